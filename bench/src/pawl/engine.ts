@@ -1,0 +1,32 @@
+import { Pawl } from "pawl";
+import { toAudit, type Audit, type Engine, type EngineOptions, type Query, type WorkflowName } from "../engine.ts";
+import { workflows } from "./workflows.ts";
+
+/** Pawl with its defaults; only the concurrency is what the case asks for, as for DBOS. */
+const all = Object.values(workflows);
+
+export async function open(options: EngineOptions): Promise<Engine> {
+  const pawl = await Pawl.open({ url: options.url });
+  let worker: Awaited<ReturnType<typeof pawl.worker>> | undefined;
+  const listen = async (): Promise<void> => {
+    worker = await pawl.worker({ workflows: all, concurrency: options.concurrency });
+  };
+  if (options.role === "both") await listen();
+  return {
+    start: async (workflow: WorkflowName, input: number) => await pawl.start(workflows[workflow], input),
+    listen,
+    unlisten: async () => {
+      await worker?.stop();
+      worker = undefined;
+    },
+    close: async () => await pawl.close(),
+  };
+}
+
+export async function audit(query: Query): Promise<Audit> {
+  return toAudit(await query(`
+    select (select count(*) from pawl.executions where state = 'completed') as completed,
+           (select count(*) from pawl.executions where state <> 'completed') as unfinished,
+           (select count(*) from pawl.history where type = 'StepCompleted') as steps,
+           (select count(*) from pawl.tasks where visible_at > now() + interval '10 minutes') as sleeping`));
+}

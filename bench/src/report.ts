@@ -1,0 +1,93 @@
+import { metricsOf, type Case } from "./case.ts";
+import type { System } from "./engine.ts";
+import { median } from "./measure.ts";
+import type { Values } from "./messages.ts";
+import type { RawLimits } from "./raw-limit.ts";
+
+/** One line of the table and one element of the JSON. `ratio` > 1 always means that Pawl is better. */
+export interface Row {
+  readonly case: string;
+  readonly unit: string;
+  readonly pawl: number | null;
+  readonly peer: string;
+  readonly peerValue: number | null;
+  readonly ratio: number | null;
+  readonly rawLimit: number | null;
+  /** How much of the raw limit Pawl reaches, from 0 to 1. */
+  readonly share: number | null;
+}
+
+/** All rounds of one case with one system, or of the raw limit. */
+export type Rounds = readonly Values[];
+
+export const peerName = "DBOS 5.3.0";
+
+function medianOf(rounds: Rounds, key: string): number | null {
+  const values = rounds.map((round) => round[key]).filter((value) => value !== undefined);
+  return values.length === 0 ? null : median(values);
+}
+
+export function medianLimits(rounds: Rounds): RawLimits | null {
+  if (rounds[0] === undefined) return null;
+  const entries = Object.keys(rounds[0]).map((key) => [key, medianOf(rounds, key)]);
+  return Object.fromEntries(entries) as RawLimits;
+}
+
+function advantage(ours: number | null, other: number | null, better: "higher" | "lower"): number | null {
+  if (ours === null || other === null || ours <= 0 || other <= 0) return null;
+  return better === "higher" ? ours / other : other / ours;
+}
+
+function rounded(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(4));
+}
+
+export function rowsOf(definition: Case, results: Readonly<Record<System, Rounds>>, raw: RawLimits | null): Row[] {
+  return metricsOf(definition).map((metric) => {
+    const pawl = medianOf(results.pawl, metric.key);
+    const peerValue = medianOf(results.dbos, metric.key);
+    const rawLimit = raw === null || metric.rawLimit === undefined ? null : metric.rawLimit(raw);
+    return {
+      case: metric.label === "" ? definition.title : `${definition.title}: ${metric.label}`,
+      unit: metric.unit,
+      pawl: rounded(pawl),
+      peer: peerName,
+      peerValue: rounded(peerValue),
+      ratio: rounded(advantage(pawl, peerValue, metric.better)),
+      rawLimit: rounded(rawLimit),
+      share: rounded(advantage(pawl, rawLimit, metric.better)),
+    };
+  });
+}
+
+function number(value: number | null): string {
+  if (value === null) return "–";
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+export function table(rows: readonly Row[]): string {
+  const head = ["case", "unit", "Pawl", peerName, "ratio", "raw limit", "share"];
+  const body = rows.map((row) => [
+    row.case,
+    row.unit,
+    number(row.pawl),
+    number(row.peerValue),
+    row.ratio === null ? "–" : `${number(row.ratio)}x`,
+    number(row.rawLimit),
+    row.share === null ? "–" : `${Math.round(row.share * 100)} %`,
+  ]);
+  const widths = head.map((title, column) => Math.max(...[title, ...body.map((cells) => cells[column] ?? "")].map((cell) => cell.length)));
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  ");
+  return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...body.map(line)].join("\n");
+}
+
+export function rawLines(raw: RawLimits): string {
+  return [
+    "Raw limit of this machine (a bare loop over pg that writes the same rows; the better of one and two connections):",
+    `  one durable commit after the other   ${number(raw.commitsPerSecond)}/s, p50 ${number(raw.commitMs)} ms, p99 ${number(raw.commitP99Ms)} ms`,
+    `  steps, 100 and 500 in flight         ${number(raw.steps100)} and ${number(raw.steps500)}/s`,
+    `  workflows, 100 and 500 in flight     ${number(raw.workflows100)} and ${number(raw.workflows500)}/s`,
+  ].join("\n");
+}

@@ -1,0 +1,18 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openEmbedded } from "pawl/internal";
+
+/** An empty PostgreSQL of a test file's own, gone after it. */
+export async function openEmbeddedDatabase() {
+  const directory = await mkdtemp(join(tmpdir(), "ingestion-"));
+  const { url, close } = await openEmbedded({ directory }).then((embedded) => ({ url: embedded.url, close: () => embedded.close() }));
+  return {
+    url,
+    directory,
+    async close() {
+      await close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

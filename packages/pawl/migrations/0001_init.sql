@@ -1,0 +1,101 @@
+-- The whole state of Pawl. Read it top to bottom: an execution is one row plus its append-only history; a parked
+-- execution that has something to do, or a time to do it, has one row in tasks; messages into it wait in inbox.
+
+-- Every time in this schema comes from here, so that tests can set it: set pawl.now = '2030-01-01T00:00:00Z'.
+CREATE FUNCTION current_time_of_pawl() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
+$$ SELECT coalesce(nullif(current_setting('pawl.now', true), '')::timestamptz, clock_timestamp()) $$;
+CREATE TABLE workers (
+	id uuid PRIMARY KEY,
+	namespace text NOT NULL,
+	-- live: holds its lease. stopped: gave everything back. dead: its lease ended and its executions were taken over.
+	state text NOT NULL,
+	lease_until timestamptz NOT NULL,
+	-- Identifies the machine (host, boot, pid namespace), so that a neighbour can tell at once that the process is gone.
+	host text NOT NULL,
+	pid integer NOT NULL,
+	pid_started text NOT NULL,
+	task_queues text[] NOT NULL,
+	definitions text[] NOT NULL,
+	concurrency integer NOT NULL,
+	started_at timestamptz NOT NULL,
+	ended_at timestamptz
+);
+CREATE INDEX workers_live ON workers (lease_until) WHERE state = 'live';
+-- One row per execution: the latest run. A projection of its history, except for the claim (epoch, worker_id, claims,
+-- commit_id) and inbox_seq, which are leases and counters and not part of what happened.
+CREATE TABLE executions (
+	run_id uuid PRIMARY KEY,
+	epoch integer NOT NULL,
+	last_seq integer NOT NULL,
+	inbox_seq integer NOT NULL DEFAULT 0,
+	-- Claims since the last commit: 3 without progress mean that it kills its workers.
+	claims integer NOT NULL DEFAULT 0,
+	run_number integer NOT NULL DEFAULT 1,
+	parent_position integer,
+	commit_id bigint NOT NULL DEFAULT 0,
+	created_at timestamptz NOT NULL,
+	-- A delayed start is not claimed before this.
+	not_before timestamptz,
+	started_at timestamptz,
+	finished_at timestamptz,
+	worker_id uuid,
+	parent_run_id uuid,
+	state text NOT NULL,
+	namespace text NOT NULL,
+	execution_id text NOT NULL,
+	workflow text NOT NULL,
+	version text NOT NULL,
+	task_queue text NOT NULL,
+	idempotency_key text,
+	-- What a parked execution waits for, in words.
+	waiting_for text
+) WITH (fillfactor = 85);
+CREATE UNIQUE INDEX executions_id ON executions (namespace, execution_id);
+CREATE UNIQUE INDEX executions_idempotency ON executions (namespace, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
+CREATE INDEX executions_children ON executions (parent_run_id) WHERE parent_run_id IS NOT NULL;
+-- What happened in a run, in order, without gaps. Rows are only ever added.
+CREATE TABLE history (
+	run_id uuid NOT NULL,
+	seq integer NOT NULL,
+	-- The claim under which it was written; 0 for what a client wrote.
+	epoch integer NOT NULL,
+	at timestamptz NOT NULL,
+	type text NOT NULL,
+	data text NOT NULL,
+	PRIMARY KEY (run_id, seq)
+);
+-- Earlier runs of an execution (it was resumed, rolled back, ...): the row as it was when the run ended.
+CREATE TABLE past_runs (
+	run_id uuid PRIMARY KEY,
+	namespace text NOT NULL,
+	execution_id text NOT NULL,
+	run_number integer NOT NULL,
+	workflow text NOT NULL,
+	version text NOT NULL,
+	state text NOT NULL,
+	last_seq integer NOT NULL,
+	created_at timestamptz NOT NULL,
+	started_at timestamptz,
+	finished_at timestamptz
+);
+CREATE INDEX past_runs_execution ON past_runs (namespace, execution_id, run_number);
+-- Work to claim: at most one row per parked execution, visible from its next timer on. A claim deletes the row.
+CREATE TABLE tasks (
+	run_id uuid PRIMARY KEY,
+	visible_at timestamptz NOT NULL,
+	namespace text NOT NULL,
+	task_queue text NOT NULL,
+	-- workflow@version: a worker claims only what it has the code of.
+	definition text NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX tasks_claim ON tasks (namespace, task_queue, visible_at);
+-- Messages into an execution (a child's end, a cancel request) until its owner has put them into its history.
+CREATE TABLE inbox (
+	run_id uuid NOT NULL,
+	message_id text NOT NULL,
+	ordinal bigint GENERATED ALWAYS AS IDENTITY,
+	type text NOT NULL,
+	data text NOT NULL,
+	PRIMARY KEY (run_id, message_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);

@@ -1,0 +1,325 @@
+/**
+ * Every error Pawl throws on purpose. Each class has a stable `code` (for programs) and a message that says what was
+ * wrong, where, and what to do next (for people). A failure stored in a history is data (`failure.ts`), not one of these.
+ */
+export abstract class PawlError extends Error {
+  /** Stable identifier, e.g. `EXECUTION_NOT_FOUND`. Never reused for another meaning. */
+  abstract readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A name, id, option or duration is not of the form its parameter takes. `path` names the parameter. */
+export class OptionInvalid extends PawlError {
+  readonly code = "OPTION_INVALID";
+  readonly path: string;
+  constructor(path: string, reason: string) {
+    super(`${path}: ${reason}`);
+    this.path = path;
+  }
+}
+
+/** One place where an input does not fit its schema. */
+export interface InputIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The input given to `start` does not fit the workflow's schema; `issues` lists every path (at most 50). */
+export class InputInvalid extends PawlError {
+  readonly code = "INPUT_INVALID";
+  readonly issues: readonly InputIssue[];
+  constructor(workflow: string, issues: readonly InputIssue[]) {
+    super(
+      `The input of workflow "${workflow}" does not fit its schema:\n` +
+        issues.map((issue) => `  ${issue.path}: ${issue.message}`).join("\n") +
+        `\nNothing was started. Correct the input and start again.`,
+    );
+    this.issues = issues;
+  }
+}
+
+/** A value holds something that cannot be stored (function, symbol, class instance, promise, ...). `path` says where. */
+export class ValueNotSerializable extends PawlError {
+  readonly code = "VALUE_NOT_SERIALIZABLE";
+  readonly path: string;
+  constructor(path: string, kind: string) {
+    super(
+      `${path} is ${kind}, which cannot be stored. Pawl stores JSON values plus undefined, Date, BigInt, Uint8Array, Map, Set and Error; ` +
+        `convert it to one of these before you pass or return it.`,
+    );
+    this.path = path;
+  }
+}
+
+/** A value is larger than the limit, in bytes of its stored form. */
+export class ValueTooLarge extends PawlError {
+  readonly code = "VALUE_TOO_LARGE";
+  readonly path: string;
+  readonly bytes: number;
+  readonly limit: number;
+  constructor(path: string, bytes: number, limit: number) {
+    super(
+      `${path} takes ${bytes} bytes when stored; the limit is ${limit}. Store the data elsewhere (a file, a table, an object store) and pass a reference to it.`,
+    );
+    this.path = path;
+    this.bytes = bytes;
+    this.limit = limit;
+  }
+}
+
+/** A value is nested deeper than the limit. Checked before the database sees it. */
+export class ValueTooDeep extends PawlError {
+  readonly code = "VALUE_TOO_DEEP";
+  readonly path: string;
+  readonly limit: number;
+  constructor(path: string, limit: number) {
+    super(`${path} is nested more than ${limit} levels deep. Flatten it, or store it as one string.`);
+    this.path = path;
+    this.limit = limit;
+  }
+}
+
+/** No worker or client here knows a workflow of this name and version. */
+export class WorkflowUnknown extends PawlError {
+  readonly code = "WORKFLOW_UNKNOWN";
+  constructor(name: string, known: readonly string[]) {
+    super(
+      `There is no workflow "${name}" here. ` +
+        (known.length > 0 ? `Known: ${known.join(", ")}.` : "No workflow is registered.") +
+        ` Check the spelling, or pass the definition to pawl.worker({ workflows: [...] }).`,
+    );
+  }
+}
+
+/** Two different definitions were given the same name and version. */
+export class WorkflowDuplicate extends PawlError {
+  readonly code = "WORKFLOW_DUPLICATE";
+  constructor(name: string, version: string) {
+    super(`Two different workflows are named "${name}" with version "${version}". Rename one of them or give it another version.`);
+  }
+}
+
+/** There is no execution with this id in this namespace. */
+export class ExecutionNotFound extends PawlError {
+  readonly code = "EXECUTION_NOT_FOUND";
+  readonly executionId: string;
+  constructor(executionId: string) {
+    super(`There is no execution "${executionId}". Check the id, the namespace and the database; \`pawl list\` shows what is there.`);
+    this.executionId = executionId;
+  }
+}
+
+/** The id or idempotency key is taken by an execution of another workflow or with another input. */
+export class ExecutionConflict extends PawlError {
+  readonly code = "EXECUTION_CONFLICT";
+  readonly executionId: string;
+  constructor(executionId: string, reason: string) {
+    super(`Execution "${executionId}" already exists and ${reason}. Choose another id, or use pawl.handle("${executionId}") to reach the existing one.`);
+    this.executionId = executionId;
+  }
+}
+
+/** The operation does not apply to the state the execution is in, e.g. `resume` of a running one. */
+export class ExecutionStateInvalid extends PawlError {
+  readonly code = "EXECUTION_STATE_INVALID";
+  readonly executionId: string;
+  readonly state: string;
+  constructor(executionId: string, state: string, operation: string, nextStep: string) {
+    super(`Execution "${executionId}" is ${state}, so it cannot be ${operation}. ${nextStep}`);
+    this.executionId = executionId;
+    this.state = state;
+  }
+}
+
+/** The execution ended `failed`; `cause` is the error its code threw. */
+export class ExecutionFailed extends PawlError {
+  readonly code = "EXECUTION_FAILED";
+  readonly executionId: string;
+  constructor(executionId: string, workflow: string, cause: Error) {
+    super(`Execution "${executionId}" of workflow "${workflow}" failed: ${cause.message}`, { cause });
+    this.executionId = executionId;
+  }
+}
+
+/**
+ * Cancellation. Thrown by the next durable call inside a cancelled execution (catch it to clean up, then throw it on),
+ * and by `result()` of an execution that ended `cancelled`.
+ */
+export class ExecutionCancelled extends PawlError {
+  readonly code = "EXECUTION_CANCELLED";
+  readonly executionId: string;
+  constructor(executionId: string, reason?: string) {
+    super(`Execution "${executionId}" was cancelled${reason ? `: ${reason}` : ""}.`);
+    this.executionId = executionId;
+  }
+}
+
+/** The execution ended `terminated`: it was stopped at once and no code ran. */
+export class ExecutionTerminated extends PawlError {
+  readonly code = "EXECUTION_TERMINATED";
+  readonly executionId: string;
+  constructor(executionId: string, reason?: string) {
+    super(`Execution "${executionId}" was terminated${reason ? `: ${reason}` : ""}.`);
+    this.executionId = executionId;
+  }
+}
+
+/** The execution is held for a person, after repeated worker deaths or because its code no longer fits its history. */
+export class ExecutionQuarantined extends PawlError {
+  readonly code = "EXECUTION_QUARANTINED";
+  readonly executionId: string;
+  constructor(executionId: string, cause: Error) {
+    super(`Execution "${executionId}" is quarantined: ${cause.message} Fix the cause, then run \`pawl resume ${executionId}\`.`, { cause });
+    this.executionId = executionId;
+  }
+}
+
+/** `result({ timeout })` ran out before the execution ended. The execution goes on. */
+export class ResultTimeout extends PawlError {
+  readonly code = "RESULT_TIMEOUT";
+  readonly executionId: string;
+  constructor(executionId: string, timeoutMs: number) {
+    super(`Execution "${executionId}" did not end within ${timeoutMs} ms. It goes on; ask again, or wait without a timeout.`);
+    this.executionId = executionId;
+  }
+}
+
+/** One attempt of a step took longer than its `timeout`. Retried like any failure. */
+export class StepTimeout extends PawlError {
+  readonly code = "STEP_TIMEOUT";
+  readonly step: string;
+  constructor(step: string, timeoutMs: number) {
+    super(`Step "${step}" did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`);
+    this.step = step;
+  }
+}
+
+/** Workflow code no longer makes the durable calls that its history records. The execution is quarantined, not failed. */
+export class NondeterminismDetected extends PawlError {
+  readonly code = "NONDETERMINISM_DETECTED";
+  /** What the history has at this position, e.g. `step "charge"`. */
+  readonly recorded: string;
+  /** What the code did there, e.g. `sleep`, or `nothing`. */
+  readonly called: string;
+  readonly position: number;
+  constructor(position: number, recorded: string, called: string) {
+    super(
+      `Workflow code does not fit its history at durable call ${position}: the history has ${recorded}, the code made ${called}. ` +
+        `Restore the order of durable calls (or give the changed workflow a new version), then resume the execution.`,
+    );
+    this.position = position;
+    this.recorded = recorded;
+    this.called = called;
+  }
+}
+
+/** Workflow code outside a step used a clock, randomness, a timer or the network, which cannot be replayed. */
+export class NondeterministicCall extends PawlError {
+  readonly code = "NONDETERMINISTIC_CALL";
+  constructor(call: string, replacement: string) {
+    super(`Workflow code called ${call}, which gives another answer on replay. Use ${replacement} instead, or move the call into a step.`);
+  }
+}
+
+/** Something that only makes sense inside a running workflow was called outside one. */
+export class NotInWorkflow extends PawlError {
+  readonly code = "NOT_IN_WORKFLOW";
+  constructor(call: string, nextStep: string) {
+    super(`${call} was called outside a running workflow. ${nextStep}`);
+  }
+}
+
+/** A durable call was made from inside a step. Steps are plain functions; only workflow code makes durable calls. */
+export class DurableCallInStep extends PawlError {
+  readonly code = "DURABLE_CALL_IN_STEP";
+  constructor(call: string, step: string) {
+    super(`${call} was called inside step "${step}". Durable calls belong in workflow code; return from the step first, or call the function directly.`);
+  }
+}
+
+/** A retry policy was not met: the failure is final whatever attempts remain. Throw it from a step to stop retrying. */
+export class NonRetryable extends PawlError {
+  readonly code = "NON_RETRYABLE";
+}
+
+/** The database cannot be reached. Tried with back-off until the time allowed for it ran out. */
+export class DatabaseUnreachable extends PawlError {
+  readonly code = "DATABASE_UNREACHABLE";
+  constructor(where: string, waitedMs: number, cause: unknown) {
+    super(
+      `No database at ${where} after ${Math.round(waitedMs / 1000)} s: ${cause instanceof Error ? cause.message || cause.name : String(cause)}. ` +
+        `Check that PostgreSQL runs there and that DATABASE_URL is right, or unset DATABASE_URL to use the embedded one.`,
+      { cause },
+    );
+  }
+}
+
+/** The server is older or newer than the versions Pawl runs on. */
+export class DatabaseVersionUnsupported extends PawlError {
+  readonly code = "DATABASE_VERSION_UNSUPPORTED";
+  constructor(found: string, supported: string) {
+    super(`The database is PostgreSQL ${found}; Pawl needs ${supported}. Upgrade the server, or point DATABASE_URL at another one.`);
+  }
+}
+
+/** The schema in the database was made by a newer Pawl than this one. */
+export class SchemaTooNew extends PawlError {
+  readonly code = "SCHEMA_TOO_NEW";
+  constructor(found: number, known: number) {
+    super(`The database schema is at migration ${found}, this Pawl knows up to ${known}. Upgrade Pawl here; never run an older one against it.`);
+  }
+}
+
+/** The schema has not been created or not been brought up to date, and migrating was switched off. */
+export class SchemaOutdated extends PawlError {
+  readonly code = "SCHEMA_OUTDATED";
+  constructor(found: number, needed: number) {
+    super(`The database schema is at migration ${found}, this Pawl needs ${needed}. Run \`pawl migrate\`.`);
+  }
+}
+
+/** PostgreSQL ran out of disk space. Nothing acknowledged is lost; work goes on when there is room again. */
+export class DatabaseDiskFull extends PawlError {
+  readonly code = "DATABASE_DISK_FULL";
+  constructor(cause: unknown) {
+    super(`The database has no disk space left. Nothing acknowledged is lost. Free some space; Pawl goes on by itself.`, { cause });
+  }
+}
+
+/** The embedded PostgreSQL could not be started. */
+export class EmbeddedStartFailed extends PawlError {
+  readonly code = "EMBEDDED_START_FAILED";
+  constructor(reason: string, nextStep: string, options?: ErrorOptions) {
+    super(`The embedded PostgreSQL did not start: ${reason}. ${nextStep}`, options);
+  }
+}
+
+/** The data directory belongs to another major version of PostgreSQL or of Pawl's layout. */
+export class EmbeddedVersionMismatch extends PawlError {
+  readonly code = "EMBEDDED_VERSION_MISMATCH";
+  constructor(directory: string, found: string, needed: string) {
+    super(
+      `${directory} was made by PostgreSQL ${found}; this Pawl brings ${needed}. Dump it with the version that made it and restore it here, or choose another directory.`,
+    );
+  }
+}
+
+/** This worker's lease ended (it hung, slept or lost the database) and others took its executions over. */
+export class LeaseLost extends PawlError {
+  readonly code = "LEASE_LOST";
+  constructor(workerId: string) {
+    super(`Worker ${workerId} lost its lease; its executions go on elsewhere and nothing it still does for them is recorded.`);
+  }
+}
+
+/** The instance was closed and takes no more work. */
+export class Closed extends PawlError {
+  readonly code = "CLOSED";
+  constructor(what: string) {
+    super(`${what} is closed. Open a new one.`);
+  }
+}

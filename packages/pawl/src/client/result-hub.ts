@@ -1,0 +1,120 @@
+import type { Logger } from "../base/logger.ts";
+import type { Event } from "../kernel/event.ts";
+import { isTerminal } from "../kernel/execution-state.ts";
+import type { Outcome, Store } from "../store/store.ts";
+
+/** The event that an execution ended (or was quarantined) with. */
+export interface Ending {
+  readonly runId: string;
+  readonly workflow: string | undefined;
+  readonly event: Event;
+}
+
+interface Waiter {
+  readonly resolve: (ending: Ending) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const shortestPollMs = 20;
+const longestPollMs = 500;
+
+/**
+ * Everyone in this process who waits for an execution to end. Local ends arrive directly; for the others a hint or a poll
+ * asks the store about all of them in one query.
+ */
+export class ResultHub {
+  readonly #store: Store;
+  readonly #namespace: string;
+  readonly #logger: Logger;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  #timer: NodeJS.Timeout | undefined;
+  #polling = false;
+  #pollMs = shortestPollMs;
+  #closed = false;
+  readonly #removeListener: () => void;
+
+  constructor(store: Store, namespace: string, logger: Logger) {
+    this.#store = store;
+    this.#namespace = namespace;
+    this.#logger = logger;
+    this.#removeListener = store.onHint((hint) => {
+      if (hint.kind === "ended" && this.#waiters.size > 0) this.#pollSoon(0);
+    });
+  }
+
+  /**
+   * @param local whether this process runs it, so that its end will be told here
+   * @throws the store's error if it cannot be asked; `missing` rejects with what `onMissing` makes
+   */
+  wait(executionId: string, local: boolean, onMissing: () => Error): { readonly ending: Promise<Ending>; readonly cancel: () => void } {
+    let waiter: Waiter | undefined;
+    const ending = new Promise<Ending>((resolve, reject) => {
+      waiter = { resolve, reject: (error) => reject(error === undefined ? onMissing() : error) };
+    });
+    let waiters = this.#waiters.get(executionId);
+    if (waiters === undefined) this.#waiters.set(executionId, (waiters = new Set()));
+    waiters.add(waiter!);
+    if (!local) this.#pollMs = shortestPollMs;
+    this.#pollSoon(local ? longestPollMs : 0);
+    return { ending, cancel: () => this.#remove(executionId, waiter!) };
+  }
+
+  ended(executionId: string, ending: Ending): void {
+    const waiters = this.#waiters.get(executionId);
+    if (waiters === undefined) return;
+    this.#waiters.delete(executionId);
+    for (const waiter of waiters) waiter.resolve(ending);
+  }
+
+  close(error: Error): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#removeListener();
+    for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.reject(error);
+    this.#waiters.clear();
+  }
+
+  #remove(executionId: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(executionId);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#waiters.delete(executionId);
+  }
+
+  #pollSoon(inMs: number): void {
+    if (this.#closed || this.#polling || this.#waiters.size === 0) {
+      if (inMs === 0) this.#pollMs = 0;
+      return;
+    }
+    if (this.#timer !== undefined) {
+      if (inMs > 0) return;
+      clearTimeout(this.#timer);
+    }
+    this.#timer = setTimeout(() => void this.#poll(), inMs);
+  }
+
+  async #poll(): Promise<void> {
+    this.#timer = undefined;
+    this.#polling = true;
+    const asked = [...this.#waiters.keys()].slice(0, 1000);
+    try {
+      const outcomes = await this.#store.outcomes(this.#namespace, asked);
+      for (const executionId of asked) this.#told(executionId, outcomes.get(executionId));
+    } catch (error) {
+      if (!this.#closed) this.#logger.info(`waiting for results: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.#polling = false;
+    const again = this.#pollMs === 0 ? 0 : this.#pollMs;
+    this.#pollMs = Math.min(Math.max(this.#pollMs, shortestPollMs) * 1.5, longestPollMs);
+    if (this.#waiters.size > 0) this.#pollSoon(again === 0 ? 0 : again * (0.75 + Math.random() / 2));
+  }
+
+  #told(executionId: string, outcome: Outcome | undefined): void {
+    if (outcome === undefined) {
+      const waiters = this.#waiters.get(executionId);
+      this.#waiters.delete(executionId);
+      for (const waiter of waiters ?? []) waiter.reject(undefined);
+    } else if (outcome.last !== undefined && (isTerminal(outcome.state) || outcome.state === "quarantined")) {
+      this.ended(executionId, { runId: outcome.runId, workflow: outcome.workflow, event: outcome.last.event });
+    }
+  }
+}

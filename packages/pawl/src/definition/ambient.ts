@@ -1,0 +1,40 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { NotInWorkflow } from "../base/errors.ts";
+import type { StepContext, WorkflowContext } from "./context.ts";
+
+/** What the code that is running now belongs to: workflow code (which must be deterministic) or a step (which need not). */
+export type Ambient =
+  | { readonly kind: "workflow"; readonly context: WorkflowContext }
+  | { readonly kind: "step"; readonly context: StepContext };
+
+const storage = new AsyncLocalStorage<Ambient | undefined>();
+
+export function runAmbient<Result>(ambient: Ambient, fn: () => Result): Result {
+  return storage.run(ambient, fn);
+}
+
+/** Runs Pawl's own code that workflow code has called into, so that timers and I/O it starts do not count as the workflow's. */
+export function runOutside<Result>(fn: () => Result): Result {
+  // Not exit(): before Node 22 that switches the storage off and on again, and a run() inside it brings the outer value back.
+  return storage.run(undefined, fn);
+}
+
+export function currentAmbient(): Ambient | undefined {
+  return storage.getStore();
+}
+
+/** The context of the workflow this code runs in. @throws NotInWorkflow outside one. */
+export function workflowContext(): WorkflowContext {
+  const ambient = currentAmbient();
+  if (ambient?.kind !== "workflow") {
+    throw new NotInWorkflow("workflowContext()", "Call it from workflow code that a worker runs.");
+  }
+  return ambient.context;
+}
+
+/** The context of the step this code runs in. @throws NotInWorkflow outside one. */
+export function stepContext(): StepContext {
+  const ambient = currentAmbient();
+  if (ambient?.kind !== "step") throw new NotInWorkflow("stepContext()", "Call it from inside a step's function.");
+  return ambient.context;
+}

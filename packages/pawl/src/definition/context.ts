@@ -1,0 +1,79 @@
+import type { Duration } from "../base/duration.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
+import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
+
+/** What a step's function is given. */
+export interface StepContext {
+  readonly executionId: string;
+  readonly step: string;
+  /** Which try this is, from 1. */
+  readonly attempt: number;
+  /** The same for every attempt of this step, also after a crash: hand it to services that deduplicate. */
+  readonly idempotencyKey: string;
+  /** Fires on timeout, cancellation, termination, and when this worker lost the execution. */
+  readonly signal: AbortSignal;
+  /** What the previous attempt last passed to `heartbeat`, if it failed. */
+  readonly lastHeartbeat: unknown;
+  /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. */
+  heartbeat(details?: unknown): void;
+}
+
+export interface StepOptions {
+  /** Overrides the workflow's policy field by field. */
+  readonly retry?: RetryPolicy;
+  /** Longest time one attempt may take (none). */
+  readonly timeout?: Duration;
+  /** Longest time between two heartbeats of one attempt (none). */
+  readonly heartbeatTimeout?: Duration;
+}
+
+export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;
+
+export interface ChildOptions {
+  /** Defaults to `<parent's id>.<position of the call>`. */
+  readonly executionId?: string;
+  /** Defaults to the child workflow's own queue. */
+  readonly taskQueue?: string;
+}
+
+export interface ConcurrencyOptions {
+  /** At most so many at a time (no limit). */
+  readonly concurrency?: number;
+}
+
+/** Several durable calls to run together: functions, so that a limit can hold some back. */
+export type Tasks<Results extends readonly unknown[]> = { readonly [I in keyof Results]: () => Promise<Results[I]> };
+
+/**
+ * The durable calls of a workflow. Each takes the next position in call order; its outcome is recorded once and, on
+ * replay, delivered in the order of the history. After a cancel request every call throws `ExecutionCancelled`, except
+ * through the context that `shield` gives.
+ */
+export interface WorkflowContext {
+  readonly executionId: string;
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** Whether a cancel request has reached this execution. */
+  readonly cancelRequested: boolean;
+  /** Runs `fn` and records its result; a recorded step never runs again. */
+  step<Result>(name: string, fn: StepFunction<Result>, options?: StepOptions): Promise<Result>;
+  /** Waits durably; costs no memory and survives restarts. */
+  sleep(duration: Duration): Promise<void>;
+  /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */
+  child<W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options?: ChildOptions): Promise<OutputOf<W>>;
+  /** Runs the tasks and gives all results in order; throws the first error. */
+  all<Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions): Promise<Results>;
+  /** Runs `fn` for every item and gives all results in order; throws the first error. */
+  map<Item, Result>(items: readonly Item[], fn: (item: Item, index: number) => Promise<Result>, options?: ConcurrencyOptions): Promise<Result[]>;
+  /** Runs the tasks and settles as the first of them settles. The others go on. */
+  race<Results extends readonly unknown[]>(tasks: Tasks<Results>): Promise<Results[number]>;
+  /** The time of the latest recorded event: the same on every replay. */
+  now(): Date;
+  /** A number in [0, 1), the same on every replay. Not for secrets. */
+  random(): number;
+  /** A version 4 UUID, the same on every replay. Not for secrets. */
+  uuid(): string;
+  /** Runs clean-up whose durable calls work although the execution was cancelled. */
+  shield<Result>(fn: (ctx: WorkflowContext) => Promise<Result>): Promise<Result>;
+}

@@ -1,0 +1,52 @@
+import { OptionInvalid } from "../base/errors.ts";
+import { checkName } from "../base/ids.ts";
+import { currentAmbient } from "./ambient.ts";
+import type { StepOptions } from "./context.ts";
+
+/**
+ * A reusable step: inside a workflow a call is a durable step of that name, outside one it is the plain function.
+ * The function reaches its attempt, signal and idempotency key through `stepContext()`.
+ *
+ * @example
+ * const embed = step("embed", async (text: string) => model.embed(text), { retry: { maximumAttempts: 5 } });
+ * // inside a workflow: const vector = await embed("hello");
+ */
+export function step<Arguments extends unknown[], Result>(
+  name: string,
+  fn: (...args: Arguments) => Result | Promise<Result>,
+  options?: StepOptions,
+): (...args: Arguments) => Promise<Result>;
+/**
+ * As a decorator, `@step()` makes an async method such a step, named after the method unless `name` says otherwise.
+ */
+export function step(options?: StepOptions & { readonly name?: string }): StepDecorator;
+export function step(
+  nameOrOptions: string | (StepOptions & { readonly name?: string }) = {},
+  fn?: (...args: unknown[]) => unknown,
+  options: StepOptions = {},
+): unknown {
+  if (typeof nameOrOptions === "string") {
+    const name = checkName(nameOrOptions, "step.name");
+    if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
+    return async (...args: unknown[]) => callStep(name, () => fn(...args), options);
+  }
+  const { name: given, ...stepOptions } = nameOrOptions;
+  const decorator: StepDecorator = (method, context) => {
+    const name = checkName(given ?? String(context.name), "step.name");
+    return function (...args) {
+      return callStep(name, () => method.apply(this, args), stepOptions);
+    };
+  };
+  return decorator;
+}
+
+export type StepDecorator = <This, Arguments extends unknown[], Result>(
+  method: (this: This, ...args: Arguments) => Promise<Result>,
+  context: ClassMethodDecoratorContext<This, (this: This, ...args: Arguments) => Promise<Result>>,
+) => (this: This, ...args: Arguments) => Promise<Result>;
+
+/** The one mechanism behind `step()` and `@step()`. */
+export async function callStep<Result>(name: string, fn: () => Result | Promise<Result>, options: StepOptions): Promise<Result> {
+  const ambient = currentAmbient();
+  return ambient?.kind === "workflow" ? ambient.context.step(name, fn, options) : fn();
+}

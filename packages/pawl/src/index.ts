@@ -1,0 +1,25 @@
+export { Pawl, type PawlOptions } from "./pawl.ts";
+export { defineWorkflow, type AnyWorkflow, type InputOf, type OutputOf, type Workflow, type WorkflowOptions } from "./definition/workflow.ts";
+export { step } from "./definition/step.ts";
+export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
+export { stepContext, workflowContext } from "./definition/ambient.ts";
+export type {
+  ChildOptions,
+  ConcurrencyOptions,
+  StepContext,
+  StepFunction,
+  StepOptions,
+  WorkflowContext,
+} from "./definition/context.ts";
+export type { RetryPolicy } from "./definition/retry-policy.ts";
+export type { ExecutionPage, ListOptions, PawlClient, StartOptions } from "./client/pawl-client.ts";
+export type { ExecutionHandle, ExecutionInfo, HistoryEvent } from "./client/execution-handle.ts";
+export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
+export type { WorkerSummary } from "./store/store.ts";
+export type { Event } from "./kernel/event.ts";
+export { executionStates, terminalStates, type ExecutionState } from "./kernel/execution-state.ts";
+export { fold, type ExecutionView, type StepView } from "./kernel/fold.ts";
+export type { Duration } from "./base/duration.ts";
+export type { Failure } from "./base/failure.ts";
+export type { Logger } from "./base/logger.ts";
+export * from "./base/errors.ts";

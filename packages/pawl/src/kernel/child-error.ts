@@ -1,0 +1,18 @@
+import { ExecutionCancelled, ExecutionFailed, ExecutionTerminated } from "../base/errors.ts";
+import { toError } from "../base/failure.ts";
+import type { Call } from "./call.ts";
+import type { ChildFailed } from "./event.ts";
+
+/** The error a parent's `ctx.child` throws, by how the child ended. */
+export function childError(call: Call, event: ChildFailed): Error {
+  if (call.kind !== "child") throw new TypeError("not a child");
+  switch (event.state) {
+    case "cancelled":
+      return new ExecutionCancelled(call.executionId);
+    case "terminated":
+      return new ExecutionTerminated(call.executionId);
+    case "failed":
+    case "timed_out":
+      return new ExecutionFailed(call.executionId, call.workflow.name, toError(event.failure));
+  }
+}

@@ -1,0 +1,58 @@
+import { OptionInvalid } from "../base/errors.ts";
+import type { ConcurrencyOptions } from "../definition/context.ts";
+
+/**
+ * `ctx.map`, `ctx.all` and `ctx.race` on plain promises. They are deterministic because each continuation runs in the
+ * order in which results are delivered; nothing here keeps time or state outside the call.
+ */
+export async function mapConcurrently<Item, Result>(
+  items: readonly Item[],
+  fn: (item: Item, index: number) => Promise<Result>,
+  options: ConcurrencyOptions | undefined,
+): Promise<Result[]> {
+  if (!Array.isArray(items)) throw new OptionInvalid("ctx.map items", "must be an array");
+  const limit = options?.concurrency ?? Number.POSITIVE_INFINITY;
+  if (!(limit >= 1)) throw new OptionInvalid("concurrency", `must be at least 1, not ${String(limit)}`);
+  const results = new Array<Result>(items.length);
+  let next = 0;
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    while (next < items.length && !failed) {
+      const index = next++;
+      try {
+        results[index] = await fn(items[index]!, index);
+      } catch (error) {
+        // The first error ends the call; lanes that still wait start nothing more.
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes: Promise<void>[] = [];
+  for (let i = 0; i < Math.min(limit, items.length); i++) lanes.push(lane());
+  await Promise.all(lanes);
+  return results;
+}
+
+export async function allOf<Results extends readonly unknown[]>(
+  tasks: { readonly [I in keyof Results]: () => Promise<Results[I]> },
+  options: ConcurrencyOptions | undefined,
+): Promise<Results> {
+  checkTasks("ctx.all", tasks);
+  return (await mapConcurrently(tasks as readonly (() => Promise<unknown>)[], (task) => task(), options)) as unknown as Results;
+}
+
+export async function raceOf<Results extends readonly unknown[]>(tasks: { readonly [I in keyof Results]: () => Promise<Results[I]> }): Promise<Results[number]> {
+  checkTasks("ctx.race", tasks);
+  if (tasks.length === 0) throw new OptionInvalid("ctx.race tasks", "must not be empty, or it would wait for ever");
+  return Promise.race(tasks.map((task) => task()));
+}
+
+function checkTasks(call: string, tasks: readonly unknown[]): void {
+  if (!Array.isArray(tasks)) throw new OptionInvalid(`${call} tasks`, "must be an array of functions");
+  tasks.forEach((task, index) => {
+    if (typeof task !== "function") {
+      throw new OptionInvalid(`${call} tasks[${index}]`, "must be a function that makes the durable call, such as () => ctx.step(...)");
+    }
+  });
+}

@@ -1,0 +1,166 @@
+import type { Failure } from "../base/failure.ts";
+import type { Payload } from "./payload.ts";
+
+/**
+ * What can happen in a run: the closed vocabulary of a history. `position` is the number of the durable call in call
+ * order, from 1. Adding an event means: here, in `event-codec.ts`, in `fold.ts` and, where code waits for it, `replay.ts`.
+ */
+export type Event =
+  | ExecutionStarted
+  | StepStarted
+  | StepCompleted
+  | StepAttemptFailed
+  | StepFailed
+  | TimerStarted
+  | TimerFired
+  | ChildStarted
+  | ChildCompleted
+  | ChildFailed
+  | CancelRequested
+  | WorkerLost
+  | ExecutionResumed
+  | ExecutionCompleted
+  | ExecutionFailed
+  | ExecutionCancelled
+  | ExecutionTerminated
+  | ExecutionQuarantined;
+
+export type EventType = Event["type"];
+
+/** The execution that started this one, and the durable call in it that waits for the outcome. */
+export interface ParentLink {
+  readonly executionId: string;
+  readonly runId: string;
+  readonly position: number;
+}
+
+/** Always the first event of a run. */
+export interface ExecutionStarted {
+  readonly type: "ExecutionStarted";
+  readonly input: Payload;
+  readonly parent?: ParentLink;
+}
+
+/** A step that runs longer than a moment is announced; short steps have no such event. */
+export interface StepStarted {
+  readonly type: "StepStarted";
+  readonly position: number;
+  readonly name: string;
+  readonly attempt: number;
+}
+
+export interface StepCompleted {
+  readonly type: "StepCompleted";
+  readonly position: number;
+  readonly name: string;
+  readonly attempt: number;
+  readonly result: Payload;
+}
+
+/** An attempt failed and another one follows `retryInMs` after this event. */
+export interface StepAttemptFailed {
+  readonly type: "StepAttemptFailed";
+  readonly position: number;
+  readonly name: string;
+  readonly attempt: number;
+  readonly failure: Failure;
+  readonly retryInMs: number;
+  /** The last details the attempt passed to `heartbeat()`, handed to the next attempt. */
+  readonly heartbeat?: Payload;
+}
+
+/** The last attempt failed: the step's error is thrown into the workflow. */
+export interface StepFailed {
+  readonly type: "StepFailed";
+  readonly position: number;
+  readonly name: string;
+  readonly attempt: number;
+  readonly failure: Failure;
+}
+
+/** Due `durationMs` after this event's time. */
+export interface TimerStarted {
+  readonly type: "TimerStarted";
+  readonly position: number;
+  readonly durationMs: number;
+}
+
+export interface TimerFired {
+  readonly type: "TimerFired";
+  readonly position: number;
+}
+
+export interface ChildStarted {
+  readonly type: "ChildStarted";
+  readonly position: number;
+  readonly workflow: string;
+  readonly executionId: string;
+  readonly runId: string;
+}
+
+export interface ChildCompleted {
+  readonly type: "ChildCompleted";
+  readonly position: number;
+  readonly result: Payload;
+}
+
+/** The child ended without a result, or could not be started (`state` is then `failed`). */
+export interface ChildFailed {
+  readonly type: "ChildFailed";
+  readonly position: number;
+  readonly state: "failed" | "cancelled" | "terminated" | "timed_out";
+  readonly failure: Failure;
+}
+
+export interface CancelRequested {
+  readonly type: "CancelRequested";
+  readonly reason?: string;
+}
+
+/** The worker that had claimed the execution died or lost its lease; `claims` counts claims without progress. */
+export interface WorkerLost {
+  readonly type: "WorkerLost";
+  readonly workerId: string;
+  readonly claims: number;
+}
+
+/** First own event of a run that goes on from a prefix of an earlier one. */
+export interface ExecutionResumed {
+  readonly type: "ExecutionResumed";
+  readonly fromRunId: string;
+  readonly fromState: string;
+}
+
+export interface ExecutionCompleted {
+  readonly type: "ExecutionCompleted";
+  readonly result: Payload;
+}
+
+export interface ExecutionFailed {
+  readonly type: "ExecutionFailed";
+  readonly failure: Failure;
+}
+
+export interface ExecutionCancelled {
+  readonly type: "ExecutionCancelled";
+  readonly reason?: string;
+}
+
+export interface ExecutionTerminated {
+  readonly type: "ExecutionTerminated";
+  readonly reason?: string;
+}
+
+/** Held for a person; not terminal. */
+export interface ExecutionQuarantined {
+  readonly type: "ExecutionQuarantined";
+  readonly failure: Failure;
+}
+
+/** An event as it stands in a history. `at` is the database's time in milliseconds since 1970. */
+export interface RecordedEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly epoch: number;
+  readonly event: Event;
+}

@@ -1,0 +1,85 @@
+import type { Failure } from "../base/failure.ts";
+import type { RecordedEvent } from "./event.ts";
+import type { ExecutionState } from "./execution-state.ts";
+import { readPayload } from "./payload.ts";
+
+/** A step as the history shows it. */
+export interface StepView {
+  readonly position: number;
+  readonly name: string;
+  readonly state: "running" | "completed" | "failed";
+  readonly attempt: number;
+  readonly startedAt: number | undefined;
+  readonly endedAt: number | undefined;
+}
+
+/** The read model of one run. `state` is `running` for every history without an end: claims are not part of what happened. */
+export interface ExecutionView {
+  readonly state: Extract<ExecutionState, "running" | "completed" | "failed" | "cancelled" | "terminated" | "quarantined">;
+  readonly lastSeq: number;
+  readonly finishedAt: number | undefined;
+  readonly result: unknown;
+  readonly failure: Failure | undefined;
+  readonly reason: string | undefined;
+  readonly steps: readonly StepView[];
+}
+
+/** Folds a history, in `seq` order from 1, into what the execution's row must say. Pure; a property test compares the two. */
+export function fold(history: Iterable<RecordedEvent>): ExecutionView {
+  let state: ExecutionView["state"] = "running";
+  let lastSeq = 0;
+  let finishedAt: number | undefined;
+  let result: unknown;
+  let failure: Failure | undefined;
+  let reason: string | undefined;
+  const steps = new Map<number, StepView>();
+  for (const { seq, at, event } of history) {
+    lastSeq = seq;
+    switch (event.type) {
+      case "StepStarted":
+        steps.set(event.position, { ...event, state: "running", startedAt: at, endedAt: undefined });
+        break;
+      case "StepAttemptFailed":
+        steps.set(event.position, { ...event, state: "running", startedAt: steps.get(event.position)?.startedAt, endedAt: undefined });
+        break;
+      case "StepCompleted":
+      case "StepFailed":
+        steps.set(event.position, {
+          position: event.position,
+          name: event.name,
+          attempt: event.attempt,
+          state: event.type === "StepCompleted" ? "completed" : "failed",
+          startedAt: steps.get(event.position)?.startedAt,
+          endedAt: at,
+        });
+        break;
+      case "ExecutionResumed":
+        state = "running";
+        finishedAt = undefined;
+        failure = undefined;
+        break;
+      case "ExecutionCompleted":
+        state = "completed";
+        finishedAt = at;
+        result = readPayload(event.result);
+        break;
+      case "ExecutionFailed":
+        state = "failed";
+        finishedAt = at;
+        failure = event.failure;
+        break;
+      case "ExecutionCancelled":
+      case "ExecutionTerminated":
+        state = event.type === "ExecutionCancelled" ? "cancelled" : "terminated";
+        finishedAt = at;
+        reason = event.reason;
+        break;
+      case "ExecutionQuarantined":
+        state = "quarantined";
+        failure = event.failure;
+        break;
+      default:
+    }
+  }
+  return { state, lastSeq, finishedAt, result, failure, reason, steps: [...steps.values()] };
+}

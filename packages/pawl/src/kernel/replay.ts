@@ -1,0 +1,240 @@
+import { checkId, checkName } from "../base/ids.ts";
+import { ExecutionCancelled, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
+import { toMilliseconds, type Duration } from "../base/duration.ts";
+import { toError } from "../base/failure.ts";
+import { encodeValue } from "../base/values.ts";
+import { runAmbient, runOutside } from "../definition/ambient.ts";
+import type { ChildOptions, StepFunction, StepOptions } from "../definition/context.ts";
+import { resolveRetryPolicy } from "../definition/retry-policy.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { describeCall, type Call } from "./call.ts";
+import { childError } from "./child-error.ts";
+import type { Event, RecordedEvent } from "./event.ts";
+import { readPayload } from "./payload.ts";
+import { createContext } from "./workflow-context.ts";
+import { SeededRandom } from "./random.ts";
+
+/** How the workflow's code ended. */
+export type CodeOutcome = { readonly outcome: "returned"; readonly value: unknown } | { readonly outcome: "threw"; readonly error: unknown };
+
+/** What a replay tells its owner, synchronously, as it happens. */
+export interface ReplayHost {
+  /** Workflow code made a durable call. The owner starts it once the whole known history has been applied. */
+  called(call: Call): void;
+  /** A cancel request rejected this call; whatever runs for it should stop. */
+  abandoned(call: Call): void;
+  ended(outcome: CodeOutcome): void;
+}
+
+export interface ReplayIdentity {
+  readonly executionId: string;
+  readonly runId: string;
+}
+
+/**
+ * Runs workflow code against a history.
+ *
+ * Owns: the positions of durable calls, which of them are open, and the delivery of recorded outcomes to them.
+ * Does not own: running steps, writing events, time. The owner applies events one at a time and lets the microtask queue
+ * drain after each one that settled a call, live and in replay alike.
+ *
+ * R1: a call's position depends only on the order of deliveries before it.
+ * R2: an event about a position that the code has not reached, or reached with another kind or name of call, is a mismatch.
+ * R3: a settled call never settles again, so late records about it (a lost race, a cancelled step) change nothing.
+ */
+export class Replay {
+  readonly identity: ReplayIdentity;
+  readonly workflow: AnyWorkflow;
+  readonly random: SeededRandom;
+  /** Time of the latest applied event. */
+  nowMs = 0;
+  cancelRequested: CancelState | undefined;
+  /** Calls whose outcome is not recorded yet, by position. */
+  readonly open = new Map<number, Call>();
+  readonly #host: ReplayHost;
+  #lastPosition = 0;
+  /** What was called at the positions that are settled, for R2. */
+  readonly #settled = new Map<number, string>();
+
+  /** @param seed identical for every replay of this run */
+  constructor(workflow: AnyWorkflow, identity: ReplayIdentity, seed: string, host: ReplayHost) {
+    this.workflow = workflow;
+    this.identity = identity;
+    this.random = new SeededRandom(seed);
+    this.#host = host;
+  }
+
+  /** Calls the workflow's code with its parsed input. */
+  start(input: unknown): void {
+    const context = createContext(this, false);
+    const run = async (): Promise<unknown> => this.workflow.run(context, input as never);
+    runAmbient({ kind: "workflow", context }, run).then(
+      (value) => this.#host.ended({ outcome: "returned", value }),
+      (error: unknown) => this.#host.ended({ outcome: "threw", error }),
+    );
+  }
+
+  /**
+   * Applies one event. Returns whether it settled a call, so that code may now go on.
+   *
+   * @throws NondeterminismDetected if the code has not made the call the event is about (R2).
+   */
+  apply({ at, event }: RecordedEvent): boolean {
+    switch (event.type) {
+      case "StepStarted": {
+        const call = this.#callOf(event, "step", event.name);
+        if (call?.kind === "step") call.lastAttempt = Math.max(call.lastAttempt, event.attempt);
+        return false;
+      }
+      case "StepAttemptFailed": {
+        const call = this.#callOf(event, "step", event.name);
+        if (call?.kind === "step") {
+          call.lastAttempt = event.attempt;
+          call.failures++;
+          call.retryAt = at + event.retryInMs;
+          call.lastHeartbeat = event.heartbeat === undefined ? undefined : readPayload(event.heartbeat);
+        }
+        return false;
+      }
+      case "StepCompleted":
+        return this.#settle(at, this.#callOf(event, "step", event.name), (call) => call.resolve(readPayload(event.result)));
+      case "StepFailed":
+        return this.#settle(at, this.#callOf(event, "step", event.name), (call) => call.reject(toError(event.failure)));
+      case "TimerStarted": {
+        const call = this.#callOf(event, "timer");
+        if (call?.kind === "timer") call.fireAt = at + event.durationMs;
+        return false;
+      }
+      case "TimerFired":
+        return this.#settle(at, this.#callOf(event, "timer"), (call) => call.resolve(undefined));
+      case "ChildStarted": {
+        const call = this.#callOf(event, "child", event.workflow);
+        if (call?.kind === "child") {
+          call.executionId = event.executionId;
+          call.runId = event.runId;
+        }
+        return false;
+      }
+      case "ChildCompleted":
+        return this.#settle(at, this.#callOf(event, "child"), (call) => call.resolve(readPayload(event.result)));
+      case "ChildFailed":
+        return this.#settle(at, this.#callOf(event, "child"), (call) => call.reject(childError(call, event)));
+      case "CancelRequested":
+        return this.#cancel(at, event.reason);
+      default:
+        return false;
+    }
+  }
+
+  callStep<Result>(name: string, fn: StepFunction<Result>, options: StepOptions, shielded: boolean): Promise<Result> {
+    checkName(name, "ctx.step name");
+    if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
+    const path = `step "${name}"`;
+    const retry = resolveRetryPolicy({ ...this.workflow.retry, ...options.retry }, `${path}.retry`);
+    const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, `${path}.timeout`);
+    const heartbeatTimeoutMs = options.heartbeatTimeout === undefined ? undefined : toMilliseconds(options.heartbeatTimeout, `${path}.heartbeatTimeout`);
+    return this.#call(shielded, (base) => ({
+      ...base,
+      kind: "step",
+      name,
+      fn,
+      retry,
+      timeoutMs,
+      heartbeatTimeoutMs,
+      lastAttempt: 0,
+      failures: 0,
+      retryAt: undefined,
+      lastHeartbeat: undefined,
+    })) as Promise<Result>;
+  }
+
+  callTimer(duration: Duration, shielded: boolean): Promise<void> {
+    const durationMs = toMilliseconds(duration, "ctx.sleep duration");
+    return this.#call(shielded, (base) => ({ ...base, kind: "timer", durationMs, fireAt: undefined })) as Promise<void>;
+  }
+
+  callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
+    if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
+    if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
+    const encoded = encodeValue(input, "input");
+    return this.#call(shielded, (base) => ({
+      ...base,
+      kind: "child",
+      workflow,
+      input: encoded,
+      options,
+      executionId: options.executionId ?? checkId(`${this.identity.executionId}.${base.position}`, "ctx.child executionId"),
+      runId: undefined,
+    }));
+  }
+
+  #call(shielded: boolean, make: (base: { position: number; settled: boolean; shielded: boolean; resolve: (value: unknown) => void; reject: (error: Error) => void }) => Call): Promise<unknown> {
+    const position = ++this.#lastPosition;
+    if (this.cancelRequested !== undefined && !shielded) {
+      this.#settled.set(position, "a call after the cancel request");
+      return Promise.reject(this.#cancelError());
+    }
+    const promise = new Promise((resolve, reject) => {
+      const call = make({ position, settled: false, shielded, resolve, reject });
+      this.open.set(position, call);
+      runOutside(() => this.#host.called(call));
+    });
+    // A loser of a race may reject with nobody waiting; whoever does wait has their own handler.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /** The open call an event is about, `undefined` if it is settled (R3). */
+  #callOf(event: Event & { readonly position: number }, kind: Call["kind"], name?: string): Call | undefined {
+    const { position } = event;
+    const call = this.open.get(position);
+    if (call === undefined) {
+      if (this.#settled.has(position)) return undefined;
+      throw new NondeterminismDetected(position, describeRecord(kind, name), "nothing");
+    }
+    const calledName = call.kind === "step" ? call.name : call.kind === "child" ? call.workflow.name : undefined;
+    if (call.kind !== kind || (name !== undefined && calledName !== name)) {
+      throw new NondeterminismDetected(position, describeRecord(kind, name), describeCall(call));
+    }
+    return call;
+  }
+
+  #settle(at: number, call: Call | undefined, deliver: (call: Call) => void): boolean {
+    this.nowMs = at;
+    if (call === undefined) return false;
+    this.#close(call);
+    deliver(call);
+    return true;
+  }
+
+  #close(call: Call): void {
+    call.settled = true;
+    this.open.delete(call.position);
+    this.#settled.set(call.position, call.kind);
+  }
+
+  #cancel(at: number, reason: string | undefined): boolean {
+    this.nowMs = at;
+    if (this.cancelRequested !== undefined) return false;
+    this.cancelRequested = { reason };
+    for (const call of [...this.open.values()]) {
+      if (call.shielded) continue;
+      this.#close(call);
+      this.#host.abandoned(call);
+      call.reject(this.#cancelError());
+    }
+    return true;
+  }
+
+  #cancelError(): ExecutionCancelled {
+    return new ExecutionCancelled(this.identity.executionId, this.cancelRequested?.reason);
+  }
+}
+
+export interface CancelState {
+  readonly reason: string | undefined;
+}
+
+function describeRecord(kind: Call["kind"], name: string | undefined): string {
+  return kind === "timer" ? "sleep" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
+}

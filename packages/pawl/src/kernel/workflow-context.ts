@@ -1,0 +1,84 @@
+import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
+import { currentAmbient } from "../definition/ambient.ts";
+import type { WorkflowContext } from "../definition/context.ts";
+import { allOf, mapConcurrently, raceOf } from "./combinators.ts";
+import type { Replay } from "./replay.ts";
+
+/** The `ctx` handed to workflow code: checks, then a durable call of the replay. */
+export function createContext(replay: Replay, shielded: boolean): WorkflowContext {
+  return new ReplayContext(replay, shielded);
+}
+
+/** Durable calls made by a step's own code would take positions in an order that nothing records. */
+function refuseInStep(call: string): void {
+  const ambient = currentAmbient();
+  if (ambient?.kind === "step") throw new DurableCallInStep(call, ambient.context.step);
+}
+
+class ReplayContext implements WorkflowContext {
+  readonly #replay: Replay;
+  readonly #shielded: boolean;
+
+  constructor(replay: Replay, shielded: boolean) {
+    this.#replay = replay;
+    this.#shielded = shielded;
+  }
+
+  get executionId(): string {
+    return this.#replay.identity.executionId;
+  }
+
+  get runId(): string {
+    return this.#replay.identity.runId;
+  }
+
+  get workflow(): string {
+    return this.#replay.workflow.name;
+  }
+
+  get version(): string {
+    return this.#replay.workflow.version;
+  }
+
+  get cancelRequested(): boolean {
+    return this.#replay.cancelRequested !== undefined;
+  }
+
+  step: WorkflowContext["step"] = (name, fn, options = {}) => {
+    refuseInStep("ctx.step");
+    return this.#replay.callStep(name, fn, options, this.#shielded);
+  };
+
+  sleep: WorkflowContext["sleep"] = (duration) => {
+    refuseInStep("ctx.sleep");
+    return this.#replay.callTimer(duration, this.#shielded);
+  };
+
+  child: WorkflowContext["child"] = (workflow, input, options = {}) => {
+    refuseInStep("ctx.child");
+    return this.#replay.callChild(workflow, input, options, this.#shielded) as never;
+  };
+
+  all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);
+
+  map: WorkflowContext["map"] = (items, fn, options) => mapConcurrently(items, fn, options);
+
+  race: WorkflowContext["race"] = (tasks) => raceOf(tasks);
+
+  now(): Date {
+    return new Date(this.#replay.nowMs);
+  }
+
+  random(): number {
+    return this.#replay.random.next();
+  }
+
+  uuid(): string {
+    return this.#replay.random.uuid();
+  }
+
+  shield: WorkflowContext["shield"] = (fn) => {
+    if (typeof fn !== "function") throw new OptionInvalid("ctx.shield", "takes a function (ctx) => promise");
+    return fn(createContext(this.#replay, true));
+  };
+}

@@ -1,0 +1,132 @@
+import { PawlClient } from "./client/pawl-client.ts";
+import { OptionInvalid } from "./base/errors.ts";
+import { toMilliseconds, type Duration } from "./base/duration.ts";
+import { consoleLogger, type Logger } from "./base/logger.ts";
+import { openEmbedded } from "./embedded/embedded-postgres.ts";
+import type { Interceptor } from "./postgres/gateway.ts";
+import { openPostgresStore } from "./postgres/open-store.ts";
+import type { Store } from "./store/store.ts";
+import { Worker, type WorkerOptions, type WorkerParent } from "./worker/worker.ts";
+
+export interface PawlOptions {
+  /** PostgreSQL to use; defaults to `DATABASE_URL`, and without either to the embedded one. */
+  readonly url?: string;
+  /** Where the embedded PostgreSQL keeps its data (".pawl"). */
+  readonly directory?: string;
+  /** PostgreSQL schema of Pawl's tables ("pawl"). */
+  readonly schema?: string;
+  /** Isolates executions, queues and workers of the same database from each other ("default"). */
+  readonly namespace?: string;
+  /** Connections for transactions (4). One is enough for everything to work. */
+  readonly poolSize?: number;
+  /** How long to try to reach the database at start (30 seconds). */
+  readonly connectTimeout?: Duration;
+  /** Bring the schema up to date when opening (true). With false, an outdated schema is an error. */
+  readonly migrate?: boolean;
+  /** Wake other processes through LISTEN/NOTIFY (true). Everything works without, at the pace of polling. */
+  readonly notify?: boolean;
+  /** Warnings and errors go here (the console). */
+  readonly logger?: Logger;
+  /** Told one line when the embedded PostgreSQL is being created or repaired. */
+  readonly onProgress?: (line: string) => void;
+}
+
+export interface OpenStore {
+  readonly store: Store;
+  readonly namespace: string;
+  readonly logger: Logger;
+  /** Runs after everything else was closed. */
+  readonly onClose: () => Promise<void>;
+}
+
+/**
+ * Durable workflows on one PostgreSQL: a client, and a place to run workers.
+ *
+ * @example
+ * const pawl = await Pawl.open();
+ * await pawl.worker({ workflows: [greet] });
+ * console.log(await pawl.execute(greet, { name: "Ann" }));
+ * await pawl.close();
+ */
+export class Pawl extends PawlClient {
+  readonly #workers = new Set<Worker>();
+  readonly #onClose: () => Promise<void>;
+
+  /** For `Pawl.open` and the testing kit. */
+  constructor(open: OpenStore) {
+    super(open.store, open.namespace, open.logger);
+    this.#onClose = open.onClose;
+  }
+
+  /**
+   * Opens the database: the one at `url` or `DATABASE_URL`, or else the embedded one, which is created, started or joined.
+   *
+   * @throws DatabaseUnreachable, DatabaseVersionUnsupported, SchemaTooNew, SchemaOutdated, EmbeddedStartFailed,
+   *   EmbeddedVersionMismatch, OptionInvalid
+   */
+  static async open(options: PawlOptions = {}): Promise<Pawl> {
+    return openPawl(options);
+  }
+
+  /** Starts a worker in this process. @throws OptionInvalid, WorkflowDuplicate */
+  async worker(options: WorkerOptions): Promise<Worker> {
+    const parent: WorkerParent = {
+      store: this.store,
+      committer: this.committer,
+      namespace: this.namespace,
+      logger: this.logger,
+      ended: (runId, executionId, event) => this.results.ended(executionId, { runId, workflow: undefined, event }),
+      workerStopped: (stopped) => this.#forget(stopped),
+    };
+    const worker = new Worker(parent, options);
+    await worker.start();
+    this.#workers.add(worker);
+    this.localWorkers.push(worker);
+    return worker;
+  }
+
+  /** Stops the workers (draining up to `drain`, 10 seconds), then closes the database. Embedded: the last one out stops it. */
+  override async close(options: { readonly drain?: Duration } = {}): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop(options)));
+    await super.close();
+    await this.#onClose();
+  }
+
+  #forget(worker: Worker): void {
+    this.#workers.delete(worker);
+    const index = this.localWorkers.indexOf(worker);
+    if (index >= 0) this.localWorkers.splice(index, 1);
+  }
+}
+
+/** `Pawl.open` with a hook around every transaction, for tests that kill or fail at commit boundaries. */
+export async function openPawl(options: PawlOptions, intercept?: Interceptor): Promise<Pawl> {
+  const logger = options.logger ?? consoleLogger;
+  const url = options.url ?? process.env["DATABASE_URL"];
+  const poolSize = options.poolSize ?? 4;
+  if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 100) throw new OptionInvalid("poolSize", `must be a whole number from 1 to 100, not ${String(poolSize)}`);
+  const embedded =
+    url === undefined || url === ""
+      ? await openEmbedded({
+          ...(options.directory === undefined ? {} : { directory: options.directory }),
+          ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+        })
+      : undefined;
+  try {
+    const store = await openPostgresStore({
+      url: embedded?.url ?? url!,
+      schema: options.schema ?? "pawl",
+      poolSize,
+      connectTimeoutMs: toMilliseconds(options.connectTimeout ?? "30s", "connectTimeout"),
+      migrate: options.migrate ?? true,
+      hints: options.notify ?? true,
+      logger,
+      intercept,
+      onOutage: embedded === undefined ? undefined : () => embedded.ensureRunning(),
+    });
+    return new Pawl({ store, namespace: options.namespace ?? "default", logger, onClose: async () => embedded?.close() });
+  } catch (error) {
+    await embedded?.close();
+    throw error;
+  }
+}

@@ -1,0 +1,95 @@
+import type { AppendOperation, AppendOutcome, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
+import type { CommitBatch, CommitOutcome } from "../store/store.ts";
+import { randomInt } from "node:crypto";
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { TransactionGateway } from "./gateway.ts";
+import { prepareCommit } from "./statements/commit.ts";
+import { findExisting } from "./statements/find-existing.ts";
+import { findCommitted, type ExistingRow } from "./statements/reads.ts";
+
+/** Commit ids only have to differ from the one before on the same row: a random base per process, then counting. */
+let lastCommitId = BigInt(randomInt(2 ** 47)) * 65_536n;
+
+/**
+ * Sends one batch and says what became of each part. When the reply to a first send was lost, the statement has been sent
+ * again: what the first send had written is then found by its commit id (appends) or run id (starts) and counts as written.
+ */
+export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch): Promise<CommitOutcome> {
+  const commitId = String(++lastCommitId);
+  const prepared = prepareCommit(batch, commitId);
+  const { rows, repeated } = await gateway.send(prepared.transaction);
+  const row = rows[0]!;
+
+  const accepted = new Map<AppendOperation, { at: number; parked: boolean }>();
+  const unparked = new Set(row.unparked);
+  const take = (ordinal: number): void => {
+    const append = prepared.targets[ordinal - 1];
+    if (append !== undefined) accepted.set(append, { at: row.at, parked: append.after.kind === "park" && !unparked.has(ordinal) });
+  };
+  if (row.accepted === null) for (let ordinal = 1; ordinal <= prepared.targets.length; ordinal++) take(ordinal);
+  else for (const ordinal of row.accepted) take(ordinal);
+
+  const missing = batch.appends.filter((append) => !accepted.has(append));
+  if (repeated && missing.length > 0) {
+    const found = await gateway.run(findCommitted(missing.map((append) => append.runId), missing.map((append) => append.expectedSeq + 1), commitId));
+    for (const { run_id, epoch, at } of found) {
+      const append = missing.find(({ runId }) => runId === run_id)!;
+      accepted.set(append, { at, parked: append.after.kind === "park" && epoch > append.epoch });
+    }
+  }
+
+  const starts = await startOutcomes(gateway, prepared.starts, row.started === null ? null : new Set(row.started), row.at);
+  return {
+    starts: batch.starts.map((start) => starts.get(start)!),
+    appends: batch.appends.map((append): AppendOutcome => {
+      const outcome = accepted.get(append);
+      if (outcome === undefined) return { outcome: "rejected" };
+      return { outcome: "accepted", ...outcome, conflicts: conflictsOf(append.starts, starts) };
+    }),
+  };
+}
+
+async function startOutcomes(
+  gateway: TransactionGateway,
+  starts: readonly StartOperation[],
+  started: ReadonlySet<string> | null,
+  at: number,
+): Promise<ReadonlyMap<StartOperation, StartOutcome>> {
+  const outcomes = new Map<StartOperation, StartOutcome>();
+  const conflicting: StartOperation[] = [];
+  for (const start of starts) {
+    if (started === null || started.has(start.runId)) outcomes.set(start, { outcome: "started", at });
+    else conflicting.push(start);
+  }
+  if (conflicting.length === 0) return outcomes;
+  const found = new Map<string, ExistingRow>();
+  // Where id and idempotency key belong to different executions, the id decides: it comes first.
+  for (const row of await gateway.run(findExisting(conflicting))) if (!found.has(row.wanted)) found.set(row.wanted, row);
+  for (const start of conflicting) {
+    const row = found.get(start.runId);
+    if (row === undefined) continue;
+    if (row.run_id === start.runId) outcomes.set(start, { outcome: "started", at: row.created_at });
+    else outcomes.set(start, { outcome: "exists", existing: existingExecution(row) });
+  }
+  return outcomes;
+}
+
+function existingExecution(row: ExistingRow) {
+  return {
+    runId: row.run_id,
+    executionId: row.execution_id,
+    workflow: row.workflow,
+    version: row.version,
+    state: row.state as ExecutionState,
+    parentRunId: row.parent_run_id,
+  };
+}
+
+function conflictsOf(starts: readonly StartOperation[], outcomes: ReadonlyMap<StartOperation, StartOutcome>): StartConflict[] {
+  const conflicts: StartConflict[] = [];
+  for (const start of starts) {
+    const outcome = outcomes.get(start);
+    if (outcome?.outcome === "exists") conflicts.push({ runId: start.runId, existing: outcome.existing });
+  }
+  return conflicts;
+}

@@ -1,0 +1,154 @@
+import pg from "pg";
+import type { Logger } from "../base/logger.ts";
+import type { Hint } from "../store/store.ts";
+
+/** Between two notifications of one process: at most this often, so that they cost commits nothing. */
+const coalesceMs = 5;
+const firstReconnectMs = 100;
+const longestReconnectMs = 5000;
+/** PostgreSQL takes 7,999 bytes. */
+const payloadLimit = 7900;
+
+/** Carries hints between processes. Losing all of them costs time, never correctness. */
+export interface HintChannel {
+  send(hint: Hint): void;
+  onHint(listener: (hint: Hint) => void): () => void;
+  close(): Promise<void>;
+}
+
+/**
+ * Hints over LISTEN/NOTIFY on a connection of its own, outside every state transaction: NOTIFY inside one would serialise
+ * commits. What accumulates within a few milliseconds goes out as one notification.
+ */
+export class PgHintChannel implements HintChannel {
+  readonly #url: string;
+  readonly #channel: string;
+  readonly #logger: Logger;
+  readonly #listeners = new Set<(hint: Hint) => void>();
+  #client: pg.Client | undefined;
+  #closed = false;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  #reconnectMs = firstReconnectMs;
+  #queues = new Map<string, Hint>();
+  #inbox = new Set<string>();
+  #ended = new Set<string>();
+  #flushTimer: NodeJS.Timeout | undefined;
+  #lastFlush = 0;
+
+  constructor(url: string, schema: string, logger: Logger) {
+    this.#url = url;
+    this.#channel = `pawl_${schema}`;
+    this.#logger = logger;
+    void this.#connect();
+  }
+
+  send(hint: Hint): void {
+    if (this.#closed) return;
+    if (hint.kind === "tasks") this.#queues.set(`${hint.namespace}/${hint.taskQueue}`, hint);
+    else for (const runId of hint.runIds) (hint.kind === "inbox" ? this.#inbox : this.#ended).add(runId);
+    if (this.#flushTimer !== undefined) return;
+    const since = performance.now() - this.#lastFlush;
+    this.#flushTimer = setTimeout(() => this.#flush(), Math.max(0, coalesceMs - since));
+  }
+
+  onHint(listener: (hint: Hint) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#reconnectTimer);
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => {});
+  }
+
+  #flush(): void {
+    this.#flushTimer = undefined;
+    this.#lastFlush = performance.now();
+    const hints: Hint[] = [...this.#queues.values()];
+    for (const runIds of chunks(this.#inbox)) hints.push({ kind: "inbox", runIds });
+    for (const runIds of chunks(this.#ended)) hints.push({ kind: "ended", runIds });
+    this.#queues = new Map();
+    this.#inbox = new Set();
+    this.#ended = new Set();
+    const client = this.#client;
+    // Not connected: the receivers poll.
+    if (client === undefined) return;
+    for (const payload of hints.map((hint) => JSON.stringify(hint))) {
+      if (payload.length > payloadLimit) continue;
+      client.query({ name: "pawl_notify", text: "SELECT pg_notify($1, $2)", values: [this.#channel, payload] }).catch(() => {});
+    }
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#closed) return;
+    const client = new pg.Client({ connectionString: this.#url, application_name: "pawl hints", connectionTimeoutMillis: 10_000, keepAlive: true });
+    const lost = (): void => {
+      client.removeAllListeners("end");
+      if (this.#client === client) this.#client = undefined;
+      this.#reconnect();
+    };
+    client.on("error", () => {});
+    client.on("notification", ({ payload }) => this.#receive(payload));
+    try {
+      await client.connect();
+      // A notification is a commit; losing one in a crash loses nothing, so it need not wait for the disk.
+      await client.query(`SET synchronous_commit = off; LISTEN "${this.#channel}"`);
+      client.once("end", lost);
+      if (this.#closed) return void client.end().catch(() => {});
+      this.#client = client;
+      this.#reconnectMs = firstReconnectMs;
+      // Whatever was missed while nobody listened.
+      this.#emit({ kind: "tasks", namespace: "*", taskQueue: "*" });
+    } catch (error) {
+      client.end().catch(() => {});
+      this.#logger.info(`hints: ${error instanceof Error ? error.message : String(error)}; polling until the connection is back`);
+      this.#reconnect();
+    }
+  }
+
+  #reconnect(): void {
+    if (this.#closed) return;
+    this.#reconnectTimer = setTimeout(() => void this.#connect(), this.#reconnectMs * (0.5 + Math.random() / 2));
+    this.#reconnectTimer.unref();
+    this.#reconnectMs = Math.min(this.#reconnectMs * 2, longestReconnectMs);
+  }
+
+  #receive(payload: string | undefined): void {
+    let hint: Hint;
+    try {
+      hint = JSON.parse(payload ?? "") as Hint;
+    } catch {
+      return;
+    }
+    this.#emit(hint);
+  }
+
+  #emit(hint: Hint): void {
+    for (const listener of this.#listeners) listener(hint);
+  }
+}
+
+function* chunks(runIds: ReadonlySet<string>): Generator<string[]> {
+  const all = [...runIds];
+  for (let i = 0; i < all.length; i += 150) yield all.slice(i, i + 150);
+}
+
+/** No hints at all (in-memory PostgreSQL, or switched off): everything is found by polling, and within one process directly. */
+export class LocalHints implements HintChannel {
+  readonly #listeners = new Set<(hint: Hint) => void>();
+
+  send(): void {}
+
+  onHint(listener: (hint: Hint) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+  }
+}

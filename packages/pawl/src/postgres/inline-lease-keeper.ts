@@ -1,0 +1,38 @@
+import type { LeaseKeeper, LeaseOptions } from "../store/store.ts";
+import type { TransactionGateway } from "./gateway.ts";
+import { heartbeat } from "./statements/heartbeat.ts";
+
+/** Keeps a lease on the main loop, for the in-memory PostgreSQL that no thread can reach. Busy for a lease, it loses it. */
+export function startInlineLeaseKeeper(gateway: TransactionGateway, options: LeaseOptions): LeaseKeeper {
+  const { workerId, leaseMs, onLost } = options;
+  let lastBeat = performance.now();
+  let stopped = false;
+  let beating: Promise<void> = Promise.resolve();
+  const beat = async (): Promise<void> => {
+    const sentAt = performance.now();
+    try {
+      const rows = await gateway.run(heartbeat(workerId, leaseMs));
+      if (stopped) return;
+      if (rows.length > 0) lastBeat = sentAt;
+      else {
+        stopped = true;
+        clearInterval(timer);
+        onLost();
+      }
+    } catch {
+      // The store is closing; the lease runs out by itself.
+    }
+  };
+  const timer = setInterval(() => {
+    beating = beat();
+  }, Math.max(20, Math.floor(leaseMs / 3)));
+  timer.unref();
+  return {
+    isValid: () => !stopped && performance.now() - lastBeat < leaseMs,
+    stop: async () => {
+      stopped = true;
+      clearInterval(timer);
+      await beating;
+    },
+  };
+}

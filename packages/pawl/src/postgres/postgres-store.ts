@@ -1,0 +1,242 @@
+import { decodeEvent } from "../kernel/event-codec.ts";
+import type { RecordedEvent } from "../kernel/event.ts";
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import type {
+  ClaimOutcome,
+  ClaimRequest,
+  CloseOutcome,
+  CommitBatch,
+  CommitOutcome,
+  ExecutionSummary,
+  Hint,
+  Inbox,
+  InboxMessage,
+  ListFilter,
+  LeaseKeeper,
+  LeaseOptions,
+  LiveWorker,
+  Outcome,
+  Store,
+  Takeover,
+  WorkerRegistration,
+  WorkerSummary,
+} from "../store/store.ts";
+import { commitBatch } from "./commit-batch.ts";
+import type { TransactionGateway } from "./gateway.ts";
+import type { HintChannel } from "./hint-channel.ts";
+import type { Queries } from "./queries.ts";
+import { claim } from "./statements/claim.ts";
+import { closeExecution } from "./statements/close-execution.ts";
+import { expireWorkers } from "./statements/expire-workers.ts";
+import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
+import { registerWorker } from "./statements/register-worker.ts";
+import { release } from "./statements/release.ts";
+import { requestCancel } from "./statements/request-cancel.ts";
+import { resume } from "./statements/resume.ts";
+import { stopWorker } from "./statements/stop-worker.ts";
+import { takeOver } from "./statements/take-over.ts";
+import { toFailure } from "../base/failure.ts";
+import { ExecutionTerminated } from "../base/errors.ts";
+
+export interface PostgresStoreParts {
+  readonly gateway: TransactionGateway;
+  readonly queries: Queries;
+  readonly hints: HintChannel;
+  readonly startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
+  readonly disconnect: () => Promise<void>;
+}
+
+/** The store on PostgreSQL: hands each verb to its statement and turns rows into the port's types. */
+export class PostgresStore implements Store {
+  readonly #gateway: TransactionGateway;
+  readonly #queries: Queries;
+  readonly #hints: HintChannel;
+  readonly #startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
+  readonly #disconnect: () => Promise<void>;
+
+  constructor(parts: PostgresStoreParts) {
+    this.#gateway = parts.gateway;
+    this.#queries = parts.queries;
+    this.#hints = parts.hints;
+    this.#startLeaseKeeper = parts.startLeaseKeeper;
+    this.#disconnect = parts.disconnect;
+  }
+
+  commit(batch: CommitBatch): Promise<CommitOutcome> {
+    return commitBatch(this.#gateway, batch);
+  }
+
+  async registerWorker(registration: WorkerRegistration): Promise<void> {
+    await this.#gateway.run(registerWorker(registration));
+  }
+
+  keepLease(options: LeaseOptions): LeaseKeeper {
+    return this.#startLeaseKeeper(options);
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimOutcome> {
+    const { rows, repeated } = await this.#gateway.send(claim(request));
+    if (rows.length === 0) return { executions: [], now: undefined, repeated };
+    const older = rows.filter((row) => row.last_seq > 1).map((row) => row.run_id);
+    const histories = older.length === 0 ? new Map<string, RecordedEvent[]>() : groupByRun(await this.#gateway.run(readHistories(older)));
+    const executions = rows.map((row) => ({
+      runId: row.run_id,
+      executionId: row.execution_id,
+      workflow: row.workflow,
+      version: row.version,
+      epoch: row.epoch,
+      inboxSeq: row.inbox_seq,
+      parentRunId: row.parent_run_id,
+      parentPosition: row.parent_position,
+      history: histories.get(row.run_id) ?? [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
+    }));
+    return { executions, now: rows[0]!.now, repeated };
+  }
+
+  async release(workerId: string, keep: readonly string[]): Promise<number> {
+    return (await this.#gateway.run(release(workerId, keep))).length;
+  }
+
+  async stopWorker(workerId: string): Promise<void> {
+    await this.#gateway.run(stopWorker(workerId));
+  }
+
+  async expireWorkers(gone: readonly string[]): Promise<readonly string[]> {
+    return (await this.#gateway.run(expireWorkers(gone))).map((row) => row.id);
+  }
+
+  async takeOver(workerId: string, limit: number): Promise<Takeover> {
+    const rows = await this.#gateway.run(takeOver(workerId, limit));
+    const quarantined = rows.filter((row) => row.state === "quarantined").length;
+    return { workerId, released: rows.length - quarantined, quarantined };
+  }
+
+  deadWorkersWithClaims(): Promise<readonly string[]> {
+    return this.#queries.deadWorkersWithClaims();
+  }
+
+  neighbours(host: string): Promise<readonly LiveWorker[]> {
+    return this.#queries.neighbours(host);
+  }
+
+  async readInboxes(runIds: readonly string[]): Promise<readonly Inbox[]> {
+    const inboxes = new Map<string, { runId: string; inboxSeq: number; messages: InboxMessage[] }>();
+    for (const row of await this.#gateway.run(readInboxes(runIds))) {
+      let inbox = inboxes.get(row.run_id);
+      if (inbox === undefined) inboxes.set(row.run_id, (inbox = { runId: row.run_id, inboxSeq: row.inbox_seq, messages: [] }));
+      if (row.message_id !== null) inbox.messages.push({ messageId: row.message_id, type: row.type!, data: row.data! });
+    }
+    return [...inboxes.values()];
+  }
+
+  async lostClaims(claims: readonly { readonly runId: string; readonly epoch: number }[]): Promise<readonly string[]> {
+    return (await this.#gateway.run(lostClaims(claims))).map((row) => row.run_id);
+  }
+
+  async cancel(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome> {
+    const data = JSON.stringify({ reason });
+    const [requested] = await this.#gateway.run(requestCancel(namespace, executionId, data));
+    if (requested !== undefined) {
+      this.hint({ kind: "inbox", runIds: [requested.run_id] });
+      this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      return { found: true, closed: false, state: requested.state as ExecutionState };
+    }
+    // It has not begun, or is held: there is no code to ask.
+    return this.#close(namespace, executionId, "cancelled", ["pending", "quarantined"], { type: "ExecutionCancelled", data });
+  }
+
+  terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome> {
+    return this.#close(namespace, executionId, "terminated", ["pending", "running", "paused", "quarantined"], {
+      type: "ExecutionTerminated",
+      data: JSON.stringify({ reason }),
+    });
+  }
+
+  async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {
+    const { rows, repeated } = await this.#gateway.send(resume(namespace, executionId, newRunId));
+    if (rows[0] !== undefined) {
+      this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      return { runId: rows[0].run_id };
+    }
+    // The reply to an earlier send may have been lost after it had worked.
+    if (repeated && (await this.describe(namespace, executionId))?.runId === newRunId) return { runId: newRunId };
+    return undefined;
+  }
+
+  outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
+    return this.#queries.outcomes(namespace, executionIds);
+  }
+
+  describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined> {
+    return this.#queries.describe(namespace, executionId);
+  }
+
+  async history(runId: string, afterSeq: number, limit: number): Promise<readonly RecordedEvent[]> {
+    return (await this.#gateway.run(readHistory(runId, afterSeq, limit))).map(recordedEvent);
+  }
+
+  list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
+    return this.#queries.list(filter);
+  }
+
+  workers(namespace: string): Promise<readonly WorkerSummary[]> {
+    return this.#queries.workers(namespace);
+  }
+
+  stranded() {
+    return this.#queries.stranded();
+  }
+
+  hint(hint: Hint): void {
+    this.#hints.send(hint);
+  }
+
+  onHint(listener: (hint: Hint) => void): () => void {
+    return this.#hints.onHint(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#gateway.close();
+    await this.#hints.close();
+    await this.#disconnect();
+  }
+
+  async #close(
+    namespace: string,
+    executionId: string,
+    state: "terminated" | "cancelled",
+    onlyFrom: readonly ExecutionState[],
+    event: { readonly type: string; readonly data: string },
+  ): Promise<CloseOutcome> {
+    const failure = toFailure(new ExecutionTerminated(executionId));
+    delete failure.stack;
+    const childFailed = JSON.stringify({ state, failure }).slice(1, -1);
+    const { rows, repeated } = await this.#gateway.send(closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed }));
+    const row = rows[0];
+    if (row === undefined) return { found: false, closed: false, state: undefined };
+    const closed = row.closed_state !== null || (repeated && row.found_state === state);
+    if (closed) {
+      this.hint({ kind: "ended", runIds: [row.run_id] });
+      if (row.parent_run_id !== null) {
+        this.hint({ kind: "inbox", runIds: [row.parent_run_id] });
+        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      }
+    }
+    return { found: true, closed, state: (row.closed_state ?? row.found_state) as ExecutionState };
+  }
+}
+
+function groupByRun(rows: readonly HistoryRow[]): Map<string, RecordedEvent[]> {
+  const histories = new Map<string, RecordedEvent[]>();
+  for (const row of rows) {
+    const history = histories.get(row.run_id);
+    if (history === undefined) histories.set(row.run_id, [recordedEvent(row)]);
+    else history.push(recordedEvent(row));
+  }
+  return histories;
+}
+
+function recordedEvent(row: HistoryRow): RecordedEvent {
+  return { seq: row.seq, epoch: row.epoch, at: row.at, event: decodeEvent(row.type, row.data) };
+}
+

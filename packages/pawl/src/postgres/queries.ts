@@ -1,0 +1,171 @@
+import { and, desc, eq, exists, gt, gte, inArray, lt, ne, notExists, notInArray, sql, type SQL } from "drizzle-orm";
+import type { NodePgDatabase } from "drizzle-orm/node-postgres";
+import type { PgliteDatabase } from "drizzle-orm/pglite";
+import { decodeEvent } from "../kernel/event-codec.ts";
+import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
+import type { ExecutionSummary, ListFilter, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
+import type { Tables } from "./schema.ts";
+
+type Drizzle = NodePgDatabase | PgliteDatabase;
+
+/** Reads off the hot path, on connections with PostgreSQL's own planner settings. */
+export class Queries {
+  readonly #db: NodePgDatabase;
+  readonly #tables: Tables;
+
+  constructor(db: Drizzle, tables: Tables) {
+    // The two drivers differ in how they send, not in what can be asked.
+    this.#db = db as NodePgDatabase;
+    this.#tables = tables;
+  }
+
+  async describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined> {
+    const { executions } = this.#tables;
+    const [row] = await this.#db.select().from(executions).where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)));
+    return row === undefined ? undefined : summary(row);
+  }
+
+  /** Newest first: run ids are made in time order, so the primary key is the order. */
+  async list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
+    const { executions } = this.#tables;
+    const conditions: SQL[] = [eq(executions.namespace, filter.namespace)];
+    if (filter.workflow !== undefined) conditions.push(eq(executions.workflow, filter.workflow));
+    if (filter.state !== undefined) conditions.push(inArray(executions.state, [...filter.state]));
+    if (filter.taskQueue !== undefined) conditions.push(eq(executions.taskQueue, filter.taskQueue));
+    if (filter.createdAfter !== undefined) conditions.push(gte(executions.createdAt, new Date(filter.createdAfter)));
+    if (filter.createdBefore !== undefined) conditions.push(lt(executions.createdAt, new Date(filter.createdBefore)));
+    if (filter.before !== undefined) conditions.push(lt(executions.runId, filter.before));
+    if (filter.parentExecutionId !== undefined) {
+      const parent = this.#db
+        .select({ runId: executions.runId })
+        .from(executions)
+        .where(and(eq(executions.namespace, filter.namespace), eq(executions.executionId, filter.parentExecutionId)));
+      conditions.push(inArray(executions.parentRunId, parent));
+    }
+    const rows = await this.#db.select().from(executions).where(and(...conditions)).orderBy(desc(executions.runId)).limit(filter.limit);
+    return rows.map(summary);
+  }
+
+  async outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
+    const { executions, history } = this.#tables;
+    const rows = await this.#db
+      .select({
+        executionId: executions.executionId,
+        runId: executions.runId,
+        workflow: executions.workflow,
+        state: executions.state,
+        seq: history.seq,
+        epoch: history.epoch,
+        at: history.at,
+        type: history.type,
+        data: history.data,
+      })
+      .from(executions)
+      .leftJoin(
+        history,
+        and(
+          eq(history.runId, executions.runId),
+          eq(history.seq, executions.lastSeq),
+          inArray(executions.state, [...terminalStates, "quarantined"]),
+        ),
+      )
+      .where(and(eq(executions.namespace, namespace), inArray(executions.executionId, [...executionIds])));
+    return new Map(
+      rows.map((row) => [
+        row.executionId,
+        {
+          runId: row.runId,
+          workflow: row.workflow,
+          state: row.state as ExecutionState,
+          last: row.type === null ? undefined : { seq: row.seq!, epoch: row.epoch!, at: row.at!.getTime(), event: decodeEvent(row.type, row.data!) },
+        },
+      ]),
+    );
+  }
+
+  async deadWorkersWithClaims(): Promise<readonly string[]> {
+    const { workers, executions } = this.#tables;
+    const claims = this.#db.select({ one: sql`1` }).from(executions).where(eq(executions.workerId, workers.id));
+    const rows = await this.#db.select({ id: workers.id }).from(workers).where(and(ne(workers.state, "live"), exists(claims)));
+    return rows.map((row) => row.id);
+  }
+
+  async neighbours(host: string): Promise<readonly LiveWorker[]> {
+    const { workers } = this.#tables;
+    return this.#db
+      .select({ workerId: workers.id, pid: workers.pid, pidStarted: workers.pidStarted })
+      .from(workers)
+      .where(and(eq(workers.state, "live"), eq(workers.host, host)));
+  }
+
+  async workers(namespace: string): Promise<readonly WorkerSummary[]> {
+    const { workers, executions } = this.#tables;
+    const claimed = this.#db.select({ n: sql<number>`count(*)::int` }).from(executions).where(eq(executions.workerId, workers.id));
+    const rows = await this.#db
+      .select({ worker: workers, claimed: sql<number>`(${claimed})` })
+      .from(workers)
+      .where(and(eq(workers.namespace, namespace), gt(workers.leaseUntil, sql`now() - interval '1 day'`)))
+      .orderBy(desc(workers.startedAt))
+      .limit(200);
+    return rows.map(({ worker, claimed: held }) => ({
+      workerId: worker.id,
+      state: worker.state as WorkerSummary["state"],
+      host: worker.host,
+      pid: worker.pid,
+      taskQueues: worker.taskQueues,
+      definitions: worker.definitions,
+      concurrency: worker.concurrency,
+      startedAt: worker.startedAt.getTime(),
+      leaseUntil: worker.leaseUntil.getTime(),
+      claimed: held,
+    }));
+  }
+
+  /**
+   * The wake query (I19): executions that are not over and have no claim, no task, no held state and no child or message
+   * that could wake them. Always empty.
+   */
+  async stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]> {
+    const { executions, tasks, inbox } = this.#tables;
+    const child = this.#db
+      .select({ one: sql`1` })
+      .from(sql`${executions} AS child`)
+      .where(sql`child.parent_run_id = ${executions.runId} AND child.state NOT IN (${sql.join(terminalStates.map((state) => sql`${state}`), sql`, `)})`);
+    const task = this.#db.select({ one: sql`1` }).from(tasks).where(eq(tasks.runId, executions.runId));
+    const message = this.#db.select({ one: sql`1` }).from(inbox).where(eq(inbox.runId, executions.runId));
+    return this.#db
+      .select({ executionId: executions.executionId, state: executions.state, namespace: executions.namespace })
+      .from(executions)
+      .where(
+        and(
+          notInArray(executions.state, [...terminalStates, "paused", "quarantined"]),
+          // A claim is a reason only while its worker lives or is about to be taken over, which the reaper does for every dead one.
+          sql`${executions.workerId} IS NULL`,
+          notExists(task),
+          // A message without a task would be a lost wake-up: waiting for a child counts only while nothing has arrived.
+          sql`(NOT ${exists(child)} OR ${exists(message)})`,
+        ),
+      )
+      .limit(100);
+  }
+}
+
+function summary(row: Tables["executions"]["$inferSelect"]): ExecutionSummary {
+  return {
+    executionId: row.executionId,
+    runId: row.runId,
+    runNumber: row.runNumber,
+    workflow: row.workflow,
+    version: row.version,
+    taskQueue: row.taskQueue,
+    state: row.state as ExecutionState,
+    createdAt: row.createdAt.getTime(),
+    startedAt: row.startedAt?.getTime() ?? null,
+    finishedAt: row.finishedAt?.getTime() ?? null,
+    events: row.lastSeq,
+    workerId: row.workerId,
+    parentRunId: row.parentRunId,
+    idempotencyKey: row.idempotencyKey,
+    waitingFor: row.waitingFor,
+  };
+}

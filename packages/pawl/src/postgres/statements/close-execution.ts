@@ -1,0 +1,59 @@
+import { texts } from "../parameters.ts";
+import type { Transaction } from "../transaction.ts";
+
+export interface CloseRow {
+  readonly run_id: string;
+  /** State after this statement; null if it did not close anything. */
+  readonly closed_state: string | null;
+  readonly found_state: string;
+  readonly parent_run_id: string | null;
+}
+
+/**
+ * close-execution: ends an execution from outside, without its code (terminate; cancel of one that has not begun; ending a
+ * quarantined one). Raises the epoch, so that its owner can write nothing more, and tells its parent.
+ *
+ * Lock order: the execution and its parent by run_id, then history, tasks, inbox. Indexes: executions_id, executions_pkey.
+ */
+export function closeExecution(options: {
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly state: "terminated" | "cancelled";
+  readonly onlyFrom: readonly string[];
+  readonly event: { readonly type: string; readonly data: string };
+  /** Fields of the parent's `ChildFailed` besides the position. */
+  readonly childFailed: string;
+}): Transaction<CloseRow> {
+  return {
+    name: "close-execution",
+    text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+target AS MATERIALIZED (SELECT run_id, parent_run_id FROM executions WHERE namespace = $1 AND execution_id = $2),
+locked AS MATERIALIZED (
+ SELECT e.run_id, e.state FROM executions e
+ WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM target UNION SELECT parent_run_id FROM target))
+ ORDER BY e.run_id FOR UPDATE),
+closed AS (
+ UPDATE executions e SET state = $3, epoch = e.epoch + 1, worker_id = NULL, last_seq = e.last_seq + 1, finished_at = (SELECT now FROM t), waiting_for = NULL
+ FROM locked l WHERE e.run_id = l.run_id AND e.run_id = (SELECT run_id FROM target) AND l.state = ANY($4::text[])
+ RETURNING e.run_id, e.epoch, e.last_seq, e.state, e.parent_run_id, e.parent_position),
+event AS (
+ INSERT INTO history (run_id, seq, epoch, at, type, data) SELECT run_id, last_seq, epoch, (SELECT now FROM t), $5, $6 FROM closed),
+untasked AS (DELETE FROM tasks q USING closed c WHERE q.run_id = c.run_id),
+emptied AS (DELETE FROM inbox x USING closed c WHERE x.run_id = c.run_id),
+woken AS (
+ UPDATE executions p SET inbox_seq = p.inbox_seq + 1 FROM closed c
+ WHERE p.run_id = c.parent_run_id AND p.state IN ('pending', 'running', 'paused', 'quarantined')
+ RETURNING p.run_id, p.worker_id, p.state, p.namespace, p.task_queue, p.workflow, p.version),
+sent AS (
+ INSERT INTO inbox (run_id, message_id, type, data)
+ SELECT w.run_id, 'child:' || c.parent_position, 'ChildFailed', '{"position":' || c.parent_position || ',' || $7 || '}' FROM woken w, closed c
+ ON CONFLICT DO NOTHING),
+queued AS (
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM woken WHERE worker_id IS NULL AND state = 'running'
+ ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
+SELECT l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id
+FROM locked l LEFT JOIN closed c ON c.run_id = l.run_id WHERE l.run_id = (SELECT run_id FROM target)`,
+    parameters: [options.namespace, options.executionId, options.state, texts(options.onlyFrom), options.event.type, options.event.data, options.childFailed],
+  };
+}

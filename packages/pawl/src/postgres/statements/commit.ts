@@ -1,0 +1,261 @@
+import type { AppendOperation, Message, StartOperation } from "../../store/operations.ts";
+import type { CommitBatch } from "../../store/store.ts";
+import { booleans, integers, texts, timestamps, uuids, type Parameter } from "../parameters.ts";
+import type { Transaction } from "../transaction.ts";
+
+/**
+ * commit: everything a process has to write now, in one statement. Appends events to histories and moves the rows on,
+ * starts executions, sends and consumes messages, queues what became claimable.
+ *
+ * Fence: an append changes a row only where epoch, last_seq and state are what its owner expects; its events, starts and
+ * messages hang on that row having changed. Lock order: executions by run_id (the input is sorted and joined by nested
+ * loop), then history, tasks, inbox. Indexes: executions_pkey for every row, unique indexes for starts.
+ *
+ * Plans: unnest() is estimated at a fixed handful of rows, so a generic plan may hash-join it against a whole table. The
+ * connections that run this switch hash and merge joins off, which leaves nested loops over executions_pkey; and membership
+ * tests are written `(x IN (SELECT ...)) IS TRUE`, which PostgreSQL hashes as a subplan instead of joining. The text is
+ * made of the parts that the batch needs, because each unused data-modifying part would cost some 20 us per commit.
+ */
+export interface CommitRow {
+  /** Database time of the commit, milliseconds. */
+  readonly at: number;
+  /** Ordinals (from 1) of accepted appends; null when all were. */
+  readonly accepted: number[] | null;
+  /** Ordinals of accepted parks that did not take effect. */
+  readonly unparked: number[] | null;
+  /** Runs started; null when all were. */
+  readonly started: string[] | null;
+}
+
+/** A row to touch: the owner's append, messages that arrive, or both. */
+interface Target {
+  readonly runId: string;
+  append: AppendOperation | undefined;
+  delivered: number;
+}
+
+export interface PreparedCommit {
+  readonly transaction: Transaction<CommitRow>;
+  /** Appends by ordinal - 1; `undefined` where only messages arrive. */
+  readonly targets: readonly (AppendOperation | undefined)[];
+  readonly starts: readonly StartOperation[];
+}
+
+const ok = "e.epoch = i.epoch AND e.last_seq = i.expected_seq AND e.state = 'running'";
+const alive = "e.state IN ('pending', 'running', 'paused', 'quarantined')";
+
+/** @param commitId marks the rows this commit changes, so that a commit whose reply was lost can be recognised */
+export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCommit {
+  const targets = sortTargets(batch.appends);
+  const starts = sortStarts(batch);
+  const messages = batch.appends.flatMap((append) => append.messages.map((message) => ({ message, sender: append.runId })));
+  const consumed = batch.appends.flatMap((append) => append.consumed.map((messageId) => ({ runId: append.runId, messageId })));
+  const parts = new Parts();
+  const now = "(SELECT now FROM t)";
+
+  parts.with("t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
+  if (targets.length > 0) parts.with(updated(parts, targets, commitId, messages.length > 0));
+  if (starts.length > 0) parts.with(started(parts, starts, targets.length > 0, now));
+  parts.with(appended(parts, batch.appends, starts, now));
+  if (messages.length > 0) parts.with(sent(parts, messages));
+  if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
+  const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
+  const unclaimed = starts.some((start) => start.claimBy === null);
+  if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, now));
+
+  const select = [
+    `SELECT (extract(epoch FROM ${now}) * 1000)::float8 AS at`,
+    targets.length > 0
+      ? `(SELECT CASE WHEN count(*) = ${parts.add(batch.appends.length)}::int THEN NULL ELSE coalesce(array_agg(ord), '{}') END FROM updated WHERE accepted) AS accepted`
+      : "NULL::int[] AS accepted",
+    targets.length > 0
+      ? "(SELECT array_agg(ord) FROM updated WHERE accepted AND release AND state = 'running' AND NOT parked) AS unparked"
+      : "NULL::int[] AS unparked",
+    starts.length > 0
+      ? `(SELECT CASE WHEN count(*) = ${parts.add(starts.length)}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
+      : "NULL::uuid[] AS started",
+  ].join(",\n ");
+
+  const shape = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, wakes, unclaimed].map(Number).join("");
+  return {
+    transaction: { name: "commit", shape, text: `${parts.withClause}\n${select}`, parameters: parts.parameters },
+    targets: targets.map((target) => target.append),
+    starts,
+  };
+}
+
+class Parts {
+  readonly parameters: Parameter[] = [];
+  readonly #ctes: string[] = [];
+
+  with(cte: string): void {
+    this.#ctes.push(cte);
+  }
+
+  /** Adds a parameter and gives its placeholder. */
+  add(parameter: Parameter): string {
+    return `$${this.parameters.push(parameter)}`;
+  }
+
+  get withClause(): string {
+    return `WITH ${this.#ctes.join(",\n")}`;
+  }
+}
+
+function sortTargets(appends: readonly AppendOperation[]): readonly Target[] {
+  const targets = new Map<string, Target>();
+  for (const append of appends) targets.set(append.runId, { runId: append.runId, append, delivered: 0 });
+  for (const append of appends) {
+    for (const { toRunId } of append.messages) {
+      const target = targets.get(toRunId);
+      if (target === undefined) targets.set(toRunId, { runId: toRunId, append: undefined, delivered: 1 });
+      else target.delivered++;
+    }
+  }
+  return [...targets.values()].sort((a, b) => (a.runId < b.runId ? -1 : 1));
+}
+
+/** By id, so that two processes that start the same executions wait for each other in one order. */
+function sortStarts(batch: CommitBatch): readonly StartOperation[] {
+  const starts = [...batch.starts, ...batch.appends.flatMap((append) => append.starts)];
+  return starts.sort((a, b) => (a.executionId < b.executionId ? -1 : 1));
+}
+
+function updated(parts: Parts, targets: readonly Target[], commitId: string, delivers: boolean): string {
+  const of = <Value>(read: (append: AppendOperation) => Value, otherwise: Value): Value[] =>
+    targets.map(({ append }) => (append === undefined ? otherwise : read(append)));
+  const columns = [
+    [`${parts.add(uuids(targets.map((target) => target.runId)))}::uuid[]`, "run_id"],
+    // No claim has epoch -1: a row that only receives messages is never taken for its owner's.
+    [`${parts.add(integers(of((append) => append.epoch, -1)))}::int[]`, "epoch"],
+    [`${parts.add(integers(of((append) => append.expectedSeq, 0)))}::int[]`, "expected_seq"],
+    [`${parts.add(integers(of((append) => append.expectedSeq + append.events.length, 0)))}::int[]`, "new_seq"],
+    [`${parts.add(texts(of((append) => (append.after.kind === "end" ? append.after.state : "running"), "running")))}::text[]`, "new_state"],
+    [`${parts.add(booleans(of((append) => append.after.kind !== "keep", false)))}::bool[]`, "release"],
+    [`${parts.add(booleans(of((append) => append.progress, false)))}::bool[]`, "progress"],
+    [`${parts.add(integers(of((append) => (append.after.kind === "park" ? append.after.seenInbox : 0), 0)))}::int[]`, "seen_inbox"],
+    [`${parts.add(timestamps(of((append) => (append.after.kind === "park" ? append.after.wakeAt : null), null)))}::timestamptz[]`, "wake_at"],
+    [`${parts.add(texts(of((append) => (append.after.kind === "park" ? append.after.waitingFor : null), null)))}::text[]`, "waiting_for"],
+  ];
+  if (delivers) columns.push([`${parts.add(integers(targets.map((target) => target.delivered)))}::int[]`, "delivered"]);
+  const commit = `${parts.add(commitId)}::bigint`;
+  const inbox = delivers ? "e.inbox_seq + i.delivered" : "e.inbox_seq";
+  const gone = `i.release AND (i.new_state <> 'running' OR ${inbox} = i.seen_inbox)`;
+  const owned = (value: string, column: string): string => (delivers ? `CASE WHEN ${ok} THEN ${value} ELSE e.${column} END` : value);
+  const sets = [
+    `last_seq = ${owned("i.new_seq", "last_seq")}`,
+    `commit_id = ${owned(commit, "commit_id")}`,
+    `claims = ${owned("CASE WHEN i.progress THEN 1 ELSE e.claims END", "claims")}`,
+    `state = ${owned("i.new_state", "state")}`,
+    `worker_id = ${owned(`CASE WHEN ${gone} THEN NULL ELSE e.worker_id END`, "worker_id")}`,
+    `epoch = ${owned(`CASE WHEN ${gone} THEN e.epoch + 1 ELSE e.epoch END`, "epoch")}`,
+    `finished_at = ${owned("CASE WHEN i.release AND i.new_state NOT IN ('running', 'quarantined') THEN (SELECT now FROM t) ELSE e.finished_at END", "finished_at")}`,
+    `waiting_for = ${owned(`CASE WHEN ${gone} THEN i.waiting_for END`, "waiting_for")}`,
+  ];
+  if (delivers) sets.push("inbox_seq = e.inbox_seq + i.delivered");
+  return `updated AS (
+ UPDATE executions e SET ${sets.join(", ")}
+ FROM unnest(${columns.map(([array]) => array).join(", ")}) WITH ORDINALITY AS i(${columns.map(([, name]) => name).join(", ")}, ord)
+ WHERE e.run_id = i.run_id AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
+ RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, i.release, i.wake_at,
+  ${delivers ? "i.delivered" : "0"} AS delivered, e.worker_id IS NULL AS parked, e.state, e.namespace, e.task_queue, e.workflow, e.version)`;
+}
+
+function started(parts: Parts, starts: readonly StartOperation[], hasAppends: boolean, now: string): string {
+  const columns = [
+    [`${parts.add(uuids(starts.map((start) => start.runId)))}::uuid[]`, "run_id"],
+    [`${parts.add(texts(starts.map((start) => start.namespace)))}::text[]`, "namespace"],
+    [`${parts.add(texts(starts.map((start) => start.executionId)))}::text[]`, "execution_id"],
+    [`${parts.add(texts(starts.map((start) => start.workflow)))}::text[]`, "workflow"],
+    [`${parts.add(texts(starts.map((start) => start.version)))}::text[]`, "version"],
+    [`${parts.add(texts(starts.map((start) => start.taskQueue)))}::text[]`, "task_queue"],
+    [`${parts.add(texts(starts.map((start) => start.idempotencyKey)))}::text[]`, "idempotency_key"],
+    [`${parts.add(uuids(starts.map((start) => start.parentRunId)))}::uuid[]`, "parent_run_id"],
+    // Positions count from 1, so 0 stands for "no parent".
+    [`${parts.add(integers(starts.map((start) => start.parentPosition ?? 0)))}::int[]`, "parent_position"],
+    [`${parts.add(uuids(starts.map((start) => start.claimBy)))}::uuid[]`, "worker_id"],
+    [`${parts.add(texts(starts.map((start) => (start.delayMs > 0 ? String(start.delayMs) : null))))}::text[]`, "delay_ms"],
+  ];
+  return `started AS (
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before)
+ SELECT s.run_id, s.namespace, s.execution_id, s.workflow, s.version, s.task_queue, s.idempotency_key, s.parent_run_id, nullif(s.parent_position, 0), s.worker_id,
+  (s.worker_id IS NOT NULL)::int, (s.worker_id IS NOT NULL)::int, 1, CASE WHEN s.worker_id IS NULL THEN 'pending' ELSE 'running' END,
+  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'
+ FROM unnest(${columns.map(([array]) => array).join(", ")}) AS s(${columns.map(([, name]) => name).join(", ")})
+ ${hasAppends ? "WHERE s.parent_run_id IS NULL OR (s.parent_run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE" : ""}
+ ON CONFLICT DO NOTHING
+ RETURNING run_id, namespace, task_queue, workflow, version, worker_id, not_before)`;
+}
+
+function appended(parts: Parts, appends: readonly AppendOperation[], starts: readonly StartOperation[], now: string): string {
+  const runIds: string[] = [];
+  const seqs: number[] = [];
+  const epochs: number[] = [];
+  const types: string[] = [];
+  const data: string[] = [];
+  for (const append of appends) {
+    let seq = append.expectedSeq;
+    for (const event of append.events) {
+      runIds.push(append.runId);
+      seqs.push(++seq);
+      epochs.push(append.epoch);
+      types.push(event.type);
+      data.push(event.data);
+    }
+  }
+  for (const start of starts) {
+    runIds.push(start.runId);
+    seqs.push(1);
+    epochs.push(0);
+    types.push("ExecutionStarted");
+    data.push(start.started);
+  }
+  const written = [
+    ...(appends.length > 0 ? ["SELECT run_id FROM updated WHERE accepted"] : []),
+    ...(starts.length > 0 ? ["SELECT run_id FROM started"] : []),
+  ].join(" UNION ALL ");
+  return `appended AS (
+ INSERT INTO history (run_id, seq, epoch, at, type, data)
+ SELECT v.run_id, v.seq, v.epoch, ${now}, v.type, v.data
+ FROM unnest(${parts.add(uuids(runIds))}::uuid[], ${parts.add(integers(seqs))}::int[], ${parts.add(integers(epochs))}::int[], ${parts.add(texts(types))}::text[], ${parts.add(texts(data))}::text[])
+  AS v(run_id, seq, epoch, type, data)
+ WHERE (v.run_id IN (${written})) IS TRUE)`;
+}
+
+function sent(parts: Parts, messages: readonly { readonly message: Message; readonly sender: string }[]): string {
+  const columns = [
+    `${parts.add(uuids(messages.map(({ sender }) => sender)))}::uuid[]`,
+    `${parts.add(uuids(messages.map(({ message }) => message.toRunId)))}::uuid[]`,
+    `${parts.add(texts(messages.map(({ message }) => message.messageId)))}::text[]`,
+    `${parts.add(texts(messages.map(({ message }) => message.type)))}::text[]`,
+    `${parts.add(texts(messages.map(({ message }) => message.data)))}::text[]`,
+  ];
+  return `sent AS (
+ INSERT INTO inbox (run_id, message_id, type, data)
+ SELECT m.run_id, m.message_id, m.type, m.data FROM unnest(${columns.join(", ")}) AS m(sender, run_id, message_id, type, data)
+ WHERE (m.sender IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE
+  AND (m.run_id IN (SELECT run_id FROM updated WHERE state IN ('pending', 'running', 'paused', 'quarantined'))) IS TRUE
+ ON CONFLICT DO NOTHING)`;
+}
+
+function consumedPart(parts: Parts, consumed: readonly { readonly runId: string; readonly messageId: string }[]): string {
+  return `consumed AS (
+ DELETE FROM inbox x USING unnest(${parts.add(uuids(consumed.map(({ runId }) => runId)))}::uuid[], ${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]) AS c(run_id, message_id)
+ WHERE x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
+}
+
+/** Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed. */
+function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): string {
+  const sources: string[] = [];
+  if (fromUpdated) {
+    sources.push(`SELECT run_id, CASE WHEN delivered > 0 THEN ${now} ELSE wake_at END, namespace, task_queue, workflow || '@' || version
+ FROM updated WHERE parked AND state = 'running' AND (delivered > 0 OR wake_at IS NOT NULL)`);
+  }
+  if (fromStarted) {
+    sources.push(`SELECT run_id, coalesce(not_before, ${now}), namespace, task_queue, workflow || '@' || version FROM started WHERE worker_id IS NULL`);
+  }
+  return `queued AS (
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
+ ${sources.join("\n UNION ALL ")}
+ ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))`;
+}

@@ -1,0 +1,24 @@
+import type { StartOperation } from "../../store/operations.ts";
+import { texts, uuids } from "../parameters.ts";
+import type { Transaction } from "../transaction.ts";
+import type { ExistingRow } from "./reads.ts";
+
+/** find-existing: who holds the ids or idempotency keys of starts that conflicted. Indexes: executions_id, executions_idempotency. */
+export function findExisting(starts: readonly StartOperation[]): Transaction<ExistingRow> {
+  const columns = "e.run_id, e.execution_id, e.workflow, e.version, e.state, e.parent_run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS created_at";
+  return {
+    name: "find-existing",
+    text: `WITH s AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS s(run_id, namespace, execution_id, workflow, idempotency_key))
+SELECT s.run_id AS wanted, ${columns} FROM s JOIN executions e ON e.namespace = s.namespace AND e.execution_id = s.execution_id
+UNION ALL
+SELECT s.run_id AS wanted, ${columns} FROM s JOIN executions e ON e.namespace = s.namespace AND e.workflow = s.workflow AND e.idempotency_key = s.idempotency_key
+WHERE s.idempotency_key IS NOT NULL`,
+    parameters: [
+      uuids(starts.map((start) => start.runId)),
+      texts(starts.map((start) => start.namespace)),
+      texts(starts.map((start) => start.executionId)),
+      texts(starts.map((start) => start.workflow)),
+      texts(starts.map((start) => start.idempotencyKey)),
+    ],
+  };
+}

@@ -1,0 +1,25 @@
+import { uuids } from "../parameters.ts";
+import type { Transaction } from "../transaction.ts";
+
+/**
+ * release: a live worker gives claims back to their queues, all but those in `keep`: at a graceful stop, or when the reply
+ * to a claim was lost. The claim is not counted: nothing died. Lock order: executions by run_id, then tasks.
+ * Index: executions_claimed.
+ */
+export function release(workerId: string, keep: readonly string[]): Transaction<{ readonly run_id: string }> {
+  return {
+    name: "release",
+    text: `WITH picked AS MATERIALIZED (
+ SELECT run_id FROM executions WHERE worker_id = $1::uuid AND NOT (run_id = ANY($2::uuid[])) ORDER BY run_id FOR UPDATE),
+freed AS (
+ UPDATE executions e SET worker_id = NULL, epoch = e.epoch + 1, claims = greatest(e.claims - 1, 0)
+ FROM picked p WHERE e.run_id = p.run_id AND e.worker_id = $1::uuid
+ RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
+queued AS (
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
+ SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM freed
+ ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
+SELECT run_id FROM freed`,
+    parameters: [workerId, uuids(keep)],
+  };
+}

@@ -1,0 +1,45 @@
+import type { Transaction } from "../transaction.ts";
+
+/**
+ * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
+ * but the cancel request and what followed (cancelled), or all but the quarantine events (quarantined). The old run moves
+ * to past_runs unchanged; children and messages that were on their way go to the new run.
+ *
+ * Lock order: the execution, then its children by run_id, tasks, inbox. Indexes: executions_id, executions_children.
+ */
+export function resume(namespace: string, executionId: string, newRunId: string): Transaction<{ readonly run_id: string }> {
+  return {
+    name: "resume",
+    text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+old AS MATERIALIZED (
+ SELECT * FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined') FOR UPDATE),
+cut AS MATERIALIZED (
+ SELECT o.run_id, coalesce(
+  (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND (h.type = 'CancelRequested' OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
+ FROM old o),
+archived AS (
+ INSERT INTO past_runs (run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at)
+ SELECT run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at FROM old),
+kept AS (
+ INSERT INTO history (run_id, seq, epoch, at, type, data)
+ SELECT $3::uuid, h.seq, h.epoch, h.at, h.type, h.data FROM history h JOIN cut c ON h.run_id = c.run_id WHERE h.seq <= c.seq),
+event AS (
+ INSERT INTO history (run_id, seq, epoch, at, type, data)
+ SELECT $3::uuid, c.seq + 1, o.epoch + 1, (SELECT now FROM t), 'ExecutionResumed',
+  json_build_object('fromRunId', o.run_id, 'fromState', o.state)::text FROM old o, cut c),
+moved AS (
+ UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = c.seq + 1, claims = 0, commit_id = 0,
+  inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL
+ FROM cut c WHERE e.run_id = c.run_id RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
+children AS (
+ UPDATE executions k SET parent_run_id = $3::uuid
+ FROM (SELECT x.run_id FROM executions x, old o WHERE x.parent_run_id = o.run_id ORDER BY x.run_id FOR UPDATE OF x) AS held WHERE k.run_id = held.run_id),
+messages AS (UPDATE inbox x SET run_id = $3::uuid FROM old o WHERE x.run_id = o.run_id AND x.type <> 'CancelRequested'),
+dropped AS (DELETE FROM inbox x USING old o WHERE x.run_id = o.run_id AND x.type = 'CancelRequested'),
+queued AS (
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)
+SELECT run_id FROM moved`,
+    parameters: [namespace, executionId, newRunId],
+  };
+}

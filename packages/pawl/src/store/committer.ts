@@ -1,0 +1,126 @@
+import { Closed } from "../base/errors.ts";
+import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
+import type { CommitBatch, CommitOutcome, Store } from "./store.ts";
+
+/** Something that owns an execution and has events to write. */
+export interface AppendSource {
+  /** Everything to be written now, or undefined if there is nothing. Not asked again until `settle` or `fail`. */
+  take(): AppendOperation | undefined;
+  settle(outcome: AppendOutcome): void;
+  /** The append can never be written (the database refuses its content). */
+  fail(error: unknown): void;
+}
+
+interface PendingStart {
+  readonly operation: StartOperation;
+  readonly resolve: (outcome: StartOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Commits under way at once: while one waits for the disk, the next is planned. More do not help (measured). */
+const lanes = 2;
+/** Above this a batch gains nothing more and delays those behind it. */
+const largestBatch = 1000;
+
+/**
+ * Group commit. All durable writes of a process pass through here: what arrives while commits are under way joins the next
+ * one; an idle committer sends at once. Nobody is told "done" before the batch is durable.
+ *
+ * C1: an execution is in at most one commit under way.
+ * C2: every taken append is settled or failed exactly once.
+ */
+export class Committer {
+  readonly #store: Pick<Store, "commit">;
+  #starts: PendingStart[] = [];
+  readonly #sources = new Set<AppendSource>();
+  #underWay = 0;
+  #scheduled = false;
+  #closed = false;
+  readonly #idle: (() => void)[] = [];
+
+  constructor(store: Pick<Store, "commit">) {
+    this.#store = store;
+  }
+
+  start(operation: StartOperation): Promise<StartOutcome> {
+    if (this.#closed) return Promise.reject(new Closed("This Pawl"));
+    return new Promise((resolve, reject) => {
+      this.#starts.push({ operation, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** `source.take()` is called when the next commit is made up. */
+  enlist(source: AppendSource): void {
+    this.#sources.add(source);
+    this.#schedule();
+  }
+
+  /** Resolves when nothing is waiting or under way. */
+  async drain(): Promise<void> {
+    while (this.#underWay > 0 || this.#starts.length > 0 || this.#sources.size > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.drain();
+    this.#closed = true;
+  }
+
+  /** Not in this very moment: whatever else this turn of the event loop brings shall join. */
+  #schedule(): void {
+    if (this.#scheduled || this.#underWay >= lanes) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#underWay >= lanes) return;
+    const starts = this.#starts.length > largestBatch ? this.#starts.splice(0, largestBatch) : this.#starts;
+    if (starts === this.#starts) this.#starts = [];
+    const appends: { source: AppendSource; operation: AppendOperation }[] = [];
+    for (const source of this.#sources) {
+      if (starts.length + appends.length >= largestBatch) break;
+      this.#sources.delete(source);
+      const operation = source.take();
+      if (operation !== undefined) appends.push({ source, operation });
+    }
+    if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
+    this.#underWay++;
+    void this.#commit(starts, appends).finally(() => {
+      this.#underWay--;
+      if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
+      else this.#signalIdle();
+    });
+    if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
+  }
+
+  #signalIdle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit(starts: readonly PendingStart[], appends: readonly { source: AppendSource; operation: AppendOperation }[]): Promise<void> {
+    const batch: CommitBatch = { starts: starts.map(({ operation }) => operation), appends: appends.map(({ operation }) => operation) };
+    let outcome: CommitOutcome;
+    try {
+      outcome = await this.#store.commit(batch);
+    } catch (error) {
+      if (starts.length + appends.length > 1 && !(error instanceof Closed)) return this.#commitOneByOne(starts, appends);
+      for (const start of starts) start.reject(error);
+      for (const { source } of appends) source.fail(error);
+      return;
+    }
+    for (let i = 0; i < starts.length; i++) starts[i]!.resolve(outcome.starts[i]!);
+    for (let i = 0; i < appends.length; i++) appends[i]!.source.settle(outcome.appends[i]!);
+  }
+
+  /** The database refused the batch for what is in it: only the part that it refuses may fail. */
+  async #commitOneByOne(starts: readonly PendingStart[], appends: readonly { source: AppendSource; operation: AppendOperation }[]): Promise<void> {
+    for (const start of starts) await this.#commit([start], []);
+    for (const append of appends) await this.#commit([], [append]);
+  }
+}

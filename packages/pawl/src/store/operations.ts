@@ -1,0 +1,90 @@
+import type { ExecutionState, TerminalState } from "../kernel/execution-state.ts";
+
+/** An event on its way into a history: its type and encoded data. */
+export interface NewEvent {
+  readonly type: string;
+  readonly data: string;
+}
+
+/** A new execution with its first event. Idempotent by `runId`: sent twice, it starts once. */
+export interface StartOperation {
+  readonly runId: string;
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly taskQueue: string;
+  readonly idempotencyKey: string | null;
+  readonly parentRunId: string | null;
+  readonly parentPosition: number | null;
+  /** Milliseconds until it may be claimed; 0 = at once. */
+  readonly delayMs: number;
+  /** The worker that claims it in the same commit (eager start), or null to put it in its task queue. */
+  readonly claimBy: string | null;
+  /** Data of its `ExecutionStarted` event. */
+  readonly started: string;
+}
+
+/** A message into another execution, delivered in the commit of the one that sends it. Idempotent by `messageId`. */
+export interface Message {
+  readonly toRunId: string;
+  readonly messageId: string;
+  readonly type: MessageType;
+  readonly data: string;
+}
+
+/** `ChildEnded` carries a `ChildCompleted` or `ChildFailed` event; `CancelRequested` the event of that name. */
+export type MessageType = "ChildCompleted" | "ChildFailed" | "CancelRequested";
+
+/**
+ * What the owner of an execution writes: events, and what becomes of the claim. Accepted only if the row still has this
+ * epoch, this last seq and state `running`; otherwise nothing of it is written, its starts and messages included.
+ */
+export interface AppendOperation {
+  readonly runId: string;
+  readonly epoch: number;
+  readonly expectedSeq: number;
+  readonly events: readonly NewEvent[];
+  /** Whether this shows that the execution gets on; announcements alone do not. */
+  readonly progress: boolean;
+  readonly after: After;
+  readonly starts: readonly StartOperation[];
+  readonly messages: readonly Message[];
+  /** Ids of inbox messages that became events here. */
+  readonly consumed: readonly string[];
+}
+
+/** What becomes of the execution and its claim after an append. */
+export type After =
+  | { readonly kind: "keep" }
+  /**
+   * Give the claim back and wait. Takes effect only if no message has come since `seenInbox`; the outcome says so.
+   * `wakeAt`: database time in milliseconds of the next timer, null when only a message can wake it.
+   */
+  | { readonly kind: "park"; readonly wakeAt: number | null; readonly seenInbox: number; readonly waitingFor: string }
+  | { readonly kind: "end"; readonly state: TerminalState | "quarantined" };
+
+export type StartOutcome =
+  | { readonly outcome: "started"; readonly at: number }
+  /** The id or the idempotency key is taken: here is who has it. */
+  | { readonly outcome: "exists"; readonly existing: ExistingExecution };
+
+export interface ExistingExecution {
+  readonly runId: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly state: ExecutionState;
+  readonly parentRunId: string | null;
+}
+
+export type AppendOutcome =
+  /** `parked`: whether a park took effect. `conflicts`: starts whose id is taken. */
+  | { readonly outcome: "accepted"; readonly at: number; readonly parked: boolean; readonly conflicts: readonly StartConflict[] }
+  /** Another claim owns the execution, or it ended: drop it. */
+  | { readonly outcome: "rejected" };
+
+export interface StartConflict {
+  readonly runId: string;
+  readonly existing: ExistingExecution;
+}

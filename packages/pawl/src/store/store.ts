@@ -1,0 +1,216 @@
+import type { RecordedEvent } from "../kernel/event.ts";
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
+
+/** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
+export interface CommitBatch {
+  readonly starts: readonly StartOperation[];
+  /** At most one per execution. */
+  readonly appends: readonly AppendOperation[];
+}
+
+export interface CommitOutcome {
+  /** In the order of the batch. */
+  readonly starts: readonly StartOutcome[];
+  readonly appends: readonly AppendOutcome[];
+}
+
+/** Who a worker is and what it offers. */
+export interface WorkerRegistration {
+  readonly workerId: string;
+  readonly namespace: string;
+  readonly taskQueues: readonly string[];
+  /** `name@version` of every workflow it has. */
+  readonly definitions: readonly string[];
+  readonly concurrency: number;
+  readonly leaseMs: number;
+  readonly host: string;
+  readonly pid: number;
+  readonly pidStarted: string;
+}
+
+export interface ClaimRequest {
+  readonly workerId: string;
+  readonly namespace: string;
+  readonly taskQueues: readonly string[];
+  readonly definitions: readonly string[];
+  readonly limit: number;
+}
+
+/** An execution that this worker now owns under `epoch`, with its whole history. */
+export interface ClaimedExecution {
+  readonly runId: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly epoch: number;
+  readonly inboxSeq: number;
+  readonly parentRunId: string | null;
+  readonly parentPosition: number | null;
+  readonly history: readonly RecordedEvent[];
+}
+
+export interface ClaimOutcome {
+  readonly executions: readonly ClaimedExecution[];
+  /** Database time of the claim, milliseconds; undefined if nothing was claimed. */
+  readonly now: number | undefined;
+  /** The reply to an earlier send was lost: this worker may own executions it does not know of. */
+  readonly repeated: boolean;
+}
+
+export interface LeaseOptions {
+  readonly workerId: string;
+  readonly leaseMs: number;
+  /** The main loop counts as hung after so long without a turn; the lease is then let go. */
+  readonly hangMs: number;
+  /** Kill this process when its main loop hangs, so that a supervisor starts it anew. */
+  readonly killOnHang: boolean;
+  /** The lease has ended and others may have taken over. Called once. */
+  readonly onLost: () => void;
+}
+
+export interface LeaseKeeper {
+  /** Whether, by this process's monotonic clock, nobody can have taken over yet. */
+  isValid(): boolean;
+  stop(): Promise<void>;
+}
+
+export interface InboxMessage {
+  readonly messageId: string;
+  readonly type: string;
+  readonly data: string;
+}
+
+export interface Inbox {
+  readonly runId: string;
+  readonly inboxSeq: number;
+  /** In order of arrival. */
+  readonly messages: readonly InboxMessage[];
+}
+
+/** What the row of one execution says. Times in milliseconds since 1970, database clock. */
+export interface ExecutionSummary {
+  readonly executionId: string;
+  readonly runId: string;
+  readonly runNumber: number;
+  readonly workflow: string;
+  readonly version: string;
+  readonly taskQueue: string;
+  readonly state: ExecutionState;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly events: number;
+  readonly workerId: string | null;
+  readonly parentRunId: string | null;
+  readonly idempotencyKey: string | null;
+  readonly waitingFor: string | null;
+}
+
+export interface ListFilter {
+  readonly namespace: string;
+  readonly workflow?: string;
+  readonly state?: readonly ExecutionState[];
+  readonly taskQueue?: string;
+  readonly parentExecutionId?: string;
+  readonly createdAfter?: number;
+  readonly createdBefore?: number;
+  readonly limit: number;
+  /** `runId` of the last row of the page before: rows come newest first. */
+  readonly before?: string;
+}
+
+/** A closing event written by a client, with what the statement found. */
+export interface CloseOutcome {
+  readonly found: boolean;
+  readonly closed: boolean;
+  readonly state: ExecutionState | undefined;
+}
+
+/** How an execution ended, or where it is. */
+export interface Outcome {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly state: ExecutionState;
+  /** The last event, for ends and quarantine. */
+  readonly last: RecordedEvent | undefined;
+}
+
+/** A worker whose lease ended and what became of what it had claimed. */
+export interface Takeover {
+  readonly workerId: string;
+  readonly released: number;
+  readonly quarantined: number;
+}
+
+export interface LiveWorker {
+  readonly workerId: string;
+  readonly pid: number;
+  readonly pidStarted: string;
+}
+
+export interface WorkerSummary {
+  readonly workerId: string;
+  readonly state: "live" | "stopped" | "dead";
+  readonly host: string;
+  readonly pid: number;
+  readonly taskQueues: readonly string[];
+  readonly definitions: readonly string[];
+  readonly concurrency: number;
+  readonly startedAt: number;
+  readonly leaseUntil: number;
+  readonly claimed: number;
+}
+
+/** "Something may have changed": never needed for correctness, only for speed. */
+export type Hint =
+  /** There may be tasks to claim in this queue. */
+  | { readonly kind: "tasks"; readonly namespace: string; readonly taskQueue: string }
+  /** These runs got a message. */
+  | { readonly kind: "inbox"; readonly runIds: readonly string[] }
+  /** These runs ended. */
+  | { readonly kind: "ended"; readonly runIds: readonly string[] };
+
+/**
+ * The persistence port: every named transaction of Pawl. Worker and client know only this. Each method is one transaction,
+ * safe to repeat after an unknown outcome, and already retried for transient faults by the implementation.
+ */
+export interface Store {
+  commit(batch: CommitBatch): Promise<CommitOutcome>;
+
+  registerWorker(registration: WorkerRegistration): Promise<void>;
+  /** Extends the lease again and again, as far as possible independently of this process's main loop. */
+  keepLease(options: LeaseOptions): LeaseKeeper;
+  claim(request: ClaimRequest): Promise<ClaimOutcome>;
+  /** Gives claims back to their queues without counting them (graceful stop, or a claim whose reply was lost). */
+  release(workerId: string, keep: readonly string[]): Promise<number>;
+  stopWorker(workerId: string): Promise<void>;
+  /** Declares workers dead whose lease has ended, and those named in `gone`, whose processes are known not to exist. */
+  expireWorkers(gone: readonly string[]): Promise<readonly string[]>;
+  /** Takes over up to `limit` executions of a dead worker; call until it gives 0. */
+  takeOver(workerId: string, limit: number): Promise<Takeover>;
+  /** Dead workers that still have executions: a takeover was cut short. */
+  deadWorkersWithClaims(): Promise<readonly string[]>;
+  /** Live workers registered from this machine by other processes. */
+  neighbours(host: string): Promise<readonly LiveWorker[]>;
+  readInboxes(runIds: readonly string[]): Promise<readonly Inbox[]>;
+  /** Of these claims, those that no longer hold. */
+  lostClaims(claims: readonly { readonly runId: string; readonly epoch: number }[]): Promise<readonly string[]>;
+
+  cancel(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
+  terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
+  /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
+  resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
+
+  outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
+  describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined>;
+  history(runId: string, afterSeq: number, limit: number): Promise<readonly RecordedEvent[]>;
+  list(filter: ListFilter): Promise<readonly ExecutionSummary[]>;
+  workers(namespace: string): Promise<readonly WorkerSummary[]>;
+  /** Executions that nothing would ever wake. Must be empty (invariant I19). */
+  stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]>;
+
+  hint(hint: Hint): void;
+  onHint(listener: (hint: Hint) => void): () => void;
+  close(): Promise<void>;
+}

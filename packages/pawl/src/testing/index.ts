@@ -1,0 +1,1 @@
+export { openInMemory, type InMemoryOptions } from "./open-in-memory.ts";

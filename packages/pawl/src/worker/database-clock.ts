@@ -1,0 +1,19 @@
+/**
+ * The database's time as this process knows it: a lower bound, from the latest time a transaction brought back plus the
+ * monotonic time since. Never ahead, so that no timer fires early.
+ */
+export class DatabaseClock {
+  #at = 0;
+  #observedAt = 0;
+
+  /** @param at database time of a transaction whose reply just arrived, milliseconds */
+  observe(at: number): void {
+    this.#at = at;
+    this.#observedAt = performance.now();
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.#at + (performance.now() - this.#observedAt);
+  }
+}

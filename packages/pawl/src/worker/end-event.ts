@@ -1,0 +1,65 @@
+import { ExecutionCancelled, ExecutionTerminated, NondeterminismDetected } from "../base/errors.ts";
+import { toFailure, type Failure } from "../base/failure.ts";
+import { encodeValue } from "../base/values.ts";
+import type { ChildCompleted, ChildFailed, Event } from "../kernel/event.ts";
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import { readPayload } from "../kernel/payload.ts";
+import type { CancelState, CodeOutcome } from "../kernel/replay.ts";
+
+/** How an execution ends, in its own history and for its parent. A quarantined one has not ended for its parent. */
+export interface EndEvent {
+  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "quarantined">;
+  readonly event: Event;
+  readonly toParent: ((position: number) => ChildCompleted | ChildFailed) | undefined;
+}
+
+/** Code that no longer fits its history is held, not failed: it can be resumed once the code is right again. */
+export function endEvent(outcome: CodeOutcome, executionId: string, cancelRequested: CancelState | undefined): EndEvent {
+  if (outcome.outcome === "returned") {
+    try {
+      const result = { text: encodeValue(outcome.value, "result") };
+      return {
+        state: "completed",
+        event: { type: "ExecutionCompleted", result },
+        toParent: (position) => ({ type: "ChildCompleted", position, result }),
+      };
+    } catch (error) {
+      return failed(toFailure(error));
+    }
+  }
+  const { error } = outcome;
+  if (error instanceof NondeterminismDetected) {
+    return { state: "quarantined", event: { type: "ExecutionQuarantined", failure: toFailure(error) }, toParent: undefined };
+  }
+  if (cancelRequested !== undefined && error instanceof ExecutionCancelled && error.executionId === executionId) {
+    const failure = toFailure(error);
+    return {
+      state: "cancelled",
+      event: { type: "ExecutionCancelled", ...(cancelRequested.reason === undefined ? {} : { reason: cancelRequested.reason }) },
+      toParent: (position) => ({ type: "ChildFailed", position, state: "cancelled", failure }),
+    };
+  }
+  return failed(toFailure(error));
+}
+
+function failed(failure: Failure): EndEvent {
+  return {
+    state: "failed",
+    event: { type: "ExecutionFailed", failure },
+    toParent: (position) => ({ type: "ChildFailed", position, state: "failed", failure }),
+  };
+}
+
+/** What a parent is told about a child whose last event is already in its history. */
+export function childEnding(last: Event, position: number): ChildCompleted | ChildFailed {
+  switch (last.type) {
+    case "ExecutionCompleted":
+      return { type: "ChildCompleted", position, result: { text: encodeValue(readPayload(last.result), "result") } };
+    case "ExecutionFailed":
+      return { type: "ChildFailed", position, state: "failed", failure: last.failure };
+    case "ExecutionCancelled":
+      return { type: "ChildFailed", position, state: "cancelled", failure: toFailure(new ExecutionCancelled("child", last.reason)) };
+    default:
+      return { type: "ChildFailed", position, state: "terminated", failure: toFailure(new ExecutionTerminated("child")) };
+  }
+}

@@ -1,0 +1,35 @@
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { ChildCall } from "../kernel/call.ts";
+import type { Committer } from "../store/committer.ts";
+import type { AppendOutcome, StartOperation } from "../store/operations.ts";
+import type { InboxMessage } from "../store/store.ts";
+import type { ActiveExecution } from "./active-execution.ts";
+import type { EndEvent } from "./end-event.ts";
+
+/** All an active execution knows of its worker. */
+export interface ExecutionHost {
+  readonly namespace: string;
+  readonly committer: Pick<Committer, "enlist">;
+  /** Database time, milliseconds; never ahead of it. */
+  now(): number;
+  observe(at: number): void;
+  /** In [0, 1), for jitter. */
+  random(): number;
+  /** False while this worker's lease may have ended: then nothing new is started. */
+  mayStartSteps(): boolean;
+  /** Keeps a slot for an execution about to be started and claimed in one commit; null if there is none here. */
+  reserveSlot(runId: string, workflow: AnyWorkflow, taskQueue: string): string | null;
+  startsSettled(starts: readonly StartOperation[], outcome: AppendOutcome | "rejected"): void;
+  messagesSent(toRunIds: readonly string[]): void;
+  /** It may have messages: read its inbox. */
+  wantsInbox(execution: ActiveExecution): void;
+  /** It waits and needs no slot. */
+  resting(execution: ActiveExecution): void;
+  /** How children ended whose messages may have been lost between two runs. */
+  childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]>;
+  rejected(execution: ActiveExecution): void;
+  ended(execution: ActiveExecution, end: EndEvent): void;
+  failed(execution: ActiveExecution, error: unknown): void;
+  /** It is no longer active here. */
+  gone(execution: ActiveExecution, how: "ended" | "parked" | "dropped"): void;
+}

@@ -1,0 +1,75 @@
+import type { Logger } from "../base/logger.ts";
+import type { Store } from "../store/store.ts";
+import { isGone, processIdentity } from "./process-identity.ts";
+
+const chunk = 500;
+
+/**
+ * Finds workers that are dead and takes their executions over. Every worker does this, without a leader: each statement
+ * changes only rows that are still as it expects, so it does not matter how many do it at once or how often.
+ */
+export class Reaper {
+  workerId = "";
+  readonly #store: Store;
+  readonly #logger: Logger;
+  readonly #intervalMs: number;
+  readonly #onReleased: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(store: Store, logger: Logger, leaseMs: number, onReleased: () => void) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#intervalMs = Math.max(50, leaseMs / 4);
+    this.#onReleased = onReleased;
+  }
+
+  async start(workerId: string): Promise<void> {
+    this.workerId = workerId;
+    await this.#round();
+    this.#plan();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #plan(): void {
+    if (this.#stopped) return;
+    // Spread, so that a fleet started together does not ask together.
+    this.#timer = setTimeout(() => {
+      this.#running = this.#round().finally(() => this.#plan());
+    }, this.#intervalMs * (0.75 + Math.random() / 2));
+    this.#timer.unref();
+  }
+
+  async #round(): Promise<void> {
+    try {
+      const neighbours = await this.#store.neighbours(processIdentity().host);
+      const gone = neighbours.filter(({ workerId, pid, pidStarted }) => workerId !== this.workerId && isGone(pid, pidStarted)).map(({ workerId }) => workerId);
+      const dead = new Set(await this.#store.expireWorkers(gone));
+      for (const workerId of await this.#store.deadWorkersWithClaims()) dead.add(workerId);
+      for (const workerId of dead) await this.#takeOver(workerId);
+    } catch (error) {
+      if (!this.#stopped) this.#logger.warn(`looking for dead workers: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async #takeOver(workerId: string): Promise<void> {
+    let released = 0;
+    let quarantined = 0;
+    for (;;) {
+      const takeover = await this.#store.takeOver(workerId, chunk);
+      released += takeover.released;
+      quarantined += takeover.quarantined;
+      if (takeover.released + takeover.quarantined === 0) break;
+      this.#onReleased();
+    }
+    if (released + quarantined > 0) {
+      this.#logger.warn(`worker ${workerId} is gone: ${released} executions go on elsewhere${quarantined > 0 ? `, ${quarantined} are quarantined` : ""}`);
+    }
+  }
+}

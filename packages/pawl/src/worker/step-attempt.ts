@@ -1,0 +1,122 @@
+import { StepTimeout } from "../base/errors.ts";
+import { runAmbient } from "../definition/ambient.ts";
+import type { StepContext } from "../definition/context.ts";
+import type { StepCall } from "../kernel/call.ts";
+
+export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/**
+ * One try of a step in this process: calls the function, watches its timeouts, and can be aborted. The outcome is reported
+ * once; after an abort or a timeout whatever the function still does is ignored.
+ */
+export class StepAttempt {
+  readonly call: StepCall;
+  readonly attempt: number;
+  readonly startedAt = performance.now();
+  announced = false;
+  lastHeartbeat: { readonly details: unknown } | undefined;
+  readonly #executionId: string;
+  readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
+  // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
+  #aborted = false;
+  #ended = false;
+  #timeout: NodeJS.Timeout | undefined;
+  #heartbeatTimeout: NodeJS.Timeout | undefined;
+
+  constructor(call: StepCall, executionId: string, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
+    this.call = call;
+    this.attempt = call.lastAttempt + 1;
+    this.#executionId = executionId;
+    this.#onEnd = onEnd;
+  }
+
+  run(): void {
+    const { call } = this;
+    if (call.timeoutMs !== undefined) {
+      const timeoutMs = call.timeoutMs;
+      this.#timeout = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, 2 ** 31 - 1));
+    }
+    this.#watchHeartbeat();
+    const context = this.#context();
+    let result: unknown;
+    try {
+      result = runAmbient({ kind: "step", context }, () => call.fn(context));
+    } catch (error) {
+      return this.#end({ ok: false, error });
+    }
+    if (!isThenable(result)) return this.#end({ ok: true, value: result });
+    Promise.resolve(result).then(
+      (value) => this.#end({ ok: true, value }),
+      (error: unknown) => this.#end({ ok: false, error }),
+    );
+  }
+
+  /** Fires the signal and forgets the attempt: its outcome is not reported. */
+  abort(reason: unknown): void {
+    this.#ended = true;
+    this.#clear();
+    this.#fire(reason);
+  }
+
+  #expire(timeoutMs: number): void {
+    const error = new StepTimeout(this.call.name, timeoutMs);
+    this.#end({ ok: false, error });
+    this.#fire(error);
+  }
+
+  #fire(reason: unknown): void {
+    this.#aborted = true;
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+  }
+
+  #watchHeartbeat(): void {
+    const { heartbeatTimeoutMs } = this.call;
+    if (heartbeatTimeoutMs === undefined) return;
+    clearTimeout(this.#heartbeatTimeout);
+    this.#heartbeatTimeout = setTimeout(() => this.#expire(heartbeatTimeoutMs), Math.min(heartbeatTimeoutMs, 2 ** 31 - 1));
+  }
+
+  #end(outcome: AttemptOutcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#clear();
+    this.#onEnd(this, outcome);
+  }
+
+  #clear(): void {
+    if (this.#timeout !== undefined) clearTimeout(this.#timeout);
+    if (this.#heartbeatTimeout !== undefined) clearTimeout(this.#heartbeatTimeout);
+  }
+
+  #context(): StepContext {
+    // oxlint-disable-next-line typescript/no-this-alias
+    const self = this;
+    const executionId = this.#executionId;
+    return {
+      executionId,
+      step: this.call.name,
+      attempt: this.attempt,
+      idempotencyKey: `${executionId}/${this.call.position}`,
+      lastHeartbeat: this.call.lastHeartbeat,
+      get signal() {
+        if (self.#controller === undefined) {
+          self.#controller = new AbortController();
+          if (self.#aborted) self.#controller.abort(self.#abortReason);
+        }
+        return self.#controller.signal;
+      },
+      heartbeat(details?: unknown) {
+        if (self.#ended) return;
+        self.lastHeartbeat = { details };
+        self.#watchHeartbeat();
+      },
+    };
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
