@@ -33,11 +33,10 @@ export interface Scale {
   readonly timedMs: number;
   readonly minimumSamples: number;
   readonly drains: number;
-  readonly sleepers: number;
 }
 
-export const fullScale: Scale = { warmUpMs: 2500, timedMs: 5000, minimumSamples: 300, drains: 3, sleepers: 100_000 };
-export const quickScale: Scale = { warmUpMs: 500, timedMs: 1500, minimumSamples: 100, drains: 1, sleepers: 10_000 };
+export const fullScale: Scale = { warmUpMs: 2500, timedMs: 5000, minimumSamples: 300, drains: 3 };
+export const quickScale: Scale = { warmUpMs: 500, timedMs: 1500, minimumSamples: 100, drains: 1 };
 
 export interface Timed {
   readonly units: number;

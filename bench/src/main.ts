@@ -6,7 +6,8 @@ import { runCaseProcess } from "./case-runner.ts";
 import { cases } from "./cases.ts";
 import type { System } from "./engine.ts";
 import type { Values } from "./messages.ts";
-import { medianLimits, rawLines, rowsOf, table } from "./report.ts";
+import { bestLimits, rawLines, rowsOf, table } from "./report.ts";
+import type { RawLimits } from "./raw-limit.ts";
 import { openServer, type Server } from "./server.ts";
 
 /** Runs the cases in rounds, prints the table and writes the JSON. See ../README.md for how it is measured. */
@@ -36,8 +37,8 @@ async function once(run: Run, label: string, system: System, caseId: string | nu
       progress(`${Object.entries(outcome.values).map(([key, value]) => `${key} ${Number(value.toPrecision(4))}`).join(", ")}\n`);
       return outcome.values;
     }
-    progress("failed\n");
-    run.failures.push(`${label}: ${outcome.failure}`);
+    progress(`failed: ${outcome.failure}\n`);
+    run.failures.push(label);
     return undefined;
   } finally {
     await run.server.dropDatabase(database);
@@ -48,24 +49,28 @@ async function runRounds(run: Run): Promise<void> {
   const { args } = run;
   const selected = cases.filter(({ id, title }) => args.pattern.test(id) || args.pattern.test(title));
   if (selected.length === 0) throw new Error(`No case matches. There are: ${cases.map(({ id }) => id).join(", ")}`);
-  const raw: Values[] = [];
-  const results = new Map(selected.map(({ id }) => [id, { pawl: [] as Values[], dbos: [] as Values[] }]));
+  const raw: RawLimits[] = [];
+  const measureRaw = async (): Promise<void> => {
+    const values = await once(run, "raw limit", "pawl", null);
+    if (values !== undefined) raw.push(values as Readonly<Record<keyof RawLimits, number>>);
+  };
+  const results = new Map(selected.map(({ id }) => [id, { pawl: [] as (Values | undefined)[], dbos: [] as (Values | undefined)[] }]));
   for (let round = 1; round <= args.rounds; round += 1) {
     progress(`Round ${round} of ${args.rounds}\n`);
-    const limits = await once(run, "raw limit", "pawl", null);
-    if (limits !== undefined) raw.push(limits);
+    await measureRaw();
     for (const { id, systems } of selected) {
       for (const system of systems.filter((name) => args.systems.includes(name))) {
-        const values = await once(run, `${id} ${system}`, system, id);
-        if (values !== undefined) results.get(id)?.[system].push(values);
+        results.get(id)?.[system].push(await once(run, `${id} ${system}`, system, id));
       }
     }
   }
+  // At both ends, so that a machine that was busy at one of them does not make the limit look low.
+  await measureRaw();
   run.signal.throwIfAborted();
-  const limits = medianLimits(raw);
+  const limits = bestLimits(raw);
   const rows = selected.flatMap((definition) => rowsOf(definition, results.get(definition.id) ?? { pawl: [], dbos: [] }, limits));
   console.log(`\n${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}, ${run.server.description}`);
-  console.log(`Medians of ${args.rounds} round${args.rounds === 1 ? "" : "s"}${args.quick ? ", quick: the figures mean little" : ""}\n`);
+  console.log(`Medians of ${args.rounds} round(s)${args.quick ? ", quick: the figures mean little" : ""}\n`);
   if (limits !== null) console.log(`${rawLines(limits)}\n`);
   console.log(table(rows));
   await writeFile(args.output, `${JSON.stringify(rows, null, 2)}\n`);
@@ -87,7 +92,7 @@ async function main(): Promise<number> {
   } finally {
     await server.close();
   }
-  for (const failure of run.failures) console.error(`FAILED ${failure}`);
+  for (const failure of run.failures) console.error(`FAILED: ${failure}`);
   return run.failures.length === 0 ? 0 : 1;
 }
 

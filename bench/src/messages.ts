@@ -13,11 +13,17 @@ export interface WorkerArguments {
 
 export type WorkerRequest = "listen" | "unlisten" | "usage" | "collect" | "close";
 
+export interface Memory {
+  readonly resident: number;
+  /** JavaScript objects and what buffers hold outside the heap. */
+  readonly heap: number;
+}
+
 export interface WorkerUsage {
   readonly cpuMs: number;
   readonly peakMemory: number;
-  /** Resident now, in bytes; after "collect", without garbage. */
-  readonly memory: number;
+  /** Now, in bytes; after "collect", without garbage. */
+  readonly memory: Memory;
 }
 
 export type WorkerMessage =

@@ -17,20 +17,31 @@ export interface Row {
   readonly share: number | null;
 }
 
-/** All rounds of one case with one system, or of the raw limit. */
-export type Rounds = readonly Values[];
+/** All rounds of one case with one system; undefined is a round that failed. */
+export type Rounds = readonly (Values | undefined)[];
 
 export const peerName = "DBOS 5.3.0";
 
+/** Null where one round failed or has no such figure: a median of the rounds that went well would flatter. */
 function medianOf(rounds: Rounds, key: string): number | null {
-  const values = rounds.map((round) => round[key]).filter((value) => value !== undefined);
-  return values.length === 0 ? null : median(values);
+  const values = rounds.map((round) => round?.[key]).filter((value) => value !== undefined);
+  return values.length === 0 || values.length < rounds.length ? null : median(values);
 }
 
-export function medianLimits(rounds: Rounds): RawLimits | null {
-  if (rounds[0] === undefined) return null;
-  const entries = Object.keys(rounds[0]).map((key) => [key, medianOf(rounds, key)]);
-  return Object.fromEntries(entries) as RawLimits;
+/** The best that was seen: a limit is what the machine can do when nothing else wants it. */
+export function bestLimits(measured: readonly RawLimits[]): RawLimits | null {
+  if (measured.length === 0) return null;
+  const least = (key: keyof RawLimits): number => Math.min(...measured.map((limits) => limits[key]));
+  const most = (key: keyof RawLimits): number => Math.max(...measured.map((limits) => limits[key]));
+  return {
+    commitMs: least("commitMs"),
+    commitP99Ms: least("commitP99Ms"),
+    commitsPerSecond: most("commitsPerSecond"),
+    steps100: most("steps100"),
+    steps500: most("steps500"),
+    workflows100: most("workflows100"),
+    workflows500: most("workflows500"),
+  };
 }
 
 function advantage(ours: number | null, other: number | null, better: "higher" | "lower"): number | null {

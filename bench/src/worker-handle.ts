@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Counts } from "./counters.ts";
-import type { WorkerArguments, WorkerMessage, WorkerRequest, WorkerUsage } from "./messages.ts";
+import type { Memory, WorkerArguments, WorkerMessage, WorkerRequest, WorkerUsage } from "./messages.ts";
 
 /** The scenario's side of a worker process. */
 export class WorkerHandle {
@@ -53,8 +53,8 @@ export class WorkerHandle {
     return await this.#request("usage");
   }
 
-  /** Resident memory in bytes after a full garbage collection. */
-  async memory(): Promise<number> {
+  /** After a full garbage collection. */
+  async memory(): Promise<Memory> {
     return (await this.#request("collect")).memory;
   }
 

@@ -16,7 +16,8 @@ function send(message: WorkerMessage): void {
 }
 
 function usage(): WorkerUsage {
-  return { cpuMs: nodeCpuMs(), peakMemory: peakMemory(), memory: process.memoryUsage.rss() };
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { cpuMs: nodeCpuMs(), peakMemory: peakMemory(), memory: { resident: rss, heap: heapUsed + external } };
 }
 
 function fail(error: unknown): void {

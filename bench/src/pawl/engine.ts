@@ -2,11 +2,12 @@ import { Pawl } from "pawl";
 import { toAudit, type Audit, type Engine, type EngineOptions, type Query, type WorkflowName } from "../engine.ts";
 import { workflows } from "./workflows.ts";
 
-/** Pawl with its defaults; only the concurrency is what the case asks for, as for DBOS. */
+/** Pawl with its defaults; only the concurrency is what the case asks for, and errors alone are logged, as for DBOS. */
+const logger = { info: () => undefined, warn: () => undefined, error: (message: string) => console.error(message) };
 const all = Object.values(workflows);
 
 export async function open(options: EngineOptions): Promise<Engine> {
-  const pawl = await Pawl.open({ url: options.url });
+  const pawl = await Pawl.open({ url: options.url, logger });
   let worker: Awaited<ReturnType<typeof pawl.worker>> | undefined;
   const listen = async (): Promise<void> => {
     worker = await pawl.worker({ workflows: all, concurrency: options.concurrency });

@@ -1,12 +1,10 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chunkSections, embeddingInput } from "./chunk.ts";
 import type { Section } from "./section.ts";
 
-const sections = fc.array(
-  fc.record({ heading: fc.constantFrom("", "Guide", "Guide › Install"), text: fc.lorem({ maxCount: 60 }) }),
-  { maxLength: 6 },
-);
+const sections = fc.array(fc.record({ heading: fc.constantFrom("", "Guide", "Guide › Install"), text: fc.lorem({ maxCount: 60 }) }), { maxLength: 6 });
+const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");
 const prose = (sentences: number): string => Array.from({ length: sentences }, (_unused, index) => `Sentence number ${index} says something.`).join(" ");
 
 describe("chunking", () => {
@@ -24,7 +22,6 @@ describe("chunking", () => {
   test("keeps every word of the document, in order", () => {
     fc.assert(
       fc.property(sections, (document) => {
-        const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");
         const chunked = chunkSections(document, { targetLength: 100, overlap: 0 }).flatMap(({ text }) => words(text));
         expect(chunked).toEqual(document.flatMap(({ text }) => words(text)));
       }),
@@ -56,7 +53,10 @@ describe("chunking", () => {
     expect(repeated.length).toBeGreaterThan(60);
     expect(repeated.length).toBeLessThan(120);
     expect(first?.text.endsWith(` ${repeated}`)).toBe(true);
-    const [, other] = chunkSections([{ heading: "A", text: prose(3) }, { heading: "B", text: "Short." }]);
+    const [, other] = chunkSections([
+      { heading: "A", text: prose(3) },
+      { heading: "B", text: "Short." },
+    ]);
     expect(other?.text).toBe("Short.");
   });
 
@@ -66,7 +66,10 @@ describe("chunking", () => {
   });
 
   test("embeds the heading with the text", () => {
-    const [chunk, bare] = chunkSections([{ heading: "Retries", text: "Eight attempts." }, { heading: "", text: "No heading." }]);
+    const [chunk, bare] = chunkSections([
+      { heading: "Retries", text: "Eight attempts." },
+      { heading: "", text: "No heading." },
+    ]);
     expect(chunk && embeddingInput(chunk)).toBe("Retries\nEight attempts.");
     expect(bare && embeddingInput(bare)).toBe("No heading.");
   });

@@ -17,6 +17,7 @@ async function put(path: string, content = "x"): Promise<void> {
   await writeFile(join(folder, path), content);
 }
 
+const firstHash = async (): Promise<string | undefined> => (await discoverFiles(folder)).files[0]?.hash;
 const paths = async (): Promise<string[]> => (await discoverFiles(folder)).files.map(({ path }) => path);
 
 describe("discovering files", () => {
@@ -62,7 +63,7 @@ describe("discovering files", () => {
     await symlink("nowhere.md", join(folder, "bad.md"));
     const { files, unreadable } = await discoverFiles(folder);
     expect(files).toHaveLength(1);
-    expect(unreadable).toEqual([{ path: "bad.md", reason: expect.stringContaining("ENOENT") as string }]);
+    expect(unreadable).toEqual([{ path: "bad.md", reason: expect.stringContaining("ENOENT") }]);
   });
 
   test("does not read a file that is too big to be ingested", async () => {
@@ -73,12 +74,11 @@ describe("discovering files", () => {
 
   test("gives the same hash for the same content and another one after a change", async () => {
     await put("a.md", "one");
-    const hash = async () => (await discoverFiles(folder)).files[0]?.hash;
-    const first = await hash();
+    const first = await firstHash();
     await put("a.md", "one");
-    expect(await hash()).toBe(first);
+    expect(await firstHash()).toBe(first);
     await put("a.md", "two");
-    expect(await hash()).not.toBe(first);
+    expect(await firstHash()).not.toBe(first);
   });
 
   test("says so when the folder is missing or is a file", async () => {

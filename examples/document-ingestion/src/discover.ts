@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { formatOf } from "./document-format.ts";
 import { MAX_FILE_BYTES } from "./load.ts";
 
@@ -111,7 +112,7 @@ async function kindOf(path: string): Promise<{ isFolder: boolean; isFile: boolea
 
 async function hashOf(file: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const part of createReadStream(file)) hash.update(part as Buffer);
+  await pipeline(createReadStream(file), hash);
   return hash.digest("hex");
 }
 

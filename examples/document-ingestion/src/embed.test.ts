@@ -1,5 +1,4 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { chooseEmbedder, EmbeddingConfigInvalid } from "./embed.ts";
 import { EmbeddingRejected } from "./endpoint-embedder.ts";
@@ -28,6 +27,7 @@ describe("choosing an embedder", () => {
 
 describe("an embedding endpoint", () => {
   let server: Server;
+  let baseUrl: string;
   let requests: { authorization: string | undefined; body: unknown }[];
   let reply: { status: number; body: unknown };
 
@@ -42,19 +42,24 @@ describe("an embedding endpoint", () => {
       });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    baseUrl = typeof address === "object" ? `http://127.0.0.1:${address?.port}/v1` : "";
   });
   afterEach(() => server.close());
 
   const embedder = () =>
     chooseEmbedder({
-      EMBEDDING_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+      EMBEDDING_BASE_URL: baseUrl,
       EMBEDDING_MODEL: "test-model",
       EMBEDDING_API_KEY: "secret",
     });
 
   test("is asked for all texts at once, and its vectors get length 1", async () => {
     reply = { status: 200, body: { data: [{ embedding: [3, 4] }, { embedding: [0, 2] }] } };
-    expect(await embedder().embed(["a", "b"])).toEqual([[0.6, 0.8], [0, 1]]);
+    expect(await embedder().embed(["a", "b"])).toEqual([
+      [0.6, 0.8],
+      [0, 1],
+    ]);
     expect(requests).toHaveLength(1);
     expect(requests[0]).toMatchObject({ authorization: "Bearer secret", body: { model: "test-model", input: ["a", "b"] } });
   });

@@ -2,7 +2,15 @@ import { describe, expect, test } from "vitest";
 import { formatHits, snippet } from "./format-hits.ts";
 import type { Hit } from "./vector-store.ts";
 
-const hit = (over: Partial<Hit> = {}): Hit => ({ folder: "/docs", path: "guide.md", heading: "Guide", text: "A pawl holds.", score: 1, similarity: 0.5, ...over });
+const hit = (over: Partial<Hit> = {}): Hit => ({
+  folder: "/docs",
+  path: "guide.md",
+  heading: "Guide",
+  text: "A pawl holds.",
+  score: 1,
+  similarity: 0.5,
+  ...over,
+});
 
 describe("search results", () => {
   test("show where, how sure, and the text", () => {
@@ -16,9 +24,9 @@ describe("search results", () => {
   });
 });
 
-describe("a snippet", () => {
-  const filler = (word: string): string => `${`Nothing about ${word} here. `.repeat(20)}`;
+const filler = (word: string): string => `Nothing about ${word} here. `.repeat(20);
 
+describe("a snippet", () => {
   test("is the whole of a short text, on one line", () => {
     expect(snippet("one\n\n  two", "x")).toBe("one two");
   });

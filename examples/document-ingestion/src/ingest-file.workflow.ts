@@ -14,6 +14,11 @@ export interface IngestServices {
   readonly embedder: Embedder;
 }
 
+export interface IngestedFile {
+  readonly path: string;
+  readonly chunks: number;
+}
+
 /** The queue of single files. Its workers' concurrency is how many files are worked on at the same time. */
 export const FILE_QUEUE = "document-files";
 
@@ -26,7 +31,7 @@ export function defineIngestFile({ store, embedder }: IngestServices) {
     name: "ingest-file",
     taskQueue: FILE_QUEUE,
     input: z.object({ folder: z.string(), path: z.string(), embedderId: z.string() }),
-    async run(ctx, { folder, path, embedderId }) {
+    async run(ctx, { folder, path, embedderId }): Promise<IngestedFile> {
       const { chunks, ...file } = await ctx.step("load-and-chunk", () => loadAndChunk(folder, path), {
         timeout: "2 minutes",
         // A busy disk is worth another try, a broken PDF is not.

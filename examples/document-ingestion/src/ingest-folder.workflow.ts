@@ -1,7 +1,7 @@
 import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionTerminated } from "pawl";
 import { z } from "zod";
 import { discoverFiles } from "./discover.ts";
-import type { defineIngestFile, IngestServices } from "./ingest-file.workflow.ts";
+import type { defineIngestFile, IngestedFile, IngestServices } from "./ingest-file.workflow.ts";
 import { planIngestion } from "./plan-ingestion.ts";
 
 /** The queue of whole folders. Apart from the files' queue, so that waiting folders never take a file's slot. */
@@ -43,25 +43,31 @@ export function defineIngestFolder({ store, embedder }: IngestServices, ingestFi
         return { embedderId: embedder.id, ...planIngestion({ files, unreadable: unreadablePaths, known, embedderId: embedder.id }) };
       });
 
-      const failures: FailedFile[] = [...unreadable];
-      let chunks = 0;
-      await ctx.map(
+      const outcomes = await ctx.map(
         plan.toIngest,
-        async (path) => {
+        async (path): Promise<IngestedFile | FailedFile> => {
           try {
-            chunks += (await ctx.child(ingestFile, { folder, path, embedderId })).chunks;
+            return await ctx.child(ingestFile, { folder, path, embedderId });
           } catch (error) {
             // One bad file must not stop the others; but a cancelled folder stops, and so does anything unforeseen.
             if (ctx.cancelRequested || !endedBadly(error)) throw error;
-            failures.push({ path, reason: reasonOf(error) });
+            return { path, reason: reasonOf(error) };
           }
         },
         { concurrency: FILES_IN_FLIGHT },
       );
 
       const removed = plan.vanished.length === 0 ? 0 : await ctx.step("forget-vanished", () => store.removeDocuments(folder, plan.vanished));
-      const ingested = plan.toIngest.length + unreadable.length - failures.length;
-      return { folder, embedderId, ingested, chunks, unchanged: plan.unchanged, removed, failures };
+      const ingested = outcomes.filter((outcome) => "chunks" in outcome);
+      return {
+        folder,
+        embedderId,
+        ingested: ingested.length,
+        chunks: ingested.reduce((sum, file) => sum + file.chunks, 0),
+        unchanged: plan.unchanged,
+        removed,
+        failures: [...unreadable, ...outcomes.filter((outcome) => "reason" in outcome)],
+      };
     },
   });
 }

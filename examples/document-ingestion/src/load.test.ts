@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DocumentError, FileTooBig, FileVanished, FormatUnsupported, TextTooLong } from "./document-errors.ts";
-import { fixture, fixtureFolder } from "./testing/fixture.ts";
+import { fixture, fixtureFolder } from "./test-support/fixture.ts";
 import { contentHash, loadDocument, MAX_FILE_BYTES, MAX_TEXT_BYTES } from "./load.ts";
 
 let folder: string;

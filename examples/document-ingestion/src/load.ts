@@ -14,6 +14,9 @@ export const MAX_FILE_BYTES = 20 * 1024 * 1024;
 // 16 MB that a stored value may have. It is about 1,500 printed pages.
 export const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
+type Loader = (bytes: Uint8Array) => Section[] | Promise<Section[]>;
+const loaders: Readonly<Record<DocumentFormat, Loader>> = { markdown: loadMarkdown, html: loadHtml, text: loadText, pdf: loadPdf };
+
 export interface LoadedDocument {
   readonly format: DocumentFormat;
   /** Of the bytes that were read here, which may be newer than those the folder scan saw. */
@@ -27,7 +30,7 @@ export async function loadDocument(folder: string, path: string): Promise<Loaded
   const format = formatOf(path);
   if (format === undefined) throw new FormatUnsupported();
   const bytes = await readBytes(join(folder, path));
-  const sections = await loadSections(format, bytes);
+  const sections = await loaders[format](bytes);
   const textBytes = sections.reduce((sum, section) => sum + Buffer.byteLength(section.text), 0);
   if (textBytes > MAX_TEXT_BYTES) throw new TextTooLong(textBytes, MAX_TEXT_BYTES);
   return { format, hash: contentHash(bytes), bytes: bytes.length, sections };
@@ -45,18 +48,5 @@ async function readBytes(file: string): Promise<Uint8Array> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") throw new FileVanished({ cause: error });
     throw error;
-  }
-}
-
-async function loadSections(format: DocumentFormat, bytes: Uint8Array): Promise<Section[]> {
-  switch (format) {
-    case "markdown":
-      return loadMarkdown(bytes);
-    case "html":
-      return loadHtml(bytes);
-    case "text":
-      return loadText(bytes);
-    case "pdf":
-      return loadPdf(bytes);
   }
 }

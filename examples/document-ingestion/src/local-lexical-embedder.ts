@@ -24,12 +24,12 @@ export function lexicalVector(text: string): Vector {
     const next = stems[index + 1];
     if (next !== undefined) count(counts, `${current} ${next}`);
   }
-  const vector = new Array<number>(DIMENSIONS).fill(0);
+  const vector = Array.from({ length: DIMENSIONS }, () => 0);
   for (const [feature, times] of counts) {
     const hash = fnv1a(feature);
     const place = hash % DIMENSIONS;
     // A sign from another bit of the hash lets features that share a place cancel out instead of adding up.
-    const sign = (hash >>> 31) === 0 ? 1 : -1;
+    const sign = hash >>> 31 === 0 ? 1 : -1;
     const weight = (1 + Math.log(times)) * (feature.includes(" ") ? BIGRAM_WEIGHT : 1);
     vector[place] = (vector[place] ?? 0) + sign * weight;
   }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseCommand, usage, UsageError, type Command, type CommandOptions } from "./command-line.ts";
 import { folderPath } from "./discover.ts";
 import { chooseEmbedder } from "./embed.ts";
+import type { Embedder } from "./embedder.ts";
 import { formatHits } from "./format-hits.ts";
 import { allFailed, formatResult } from "./format-result.ts";
 import { openDatabase, type Database } from "./open-database.ts";
@@ -28,22 +29,40 @@ try {
 }
 
 async function run(command: Command): Promise<number> {
-  switch (command.name) {
-    case "help":
-      console.log(usage);
-      return 0;
-    case "ingest":
-      // npm runs scripts in the package's folder; INIT_CWD is where the user stood when typing a relative path.
-      return withDatabase(command.options, (database) => ingest(database, resolve(process.env["INIT_CWD"] ?? "", command.folder), command.options));
-    case "search":
-      return withDatabase(command.options, (database) => search(database, command.question, command.options));
-    case "demo":
-      return withDatabase(command.options, (database) => demo(database, command.options));
-  }
+  if (command.name === "demo") return demo(command.options);
+  // npm runs scripts in the package's folder; INIT_CWD is where the user stood when typing a relative path.
+  if (command.name === "ingest") return ingest(resolve(process.env["INIT_CWD"] ?? "", command.folder), command.options);
+  if (command.name === "search") return search(command.question, command.options);
+  console.log(usage);
+  return 0;
 }
 
-async function withDatabase(options: CommandOptions, work: (database: Database) => Promise<number>): Promise<number> {
-  const database = await openDatabase(options.directory);
+async function ingest(path: string, options: CommandOptions): Promise<number> {
+  // Before the database, because a mistyped path should not have to wait for one.
+  const folder = await folderPath(path);
+  const embedder = chooseEmbedder(process.env);
+  return withDatabase(options, (database) => ingestInto(database, folder, embedder, options.concurrency));
+}
+
+async function search(question: string, { directory, top }: CommandOptions): Promise<number> {
+  const embedder = chooseEmbedder(process.env);
+  return withDatabase({ directory }, async ({ store }) => {
+    console.log(formatHits(await searchDocuments({ store, embedder }, question, top), question));
+    return 0;
+  });
+}
+
+async function demo(options: CommandOptions): Promise<number> {
+  const code = await ingest(demoFolder, options);
+  if (code !== 0) return code;
+  console.log(`\nSearching for: ${demoQuestion}\n`);
+  await search(demoQuestion, options);
+  console.log(`\n${whereToLookNext}`);
+  return 0;
+}
+
+async function withDatabase({ directory }: Pick<CommandOptions, "directory">, work: (database: Database) => Promise<number>): Promise<number> {
+  const database = await openDatabase(directory);
   try {
     return await work(database);
   } finally {
@@ -51,24 +70,14 @@ async function withDatabase(options: CommandOptions, work: (database: Database) 
   }
 }
 
-async function demo(database: Database, options: CommandOptions): Promise<number> {
-  const code = await ingest(database, demoFolder, options);
-  if (code !== 0) return code;
-  console.log(`\nSearching for: ${demoQuestion}\n`);
-  await search(database, demoQuestion, options);
-  console.log(`\n${whereToLookNext}`);
-  return 0;
-}
-
-async function ingest({ store, openPawl }: Database, path: string, { concurrency }: CommandOptions): Promise<number> {
-  const folder = await folderPath(path);
-  const embedder = chooseEmbedder(process.env);
+async function ingestInto({ store, openPawl }: Database, folder: string, embedder: Embedder, concurrency: number): Promise<number> {
   const bar = new ProgressBar("Ingesting");
   const pawl = await openPawl();
+  let interrupted = false;
+  // Once only, so that a second Ctrl+C ends the process at once.
   const interrupt = (): void => {
-    bar.stop();
-    console.error("Interrupted. What is done is kept; the same command goes on from there.");
-    void pawl.close({ drain: "2 seconds" }).finally(() => process.exit(130));
+    interrupted = true;
+    void pawl.close({ drain: "2 seconds" });
   };
   process.once("SIGINT", interrupt);
   try {
@@ -83,15 +92,13 @@ async function ingest({ store, openPawl }: Database, path: string, { concurrency
     bar.stop();
     console.log(formatResult(result));
     return allFailed(result) ? 1 : 0;
-  } finally {
+  } catch (error) {
     bar.stop();
+    if (!interrupted) throw error;
+    console.error("Interrupted. What is done is kept; the same command goes on from there.");
+    return 130;
+  } finally {
     process.off("SIGINT", interrupt);
     await pawl.close();
   }
-}
-
-async function search({ store }: Database, question: string, { top }: CommandOptions): Promise<number> {
-  const hits = await searchDocuments({ store, embedder: chooseEmbedder(process.env) }, question, top);
-  console.log(formatHits(hits, question));
-  return 0;
 }

@@ -10,13 +10,21 @@ const defaultDirectory = fileURLToPath(new URL("../.pawl", import.meta.url));
 export interface Database {
   readonly store: VectorStore;
   /** Separate from opening, because searching needs no workflows. */
-  openPawl(): Promise<Pawl>;
-  close(): Promise<void>;
+  readonly openPawl: () => Promise<Pawl>;
+  readonly close: () => Promise<void>;
+}
+
+export class DatabaseUnusable extends Error {
+  readonly code = "DATABASE_UNUSABLE";
+  constructor(cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`The database that DATABASE_URL names cannot be used: ${reason}. Correct it, or unset it to use the embedded one.`, { cause });
+    this.name = "DatabaseUnusable";
+  }
 }
 
 /** The database that DATABASE_URL names, or else the embedded PostgreSQL, started or joined. */
 export async function openDatabase(directory = defaultDirectory): Promise<Database> {
-  const onProgress = (line: string): void => console.error(line);
   const configuredUrl = process.env["DATABASE_URL"] ?? "";
   const embedded = configuredUrl === "" ? await openEmbedded({ directory, onProgress }) : undefined;
   try {
@@ -31,6 +39,10 @@ export async function openDatabase(directory = defaultDirectory): Promise<Databa
     };
   } catch (error) {
     await embedded?.close();
-    throw error;
+    throw embedded === undefined ? new DatabaseUnusable(error) : error;
   }
+}
+
+function onProgress(line: string): void {
+  console.error(line);
 }

@@ -1,12 +1,12 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packVectors, unpackVectors } from "./packed-vectors.ts";
 
 describe("packed vectors", () => {
   test("come back as they were, to the precision of 32 bits", () => {
-    const vectors = fc.integer({ min: 0, max: 20 }).chain((dimensions) =>
-      fc.array(fc.array(fc.float({ noNaN: true }), { minLength: dimensions, maxLength: dimensions }), { maxLength: 8 }),
-    );
+    const vectors = fc
+      .integer({ min: 0, max: 20 })
+      .chain((dimensions) => fc.array(fc.array(fc.float({ noNaN: true }), { minLength: dimensions, maxLength: dimensions }), { maxLength: 8 }));
     fc.assert(
       fc.property(vectors, (rows) => {
         expect(unpackVectors(packVectors(rows))).toEqual(rows);
@@ -15,10 +15,16 @@ describe("packed vectors", () => {
   });
 
   test("are read from bytes that lie anywhere in a larger buffer", () => {
-    const packed = packVectors([[1, 2], [3, 4]]);
+    const packed = packVectors([
+      [1, 2],
+      [3, 4],
+    ]);
     const larger = new Uint8Array(packed.bytes.length + 3);
     larger.set(packed.bytes, 3);
-    expect(unpackVectors({ count: 2, bytes: larger.subarray(3) })).toEqual([[1, 2], [3, 4]]);
+    expect(unpackVectors({ count: 2, bytes: larger.subarray(3) })).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
   });
 
   test("must have the same length", () => {

@@ -32,8 +32,7 @@ export function planIngestion({ files, unreadable, known, embedderId }: Planning
     })
     .map(({ path }) => path);
   const present = new Set(files.map(({ path }) => path));
-  const hidden = (path: string): boolean =>
-    unreadable.some((blocked) => blocked === "." || path === blocked || path.startsWith(`${blocked}/`));
+  const hidden = (path: string): boolean => unreadable.some((blocked) => blocked === "." || path === blocked || path.startsWith(`${blocked}/`));
   const vanished = known.map(({ path }) => path).filter((path) => !present.has(path) && !hidden(path));
   return { toIngest, unchanged: files.length - toIngest.length, vanished };
 }

@@ -13,8 +13,8 @@ export interface Ingestion {
   readonly folder: string;
   /** Files worked on at the same time in this process. */
   readonly concurrency: number;
-  onStart(start: { readonly executionId: string; readonly resumed: boolean }): void;
-  onProgress(state: ProgressState): void;
+  readonly onStart: (start: { readonly executionId: string; readonly resumed: boolean }) => void;
+  readonly onProgress: (state: ProgressState) => void;
 }
 
 /** Runs the workers here, starts an ingestion of the folder (or goes on with an unfinished one) and waits for its result. */

@@ -3,8 +3,8 @@ import { chunkSections, embeddingInput } from "./chunk.ts";
 import { loadDocument } from "./load.ts";
 import { localLexicalEmbedder } from "./local-lexical-embedder.ts";
 import { NothingToSearch, searchDocuments } from "./search.ts";
-import { openEmbeddedDatabase } from "./testing/embedded-database.ts";
-import { fixtureFolder } from "./testing/fixture.ts";
+import { openEmbeddedDatabase } from "./test-support/embedded-database.ts";
+import { fixtureFolder } from "./test-support/fixture.ts";
 import { VectorStore } from "./vector-store.ts";
 
 let database: Awaited<ReturnType<typeof openEmbeddedDatabase>>;

@@ -19,7 +19,13 @@ export interface SearchServices {
 export async function searchDocuments({ store, embedder }: SearchServices, question: string, limit: number): Promise<Hit[]> {
   const contents = await store.contents();
   const searchable = contents.find(({ embedderId }) => embedderId === embedder.id);
-  if (searchable === undefined) throw new NothingToSearch(whyNothing(contents.map(({ embedderId }) => embedderId), embedder.id));
+  if (searchable === undefined)
+    throw new NothingToSearch(
+      whyNothing(
+        contents.map(({ embedderId }) => embedderId),
+        embedder.id,
+      ),
+    );
   if (searchable.chunks === 0) throw new NothingToSearch("The ingested documents hold no text. Ingest a folder with some: ingest <folder>");
   const [vector = []] = await embedder.embed([question]);
   return store.search({ question, vector, embedderId: embedder.id, chanceSimilarity: embedder.chanceSimilarity, limit });

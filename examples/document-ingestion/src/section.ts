@@ -57,14 +57,16 @@ const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\
 
 /** One way to write the same text: NFC, "\n" for line ends, no invisible characters, no runs of blanks. */
 export function normaliseText(text: string): string {
-  return text
-    .normalize("NFC")
-    .replace(/\r\n?|\u2028|\u2029|\u0085/g, "\n")
-    .replace(invisible, "")
-    .replace(loneSurrogate, "\ufffd")
-    .replace(/(?<=\S)[^\S\n]+/g, " ")
-    // The lookbehind lets a match begin only where a run of blanks does; without it a long run takes quadratic time.
-    .replace(/(?<![^\S\n])[^\S\n]+$/gm, "")
-    .replace(/\n{3,}/g, "\n\n")
-    .replace(/^\n+|\n+$/g, "");
+  return (
+    text
+      .normalize("NFC")
+      .replace(/\r\n?|\u2028|\u2029|\u0085/g, "\n")
+      .replace(invisible, "")
+      .replace(loneSurrogate, "\ufffd")
+      .replace(/(?<=\S)[^\S\n]+/g, " ")
+      // The lookbehind lets a match begin only where a run of blanks does; without it a long run takes quadratic time.
+      .replace(/(?<![^\S\n])[^\S\n]+$/gm, "")
+      .replace(/\n{3,}/g, "\n\n")
+      .replace(/^\n+|\n+$/g, "")
+  );
 }

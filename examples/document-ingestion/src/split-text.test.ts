@@ -1,8 +1,10 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { splitText } from "./split-text.ts";
 
-const text = fc.array(fc.oneof(fc.lorem(), fc.constantFrom("\n\n", "\n", " ", "", "x".repeat(70), "😀".repeat(40), "日本語。")), { maxLength: 40 }).map((parts) => parts.join(" "));
+const text = fc
+  .array(fc.oneof(fc.lorem(), fc.constantFrom("\n\n", "\n", " ", "", "x".repeat(70), "😀".repeat(40), "日本語。")), { maxLength: 40 })
+  .map((parts) => parts.join(" "));
 const length = fc.integer({ min: 2, max: 120 });
 const withoutBlanks = (value: string): string => value.replace(/\s+/g, "");
 

@@ -43,7 +43,7 @@ function cut(text: string, length: number, level: number): Piece[] {
 /** A word longer than a chunk: a data URL, or a language without blanks. Never cuts a surrogate pair. */
 function cutAnywhere(text: string, length: number): Piece[] {
   const pieces: Piece[] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     let end = Math.min(start + length, text.length);
     if (end < text.length && isLowSurrogate(text.charCodeAt(end)) && end - 1 > start) end--;
     pieces.push({ text: text.slice(start, end), gap: "" });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { openEmbeddedDatabase } from "./testing/embedded-database.ts";
+import { openEmbeddedDatabase } from "./test-support/embedded-database.ts";
 import { VectorStore, type EmbeddedDocument } from "./vector-store.ts";
 
 let database: Awaited<ReturnType<typeof openEmbeddedDatabase>>;
@@ -44,6 +44,7 @@ describe("the vector store", () => {
   test("can be opened many times at once, and again", async () => {
     const stores = await Promise.all([1, 2, 3, 4].map(() => VectorStore.open(database.url)));
     await Promise.all(stores.map((opened) => opened.close()));
+    expect(await store.knownDocuments(folder)).toEqual([]);
   });
 
   test("finds what is nearest by vector", async () => {
@@ -90,8 +91,17 @@ describe("the vector store", () => {
 
   test("searches only what the same embedder made, so vectors of other lengths do no harm", async () => {
     await store.saveDocument(document());
-    await store.saveDocument(document({ path: "b.md", embedderId: `${folder}-other`, vectors: [[1, 0, 0], [0, 1, 0]] }));
-    expect((await search("apples", [1, 0])).map(({ path }) => path)).toEqual(["a.md", "a.md"]);
+    await store.saveDocument(
+      document({
+        path: "b.md",
+        embedderId: `${folder}-other`,
+        vectors: [
+          [1, 0, 0],
+          [0, 1, 0],
+        ],
+      }),
+    );
+    expect((await search("apples", [1, 0])).map(({ path }) => path)).toEqual(["a.md"]);
   });
 
   test("replaces a document as a whole, and changes nothing when the same save comes again", async () => {
@@ -110,8 +120,8 @@ describe("the vector store", () => {
 
   test("keeps the old chunks when a save fails halfway", async () => {
     await store.saveDocument(document());
-    const broken = document({ hash: "h2", vectors: [[1, 0], [Number.NaN, Number.POSITIVE_INFINITY]], chunks: texts(["new", "\u0000"]) });
-    await expect(store.saveDocument(broken)).rejects.toThrow();
+    const broken = document({ hash: "h2", chunks: texts(["new", "\u0000"]) });
+    await expect(store.saveDocument(broken)).rejects.toThrow("invalid byte sequence");
     expect(await store.knownDocuments(folder)).toEqual([{ path: "a.md", hash: "h1", embedderId: folder }]);
     expect(await contents()).toMatchObject({ chunks: 2 });
   });

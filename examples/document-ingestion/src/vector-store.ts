@@ -1,4 +1,4 @@
-import pg from "pg";
+import { Pool, type PoolClient } from "pg";
 import type { Chunk } from "./chunk.ts";
 import type { DocumentFormat } from "./document-format.ts";
 import type { Vector } from "./embedder.ts";
@@ -47,16 +47,16 @@ export interface Contents {
 
 /** Documents and their chunks in the schema `document_ingestion` of a PostgreSQL database. */
 export class VectorStore {
-  readonly #pool: pg.Pool;
+  readonly #pool: Pool;
   readonly #column: VectorColumn;
 
-  private constructor(pool: pg.Pool, column: VectorColumn) {
+  private constructor(pool: Pool, column: VectorColumn) {
     this.#pool = pool;
     this.#column = column;
   }
 
   static async open(databaseUrl: string): Promise<VectorStore> {
-    const pool = new pg.Pool({ connectionString: databaseUrl });
+    const pool = new Pool({ connectionString: databaseUrl });
     // Without a listener, an idle connection that the server drops would end the process. The next query reports it.
     pool.on("error", () => {});
     try {
@@ -119,10 +119,7 @@ export class VectorStore {
   }
 
   async removeDocuments(folder: string, paths: readonly string[]): Promise<number> {
-    const { rowCount } = await this.#pool.query("DELETE FROM document_ingestion.documents WHERE folder = $1 AND path = ANY ($2::text[])", [
-      folder,
-      paths,
-    ]);
+    const { rowCount } = await this.#pool.query("DELETE FROM document_ingestion.documents WHERE folder = $1 AND path = ANY ($2::text[])", [folder, paths]);
     return rowCount ?? 0;
   }
 
@@ -140,7 +137,7 @@ export class VectorStore {
     return rows;
   }
 
-  async #transaction(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+  async #transaction(work: (client: PoolClient) => Promise<void>): Promise<void> {
     const client = await this.#pool.connect();
     try {
       await client.query("BEGIN");

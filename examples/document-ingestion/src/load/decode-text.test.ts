@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { EncodingUnreadable, NotText } from "../document-errors.ts";
 import { decodeText } from "./decode-text.ts";
-import { fixture } from "../testing/fixture.ts";
+import { fixture } from "../test-support/fixture.ts";
 import { loadText } from "./text.ts";
 
 describe("decoding text", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { EncodingUnreadable, NotText } from "../document-errors.ts";
-import { fixture } from "../testing/fixture.ts";
+import { fixture } from "../test-support/fixture.ts";
 import { loadHtml } from "./html.ts";
 
 const html = (source: string): Uint8Array => Buffer.from(source);

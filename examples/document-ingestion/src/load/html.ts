@@ -1,5 +1,5 @@
 import { load } from "cheerio";
-import type { AnyNode } from "domhandler";
+import { isTag, isText, type AnyNode } from "domhandler";
 import { SectionBuilder, type Section, type SectionSink } from "../section.ts";
 import { decodeText } from "./decode-text.ts";
 
@@ -63,8 +63,8 @@ class BlockReader {
   }
 
   #visit(node: AnyNode): void {
-    if (node.type === "text") this.#line += node.data.replace(/\s+/g, " ");
-    if (!("name" in node) || !("children" in node)) return;
+    if (isText(node)) this.#line += node.data.replace(/\s+/g, " ");
+    if (!isTag(node)) return;
     const depth = headings.get(node.name);
     if (depth !== undefined) {
       this.#endBlock();
@@ -104,13 +104,13 @@ class BlockReader {
 
 function cellsText(nodes: readonly AnyNode[]): string {
   return nodes
-    .filter((node) => "name" in node && (node.name === "td" || node.name === "th"))
+    .filter((node) => isTag(node) && (node.name === "td" || node.name === "th"))
     .map((cell) => rawText(cell).replace(/\s+/g, " ").trim())
     .join(" | ");
 }
 
 function rawText(node: AnyNode): string {
-  if (node.type === "text") return node.data;
-  if ("name" in node && node.name === "br") return "\n";
+  if (isText(node)) return node.data;
+  if (isTag(node) && node.name === "br") return "\n";
   return "children" in node ? node.children.map(rawText).join("") : "";
 }

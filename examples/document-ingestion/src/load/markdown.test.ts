@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { fixture } from "../testing/fixture.ts";
+import { fixture } from "../test-support/fixture.ts";
 import { loadMarkdown } from "./markdown.ts";
 
 const markdown = (source: string): Uint8Array => Buffer.from(source);

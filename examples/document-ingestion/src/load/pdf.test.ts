@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PdfBroken, PdfEncrypted, PdfWithoutText } from "../document-errors.ts";
-import { fixture } from "../testing/fixture.ts";
+import { fixture } from "../test-support/fixture.ts";
 import { loadPdf } from "./pdf.ts";
 
 describe("loading PDF", () => {

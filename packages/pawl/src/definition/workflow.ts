@@ -19,7 +19,7 @@ export interface Workflow<In, Out> {
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyWorkflow = Workflow<any, unknown>;
 export type InputOf<W extends AnyWorkflow> = W extends Workflow<infer In, unknown> ? In : never;
-export type OutputOf<W extends AnyWorkflow> = Awaited<ReturnType<W["run"]>>;
+export type OutputOf<W extends AnyWorkflow> = W extends { run(ctx: never, input: never): infer Out } ? Awaited<Out> : never;
 
 export interface WorkflowOptions {
   /** How callers, histories and the dashboard name it: `[A-Za-z0-9._:/-]`, at most 200 characters. */

@@ -8,26 +8,21 @@ import type { Payload } from "./payload.ts";
  */
 const payloadFields = ["input", "result", "heartbeat"] as const;
 
-/** Payload fields come last, so that the text is made by appending and never by parsing what was just encoded. */
+/** Written by appending: an encoded payload goes in as it is, without being parsed again. */
 export function encodeEvent(event: Event): string {
-  const plain: Record<string, unknown> = {};
-  let payload: Payload | undefined;
-  let field = "";
-  for (const [key, value] of Object.entries(event)) {
+  let text = "";
+  for (const key in event) {
+    const value = (event as unknown as Record<string, unknown>)[key];
     if (key === "type" || value === undefined) continue;
     if (key === "input" || key === "result" || key === "heartbeat") {
-      payload = value as Payload;
-      field = key;
+      const payload = value as Payload;
+      if (!("text" in payload)) throw new TypeError(`The ${key} of ${event.type} was already parsed; encode its text instead.`);
+      text += payload.text.startsWith("#") ? `,"${key}#":${JSON.stringify(payload.text)}` : `,"${key}":${payload.text}`;
     } else {
-      plain[key] = value;
+      text += typeof value === "number" ? `,"${key}":${value}` : `,"${key}":${JSON.stringify(value)}`;
     }
   }
-  const head = JSON.stringify(plain);
-  if (payload === undefined) return head;
-  if (!("text" in payload)) throw new TypeError(`The ${field} of ${event.type} was already parsed; encode its text instead.`);
-  const { text } = payload;
-  const entry = text.startsWith("#") ? `"${field}#":${JSON.stringify(text)}` : `"${field}":${text}`;
-  return head === "{}" ? `{${entry}}` : `${head.slice(0, -1)},${entry}}`;
+  return `{${text.slice(1)}}`;
 }
 
 /** `data` comes from the history, which only `encodeEvent` and the statements write. */

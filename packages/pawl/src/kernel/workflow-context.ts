@@ -44,7 +44,7 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.cancelRequested !== undefined;
   }
 
-  step: WorkflowContext["step"] = (name, fn, options = {}) => {
+  step: WorkflowContext["step"] = (name, fn, options) => {
     refuseInStep("ctx.step");
     return this.#replay.callStep(name, fn, options, this.#shielded);
   };

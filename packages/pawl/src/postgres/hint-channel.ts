@@ -34,6 +34,7 @@ export class PgHintChannel implements HintChannel {
   #ended = new Set<string>();
   #flushTimer: NodeJS.Timeout | undefined;
   #lastFlush = 0;
+  #notifying = false;
 
   constructor(url: string, schema: string, logger: Logger) {
     this.#url = url;
@@ -46,9 +47,7 @@ export class PgHintChannel implements HintChannel {
     if (this.#closed) return;
     if (hint.kind === "tasks") this.#queues.set(`${hint.namespace}/${hint.taskQueue}`, hint);
     else for (const runId of hint.runIds) (hint.kind === "inbox" ? this.#inbox : this.#ended).add(runId);
-    if (this.#flushTimer !== undefined) return;
-    const since = performance.now() - this.#lastFlush;
-    this.#flushTimer = setTimeout(() => this.#flush(), Math.max(0, coalesceMs - since));
+    this.#plan();
   }
 
   onHint(listener: (hint: Hint) => void): () => void {
@@ -77,10 +76,21 @@ export class PgHintChannel implements HintChannel {
     const client = this.#client;
     // Not connected: the receivers poll.
     if (client === undefined) return;
-    for (const payload of hints.map((hint) => JSON.stringify(hint))) {
-      if (payload.length > payloadLimit) continue;
-      client.query({ name: "pawl_notify", text: "SELECT pg_notify($1, $2)", values: [this.#channel, payload] }).catch(() => {});
-    }
+    const payloads = hints.map((hint) => JSON.stringify(hint)).filter((payload) => payload.length <= payloadLimit);
+    this.#notifying = true;
+    client
+      .query({ name: "pawl_notify", text: "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", values: [this.#channel, payloads] })
+      .catch(() => {})
+      .finally(() => {
+        this.#notifying = false;
+        if (this.#queues.size + this.#inbox.size + this.#ended.size > 0) this.#plan();
+      });
+  }
+
+  /** One notification at a time, and not more often than every few milliseconds. */
+  #plan(): void {
+    if (this.#flushTimer !== undefined || this.#notifying || this.#closed) return;
+    this.#flushTimer = setTimeout(() => this.#flush(), Math.max(0, coalesceMs - (performance.now() - this.#lastFlush)));
   }
 
   async #connect(): Promise<void> {

@@ -2,11 +2,13 @@ import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type {
+  Backlog,
   ClaimOutcome,
   ClaimRequest,
   CloseOutcome,
   CommitBatch,
   CommitOutcome,
+  DatabaseFacts,
   ExecutionSummary,
   Hint,
   Inbox,
@@ -135,14 +137,18 @@ export class PostgresStore implements Store {
 
   async cancel(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome> {
     const data = JSON.stringify({ reason });
-    const [requested] = await this.#gateway.run(requestCancel(namespace, executionId, data));
-    if (requested !== undefined) {
-      this.hint({ kind: "inbox", runIds: [requested.run_id] });
-      this.hint({ kind: "tasks", namespace, taskQueue: "*" });
-      return { found: true, closed: false, state: requested.state as ExecutionState };
+    for (;;) {
+      const [requested] = await this.#gateway.run(requestCancel(namespace, executionId, data));
+      if (requested !== undefined) {
+        this.hint({ kind: "inbox", runIds: [requested.run_id] });
+        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+        return { found: true, closed: false, state: requested.state as ExecutionState };
+      }
+      // It has not begun, or is held: there is no code to ask.
+      const outcome = await this.#close(namespace, executionId, "cancelled", ["pending", "quarantined"], { type: "ExecutionCancelled", data });
+      if (outcome.closed || (outcome.state !== "running" && outcome.state !== "paused")) return outcome;
+      // A worker claimed it between the two statements: now there is code to ask.
     }
-    // It has not begun, or is held: there is no code to ask.
-    return this.#close(namespace, executionId, "cancelled", ["pending", "quarantined"], { type: "ExecutionCancelled", data });
   }
 
   terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome> {
@@ -181,6 +187,14 @@ export class PostgresStore implements Store {
 
   workers(namespace: string): Promise<readonly WorkerSummary[]> {
     return this.#queries.workers(namespace);
+  }
+
+  databaseFacts(): Promise<DatabaseFacts> {
+    return this.#queries.databaseFacts();
+  }
+
+  backlog(namespace: string): Promise<readonly Backlog[]> {
+    return this.#queries.backlog(namespace);
   }
 
   stranded() {

@@ -1,9 +1,9 @@
-import { and, desc, eq, exists, gt, gte, inArray, lt, ne, notExists, notInArray, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, ne, notExists, notInArray, sql, type SQL } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
-import type { ExecutionSummary, ListFilter, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
+import type { Backlog, DatabaseFacts, ExecutionSummary, ListFilter, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
 import type { Tables } from "./schema.ts";
 
 type Drizzle = NodePgDatabase | PgliteDatabase;
@@ -119,6 +119,28 @@ export class Queries {
       leaseUntil: worker.leaseUntil.getTime(),
       claimed: held,
     }));
+  }
+
+  async databaseFacts(): Promise<DatabaseFacts> {
+    const { rows } = await this.#db.execute<{ version: string; now: number; read_only: boolean; fsync: boolean; full_page_writes: boolean; synchronous_commit: string }>(
+      sql`SELECT current_setting('server_version') AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
+        pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean AS read_only, current_setting('fsync')::boolean AS fsync,
+        current_setting('full_page_writes')::boolean AS full_page_writes, current_setting('synchronous_commit') AS synchronous_commit`,
+    );
+    const row = rows[0]!;
+    return { version: row.version, now: row.now, readOnly: row.read_only, fsync: row.fsync, fullPageWrites: row.full_page_writes, synchronousCommit: row.synchronous_commit };
+  }
+
+  async backlog(namespace: string): Promise<readonly Backlog[]> {
+    const { tasks } = this.#tables;
+    const oldest = sql<number>`(extract(epoch FROM min(${tasks.visibleAt})) * 1000)::float8`;
+    return this.#db
+      .select({ taskQueue: tasks.taskQueue, definition: tasks.definition, tasks: sql<number>`count(*)::int`, oldestDueAt: oldest })
+      .from(tasks)
+      .where(and(eq(tasks.namespace, namespace), lte(tasks.visibleAt, sql`now()`)))
+      .groupBy(tasks.taskQueue, tasks.definition)
+      .orderBy(asc(oldest))
+      .limit(100);
   }
 
   /**

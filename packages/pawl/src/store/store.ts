@@ -162,6 +162,27 @@ export interface WorkerSummary {
   readonly claimed: number;
 }
 
+/** What the database server says about itself, where a promise depends on it. */
+export interface DatabaseFacts {
+  readonly version: string;
+  /** Its clock, in milliseconds since 1970. */
+  readonly now: number;
+  /** A standby, or set to refuse writes. */
+  readonly readOnly: boolean;
+  readonly fsync: boolean;
+  readonly fullPageWrites: boolean;
+  readonly synchronousCommit: string;
+}
+
+/** Tasks of one definition in one queue that are due and not claimed. */
+export interface Backlog {
+  readonly taskQueue: string;
+  /** `name@version` of the workflow. */
+  readonly definition: string;
+  readonly tasks: number;
+  readonly oldestDueAt: number;
+}
+
 /** "Something may have changed": never needed for correctness, only for speed. */
 export type Hint =
   /** There may be tasks to claim in this queue. */
@@ -207,6 +228,9 @@ export interface Store {
   history(runId: string, afterSeq: number, limit: number): Promise<readonly RecordedEvent[]>;
   list(filter: ListFilter): Promise<readonly ExecutionSummary[]>;
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
+  databaseFacts(): Promise<DatabaseFacts>;
+  /** What waits for a worker, longest wait first; at most 100 rows. */
+  backlog(namespace: string): Promise<readonly Backlog[]>;
   /** Executions that nothing would ever wake. Must be empty (invariant I19). */
   stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]>;
 

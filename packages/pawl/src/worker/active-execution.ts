@@ -1,7 +1,5 @@
-import { ExecutionCancelled, ExecutionConflict } from "../base/errors.ts";
+import { Closed, ExecutionCancelled, ExecutionConflict } from "../base/errors.ts";
 import { toFailure } from "../base/failure.ts";
-import { newUuid } from "../base/ids.ts";
-import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, TimerCall } from "../kernel/call.ts";
@@ -9,25 +7,22 @@ import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
-import { decideRetry } from "../kernel/retry.ts";
 import type { AppendSource } from "../store/committer.ts";
-import type { After, AppendOperation, AppendOutcome, Message, NewEvent, StartOperation } from "../store/operations.ts";
+import type { After, AppendOperation, AppendOutcome, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
+import { childStart } from "./child-start.ts";
 import { endEvent, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
-import { StepAttempt, type AttemptOutcome } from "./step-attempt.ts";
+import { describeWait, nextWake, waitsForChild } from "./open-calls.ts";
+import { Outbox, type TakenAppend } from "./outbox.ts";
+import { StepRunner, type StepEvent } from "./step-runner.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
 /** While children run, their parent stays in memory for so long after the last news. */
 const lingerForChildrenMs = 1000;
-/** A step that runs longer than this is announced. */
-export const announceAfterMs = 250;
-
-interface OutgoingEvent {
-  readonly event: Event;
-  readonly encoded: NewEvent;
-}
+/** Node fires longer timers at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
@@ -54,18 +49,18 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #pumping = false;
   #live = false;
   #codeOutcome: CodeOutcome | undefined;
+  /** Whether the code has been called: not before its input is parsed. */
+  #started = false;
   /** Not yet recorded. */
-  #outgoing: OutgoingEvent[] = [];
-  #starts: StartOperation[] = [];
-  #messages: Message[] = [];
-  #consumed: string[] = [];
+  readonly #outbox = new Outbox();
   readonly #knownMessages = new Set<string>();
   #parkRequested = false;
-  #inFlight: { readonly operation: AppendOperation; readonly events: readonly OutgoingEvent[] } | undefined;
+  #inFlight: TakenAppend | undefined;
   #enlisted = false;
+  #resting = false;
   #end: EndEvent | undefined;
   #gone = false;
-  readonly #attempts = new Map<number, StepAttempt>();
+  readonly #steps: StepRunner;
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
   #wakeTimer: NodeJS.Timeout | undefined;
@@ -80,35 +75,33 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
     // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
-    this.#replay = new Replay(workflow, claimed, claimed.executionId, this);
+    this.#steps = new StepRunner(
+      claimed.executionId,
+      () => host.random(),
+      (event) => this.#stepped(event),
+    );
+    this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
   }
 
   begin(inbox: Inbox | undefined): void {
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
-    this.#live = this.#toApply.length === 0 && this.#outgoing.length === 0;
+    this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
     const started = this.#claimed.history[0]!;
     this.#replay.nowMs = started.at;
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
-    if (workflow.input === undefined) {
-      this.#replay.start(input);
+    const start = (parsed: unknown): void => {
+      if (this.#gone) return;
+      this.#started = true;
+      this.#replay.start(parsed);
       this.#schedulePump();
-      return;
-    }
+    };
+    if (workflow.input === undefined) return start(input);
     parseInput(workflow, input).then(
-      (parsed) => {
-        if (this.#gone) return;
-        this.#replay.start(parsed);
-        this.#schedulePump();
-      },
+      start,
       (error: unknown) => this.#finish({ outcome: "threw", error }),
     );
-  }
-
-  /** Whether it holds a slot: it is running code or steps, or writing. Waiting needs none. */
-  get isBusy(): boolean {
-    return !this.#isWaiting();
   }
 
   /** Messages that have arrived, with the counter that covers them. */
@@ -118,12 +111,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     for (const message of inbox.messages) {
       if (this.#knownMessages.has(message.messageId)) continue;
       this.#knownMessages.add(message.messageId);
-      this.#consumed.push(message.messageId);
-      const event = decodeEvent(message.type, message.data);
-      this.#outgoing.push({ event, encoded: message });
+      this.#outbox.addMessage(message, decodeEvent(message.type, message.data));
     }
     this.#lastNews = performance.now();
-    if (this.#outgoing.length > 0 || this.#consumed.length > 0) this.#enlist();
+    if (!this.#outbox.isEmpty) this.#enlist();
     else if (this.#live) this.#rest();
   }
 
@@ -132,24 +123,18 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#wakeTimer);
-    for (const attempt of this.#attempts.values()) attempt.abort(reason);
-    this.#attempts.clear();
+    this.#steps.abortAll(reason);
     this.#host.gone(this, "dropped");
   }
 
-  /** Announces attempts that have been running for a while. */
+  /** Announces steps that have been running for a while. */
   announceLongSteps(now: number): void {
-    if (this.#gone) return;
-    for (const attempt of this.#attempts.values()) {
-      if (attempt.announced || now - attempt.startedAt < announceAfterMs) continue;
-      attempt.announced = true;
-      this.#emit({ type: "StepStarted", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt });
-    }
+    if (!this.#gone) this.#steps.announceLong(now);
   }
 
-  /** Steps that waited for a valid lease may go on. */
+  /** What waited for a valid lease may go on. */
   resumeSteps(): void {
-    if (this.#live && !this.#gone) for (const call of this.#replay.open.values()) this.#advance(call);
+    if (this.#live && !this.#gone) this.#wake();
   }
 
   // ReplayHost
@@ -159,14 +144,15 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   abandoned(call: Call): void {
-    if (call.kind === "step") {
-      this.#attempts.get(call.position)?.abort(new ExecutionCancelled(this.executionId, this.#replay.cancelRequested?.reason));
-      this.#attempts.delete(call.position);
-    } else if (call.kind === "child" && call.runId !== undefined) {
-      // Asked in the same way as from outside; the child's own code decides how it ends.
-      this.#messages.push({ toRunId: call.runId, messageId: "cancel", type: "CancelRequested", data: JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` }) });
-      this.#enlist();
-    }
+    if (call.kind === "step") this.#steps.abort(call.position, new ExecutionCancelled(this.executionId, this.#replay.cancelRequested?.reason));
+    else if (call.kind === "child" && call.runId !== undefined) this.orphaned(call.runId);
+  }
+
+  /** Asked in the same way as from outside: the child's own code decides how it ends. */
+  orphaned(childRunId: string): void {
+    const data = JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
+    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data });
+    this.#enlist();
   }
 
   ended(outcome: CodeOutcome): void {
@@ -180,31 +166,16 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   take(): AppendOperation | undefined {
     this.#enlisted = false;
     if (this.#gone || this.#inFlight !== undefined) return undefined;
-    const nothing = this.#outgoing.length === 0 && this.#starts.length === 0 && this.#messages.length === 0 && this.#consumed.length === 0;
-    if (nothing && this.#parkRequested && !this.#isWaiting()) this.#parkRequested = false;
-    if (nothing && this.#end === undefined && !this.#parkRequested) return undefined;
-    const events = this.#outgoing;
     let after: After = { kind: "keep" };
     if (this.#end !== undefined) after = { kind: "end", state: this.#end.state };
-    else if (nothing) after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: this.#waitingFor() };
+    else if (this.#outbox.isEmpty) {
+      if (!this.#parkRequested || !this.#isWaiting()) return undefined;
+      const open = this.#replay.open;
+      after = { kind: "park", wakeAt: nextWake(open) ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
+    }
     this.#parkRequested = false;
-    const operation: AppendOperation = {
-      runId: this.runId,
-      epoch: this.epoch,
-      expectedSeq: this.#lastSeq,
-      events: events.map(({ encoded }) => encoded),
-      progress: nothing || events.some(({ event }) => event.type !== "StepStarted"),
-      after,
-      starts: this.#starts,
-      messages: this.#messages,
-      consumed: this.#consumed,
-    };
-    this.#outgoing = [];
-    this.#starts = [];
-    this.#messages = [];
-    this.#consumed = [];
-    this.#inFlight = { operation, events };
-    return operation;
+    this.#inFlight = this.#outbox.take({ runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq }, after);
+    return this.#inFlight.operation;
   }
 
   settle(outcome: AppendOutcome): void {
@@ -237,15 +208,22 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     }
     for (const { event } of events) this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
     for (const conflict of outcome.conflicts) this.#childConflict(operation.starts.find(({ runId }) => runId === conflict.runId)!, conflict.existing.parentRunId);
-    if (this.#outgoing.length > 0 || this.#end !== undefined || this.#messages.length > 0) this.#enlist();
+    if (!this.#outbox.isEmpty) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
   }
 
   fail(error: unknown): void {
+    const taken = this.#inFlight;
     this.#inFlight = undefined;
-    this.#host.failed(this, error);
-    this.drop(error);
+    if (taken !== undefined) this.#host.startsSettled(taken.operation.starts, "rejected");
+    if (error instanceof Closed || this.#end !== undefined) {
+      this.#host.failed(this, error);
+      return this.drop(error);
+    }
+    // What it wanted to write cannot be stored; that it failed can.
+    this.#outbox.clear();
+    this.#finish({ outcome: "threw", error });
   }
 
   // Delivery
@@ -261,7 +239,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
 
   /** Applies events up to the first that settles a call; the rest follow after the microtask queue has drained (A1). */
   #pump(): void {
-    if (this.#gone || this.#end !== undefined) return;
+    if (!this.#started || this.#gone || this.#end !== undefined) return;
     try {
       for (;;) {
         const next = this.#toApply.shift();
@@ -276,7 +254,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#codeOutcome !== undefined) return this.#finish(this.#codeOutcome);
     if (!this.#live) {
       // Messages that were waiting come first: a cancel request must reach the code before anything is started.
-      if (this.#outgoing.length > 0 || this.#inFlight !== undefined) return;
+      if (!this.#outbox.isEmpty || this.#inFlight !== undefined) return;
       this.#live = true;
       for (const call of this.#replay.open.values()) this.#advance(call);
       if (this.#wasResumed()) void this.#recoverChildren();
@@ -307,35 +285,17 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   #advanceStep(call: StepCall): void {
-    if (this.#attempts.has(call.position) || this.#requested.has(call.position)) return;
+    if (this.#steps.isRunning(call.position) || this.#requested.has(call.position)) return;
     if (call.retryAt !== undefined && call.retryAt > this.#host.now()) return this.#armWakeTimer();
     // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
     if (!this.#host.mayStartSteps()) return;
-    const attempt = new StepAttempt(call, this.executionId, (ended, outcome) => this.#attemptEnded(ended, outcome));
-    this.#attempts.set(call.position, attempt);
-    attempt.run();
+    this.#work();
+    this.#steps.start(call);
   }
 
-  #attemptEnded(attempt: StepAttempt, outcome: AttemptOutcome): void {
-    const { call } = attempt;
-    this.#attempts.delete(call.position);
-    if (this.#gone || call.settled) return;
-    const { position, name } = call;
-    let failed = outcome.ok ? undefined : outcome.error;
-    if (outcome.ok) {
-      try {
-        const text = encodeValue(outcome.value, "result");
-        this.#requested.add(position);
-        return this.#emit({ type: "StepCompleted", position, name, attempt: attempt.attempt, result: { text } });
-      } catch (error) {
-        failed = error;
-      }
-    }
-    const failure = toFailure(failed);
-    const decision = outcome.ok ? ({ retry: false } as const) : decideRetry(call.retry, call.failures + 1, failure, this.#host.random());
-    this.#requested.add(position);
-    if (!decision.retry) return this.#emit({ type: "StepFailed", position, name, attempt: attempt.attempt, failure });
-    this.#emit({ type: "StepAttemptFailed", position, name, attempt: attempt.attempt, failure, retryInMs: decision.inMs, ...heartbeatOf(attempt) });
+  #stepped(event: StepEvent): void {
+    if (event.type !== "StepStarted") this.#requested.add(event.position);
+    this.#emit(event);
   }
 
   #advanceTimer(call: TimerCall): void {
@@ -353,25 +313,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #advanceChild(call: ChildCall): void {
     if (call.runId !== undefined || this.#requested.has(call.position)) return;
     this.#requested.add(call.position);
-    const { workflow, executionId, position } = call;
-    const runId = newUuid();
-    const taskQueue = call.options.taskQueue ?? workflow.taskQueue;
-    const parent = { executionId: this.executionId, runId: this.runId, position };
-    this.#starts.push({
-      runId,
-      namespace: this.#host.namespace,
-      executionId,
-      workflow: workflow.name,
-      version: workflow.version,
-      taskQueue,
-      idempotencyKey: null,
-      parentRunId: this.runId,
-      parentPosition: position,
-      delayMs: 0,
-      claimBy: this.#host.reserveSlot(runId, workflow, taskQueue),
-      started: encodeEvent({ type: "ExecutionStarted", parent, input: { text: call.input } }),
-    });
-    this.#emit({ type: "ChildStarted", position, workflow: workflow.name, executionId, runId });
+    const { position } = call;
+    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#host);
+    this.#outbox.addStart(start);
+    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId });
   }
 
   /** The id a child should have is taken. If the other one is not ours, the call fails. */
@@ -397,13 +342,14 @@ export class ActiveExecution implements AppendSource, ReplayHost {
 
   #emit(event: Event): void {
     if (this.#gone || this.#end !== undefined) return;
-    this.#outgoing.push({ event, encoded: { type: event.type, data: encodeEvent(event) } });
+    this.#outbox.add(event);
     this.#enlist();
   }
 
   #enlist(): void {
     if (this.#enlisted || this.#inFlight !== undefined) return;
     this.#enlisted = true;
+    if (!this.#parkRequested) this.#work();
     this.#host.committer.enlist(this);
   }
 
@@ -411,14 +357,13 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #finish(outcome: CodeOutcome): void {
     if (this.#gone || this.#end !== undefined) return;
     this.#end = endEvent(outcome, this.executionId, this.#replay.cancelRequested);
-    for (const attempt of this.#attempts.values()) attempt.abort(new ExecutionCancelled(this.executionId, "its workflow has ended"));
-    this.#attempts.clear();
+    this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
     clearTimeout(this.#wakeTimer);
-    this.#outgoing.push({ event: this.#end.event, encoded: { type: this.#end.event.type, data: encodeEvent(this.#end.event) } });
+    this.#outbox.add(this.#end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && this.#end.toParent !== undefined) {
       const event = this.#end.toParent(parentPosition!);
-      this.#messages.push({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
+      this.#outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
     }
     this.#enlist();
   }
@@ -429,73 +374,54 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     return (
       this.#live &&
       this.#end === undefined &&
-      this.#attempts.size === 0 &&
-      this.#outgoing.length === 0 &&
+      this.#steps.running === 0 &&
+      this.#outbox.isEmpty &&
       this.#inFlight === undefined &&
       this.#toApply.length === 0 &&
       this.#replay.open.size > 0
     );
   }
 
+  /** It has something to do: it needs a slot again. */
+  #work(): void {
+    if (!this.#resting) return;
+    this.#resting = false;
+    this.#host.working(this);
+  }
+
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   #rest(): void {
     if (this.#gone || !this.#isWaiting()) return;
-    this.#host.resting(this);
-    const wakeAt = this.#nextWake();
-    if (wakeAt !== undefined) {
-      if (wakeAt - this.#host.now() <= lingerForTimerMs) return this.#armWakeTimer();
+    if (!this.#resting) {
+      this.#resting = true;
+      this.#host.resting(this);
     }
-    if (!this.#host.mayStartSteps() && [...this.#replay.open.values()].some((call) => call.kind === "step" && call.retryAt === undefined)) return;
-    const waitsForChild = [...this.#replay.open.values()].some((call) => call.kind === "child");
-    const lingered = performance.now() - this.#lastNews;
-    if (waitsForChild && lingered < lingerForChildrenMs) {
+    // Without a lease, or while the worker stops, nothing may be started; the worker calls when that has changed.
+    if (!this.#host.mayStartSteps()) return;
+    const { open } = this.#replay;
+    const wakeAt = nextWake(open);
+    const wakeInMs = wakeAt === undefined ? Number.POSITIVE_INFINITY : wakeAt - this.#host.now();
+    if (wakeInMs <= lingerForTimerMs) return this.#armWakeTimer();
+    const lingerMs = waitsForChild(open) ? lingerForChildrenMs - (performance.now() - this.#lastNews) : 0;
+    if (lingerMs > 0) {
       clearTimeout(this.#wakeTimer);
-      this.#wakeTimer = setTimeout(() => this.#rest(), Math.min(lingerForChildrenMs - lingered + 1, wakeAt === undefined ? Infinity : Math.max(1, wakeAt - this.#host.now())));
+      this.#wakeTimer = setTimeout(() => this.#wake(), Math.max(1, Math.min(lingerMs, wakeInMs)));
       return;
     }
     this.#parkRequested = true;
     this.#enlist();
   }
 
-  #nextWake(): number | undefined {
-    let earliest: number | undefined;
-    for (const call of this.#replay.open.values()) {
-      const due = call.kind === "timer" ? call.fireAt : call.kind === "step" ? call.retryAt : undefined;
-      if (due !== undefined && (earliest === undefined || due < earliest)) earliest = due;
-    }
-    return earliest;
-  }
-
   #armWakeTimer(): void {
     clearTimeout(this.#wakeTimer);
-    const wakeAt = this.#nextWake();
+    const wakeAt = nextWake(this.#replay.open);
     if (wakeAt === undefined) return;
-    const waitMs = Math.min(Math.max(0, Math.ceil(wakeAt - this.#host.now())), 2 ** 31 - 1);
-    this.#wakeTimer = setTimeout(() => {
-      for (const call of this.#replay.open.values()) if (call.kind !== "child") this.#advance(call);
-      this.#rest();
-    }, waitMs);
+    const waitMs = Math.max(0, Math.ceil(wakeAt - this.#host.now()));
+    this.#wakeTimer = setTimeout(() => this.#wake(), Math.min(waitMs, longestTimerMs));
   }
 
-  #waitingFor(): string {
-    const open = [...this.#replay.open.values()];
-    const parts: string[] = [];
-    const timers = open.filter((call) => call.kind === "timer").length;
-    const retries = open.filter((call): call is StepCall => call.kind === "step");
-    const children = open.filter((call): call is ChildCall => call.kind === "child");
-    if (timers > 0) parts.push(timers === 1 ? "a timer" : `${timers} timers`);
-    if (retries.length > 0) parts.push(`the next attempt of ${retries.map(({ name }) => `"${name}"`).slice(0, 3).join(", ")}`);
-    if (children.length > 0) parts.push(children.length === 1 ? `child ${children[0]!.executionId}` : `${children.length} children`);
-    return parts.join(" and ");
-  }
-}
-
-function heartbeatOf(attempt: StepAttempt): { heartbeat?: { text: string } } {
-  if (attempt.lastHeartbeat === undefined) return {};
-  try {
-    return { heartbeat: { text: encodeValue(attempt.lastHeartbeat.details, "heartbeat") } };
-  } catch {
-    // Details that cannot be stored are not worth failing a retry for.
-    return {};
+  #wake(): void {
+    for (const call of this.#replay.open.values()) if (call.kind !== "child") this.#advance(call);
+    this.#rest();
   }
 }

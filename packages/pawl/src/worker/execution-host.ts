@@ -25,6 +25,8 @@ export interface ExecutionHost {
   wantsInbox(execution: ActiveExecution): void;
   /** It waits and needs no slot. */
   resting(execution: ActiveExecution): void;
+  /** It goes on after having waited. */
+  working(execution: ActiveExecution): void;
   /** How children ended whose messages may have been lost between two runs. */
   childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]>;
   rejected(execution: ActiveExecution): void;

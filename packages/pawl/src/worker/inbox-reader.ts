@@ -9,9 +9,16 @@ export class InboxReader {
   #reading = false;
   #stopped = false;
 
-  constructor(store: Pick<Store, "readInboxes">, find: (runId: string) => ActiveExecution | undefined) {
+  readonly #onIdle: () => void;
+
+  constructor(store: Pick<Store, "readInboxes">, find: (runId: string) => ActiveExecution | undefined, onIdle: () => void) {
     this.#store = store;
     this.#find = find;
+    this.#onIdle = onIdle;
+  }
+
+  get isReading(): boolean {
+    return this.#reading;
   }
 
   request(execution: ActiveExecution): void {
@@ -38,5 +45,6 @@ export class InboxReader {
       }
     }
     this.#reading = false;
+    this.#onIdle();
   }
 }

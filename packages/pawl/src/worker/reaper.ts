@@ -9,24 +9,24 @@ const chunk = 500;
  * changes only rows that are still as it expects, so it does not matter how many do it at once or how often.
  */
 export class Reaper {
-  workerId = "";
   readonly #store: Store;
   readonly #logger: Logger;
   readonly #intervalMs: number;
+  readonly #ownId: () => string;
   readonly #onReleased: () => void;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(store: Store, logger: Logger, leaseMs: number, onReleased: () => void) {
+  constructor(store: Store, logger: Logger, leaseMs: number, ownId: () => string, onReleased: () => void) {
     this.#store = store;
     this.#logger = logger;
     this.#intervalMs = Math.max(50, leaseMs / 4);
+    this.#ownId = ownId;
     this.#onReleased = onReleased;
   }
 
-  async start(workerId: string): Promise<void> {
-    this.workerId = workerId;
+  async start(): Promise<void> {
     await this.#round();
     this.#plan();
   }
@@ -49,7 +49,7 @@ export class Reaper {
   async #round(): Promise<void> {
     try {
       const neighbours = await this.#store.neighbours(processIdentity().host);
-      const gone = neighbours.filter(({ workerId, pid, pidStarted }) => workerId !== this.workerId && isGone(pid, pidStarted)).map(({ workerId }) => workerId);
+      const gone = neighbours.filter(({ workerId, pid, pidStarted }) => workerId !== this.#ownId() && isGone(pid, pidStarted)).map(({ workerId }) => workerId);
       const dead = new Set(await this.#store.expireWorkers(gone));
       for (const workerId of await this.#store.deadWorkersWithClaims()) dead.add(workerId);
       for (const workerId of dead) await this.#takeOver(workerId);

@@ -39,7 +39,7 @@ export class StepAttempt {
       this.#timeout = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, 2 ** 31 - 1));
     }
     this.#watchHeartbeat();
-    const context = this.#context();
+    const context = new AttemptContext(this.#executionId, this);
     let result: unknown;
     try {
       result = runAmbient({ kind: "step", context }, () => call.fn(context));
@@ -91,29 +91,54 @@ export class StepAttempt {
     if (this.#heartbeatTimeout !== undefined) clearTimeout(this.#heartbeatTimeout);
   }
 
-  #context(): StepContext {
-    // oxlint-disable-next-line typescript/no-this-alias
-    const self = this;
-    const executionId = this.#executionId;
-    return {
-      executionId,
-      step: this.call.name,
-      attempt: this.attempt,
-      idempotencyKey: `${executionId}/${this.call.position}`,
-      lastHeartbeat: this.call.lastHeartbeat,
-      get signal() {
-        if (self.#controller === undefined) {
-          self.#controller = new AbortController();
-          if (self.#aborted) self.#controller.abort(self.#abortReason);
-        }
-        return self.#controller.signal;
-      },
-      heartbeat(details?: unknown) {
-        if (self.#ended) return;
-        self.lastHeartbeat = { details };
-        self.#watchHeartbeat();
-      },
-    };
+  /** The signal of this attempt, made on first use. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  heartbeat(details: unknown): void {
+    if (this.#ended) return;
+    this.lastHeartbeat = { details };
+    this.#watchHeartbeat();
+  }
+}
+
+/** What the step's function sees of its attempt. */
+class AttemptContext implements StepContext {
+  readonly executionId: string;
+  readonly #attempt: StepAttempt;
+
+  constructor(executionId: string, attempt: StepAttempt) {
+    this.executionId = executionId;
+    this.#attempt = attempt;
+  }
+
+  get step(): string {
+    return this.#attempt.call.name;
+  }
+
+  get attempt(): number {
+    return this.#attempt.attempt;
+  }
+
+  get idempotencyKey(): string {
+    return `${this.executionId}/${this.#attempt.call.position}`;
+  }
+
+  get lastHeartbeat(): unknown {
+    return this.#attempt.call.lastHeartbeat;
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
+  }
+
+  heartbeat(details?: unknown): void {
+    this.#attempt.heartbeat(details);
   }
 }
 

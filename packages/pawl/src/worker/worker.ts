@@ -1,6 +1,6 @@
-import { ExecutionCancelled, LeaseLost, OptionInvalid } from "../base/errors.ts";
+import { ExecutionCancelled, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import { checkName, newUuid } from "../base/ids.ts";
+import { checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
@@ -9,16 +9,18 @@ import type { Event } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
-import type { ClaimedExecution, Hint, InboxMessage, LeaseKeeper, Store } from "../store/store.ts";
-import { ActiveExecution, announceAfterMs } from "./active-execution.ts";
+import type { ClaimedExecution, Hint, InboxMessage, Store } from "../store/store.ts";
+import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
 import { childEnding, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { InboxReader } from "./inbox-reader.ts";
-import { processIdentity } from "./process-identity.ts";
+import { Membership } from "./membership.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
+import { announceAfterMs } from "./step-runner.ts";
+import { TaskPoller } from "./task-poller.ts";
 
 export interface WorkerOptions {
   readonly workflows: readonly AnyWorkflow[];
@@ -60,33 +62,26 @@ export interface WorkerParent {
   workerStopped(worker: Worker): void;
 }
 
-const largestClaim = 200;
-
 /** Claims executions and runs them. Made by `pawl.worker()`. */
 export class Worker implements ExecutionHost {
   readonly #parent: WorkerParent;
   readonly #registry: WorkflowRegistry;
   readonly #taskQueues: readonly string[];
   readonly #concurrency: number;
-  readonly #leaseMs: number;
-  readonly #hangMs: number;
-  readonly #killOnHang: boolean;
-  readonly #pollMs: number;
   readonly #manual: boolean;
   readonly #clock = new DatabaseClock();
   readonly #inboxes: InboxReader;
   readonly #reaper: Reaper;
-  #workerId = newUuid();
+  readonly #membership: Membership;
+  readonly #poller: TaskPoller;
   #state: WorkerHealth["state"] = "running";
-  #lease: LeaseKeeper | undefined;
   readonly #active = new Map<string, ActiveExecution>();
   /** Hold a slot: everything active that is not resting, and what is about to be claimed by a start. */
   readonly #busy = new Set<string>();
   readonly #reserved = new Set<string>();
+  /** Claimed by the very commit that started them. */
+  readonly #startedHere = new Set<string>();
   #staleWrites = 0;
-  #claiming: Promise<number> | undefined;
-  #claimAgain = false;
-  #pollTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #lastCheck = 0;
   #uninstallGuard: (() => void) | undefined;
@@ -100,17 +95,51 @@ export class Worker implements ExecutionHost {
     this.#registry = new WorkflowRegistry(options.workflows);
     this.#taskQueues = taskQueuesOf(options, this.#registry);
     this.#concurrency = wholeNumber(options.concurrency ?? 100, "concurrency", 1, 100_000);
-    this.#leaseMs = duration(options.lease ?? "10s", "lease", 200);
-    this.#hangMs = duration(options.hangTimeout ?? "60s", "hangTimeout", 200);
-    this.#killOnHang = options.killOnHang ?? false;
-    this.#pollMs = duration(options.pollInterval ?? 500, "pollInterval", 5);
     this.#manual = options.manual ?? false;
-    this.#inboxes = new InboxReader(parent.store, (runId) => this.#active.get(runId));
-    this.#reaper = new Reaper(parent.store, parent.logger, this.#leaseMs, () => this.#wake());
+    const { store, logger } = parent;
+    const leaseMs = duration(options.lease ?? "10s", "lease", 200);
+    this.#poller = new TaskPoller(
+      {
+        freeSlots: () => (this.mayStartSteps() ? this.#concurrency - this.#usedSlots : 0),
+        claim: (limit) => this.#claim(limit),
+        claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
+      },
+      duration(options.pollInterval ?? 500, "pollInterval", 5),
+      this.#manual,
+    );
+    this.#membership = new Membership(
+      store,
+      logger,
+      {
+        namespace: parent.namespace,
+        taskQueues: this.#taskQueues,
+        definitions: this.#registry.keys,
+        concurrency: this.#concurrency,
+        leaseMs,
+        hangMs: duration(options.hangTimeout ?? "60s", "hangTimeout", 200),
+        killOnHang: options.killOnHang ?? false,
+      },
+      (error) => {
+        for (const execution of this.#active.values()) execution.drop(error);
+      },
+      () => this.#poller.wake(),
+    );
+    this.#inboxes = new InboxReader(
+      store,
+      (runId) => this.#active.get(runId),
+      () => this.#checkQuiet(),
+    );
+    this.#reaper = new Reaper(
+      store,
+      logger,
+      leaseMs,
+      () => this.workerId,
+      () => this.#poller.wake(),
+    );
   }
 
   get workerId(): string {
-    return this.#workerId;
+    return this.#membership.workerId;
   }
 
   get namespace(): string {
@@ -124,19 +153,19 @@ export class Worker implements ExecutionHost {
   /** Registers and begins to claim. Called by `pawl.worker()`. */
   async start(): Promise<void> {
     this.#uninstallGuard = installDeterminismGuard();
-    await this.#register();
+    await this.#membership.register();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
     this.#tickTimer = setInterval(() => this.#tick(), announceAfterMs);
     this.#tickTimer.unref();
-    await this.#reaper.start(this.#workerId);
-    if (!this.#manual) this.#wake();
+    await this.#reaper.start();
+    this.#poller.wake();
   }
 
   health(): WorkerHealth {
     return {
-      workerId: this.#workerId,
+      workerId: this.workerId,
       state: this.#state,
-      leaseValid: this.#lease?.isValid() ?? false,
+      leaseValid: this.#membership.leaseValid,
       slots: { used: this.#usedSlots, total: this.#concurrency },
       active: this.#active.size,
       staleWritesRejected: this.#staleWrites,
@@ -150,7 +179,7 @@ export class Worker implements ExecutionHost {
   async runOnce(): Promise<number> {
     let claimed = 0;
     for (;;) {
-      const now = await this.#claim();
+      const now = await this.#poller.claimNow();
       claimed += now;
       await this.#whenQuiet();
       if (now === 0) return claimed;
@@ -173,15 +202,16 @@ export class Worker implements ExecutionHost {
     if (this.#state !== "running" || this.#manual || this.#usedSlots >= this.#concurrency || !this.mayStartSteps()) return null;
     if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
     this.#reserved.add(runId);
-    return this.#workerId;
+    return this.workerId;
   }
 
   /** The start that a slot was reserved for is durable: run it. */
   startReserved(start: StartOperation, at: number): void {
     this.#reserved.delete(start.runId);
-    if (start.claimBy !== this.#workerId) return;
-    this.#adopt(
-      {
+    if (start.claimBy !== this.workerId) return;
+    this.#clock.observe(at);
+    this.#startedHere.add(start.runId);
+    this.#adopt({
         runId: start.runId,
         executionId: start.executionId,
         workflow: start.workflow,
@@ -191,8 +221,7 @@ export class Worker implements ExecutionHost {
         parentRunId: start.parentRunId,
         parentPosition: start.parentPosition,
         history: [{ seq: 1, at, epoch: 0, event: decodeEvent("ExecutionStarted", start.started) }],
-      },
-    );
+    });
   }
 
   runs(runId: string): boolean {
@@ -200,7 +229,7 @@ export class Worker implements ExecutionHost {
   }
 
   cancelReservation(runId: string): void {
-    if (this.#reserved.delete(runId)) this.#wake();
+    if (this.#reserved.delete(runId)) this.#slotFreed();
   }
 
   // ExecutionHost
@@ -218,7 +247,7 @@ export class Worker implements ExecutionHost {
   }
 
   mayStartSteps(): boolean {
-    return this.#lease?.isValid() ?? false;
+    return this.#state === "running" && this.#membership.leaseValid;
   }
 
   startsSettled(starts: readonly StartOperation[], outcome: AppendOutcome | "rejected"): void {
@@ -233,7 +262,7 @@ export class Worker implements ExecutionHost {
       } else if (conflict) this.cancelReservation(start.runId);
       else this.startReserved(start, outcome.at);
     }
-    if (queued) this.#wake();
+    if (queued) this.#poller.wake();
   }
 
   messagesSent(toRunIds: readonly string[]): void {
@@ -247,7 +276,7 @@ export class Worker implements ExecutionHost {
     this.#parent.store.hint({ kind: "inbox", runIds: elsewhere });
     // They may be parked, and then have a task now.
     this.#parent.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue: "*" });
-    this.#wake();
+    this.#poller.wake();
   }
 
   wantsInbox(execution: ActiveExecution): void {
@@ -256,6 +285,11 @@ export class Worker implements ExecutionHost {
 
   resting(execution: ActiveExecution): void {
     if (this.#busy.delete(execution.runId)) this.#slotFreed();
+  }
+
+  /** It does not queue for a slot, or two that wait for each other might hold all of them; new claims wait instead. */
+  working(execution: ActiveExecution): void {
+    this.#busy.add(execution.runId);
   }
 
   async childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]> {
@@ -276,6 +310,8 @@ export class Worker implements ExecutionHost {
 
   ended(execution: ActiveExecution, end: EndEvent): void {
     this.#parent.ended(execution.runId, execution.executionId, end.event);
+    // Who started it in this process waits in this process; for the others there is a hint.
+    if (!this.#startedHere.delete(execution.runId)) this.#parent.store.hint({ kind: "ended", runIds: [execution.runId] });
   }
 
   failed(execution: ActiveExecution, error: unknown): void {
@@ -285,6 +321,7 @@ export class Worker implements ExecutionHost {
   gone(execution: ActiveExecution): void {
     this.#active.delete(execution.runId);
     this.#busy.delete(execution.runId);
+    this.#startedHere.delete(execution.runId);
     this.#slotFreed();
   }
 
@@ -295,54 +332,16 @@ export class Worker implements ExecutionHost {
   }
 
   #slotFreed(): void {
-    if (this.#claimAgain) this.#wake();
+    this.#poller.slotFreed();
     this.#checkQuiet();
   }
 
-  /** Looks for work soon. */
-  #wake(): void {
-    if (this.#manual || this.#state !== "running") return;
-    if (this.#claiming !== undefined) {
-      this.#claimAgain = true;
-      return;
-    }
-    clearTimeout(this.#pollTimer);
-    this.#pollTimer = undefined;
-    void this.#poll();
-  }
-
-  async #poll(): Promise<void> {
-    this.#claimAgain = false;
-    let claimed = 0;
-    let wanted = 0;
-    try {
-      wanted = Math.min(this.#concurrency - this.#usedSlots, largestClaim);
-      claimed = await this.#claim();
-    } catch (error) {
-      if (this.#state !== "running") return;
-      this.#parent.logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`);
-    }
-    if (this.#state !== "running") return;
-    // A full claim means that there is probably more; without free slots, the next one to be freed asks again.
-    if (claimed > 0 && claimed === wanted) this.#claimAgain = true;
-    if (this.#claimAgain && this.#usedSlots < this.#concurrency) return void setImmediate(() => this.#wake());
-    this.#pollTimer = setTimeout(() => this.#wake(), this.#pollMs * (0.75 + Math.random() / 2));
-  }
-
-  #claim(): Promise<number> {
-    this.#claiming ??= this.#claimOnce().finally(() => {
-      this.#claiming = undefined;
-    });
-    return this.#claiming;
-  }
-
-  async #claimOnce(): Promise<number> {
-    const limit = Math.min(this.#concurrency - this.#usedSlots, largestClaim);
-    if (limit <= 0 || !this.mayStartSteps()) return 0;
-    const workerId = this.#workerId;
+  async #claim(limit: number): Promise<number> {
+    const { workerId } = this;
     const request = { workerId, namespace: this.namespace, taskQueues: this.#taskQueues, definitions: this.#registry.keys, limit };
     const { executions, now, repeated } = await this.#parent.store.claim(request);
-    if (workerId !== this.#workerId) return 0;
+    // The lease was lost meanwhile: they will be taken over like everything else under the old id.
+    if (workerId !== this.workerId) return 0;
     if (now !== undefined) this.#clock.observe(now);
     const withInbox = executions.filter(({ inboxSeq }) => inboxSeq > 0).map(({ runId }) => runId);
     // The slots are taken while the inboxes are read.
@@ -350,7 +349,7 @@ export class Worker implements ExecutionHost {
     const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
     for (const execution of executions) {
       this.#reserved.delete(execution.runId);
-      if (workerId === this.#workerId) this.#adopt(execution, inboxes.find(({ runId }) => runId === execution.runId));
+      if (workerId === this.workerId) this.#adopt(execution, inboxes.find(({ runId }) => runId === execution.runId));
     }
     // A claim whose reply was lost may have given this worker executions it has never heard of.
     if (repeated) await this.#parent.store.release(workerId, [...this.#active.keys(), ...this.#reserved]);
@@ -370,7 +369,7 @@ export class Worker implements ExecutionHost {
   #hinted(hint: Hint): void {
     if (hint.kind === "tasks") {
       const mine = (hint.namespace === this.namespace || hint.namespace === "*") && (hint.taskQueue === "*" || this.#taskQueues.includes(hint.taskQueue));
-      if (mine) this.#wake();
+      if (mine) this.#poller.wake();
     } else if (hint.kind === "inbox") {
       for (const runId of hint.runIds) {
         const execution = this.#active.get(runId);
@@ -404,66 +403,21 @@ export class Worker implements ExecutionHost {
     if (this.mayStartSteps()) for (const execution of this.#active.values()) execution.resumeSteps();
   }
 
-  // Lease
-
-  async #register(): Promise<void> {
-    const identity = processIdentity();
-    await this.#parent.store.registerWorker({
-      workerId: this.#workerId,
-      namespace: this.namespace,
-      taskQueues: this.#taskQueues,
-      definitions: this.#registry.keys,
-      concurrency: this.#concurrency,
-      leaseMs: this.#leaseMs,
-      ...identity,
-    });
-    const workerId = this.#workerId;
-    this.#lease = this.#parent.store.keepLease({
-      workerId,
-      leaseMs: this.#leaseMs,
-      hangMs: this.#hangMs,
-      killOnHang: this.#killOnHang,
-      onLost: () => void this.#leaseLost(workerId),
-    });
-  }
-
-  /** Everything claimed under the old id is lost; a new id starts afresh. */
-  async #leaseLost(workerId: string): Promise<void> {
-    if (workerId !== this.#workerId || this.#state === "stopped") return;
-    const error = new LeaseLost(workerId);
-    this.#parent.logger.warn(error.message);
-    const lease = this.#lease;
-    this.#workerId = newUuid();
-    this.#lease = undefined;
-    // Writes under way are answered first: that they are rejected is counted.
-    for (const execution of this.#active.values()) execution.drop(error);
-    await lease?.stop();
-    if (this.#state !== "running") return;
-    try {
-      await this.#register();
-      this.#reaper.workerId = this.#workerId;
-      this.#wake();
-    } catch (failure) {
-      this.#parent.logger.error(`register: ${failure instanceof Error ? failure.message : String(failure)}`);
-    }
-  }
-
   // Stopping
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = "stopping";
-    clearTimeout(this.#pollTimer);
+    // Those that only wait to start their next step hold nothing up.
+    for (const execution of this.#active.values()) execution.resumeSteps();
     this.#removeHintListener?.();
-    await this.#claiming?.catch(() => 0);
+    await this.#poller.stop();
     if (drainMs > 0) await this.#whenQuiet(drainMs);
     for (const execution of this.#active.values()) execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
     clearInterval(this.#tickTimer);
     await this.#reaper.stop();
     this.#inboxes.stop();
     await this.#parent.committer.drain();
-    await this.#parent.store.release(this.#workerId, []);
-    await this.#parent.store.stopWorker(this.#workerId);
-    await this.#lease?.stop();
+    await this.#membership.leave();
     this.#uninstallGuard?.();
     this.#state = "stopped";
     this.#parent.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue: "*" });
@@ -485,7 +439,7 @@ export class Worker implements ExecutionHost {
   }
 
   #checkQuiet(): void {
-    if (this.#usedSlots > 0) return;
+    if (this.#usedSlots > 0 || this.#inboxes.isReading) return;
     for (const resolve of this.#quiet.splice(0)) resolve();
   }
 }

@@ -59,6 +59,9 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   parts.with(appended(parts, batch.appends, starts, now));
   if (messages.length > 0) parts.with(sent(parts, messages));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
+  const ends = batch.appends.some((append) => append.after.kind === "end");
+  if (ends) parts.with(emptied);
+  const parks = batch.appends.some((append) => append.after.kind === "park");
   const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
   const unclaimed = starts.some((start) => start.claimBy === null);
   if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, now));
@@ -68,7 +71,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
     targets.length > 0
       ? `(SELECT CASE WHEN count(*) = ${parts.add(batch.appends.length)}::int THEN NULL ELSE coalesce(array_agg(ord), '{}') END FROM updated WHERE accepted) AS accepted`
       : "NULL::int[] AS accepted",
-    targets.length > 0
+    parks
       ? "(SELECT array_agg(ord) FROM updated WHERE accepted AND release AND state = 'running' AND NOT parked) AS unparked"
       : "NULL::int[] AS unparked",
     starts.length > 0
@@ -76,7 +79,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
       : "NULL::uuid[] AS started",
   ].join(",\n ");
 
-  const shape = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, wakes, unclaimed].map(Number).join("");
+  const shape = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed].map(Number).join("");
   return {
     transaction: { name: "commit", shape, text: `${parts.withClause}\n${select}`, parameters: parts.parameters },
     targets: targets.map((target) => target.append),
@@ -158,7 +161,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, del
  FROM unnest(${columns.map(([array]) => array).join(", ")}) WITH ORDINALITY AS i(${columns.map(([, name]) => name).join(", ")}, ord)
  WHERE e.run_id = i.run_id AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
  RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, i.release, i.wake_at,
-  ${delivers ? "i.delivered" : "0"} AS delivered, e.worker_id IS NULL AS parked, e.state, e.namespace, e.task_queue, e.workflow, e.version)`;
+  ${delivers ? "i.delivered" : "0"} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
 }
 
 function started(parts: Parts, starts: readonly StartOperation[], hasAppends: boolean, now: string): string {
@@ -243,6 +246,11 @@ function consumedPart(parts: Parts, consumed: readonly { readonly runId: string;
  DELETE FROM inbox x USING unnest(${parts.add(uuids(consumed.map(({ runId }) => runId)))}::uuid[], ${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]) AS c(run_id, message_id)
  WHERE x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
 }
+
+/** Messages that came too late for an execution that ends here. */
+const emptied = `emptied AS (
+ DELETE FROM inbox x USING updated u
+ WHERE x.run_id = u.run_id AND u.inbox_seq > 0 AND u.accepted AND u.state NOT IN ('pending', 'running', 'paused', 'quarantined'))`;
 
 /** Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed. */
 function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): string {

@@ -6,12 +6,11 @@ import { openEmbedded } from "pawl/internal";
 /** An empty PostgreSQL of a test file's own, gone after it. */
 export async function openEmbeddedDatabase() {
   const directory = await mkdtemp(join(tmpdir(), "ingestion-"));
-  const { url, close } = await openEmbedded({ directory }).then((embedded) => ({ url: embedded.url, close: () => embedded.close() }));
+  const embedded = await openEmbedded({ directory });
   return {
-    url,
-    directory,
+    url: embedded.url,
     async close() {
-      await close();
+      await embedded.close();
       await rm(directory, { recursive: true, force: true });
     },
   };

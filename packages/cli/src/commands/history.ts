@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import type { HistoryEvent } from "pawl";
+import { formatDuration } from "pawl/internal";
+import { eventDetails, plainEvent } from "../describe-event.ts";
+import { addGlobalOptions, examples } from "../global-options.ts";
+import type { Output } from "../output.ts";
+import { printable, shorten } from "../printable.ts";
+import { withPawl } from "../session.ts";
+
+interface HistoryFlags {
+  readonly full?: boolean;
+}
+
+const longestDetails = 120;
+
+export function addHistoryCommand(program: Command): void {
+  const command = program
+    .command("history")
+    .summary("everything that happened in one execution")
+    .description("Prints every event of an execution's latest run in order: number, time since the first one, type, details.")
+    .argument("<id>", "id of the execution")
+    .option("--full", "do not shorten payloads and messages")
+    .addHelpText("after", examples([["pawl history docs-2026-11", "what happened, in order"], ["pawl history docs-2026-11 --json | jq '.events[].type'", "for a program"]]))
+    .action(async (id: string, flags: HistoryFlags, self: Command) => {
+      await withPawl(self, {}, async ({ pawl, output }) => {
+        const handle = pawl.handle(id);
+        const { runId, runNumber } = await handle.status();
+        const history = await handle.history();
+        if (output.json) {
+          output.value({ executionId: id, runId, runNumber, events: history.map(({ seq, at, event }) => ({ seq, at, ...plainEvent(event) })) });
+        } else {
+          output.lines(lines(history, flags.full === true, output));
+        }
+      });
+    });
+  addGlobalOptions(command);
+}
+
+function lines(history: readonly HistoryEvent[], full: boolean, output: Output): string[] {
+  const startedAt = Number(history[0]?.at ?? 0);
+  const rows = history.map(({ seq, at, event }) => ({ seq: String(seq), after: `+${formatDuration(Number(at) - startedAt)}`, type: event.type, details: printable(eventDetails(event)) }));
+  const widest = (key: "seq" | "after" | "type") => Math.max(0, ...rows.map((row) => row[key].length));
+  const [seqWidth, afterWidth, typeWidth] = [widest("seq"), widest("after"), widest("type")];
+  const before = seqWidth + afterWidth + typeWidth + 6;
+  const most = output.width === undefined ? longestDetails : Math.max(20, output.width - before);
+  return rows.map(({ seq, after, type, details }) =>
+    `${output.paint.dim(seq.padStart(seqWidth))}  ${after.padStart(afterWidth)}  ${paintType(type, typeWidth, output)}  ${full ? details : shorten(details, most)}`.trimEnd(),
+  );
+}
+
+function paintType(type: string, width: number, { paint }: Output): string {
+  const text = type.padEnd(width);
+  if (/Failed|Lost|Quarantined/.test(type)) return paint.red(text);
+  if (/Cancel|Terminated/.test(type)) return paint.yellow(text);
+  return /Completed/.test(type) ? paint.green(text) : text;
+}

@@ -1,0 +1,128 @@
+import type { Command } from "commander";
+import type { AnyWorkflow, ExecutionHandle, Pawl, StartOptions } from "pawl";
+import { pawlCode, UsageError } from "../failures.ts";
+import { addGlobalOptions, examples } from "../global-options.ts";
+import { readInput } from "../json-input.ts";
+import { loadWorkflows } from "../load-workflows.ts";
+import { jsonText, printable } from "../printable.ts";
+import { withPawl, type Session } from "../session.ts";
+import { waitForEnd } from "../wait-for-end.ts";
+
+interface StartFlags {
+  readonly input?: string;
+  readonly id?: string;
+  readonly key?: string;
+  readonly delay?: string;
+  readonly queue?: string;
+  readonly version?: string;
+  readonly file?: string;
+  readonly wait?: boolean;
+}
+
+export function addStartCommand(program: Command): void {
+  const command = program
+    .command("start")
+    .summary("start an execution")
+    .description(
+      "Starts an execution of a workflow that a live worker has, or that --file exports. With --file and --wait and no live worker for it, " +
+        "this process runs the execution itself. Exit code with --wait: 0 if it completed, 1 if it failed, was cancelled, terminated or quarantined.",
+    )
+    .argument("<workflow>", "name of the workflow")
+    .option("--input <json>", "its input: JSON, @file, or - for stdin")
+    .option("--id <id>", "id of the execution; starting the same id again gives the same execution")
+    .option("--key <key>", "idempotency key: one execution per workflow and key")
+    .option("--delay <duration>", 'not before so long from now, such as "10m"')
+    .option("--queue <name>", "task queue (the workflow's own)")
+    .option("--version <version>", "version of the workflow, where there are several")
+    .option("--file <file>", "take the workflow from this file, TypeScript or JavaScript")
+    .option("--wait", "show progress, then the result")
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl start greet --file greet.ts --input '{\"name\":\"Ann\"}' --wait", "the quickest hello world"],
+        ["pawl start ingest --input @folder.json --id docs-2026-11", "by name, on a live worker, with an id of your own"],
+        ["echo '{\"order\":7}' | pawl start ship --input - --delay 2h", "input from another program, to begin later"],
+      ]),
+    )
+    .action(async (name: string, flags: StartFlags, self: Command) => {
+      const input = await readInput(flags.input);
+      const loaded = flags.file === undefined ? undefined : await loadWorkflows(flags.file);
+      const definition = loaded === undefined ? undefined : pick(loaded.workflows, name, flags);
+      const options = { prepare: loaded !== undefined, ...(loaded === undefined ? {} : { library: loaded.library }) };
+      await withPawl(self, options, async (session) => {
+        const handle = await start(session.pawl, definition ?? name, input, startOptions(flags));
+        const status = await handle.status();
+        if (flags.wait !== true) {
+          if (session.output.json) session.output.value({ executionId: status.executionId, runId: status.runId, workflow: status.workflow, version: status.version, state: status.state });
+          else session.output.lines([printable(status.executionId)]);
+          return;
+        }
+        session.output.remark(`${status.workflow} ${status.executionId}`);
+        if (loaded !== undefined && !(await isServed(session.pawl, status))) {
+          await session.pawl.worker({ workflows: loaded.workflows, taskQueues: [...new Set([status.taskQueue, ...loaded.workflows.map(({ taskQueue }) => taskQueue)])] });
+        }
+        await finish(session, handle);
+      });
+    });
+  addGlobalOptions(command);
+}
+
+function startOptions(flags: StartFlags): StartOptions {
+  return {
+    ...(flags.id === undefined ? {} : { executionId: flags.id }),
+    ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
+    ...(flags.delay === undefined ? {} : { delay: flags.delay }),
+    ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
+    ...(flags.version === undefined ? {} : { version: flags.version }),
+  };
+}
+
+/** @throws UsageError if the file does not have it, or has several versions and none was named */
+function pick(workflows: readonly AnyWorkflow[], name: string, { version, file }: StartFlags): AnyWorkflow {
+  const [first, ...others] = workflows.filter((workflow) => workflow.name === name && (version === undefined || workflow.version === version));
+  if (first === undefined) {
+    const known = workflows.map((workflow) => `${workflow.name}@${workflow.version}`).join(", ");
+    throw new UsageError("WORKFLOW_UNKNOWN", `${file} has no workflow "${name}"${version === undefined ? "" : ` in version "${version}"`}. It has ${known}.`);
+  }
+  if (others.length === 0) return first;
+  const versions = [first, ...others].map((workflow) => workflow.version).join(", ");
+  throw new UsageError("VERSION_AMBIGUOUS", `${file} has workflow "${name}" in the versions ${versions}. Say which one with --version.`);
+}
+
+async function start(pawl: Pawl, workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<ExecutionHandle> {
+  if (typeof workflow !== "string") return pawl.start(workflow, input as never, options);
+  try {
+    return await pawl.start(workflow, input, options);
+  } catch (error) {
+    if (pawlCode(error) !== "WORKFLOW_UNKNOWN") throw error;
+    const live = (await pawl.workers()).filter(({ state }) => state === "live").flatMap(({ definitions }) => definitions);
+    throw new UsageError(
+      "WORKFLOW_UNKNOWN",
+      `No live worker has workflow "${workflow}"${options.version === undefined ? "" : ` in version "${options.version}"`}. ` +
+        (live.length === 0 ? "No worker is live. " : `Live workers have ${[...new Set(live)].sort().join(", ")}. `) +
+        "Start one with `pawl worker <file>`, or give the definition with --file.",
+      { cause: error },
+    );
+  }
+}
+
+/** Whether some live worker would claim it. */
+async function isServed(pawl: Pawl, { workflow, version, taskQueue }: { readonly workflow: string; readonly version: string; readonly taskQueue: string }): Promise<boolean> {
+  const workers = await pawl.workers();
+  return workers.some((worker) => worker.state === "live" && worker.taskQueues.includes(taskQueue) && worker.definitions.includes(`${workflow}@${version}`));
+}
+
+async function finish({ pawl, output }: Session, handle: ExecutionHandle): Promise<void> {
+  const end = await waitForEnd(pawl, output, handle);
+  const { executionId, runId, workflow, version, state } = await handle.status();
+  const row = { executionId, runId, workflow, version, state };
+  if ("error" in end) {
+    if (!output.json) throw end.error;
+    output.value({ ...row, error: end.error });
+    process.exitCode = 1;
+  } else if (output.json) {
+    output.value({ ...row, result: end.result ?? null });
+  } else {
+    output.lines([printable(jsonText(end.result))]);
+  }
+}

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import { collect, addGlobalOptions, examples, wholeNumber, type GlobalFlags } from "../global-options.ts";
+import { loadWorkflows } from "../load-workflows.ts";
+import { printable } from "../printable.ts";
+import { databaseName, withPawl, type Session } from "../session.ts";
+
+interface WorkerFlags {
+  readonly concurrency?: number;
+  readonly queue?: readonly string[];
+  readonly drain: string;
+}
+
+export function addWorkerCommand(program: Command): void {
+  const command = program
+    .command("worker")
+    .summary("run executions until stopped")
+    .description(
+      "Runs executions of the workflows that a file exports (TypeScript or JavaScript), until SIGINT or SIGTERM. Then it claims nothing more, " +
+        "lets running steps finish, gives the rest back and ends; a second signal ends it at once.",
+    )
+    .argument("<file>", "file that exports workflows")
+    .option("--concurrency <n>", "executions that run at the same time (100)", wholeNumber)
+    .option("--queue <name>", "task queue to claim from, repeatable (those that the workflows name)", collect)
+    .option("--drain <duration>", "how long running steps may take to finish at the end", "10s")
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl worker workflows.ts", "everything the file exports"],
+        ["pawl worker workflows.ts --queue gpu --concurrency 2", "only one queue, two at a time"],
+        ["DATABASE_URL=postgres://app@db/app pawl worker dist/workflows.js --json", "in production: one JSON object per line"],
+      ]),
+    )
+    .action(async (file: string, flags: WorkerFlags, self: Command) => {
+      const { workflows, library } = await loadWorkflows(file);
+      await withPawl(self, { prepare: true, handlesSignals: true, library, drain: flags.drain }, async (session) => {
+        const worker = await session.pawl.worker({
+          workflows,
+          killOnHang: true,
+          ...(flags.concurrency === undefined ? {} : { concurrency: flags.concurrency }),
+          ...(flags.queue === undefined ? {} : { taskQueues: flags.queue }),
+        });
+        const { workerId } = worker;
+        const definitions = workflows.map(({ name, version }) => `${name}@${version}`);
+        const queues = flags.queue ?? [...new Set(workflows.map(({ taskQueue }) => taskQueue))];
+        const where = databaseName(self.optsWithGlobals<GlobalFlags>());
+        say(session, `ready: ${definitions.join(", ")} on ${queues.join(", ")} (${where}, pid ${process.pid}); Ctrl-C stops`, {
+          event: "ready",
+          workerId,
+          pid: process.pid,
+          workflows: definitions,
+          taskQueues: queues,
+        });
+        const signal = await session.interrupt.happened;
+        const running = worker.health().slots.used;
+        say(session, `stopping on ${signal}: ${running} running, waiting up to ${flags.drain} (again to end at once)`, { event: "stopping", signal, running });
+        await worker.stop({ drain: flags.drain });
+        say(session, "stopped", { event: "stopped", workerId });
+      });
+    });
+  addGlobalOptions(command);
+}
+
+function say({ output }: Session, text: string, event: object): void {
+  if (output.json) output.value(event);
+  else output.lines([printable(text)]);
+}

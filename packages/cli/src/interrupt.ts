@@ -1,0 +1,51 @@
+import { constants } from "node:os";
+import { Interrupted } from "./failures.ts";
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export type StopSignal = (typeof signals)[number];
+
+/** Turns the first signal to stop into a promise, so that everything is closed in order; the second one ends the process at once. */
+export class Interrupt {
+  /** Settles on the first signal. */
+  readonly happened: Promise<StopSignal>;
+  #signal: StopSignal | undefined;
+  readonly #listener: (signal: StopSignal) => void;
+
+  constructor() {
+    let tell: (signal: StopSignal) => void;
+    this.happened = new Promise((resolve) => {
+      tell = resolve;
+    });
+    this.#listener = (signal) => {
+      if (this.#signal !== undefined) process.exit(exitCode(signal));
+      this.#signal = signal;
+      tell(signal);
+    };
+    for (const signal of signals) process.on(signal, this.#listener);
+  }
+
+  /** @throws Interrupted if a signal has come */
+  check(): void {
+    if (this.#signal !== undefined) throw interrupted(this.#signal);
+  }
+
+  /** What `work` gives, or Interrupted as soon as a signal comes. */
+  race<Result>(work: Promise<Result>): Promise<Result> {
+    return Promise.race([work, this.happened.then((signal): never => {
+      throw interrupted(signal);
+    })]);
+  }
+
+  dispose(): void {
+    for (const signal of signals) process.off(signal, this.#listener);
+  }
+}
+
+function interrupted(signal: StopSignal): Interrupted {
+  return new Interrupted(exitCode(signal), `Stopped by ${signal} before it was done.`);
+}
+
+/** What shells expect of a process that a signal ended. */
+function exitCode(signal: StopSignal): number {
+  return 128 + constants.signals[signal];
+}

@@ -1,0 +1,52 @@
+import { createRequire } from "node:module";
+import { Command } from "commander";
+import { addCancelCommand } from "./commands/cancel.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
+import { addHistoryCommand } from "./commands/history.ts";
+import { addListCommand } from "./commands/list.ts";
+import { addMigrateCommand } from "./commands/migrate.ts";
+import { addResumeCommand } from "./commands/resume.ts";
+import { addShowCommand } from "./commands/show.ts";
+import { addStartCommand } from "./commands/start.ts";
+import { addTerminateCommand } from "./commands/terminate.ts";
+import { addWorkerCommand } from "./commands/worker.ts";
+import { addGlobalOptions, examples } from "./global-options.ts";
+
+/** The whole command line. Errors are thrown, never printed, so that one place decides how they look. */
+export function buildProgram(): Command {
+  const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
+  const program = new Command("pawl")
+    .description("Durable workflows that never slip back: run workers, start executions, see what they do.")
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    // Without this, `start --version 2` would be the program's own --version.
+    .enablePositionalOptions()
+    .version(version, "-v, --version", "print the version of pawl")
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl start greet --file greet.ts --input '{\"name\":\"Ann\"}' --wait", "run a workflow of a file, here and now"],
+        ["pawl worker workflows.ts", "run executions until stopped"],
+        ["pawl list --state running", "see what is going on"],
+        ["pawl doctor", "check the database, the workers and the promise that everything wakes"],
+      ]) +
+        "\n\nWithout --url and DATABASE_URL, pawl keeps a PostgreSQL of its own in .pawl/ of the current directory." +
+        "\nExit codes: 0 done, 1 failed, 2 wrong usage or input, 3 database unreachable, 130 interrupted.",
+    );
+  addGlobalOptions(program);
+  program.commandsGroup("Run:");
+  addWorkerCommand(program);
+  addStartCommand(program);
+  program.commandsGroup("Look:");
+  addListCommand(program);
+  addShowCommand(program);
+  addHistoryCommand(program);
+  program.commandsGroup("Control:");
+  addCancelCommand(program);
+  addTerminateCommand(program);
+  addResumeCommand(program);
+  program.commandsGroup("Operate:");
+  addMigrateCommand(program);
+  addDoctorCommand(program);
+  return program;
+}

@@ -1,0 +1,27 @@
+import { newUuid } from "../base/ids.ts";
+import type { ChildCall } from "../kernel/call.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
+import type { ParentLink } from "../kernel/event.ts";
+import type { StartOperation } from "../store/operations.ts";
+import type { ExecutionHost } from "./execution-host.ts";
+
+/** The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot. */
+export function childStart(call: ChildCall, parent: ParentLink, host: Pick<ExecutionHost, "namespace" | "reserveSlot">): StartOperation {
+  const { workflow, executionId, options } = call;
+  const runId = newUuid();
+  const taskQueue = options.taskQueue ?? workflow.taskQueue;
+  return {
+    runId,
+    namespace: host.namespace,
+    executionId,
+    workflow: workflow.name,
+    version: workflow.version,
+    taskQueue,
+    idempotencyKey: null,
+    parentRunId: parent.runId,
+    parentPosition: parent.position,
+    delayMs: 0,
+    claimBy: host.reserveSlot(runId, workflow, taskQueue),
+    started: encodeEvent({ type: "ExecutionStarted", parent, input: { text: call.input } }),
+  };
+}

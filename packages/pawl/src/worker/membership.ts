@@ -1,0 +1,76 @@
+import { LeaseLost } from "../base/errors.ts";
+import { newUuid } from "../base/ids.ts";
+import type { Logger } from "../base/logger.ts";
+import type { LeaseKeeper, LeaseOptions, Store, WorkerRegistration } from "../store/store.ts";
+import { processIdentity } from "./process-identity.ts";
+
+export type MembershipOptions = Pick<WorkerRegistration, "namespace" | "taskQueues" | "definitions" | "concurrency" | "leaseMs"> &
+  Pick<LeaseOptions, "hangMs" | "killOnHang">;
+
+/**
+ * A worker's row and lease. An id belongs to one unbroken lease: when that is lost, everything claimed under it is lost too,
+ * and the worker goes on under a new id.
+ */
+export class Membership {
+  readonly #store: Store;
+  readonly #logger: Logger;
+  readonly #options: MembershipOptions;
+  readonly #onLost: (error: LeaseLost) => void;
+  readonly #onRenewed: () => void;
+  #workerId = newUuid();
+  #lease: LeaseKeeper | undefined;
+  #left = false;
+
+  /**
+   * @param onLost called before the new id is in force
+   * @param onRenewed called when the new lease holds
+   */
+  constructor(store: Store, logger: Logger, options: MembershipOptions, onLost: (error: LeaseLost) => void, onRenewed: () => void) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#options = options;
+    this.#onLost = onLost;
+    this.#onRenewed = onRenewed;
+  }
+
+  get workerId(): string {
+    return this.#workerId;
+  }
+
+  /** False as soon as, by this process's clock, others may have taken over. */
+  get leaseValid(): boolean {
+    return this.#lease?.isValid() ?? false;
+  }
+
+  async register(): Promise<void> {
+    const { hangMs, killOnHang, ...registration } = this.#options;
+    const workerId = this.#workerId;
+    await this.#store.registerWorker({ workerId, ...registration, ...processIdentity() });
+    this.#lease = this.#store.keepLease({ workerId, leaseMs: registration.leaseMs, hangMs, killOnHang, onLost: () => void this.#lost() });
+  }
+
+  /** Gives up every claim and the lease. */
+  async leave(): Promise<void> {
+    this.#left = true;
+    await this.#store.release(this.#workerId, []);
+    await this.#store.stopWorker(this.#workerId);
+    await this.#lease?.stop();
+  }
+
+  async #lost(): Promise<void> {
+    if (this.#left) return;
+    const error = new LeaseLost(this.#workerId);
+    this.#logger.warn(error.message);
+    const lease = this.#lease;
+    this.#lease = undefined;
+    this.#onLost(error);
+    this.#workerId = newUuid();
+    await lease?.stop();
+    try {
+      await this.register();
+      this.#onRenewed();
+    } catch (failure) {
+      if (!this.#left) this.#logger.error(`register: ${failure instanceof Error ? failure.message : String(failure)}`);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Call, ChildCall, StepCall } from "../kernel/call.ts";
+
+/** Questions about the durable calls that an execution has open. */
+export type OpenCalls = ReadonlyMap<number, Call>;
+
+/** When the earliest timer or retry is due (database time, milliseconds); undefined if none is set. */
+export function nextWake(open: OpenCalls): number | undefined {
+  let earliest: number | undefined;
+  for (const call of open.values()) {
+    const due = call.kind === "timer" ? call.fireAt : call.kind === "step" ? call.retryAt : undefined;
+    if (due !== undefined && (earliest === undefined || due < earliest)) earliest = due;
+  }
+  return earliest;
+}
+
+export function waitsForChild(open: OpenCalls): boolean {
+  for (const call of open.values()) if (call.kind === "child") return true;
+  return false;
+}
+
+/** What it waits for, in words for people. */
+export function describeWait(open: OpenCalls): string {
+  const calls = [...open.values()];
+  const timers = calls.filter((call) => call.kind === "timer").length;
+  const retries = calls.filter((call): call is StepCall => call.kind === "step");
+  const children = calls.filter((call): call is ChildCall => call.kind === "child");
+  const parts: string[] = [];
+  if (timers > 0) parts.push(timers === 1 ? "a timer" : `${timers} timers`);
+  if (retries.length > 0) {
+    const names = retries.slice(0, 3).map(({ name }) => `"${name}"`);
+    parts.push(`the next attempt of ${names.join(", ")}${retries.length > 3 ? ` and ${retries.length - 3} more` : ""}`);
+  }
+  if (children.length > 0) parts.push(children.length === 1 ? `child ${children[0]!.executionId}` : `${children.length} children`);
+  return parts.join(" and ");
+}

@@ -1,0 +1,96 @@
+import { toFailure } from "../base/failure.ts";
+import { encodeValue } from "../base/values.ts";
+import type { StepCall } from "../kernel/call.ts";
+import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
+import { decideRetry } from "../kernel/retry.ts";
+import { StepAttempt, type AttemptOutcome } from "./step-attempt.ts";
+
+/** A step that runs longer than this is announced. */
+export const announceAfterMs = 250;
+
+/** What running steps lead to. */
+export type StepEvent = StepStarted | StepCompleted | StepAttemptFailed | StepFailed;
+
+/** Runs the attempts of one execution's steps and turns their outcomes into events. */
+export class StepRunner {
+  readonly #executionId: string;
+  readonly #random: () => number;
+  readonly #emit: (event: StepEvent) => void;
+  readonly #attempts = new Map<number, StepAttempt>();
+
+  /** @param random in [0, 1), for the jitter of retries */
+  constructor(executionId: string, random: () => number, emit: (event: StepEvent) => void) {
+    this.#executionId = executionId;
+    this.#random = random;
+    this.#emit = emit;
+  }
+
+  get running(): number {
+    return this.#attempts.size;
+  }
+
+  isRunning(position: number): boolean {
+    return this.#attempts.has(position);
+  }
+
+  start(call: StepCall): void {
+    const attempt = new StepAttempt(call, this.#executionId, (ended, outcome) => this.#ended(ended, outcome));
+    this.#attempts.set(call.position, attempt);
+    attempt.run();
+  }
+
+  abort(position: number, reason: unknown): void {
+    const attempt = this.#attempts.get(position);
+    this.#attempts.delete(position);
+    attempt?.abort(reason);
+  }
+
+  abortAll(reason: unknown): void {
+    const attempts = [...this.#attempts.values()];
+    this.#attempts.clear();
+    for (const attempt of attempts) attempt.abort(reason);
+  }
+
+  /** Announces attempts that have been running for a while, once each. */
+  announceLong(now: number): void {
+    for (const attempt of this.#attempts.values()) {
+      if (attempt.announced || now - attempt.startedAt < announceAfterMs) continue;
+      attempt.announced = true;
+      this.#emit({ type: "StepStarted", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt });
+    }
+  }
+
+  #ended(attempt: StepAttempt, outcome: AttemptOutcome): void {
+    const { position } = attempt.call;
+    this.#attempts.delete(position);
+    this.#emit(outcome.ok ? this.#completed(attempt, outcome.value) : this.#failed(attempt, outcome.error));
+  }
+
+  /** A result that cannot be stored fails the step at once: another attempt would return the like of it. */
+  #completed({ call: { position, name }, attempt }: StepAttempt, value: unknown): StepEvent {
+    try {
+      return { type: "StepCompleted", position, name, attempt, result: { text: encodeValue(value, "result") } };
+    } catch (error) {
+      return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
+    }
+  }
+
+  #failed(stepAttempt: StepAttempt, error: unknown): StepEvent {
+    const { call, attempt } = stepAttempt;
+    const { position, name } = call;
+    const failure = toFailure(error);
+    const decision = decideRetry(call.retry, call.failures + 1, failure, this.#random());
+    if (!decision.retry) return { type: "StepFailed", position, name, attempt, failure };
+    return { type: "StepAttemptFailed", position, name, attempt, failure, retryInMs: decision.inMs, ...heartbeatOf(stepAttempt) };
+  }
+}
+
+function heartbeatOf(attempt: StepAttempt): { heartbeat?: { text: string } } {
+  if (attempt.lastHeartbeat === undefined) return {};
+  try {
+    return { heartbeat: { text: encodeValue(attempt.lastHeartbeat.details, "heartbeat") } };
+  } catch {
+    // Details that cannot be stored are not worth failing a retry for.
+    return {};
+  }
+}

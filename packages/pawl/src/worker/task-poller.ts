@@ -1,0 +1,84 @@
+/** What the poller asks of its worker. */
+export interface PollerHost {
+  freeSlots(): number;
+  /** Claims up to `limit` executions and gives how many it got. */
+  claim(limit: number): Promise<number>;
+  claimFailed(error: unknown): void;
+}
+
+const largestClaim = 200;
+
+/**
+ * Decides when to claim: when a hint says so, when a slot becomes free while there may be more, and otherwise every poll
+ * interval, which is what makes it correct. One claim is under way at a time; what asks meanwhile leads to another one.
+ */
+export class TaskPoller {
+  readonly #host: PollerHost;
+  readonly #pollMs: number;
+  #claiming: Promise<number> | undefined;
+  #askedMeanwhile = false;
+  /** The last claim took all it could: there may be more. */
+  #mayHaveMore = false;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: boolean;
+
+  /** @param manual never claims by itself, only through `claimNow` */
+  constructor(host: PollerHost, pollMs: number, manual: boolean) {
+    this.#host = host;
+    this.#pollMs = pollMs;
+    this.#stopped = manual;
+  }
+
+  /** Looks for work now, or right after the claim that is under way. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#claiming !== undefined) {
+      this.#askedMeanwhile = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    void this.#poll();
+  }
+
+  slotFreed(): void {
+    if (this.#mayHaveMore) this.wake();
+  }
+
+  claimNow(): Promise<number> {
+    this.#claiming ??= this.#claim().finally(() => {
+      this.#claiming = undefined;
+    });
+    return this.#claiming;
+  }
+
+  /** Resolves when no claim is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#claiming?.catch(() => 0);
+  }
+
+  async #claim(): Promise<number> {
+    const limit = Math.min(this.#host.freeSlots(), largestClaim);
+    const claimed = limit > 0 ? await this.#host.claim(limit) : 0;
+    this.#mayHaveMore = claimed >= limit;
+    return claimed;
+  }
+
+  async #poll(): Promise<void> {
+    this.#askedMeanwhile = false;
+    try {
+      await this.claimNow();
+    } catch (error) {
+      this.#mayHaveMore = false;
+      if (!this.#stopped) this.#host.claimFailed(error);
+    }
+    if (this.#stopped) return;
+    if ((this.#mayHaveMore || this.#askedMeanwhile) && this.#host.freeSlots() > 0) {
+      setImmediate(() => this.wake());
+      return;
+    }
+    // Spread, so that a fleet started together does not ask together.
+    this.#timer = setTimeout(() => this.wake(), this.#pollMs * (0.75 + Math.random() / 2));
+  }
+}

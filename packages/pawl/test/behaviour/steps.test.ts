@@ -1,0 +1,239 @@
+import { defineWorkflow, ExecutionFailed, NonRetryable, type StepContext } from "pawl";
+import { describe, expect, test } from "vitest";
+import { causeOf, failureOf, gate, harness, parkedSleep, quickly } from "./harness.ts";
+
+const h = harness();
+
+/** Runs a workflow of one step on a new worker. */
+async function runStep<Result>(fn: (step: StepContext) => Result | Promise<Result>, options: Parameters<Parameters<Parameters<typeof defineWorkflow>[0]["run"]>[0]["step"]>[2] = {}) {
+  const workflow = defineWorkflow({ name: "one-step", retry: quickly, run: async (ctx) => ctx.step("it", fn, options) });
+  const { pawl } = await h.run([workflow]);
+  return pawl.start(workflow, undefined);
+}
+
+describe("a failing step", () => {
+  test("is tried again until it succeeds, each attempt with the next number and the same idempotency key", async () => {
+    const seen: [number, string][] = [];
+    const handle = await runStep((step) => {
+      seen.push([step.attempt, step.idempotencyKey]);
+      if (step.attempt < 4) throw new Error(`attempt ${step.attempt}`);
+      return "done";
+    });
+    expect(await handle.result()).toBe("done");
+    expect(seen.map(([attempt]) => attempt)).toEqual([1, 2, 3, 4]);
+    expect(new Set(seen.map(([, key]) => key)).size).toBe(1);
+    expect(seen[0]![1]).toContain(handle.executionId);
+    const types = (await handle.history()).map(({ event }) => event.type);
+    expect(types).toEqual(["ExecutionStarted", "StepAttemptFailed", "StepAttemptFailed", "StepAttemptFailed", "StepCompleted", "ExecutionCompleted"]);
+  });
+
+  test("has another idempotency key than any other step of the same or another execution", async () => {
+    const keys: string[] = [];
+    const workflow = defineWorkflow({
+      name: "keys",
+      run: async (ctx) => {
+        await ctx.step("same", ({ idempotencyKey }) => void keys.push(idempotencyKey));
+        await ctx.step("same", ({ idempotencyKey }) => void keys.push(idempotencyKey));
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    await pawl.execute(workflow, undefined);
+    await pawl.execute(workflow, undefined);
+    expect(new Set(keys).size).toBe(4);
+  });
+
+  test("ends after maximumAttempts with the last error, and its workflow fails with that error", async () => {
+    let attempts = 0;
+    const handle = await runStep(() => { throw new RangeError(`no ${++attempts}`); }, { retry: { maximumAttempts: 3 } });
+    const cause = await causeOf(handle.result());
+    expect(cause).toBeInstanceOf(RangeError);
+    expect(cause.message).toBe("no 3");
+    expect(attempts).toBe(3);
+    expect(await failureOf(handle.result())).toBeInstanceOf(ExecutionFailed);
+  });
+
+  test("ends at once when it throws NonRetryable or an error listed by name or code", async () => {
+    class CardDeclined extends Error {
+      override readonly name = "CardDeclined";
+    }
+    const throws: (() => never)[] = [
+      () => { throw new NonRetryable("enough"); },
+      () => { throw new CardDeclined("declined"); },
+      () => { throw Object.assign(new Error("forbidden"), { code: "E_FORBIDDEN" }); },
+    ];
+    for (const raise of throws) {
+      let attempts = 0;
+      const handle = await runStep(() => { attempts++; raise(); }, { retry: { nonRetryableErrors: ["CardDeclined", "E_FORBIDDEN"] } });
+      await causeOf(handle.result());
+      expect(attempts).toBe(1);
+    }
+  });
+
+  test("takes its policy from the workflow, field by field overridden by its own", async () => {
+    let attempts = 0;
+    const workflow = defineWorkflow({
+      name: "policies",
+      retry: { initialInterval: 1, maximumAttempts: 2 },
+      run: async (ctx) => {
+        await ctx.step("own", () => { if (++attempts < 4) throw new Error("no"); }, { retry: { maximumAttempts: 4 } });
+        await ctx.step("inherited", () => { attempts++; throw new Error("no"); });
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    await causeOf(pawl.execute(workflow, undefined));
+    expect(attempts).toBe(6);
+  });
+
+  test("waits a second before the second attempt where nothing is said", async () => {
+    const workflow = defineWorkflow({ name: "defaults", run: async (ctx) => ctx.step("once more", ({ attempt }) => { if (attempt === 1) throw new Error("no"); return attempt; }) });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect(await handle.result()).toBe(2);
+    const [, failed, completed] = await handle.history();
+    if (failed?.event.type !== "StepAttemptFailed") throw new Error("no failed attempt in the history");
+    expect(failed.event.retryInMs).toBeGreaterThanOrEqual(900);
+    expect(failed.event.retryInMs).toBeLessThanOrEqual(1100);
+    expect(completed!.at.getTime() - failed.at.getTime()).toBeGreaterThanOrEqual(failed.event.retryInMs - 2);
+  });
+
+  test("waits longer before each attempt, by the coefficient and up to the maximum", async () => {
+    const handle = await runStep(({ attempt }) => { if (attempt < 5) throw new Error("no"); }, { retry: { initialInterval: 10, backoffCoefficient: 3, maximumInterval: 50, jitter: 0 } });
+    await handle.result();
+    const waits = (await handle.history()).flatMap(({ event }) => (event.type === "StepAttemptFailed" ? [event.retryInMs] : []));
+    expect(waits).toEqual([10, 30, 50, 50]);
+    const times = (await handle.history()).slice(1, 6).map(({ at }) => at.getTime());
+    waits.forEach((wait, index) => expect(times[index + 1]! - times[index]!).toBeGreaterThanOrEqual(wait - 2));
+  });
+
+  test("whose next attempt is far away gives its slot back and goes on after its execution was parked", async () => {
+    const first = gate();
+    const workflow = defineWorkflow({
+      name: "far-retry",
+      run: async (ctx) => ctx.step("far", ({ attempt }) => { if (attempt === 1) { first.open(); throw new Error("no"); } return attempt; }, { retry: { initialInterval: 400, jitter: 0 } }),
+    });
+    const { pawl } = await h.run([workflow], { concurrency: 1 });
+    const handle = await pawl.start(workflow, undefined);
+    await first.opened;
+    expect(await pawl.execute(workflow, undefined, { executionId: "in-between" })).toBe(2);
+    expect(await handle.result()).toBe(2);
+    expect((await handle.history()).filter(({ event }) => event.type === "StepAttemptFailed")).toHaveLength(1);
+  });
+
+  test("can be caught by its workflow, which goes on", async () => {
+    const workflow = defineWorkflow({
+      name: "caught",
+      run: async (ctx) => {
+        try {
+          await ctx.step("no", () => { throw new TypeError("no"); }, { retry: { maximumAttempts: 1 } });
+        } catch (error) {
+          return ctx.step("instead", () => `${error instanceof TypeError ? "TypeError" : "another error"} caught`);
+        }
+        return "not reached";
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    expect(await pawl.execute(workflow, undefined)).toBe("TypeError caught");
+  });
+});
+
+describe("the time a step may take", () => {
+  test("ends an attempt, fires its signal with the same error, and the next attempt follows", async () => {
+    const reasons: unknown[] = [];
+    const handle = await runStep(
+      async ({ attempt, signal }) => {
+        if (attempt === 2) return "in time";
+        signal.addEventListener("abort", () => reasons.push(signal.reason));
+        return new Promise<string>(() => {});
+      },
+      { timeout: 20 },
+    );
+    expect(await handle.result()).toBe("in time");
+    expect(reasons).toHaveLength(1);
+    expect(reasons[0]).toMatchObject({ name: "StepTimeout", code: "STEP_TIMEOUT", step: "it" });
+    const failed = (await handle.history())[1]!.event;
+    expect(failed).toMatchObject({ type: "StepAttemptFailed", failure: { name: "StepTimeout", code: "STEP_TIMEOUT" } });
+  });
+
+  test("is over for a step that never looks at its signal, and what it still returns is ignored", async () => {
+    const late = gate<string>();
+    const handle = await runStep(({ attempt }) => (attempt === 1 ? late.opened : "second"), { timeout: 20 });
+    expect(await handle.result()).toBe("second");
+    late.open("first");
+    expect(await handle.result()).toBe("second");
+  });
+
+  test("gives a signal that is already fired to a step that asks for it late", async () => {
+    const late = gate();
+    const aborted = gate<boolean>();
+    const handle = await runStep(
+      async (step) => {
+        if (step.attempt === 2) return late.open();
+        await late.opened;
+        aborted.open(step.signal.aborted);
+      },
+      { timeout: 20 },
+    );
+    await handle.result();
+    expect(await aborted.opened).toBe(true);
+  });
+
+  test("fails the step with StepTimeout when no attempt is left", async () => {
+    const handle = await runStep(() => new Promise(() => {}), { timeout: 15, retry: { maximumAttempts: 2 } });
+    expect(await causeOf(handle.result())).toMatchObject({ name: "StepTimeout", code: "STEP_TIMEOUT" });
+  });
+});
+
+describe("a heartbeat", () => {
+  test("keeps a step alive that takes longer than its heartbeatTimeout", async () => {
+    const handle = await runStep(
+      async ({ heartbeat, attempt }) => {
+        for (let beat = 0; beat < 12; beat++) {
+          heartbeat();
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        return attempt;
+      },
+      { heartbeatTimeout: 90 },
+    );
+    expect(await handle.result()).toBe(1);
+  });
+
+  test("that does not come ends the attempt; the next one sees the last details", async () => {
+    const seen: unknown[] = [];
+    const handle = await runStep(
+      ({ attempt, heartbeat, lastHeartbeat }) => {
+        seen.push(lastHeartbeat);
+        if (attempt === 3) return "done";
+        heartbeat({ attempt, at: new Date(attempt) });
+        return new Promise<string>(() => {});
+      },
+      { heartbeatTimeout: 20 },
+    );
+    expect(await handle.result()).toBe("done");
+    expect(seen).toEqual([undefined, { attempt: 1, at: new Date(1) }, { attempt: 2, at: new Date(2) }]);
+  });
+
+  test("hands its details on after an error and after the execution was parked", async () => {
+    const seen: unknown[] = [];
+    const handle = await runStep(
+      ({ attempt, heartbeat, lastHeartbeat }) => {
+        seen.push(lastHeartbeat);
+        heartbeat(new Map([["page", attempt]]));
+        if (attempt < 2) throw new Error("no");
+      },
+      { retry: { initialInterval: parkedSleep + 50, jitter: 0 } },
+    );
+    await handle.result();
+    expect(seen).toEqual([undefined, new Map([["page", 1]])]);
+  });
+});
+
+test("a step that runs for a while is announced in the history and shown as running", async () => {
+  const held = gate();
+  const handle = await runStep(() => held.opened);
+  const announced = async () => (await handle.history()).some(({ event }) => event.type === "StepStarted");
+  await expect.poll(announced, { timeout: 10_000, interval: 20 }).toBe(true);
+  held.open();
+  await handle.result();
+  expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepStarted", "StepCompleted", "ExecutionCompleted"]);
+});

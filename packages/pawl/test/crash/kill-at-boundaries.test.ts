@@ -1,0 +1,205 @@
+/**
+ * A process is killed with SIGKILL before and after every named transaction, at its first, middle and last occurrence; a
+ * second process repeats the client's operations and finishes what is left.
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { openPawl, silentLogger } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { countByStep, readLedger, readLines, recordedSteps, sessionsOf, temporaryDirectory } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { drive, makeWorkflows, mixedCount, mixedResult, startSlow } from "../support/programs/workload.mjs";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { inParallel, waitFor } from "../support/wait.ts";
+
+interface Kill {
+  readonly boundary: string;
+  readonly occurrence: number;
+}
+
+/** Boundaries that the script must meet; if one is renamed or never reached any more, the test says so. */
+const expectedNames = [
+  "register-worker",
+  "expire-workers",
+  "take-over",
+  "claim",
+  "read-histories",
+  "read-inboxes",
+  "commit",
+  "request-cancel",
+  "close-execution",
+  "resume",
+  "release",
+  "stop-worker",
+];
+
+const width = 3;
+let template: FreshDatabase;
+let counts: Record<string, number>;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  template = await makeTemplate();
+  const database = await copyDatabase(template.url);
+  const program = new Program("boundaries.mjs", { url: database.url, ledger: join(directory.path, "record"), acknowledgements: join(directory.path, "record-acks") });
+  counts = (await program.report("boundaries"))["counts"] as Record<string, number>;
+  await program.exited;
+  await database.drop();
+});
+
+afterEach(killPrograms);
+
+afterAll(async () => {
+  await template.drop();
+  await directory.remove();
+});
+
+/** With the schema, the guard, and two executions that a dead worker had claimed. */
+async function makeTemplate(): Promise<FreshDatabase> {
+  const database = await freshDatabase();
+  const pawl = await openPawl({ url: database.url, logger: silentLogger });
+  const { child } = makeWorkflows("/dev/null");
+  for (const n of [0, 1]) await pawl.start(child, n, { executionId: `orphan-${n}` });
+  await pawl.close();
+  await installTerminalGuard(database.url);
+  const worker = randomUUID();
+  await execute(
+    database.url,
+    `INSERT INTO pawl.workers (id, namespace, state, lease_until, host, pid, pid_started, task_queues, definitions, concurrency, started_at)
+VALUES ('${worker}', 'default', 'live', now() - interval '1 second', 'elsewhere', 1, '', '{default}', '{child@1}', 10, now() - interval '1 minute');
+UPDATE pawl.executions SET worker_id = '${worker}', epoch = 1, claims = 1, state = 'running', started_at = now();
+DELETE FROM pawl.tasks;`,
+  );
+  return database;
+}
+
+interface Outcome {
+  readonly killed: boolean;
+  readonly lostAttempts: number;
+}
+
+/** Runs the program with a kill, then finishes in this process, and checks everything. */
+async function killAndFinish(name: string, start: (url: string, ledger: string, acknowledgements: string) => Promise<Program>): Promise<Outcome> {
+  const T0 = performance.now();
+  const database = await copyDatabase(template.url);
+  const ledger = join(directory.path, `${name}.ledger`);
+  const acknowledgements = join(directory.path, `${name}.acks`);
+  const program = await start(database.url, ledger, acknowledgements);
+  console.log(name, "spawned", performance.now()-T0);
+  const ended = await program.exited;
+  console.log(name, "exited", performance.now()-T0);
+  if (ended.signal !== "SIGKILL" && ended.code !== 0) throw new Error(`the program ended with ${ended.code}:\n${program.stderr}`);
+  // What the dead process had sent may still be committed by the server.
+  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  const before = await recordedSteps(database.url);
+  const acknowledged = await readLines(acknowledgements);
+  const started = (await query<{ execution_id: string }>(database.url, "SELECT execution_id FROM pawl.executions")).map((row) => row.execution_id);
+  await checkInvariants(database.url);
+
+  console.log(name, "checked", performance.now()-T0);
+  const workflows = makeWorkflows(ledger);
+  const pawl = await openPawl({ url: database.url, migrate: false, poolSize: 2, logger: silentLogger });
+  await pawl.worker({ workflows: Object.values(workflows), pollInterval: 100 });
+  await drive(pawl, workflows, () => {});
+  const slow = await startSlow(pawl, workflows, () => {});
+  const slowResults = await Promise.all(slow.map((handle) => handle.result({ timeout: "30s" })));
+  const orphanResults = await Promise.all([0, 1].map((n) => pawl.handle(`orphan-${n}`).result({ timeout: "30s" })));
+  const mixedResults = await Promise.all(Array.from({ length: mixedCount }, (_, n) => pawl.handle(`mixed-${n}`).result({ timeout: "30s" })));
+  console.log(name, "driven", performance.now()-T0);
+  await pawl.close();
+  console.log(name, "closed", performance.now()-T0);
+  await checkInvariants(database.url);
+
+  expect(slowResults).toEqual([5, 5]);
+  expect(orphanResults).toEqual([0, 10]);
+  expect(mixedResults).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
+  const states = new Map(
+    (await query<{ execution_id: string; state: string }>(database.url, "SELECT execution_id, state FROM pawl.executions")).map((row) => [row.execution_id, row.state]),
+  );
+  expect(states.get("cancelled")).toBe("cancelled");
+  expect(states.get("terminated")).toBe("terminated");
+  expect(states.get("delayed")).toBe("cancelled");
+  expect(states.get("resumed")).toBe("completed");
+  expect(states.size).toBe(mixedCount * 3 + 4 + 2 + 2);
+
+  for (const operation of acknowledged) {
+    const [verb, executionId] = operation.split(" ") as [string, string];
+    if (verb === "start") expect(started, `${operation} was acknowledged`).toContain(executionId);
+  }
+
+  const problems: string[] = [];
+  const starts = await readLedger(ledger);
+  const first = countByStep(starts.filter(({ pid }) => pid === program.pid));
+  const second = countByStep(starts.filter(({ pid }) => pid === process.pid));
+  const after = await recordedSteps(database.url);
+  let lostAttempts = 0;
+  for (const key of new Set([...first.keys(), ...second.keys(), ...after.attempts.keys()])) {
+    const recordedFirst = before.attempts.get(key)?.size ?? 0;
+    const recordedSecond = (after.attempts.get(key)?.size ?? 0) - recordedFirst;
+    const lost = (first.get(key) ?? 0) - recordedFirst;
+    // A process can lose the attempt that was running when it died, and nothing else.
+    if (lost !== 0 && lost !== 1) problems.push(`${key} started ${first.get(key) ?? 0} times before the kill, with ${recordedFirst} recorded`);
+    if (before.settled.has(key) && second.has(key)) problems.push(`${key} had its result and started again`);
+    if ((second.get(key) ?? 0) !== recordedSecond) problems.push(`${key} started ${second.get(key) ?? 0} times after the kill, with ${recordedSecond} recorded`);
+    lostAttempts += lost;
+  }
+  expect(problems.join("; ")).toBe("");
+  console.log(name, "done", performance.now()-T0);
+  await database.drop();
+  console.log(name, "dropped", performance.now()-T0);
+  return { killed: ended.signal === "SIGKILL", lostAttempts };
+}
+
+function spread(count: number, kinds: number): number[] {
+  return [...new Set(Array.from({ length: kinds }, (_, i) => 1 + Math.round((i * (count - 1)) / Math.max(1, kinds - 1))))];
+}
+
+describe("a worker killed with SIGKILL", () => {
+  test("at any transaction boundary loses nothing, and no recorded step runs again", { timeout: 120_000 }, async () => {
+    for (const name of expectedNames) expect(Object.keys(counts), `the script meets ${name}`).toContain(`${name}/before`);
+    const kills: Kill[] = Object.entries(counts).flatMap(([boundary, count]) =>
+      spread(count, boundary.startsWith("commit/") ? 8 : 3).map((occurrence) => ({ boundary, occurrence })),
+    );
+    let killed = 0;
+    let lostAttempts = 0;
+    const failures: string[] = [];
+    await inParallel(kills.slice(10,16), width, async (kill, index) => {
+      try {
+        const outcome = await killAndFinish(`kill-${index}`, async (url, ledger, acknowledgements) => new Program("boundaries.mjs", { url, ledger, acknowledgements, kill }));
+        if (outcome.killed) killed++;
+        lostAttempts += outcome.lostAttempts;
+      } catch (error) {
+        failures.push(`kill ${kill.occurrence} at ${kill.boundary}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    });
+    console.log(`${killed} kills at ${Object.keys(counts).length} boundaries; ${lostAttempts} attempts were lost with their process`);
+    expect(failures).toEqual([]);
+    // Timing moves the last occurrences: some kills never come.
+    expect(killed).toBeGreaterThan(kills.length * 0.8);
+    expect(lostAttempts).toBeGreaterThan(0);
+  });
+
+  test("as its heartbeat is sent, or after it was answered, loses nothing", async () => {
+    let killed = 0;
+    const beats = [1, 2, 3].flatMap((occurrence) => [true, false].map((answered) => ({ occurrence, answered })));
+    await inParallel(beats, width, async ({ occurrence, answered }) => {
+      const proxies: TcpProxy[] = [];
+      const outcome = await killAndFinish(`heartbeat-${occurrence}-${answered}`, async (url, ledger, acknowledgements) => {
+        const proxy = await TcpProxy.open(url);
+        proxies.push(proxy);
+        const program = new Program("boundaries.mjs", { url: proxy.url, ledger, acknowledgements });
+        const isTheOne = (statement: string, n: number): boolean => statement === "heartbeat" && n === occurrence;
+        if (answered) {
+          proxy.swallow = isTheOne;
+          proxy.onSwallowed = () => program.signal("SIGKILL");
+        } else proxy.onStatement = (statement, n) => void (isTheOne(statement, n) && program.signal("SIGKILL"));
+        return program;
+      });
+      for (const proxy of proxies) await proxy.close();
+      if (outcome.killed) killed++;
+    });
+    expect(killed).toBe(beats.length);
+  });
+});
