@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import pg from "pg";
+import { Client } from "pg";
 import { fullScale, quickScale, type CaseContext, type Timed } from "./case.ts";
 import { cases } from "./cases.ts";
 import { loadEngine, type Engine, type EngineOptions } from "./engine.ts";
@@ -13,7 +13,7 @@ import { WorkerHandle } from "./worker-handle.ts";
 const lookEveryMs = 2;
 const defaults = { concurrency: 1000, pollIntervalMs: 20 };
 
-async function runCase(args: CaseArguments, client: pg.Client): Promise<Values> {
+async function runCase(args: CaseArguments, client: Client): Promise<Values> {
   const definition = cases.find(({ id }) => id === args.caseId);
   if (definition === undefined) throw new Error(`There is no case "${args.caseId}".`);
   const engineModule = await loadEngine(args.system);
@@ -73,10 +73,10 @@ async function report(message: CaseMessage): Promise<void> {
 
 process.on("disconnect", () => process.exit(1));
 
-const args = JSON.parse(process.argv[2] ?? "{}") as CaseArguments;
+const args: CaseArguments = JSON.parse(process.argv[2] ?? "{}");
 let code = 0;
 try {
-  const client = new pg.Client({ connectionString: args.url });
+  const client = new Client({ connectionString: args.url });
   await client.connect();
   const values = args.caseId === null ? await measureRawLimits(args.url, args.quick) : await runCase(args, client);
   await client.end();

@@ -48,13 +48,13 @@ export interface Timed {
 
 export interface CaseContext {
   readonly scale: Scale;
-  open(role: EngineOptions["role"], options?: Partial<EngineOptions>): Promise<Engine>;
-  spawnWorker(identity: string, options?: Partial<EngineOptions> & { readonly hold?: boolean }): Promise<WorkerHandle>;
+  readonly open: (role: EngineOptions["role"], options?: Partial<EngineOptions>) => Promise<Engine>;
+  readonly spawnWorker: (identity: string, options?: Partial<EngineOptions> & { readonly hold?: boolean }) => Promise<WorkerHandle>;
   /** Times work that gives how many units (workflows, steps) it did. */
-  timed(work: () => Promise<number>): Promise<Timed>;
-  audit(): Promise<Audit>;
+  readonly timed: (work: () => Promise<number>) => Promise<Timed>;
+  readonly audit: () => Promise<Audit>;
   /** Looks until no execution is unfinished. */
-  untilFinished(): Promise<void>;
+  readonly untilFinished: () => Promise<void>;
 }
 
 /** The rows that `resourcesPer` adds. */

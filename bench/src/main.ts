@@ -34,7 +34,11 @@ async function once(run: Run, label: string, system: System, caseId: string | nu
     const url = await run.server.createDatabase(database);
     const outcome = await runCaseProcess({ caseId, system, url, quick: run.args.quick }, run.signal);
     if ("values" in outcome) {
-      progress(`${Object.entries(outcome.values).map(([key, value]) => `${key} ${Number(value.toPrecision(4))}`).join(", ")}\n`);
+      progress(
+        `${Object.entries(outcome.values)
+          .map(([key, value]) => `${key} ${Number(value.toPrecision(4))}`)
+          .join(", ")}\n`,
+      );
       return outcome.values;
     }
     progress(`failed: ${outcome.failure}\n`);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
-import type pg from "pg";
+import type { Client } from "pg";
 
 /** The `fraction` (0.5, 0.99) of values lies at or below what this gives (nearest rank). */
 export function percentile(values: readonly number[], fraction: number): number {
@@ -46,7 +46,10 @@ function processTimes(pid: number): ProcessTimes | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     const nameEnd = text.lastIndexOf(")");
-    const fields = text.slice(nameEnd + 2).split(" ").map(Number);
+    const fields = text
+      .slice(nameEnd + 2)
+      .split(" ")
+      .map(Number);
     const at = (index: number): number => fields[index] ?? 0;
     return { pid, parent: at(1), name: text.slice(text.indexOf("(") + 1, nameEnd), ticks: at(11) + at(12), childTicks: at(13) + at(14) };
   } catch {
@@ -70,7 +73,7 @@ function postgresCpuMs(postmaster: number): number {
 }
 
 /** The server's main process, or undefined if it is not on this machine or there is no /proc. */
-async function findPostmaster(client: pg.Client): Promise<number | undefined> {
+async function findPostmaster(client: Client): Promise<number | undefined> {
   const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
   const backend = processTimes(rows[0]?.pid ?? -1);
   if (backend === undefined || !backend.name.startsWith("postgres")) return undefined;
@@ -90,17 +93,17 @@ export interface Usage {
  * Measures stretches of work: this process, the worker processes that `otherCpuMs` asks, and the whole PostgreSQL server.
  */
 export class Meter {
-  readonly #client: pg.Client;
+  readonly #client: Client;
   readonly #postmaster: number | undefined;
   readonly #otherCpuMs: () => Promise<number>;
 
-  private constructor(client: pg.Client, postmaster: number | undefined, otherCpuMs: () => Promise<number>) {
+  private constructor(client: Client, postmaster: number | undefined, otherCpuMs: () => Promise<number>) {
     this.#client = client;
     this.#postmaster = postmaster;
     this.#otherCpuMs = otherCpuMs;
   }
 
-  static async create(client: pg.Client, otherCpuMs: () => Promise<number>): Promise<Meter> {
+  static async create(client: Client, otherCpuMs: () => Promise<number>): Promise<Meter> {
     return new Meter(client, await findPostmaster(client), otherCpuMs);
   }
 

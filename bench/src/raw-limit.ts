@@ -1,6 +1,6 @@
 import { randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import pg from "pg";
+import { Client } from "pg";
 import { stepResult } from "./counters.ts";
 import { percentile } from "./measure.ts";
 import { int4Array, textArray, uuidArray } from "./raw-arrays.ts";
@@ -51,7 +51,7 @@ function newIds(count: number): Buffer[] {
 }
 
 /** Batches of steps of the same executions, one batch after the other, until `end`; gives the rows written. */
-async function writeSteps(client: pg.Client, batch: number, end: number): Promise<number> {
+async function writeSteps(client: Client, batch: number, end: number): Promise<number> {
   const ids = newIds(batch);
   const idParameter = uuidArray(ids);
   await client.query({ name: "start", text: start, values: [idParameter, textArray("{}", batch)] });
@@ -64,7 +64,7 @@ async function writeSteps(client: pg.Client, batch: number, end: number): Promis
 }
 
 /** Batches of whole workflows, each with one commit that starts and one that ends it. */
-async function writeWorkflows(client: pg.Client, batch: number, end: number): Promise<number> {
+async function writeWorkflows(client: Client, batch: number, end: number): Promise<number> {
   let workflows = 0;
   while (performance.now() < end) {
     const ids = uuidArray(newIds(batch));
@@ -76,7 +76,7 @@ async function writeWorkflows(client: pg.Client, batch: number, end: number): Pr
 }
 
 /** The better of one connection and two, with `width` rows on their way in total. */
-async function bestRate(clients: readonly pg.Client[], width: number, durationMs: number, write: typeof writeSteps): Promise<number> {
+async function bestRate(clients: readonly Client[], width: number, durationMs: number, write: typeof writeSteps): Promise<number> {
   let best = 0;
   for (const count of [1, 2]) {
     const begin = performance.now();
@@ -87,13 +87,17 @@ async function bestRate(clients: readonly pg.Client[], width: number, durationMs
   return best;
 }
 
-async function singleCommits(client: pg.Client, durationMs: number): Promise<number[]> {
+async function singleCommits(client: Client, durationMs: number): Promise<number[]> {
   const latencies: number[] = [];
   const end = performance.now() + durationMs;
   let now = performance.now();
   while (now < end) {
     const values = [uuidArray(newIds(1)), textArray(stepResult, 1)];
-    await client.query({ name: "single", text: "insert into history select i, 1, now(), 'StepCompleted', d from unnest($1::uuid[], $2::text[]) as u (i, d)", values });
+    await client.query({
+      name: "single",
+      text: "insert into history select i, 1, now(), 'StepCompleted', d from unnest($1::uuid[], $2::text[]) as u (i, d)",
+      values,
+    });
     const after = performance.now();
     latencies.push(after - now);
     now = after;
@@ -103,7 +107,7 @@ async function singleCommits(client: pg.Client, durationMs: number): Promise<num
 
 export async function measureRawLimits(url: string, quick: boolean): Promise<Record<keyof RawLimits, number>> {
   const durationMs = quick ? 500 : 2000;
-  const clients = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })] as const;
+  const clients = [new Client({ connectionString: url }), new Client({ connectionString: url })] as const;
   try {
     for (const client of clients) {
       await client.connect();

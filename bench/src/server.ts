@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
+import { Client } from "pg";
 
 /** The one PostgreSQL server of a run: the one of DATABASE_URL, or a temporary one of our own. */
 export interface Server {
@@ -33,13 +33,14 @@ async function temporaryServer(): Promise<Source> {
 }
 
 function withDatabase(url: string, database: string): string {
-  const changed = new URL(url);
-  changed.pathname = `/${database}`;
-  return changed.href;
+  return url.replace(/^(postgres(?:ql)?:\/\/[^/?]*)(?:\/[^?]*)?/, (_all, authority: string) => {
+    // A URL for a socket has its host in the query, and URL parsers refuse one without any host before.
+    return `${authority.endsWith("@") ? `${authority}localhost` : authority}/${database}`;
+  });
 }
 
 /** @throws if the server does not make commits durable: figures of such a server mean nothing. */
-async function describe(client: pg.Client, origin: string): Promise<string> {
+async function describe(client: Client, origin: string): Promise<string> {
   const { rows } = await client.query<{ version: string; fsync: string; commit: string; buffers: string }>(`
     select current_setting('server_version') as version, current_setting('fsync') as fsync,
            current_setting('synchronous_commit') as commit, current_setting('shared_buffers') as buffers`);
@@ -51,9 +52,8 @@ async function describe(client: pg.Client, origin: string): Promise<string> {
 }
 
 export async function openServer(databaseUrl: string | undefined): Promise<Server> {
-  const source: Source =
-    databaseUrl === undefined ? await temporaryServer() : { url: databaseUrl, origin: "DATABASE_URL", close: async () => undefined };
-  const client = new pg.Client({ connectionString: source.url });
+  const source: Source = databaseUrl === undefined ? await temporaryServer() : { url: databaseUrl, origin: "DATABASE_URL", close: async () => undefined };
+  const client = new Client({ connectionString: source.url });
   try {
     await client.connect();
     const description = await describe(client, source.origin);

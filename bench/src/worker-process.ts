@@ -7,7 +7,7 @@ import type { WorkerArguments, WorkerMessage, WorkerRequest, WorkerUsage } from 
 
 const reportEveryMs = 5;
 
-const args = JSON.parse(process.argv[2] ?? "{}") as WorkerArguments;
+const args: WorkerArguments = JSON.parse(process.argv[2] ?? "{}");
 hold.enabled = args.hold;
 
 function send(message: WorkerMessage): void {

@@ -40,9 +40,7 @@ export function queue(processes: 1 | 2): Case {
     async run(context) {
       const options = { concurrency: 100, pollIntervalMs: 20 };
       const client = await context.open("client", options);
-      const workers = await Promise.all(
-        Array.from({ length: processes }, (_, index) => context.spawnWorker(`worker-${index + 1}`, options)),
-      );
+      const workers = await Promise.all(Array.from({ length: processes }, (_, index) => context.spawnWorker(`worker-${index + 1}`, options)));
       let total = 0;
       const drain = async <Result>(count: number, around: (work: () => Promise<number>) => Promise<Result>): Promise<Result> => {
         const checkResults = await enqueue(client, count);

@@ -9,8 +9,8 @@ interface Load {
   readonly workflow: WorkflowName;
   readonly width: number;
   readonly stepsEach: number;
-  input(index: number): number;
-  expected(index: number): number;
+  readonly input: (index: number) => number;
+  readonly expected: (index: number) => number;
 }
 
 function runLoad({ workflow, width, stepsEach, input, expected }: Load): Case["run"] {

@@ -25,14 +25,9 @@ function configure(options: EngineOptions): void {
 }
 
 export async function open(options: EngineOptions): Promise<Engine> {
-  switch (options.role) {
-    case "both":
-      return await openBoth(options);
-    case "client":
-      return await openClient(options);
-    case "worker":
-      return openWorker(options);
-  }
+  if (options.role === "both") return await openBoth(options);
+  if (options.role === "client") return await openClient(options);
+  return openWorker(options);
 }
 
 async function openBoth(options: EngineOptions): Promise<Engine> {
@@ -86,9 +81,11 @@ function openWorker(options: EngineOptions): Engine {
 }
 
 export async function audit(query: Query): Promise<Audit> {
-  return toAudit(await query(`
+  return toAudit(
+    await query(`
     select (select count(*) from dbos.workflow_status where status = 'SUCCESS') as completed,
            (select count(*) from dbos.workflow_status where status <> 'SUCCESS') as unfinished,
            (select count(*) from dbos.operation_outputs where function_name = 'work' and output is not null) as steps,
-           (select count(*) from dbos.operation_outputs where function_name = 'DBOS.sleep') as sleeping`));
+           (select count(*) from dbos.operation_outputs where function_name = 'DBOS.sleep') as sleeping`),
+  );
 }

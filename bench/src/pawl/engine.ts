@@ -25,9 +25,11 @@ export async function open(options: EngineOptions): Promise<Engine> {
 }
 
 export async function audit(query: Query): Promise<Audit> {
-  return toAudit(await query(`
+  return toAudit(
+    await query(`
     select (select count(*) from pawl.executions where state = 'completed') as completed,
            (select count(*) from pawl.executions where state <> 'completed') as unfinished,
            (select count(*) from pawl.history where type = 'StepCompleted') as steps,
-           (select count(*) from pawl.tasks where visible_at > now() + interval '10 minutes') as sleeping`));
+           (select count(*) from pawl.tasks where visible_at > now() + interval '10 minutes') as sleeping`),
+  );
 }

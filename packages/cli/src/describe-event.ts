@@ -6,7 +6,8 @@ type Payload = Parameters<typeof readPayload>[0];
 
 /** An event with its payloads as the values they hold. */
 export function plainEvent(event: Event): Record<string, unknown> & { readonly type: string } {
-  return { ...Object.fromEntries(Object.entries(event).map(([key, value]) => [key, isPayload(value) ? (readPayload(value) ?? null) : value])), type: event.type };
+  const { type, ...fields } = event;
+  return { type, ...Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, isPayload(value) ? readPayload(value) : value])) };
 }
 
 /** What an event says beyond its type, in one line. It knows how fields look, not which event has which. */

@@ -32,7 +32,7 @@ export function jsonText(value: unknown): string {
 
 /**
  * A stored value as JSON can hold it: bigint as a string, Date as ISO text, Map as pairs, Set as a list, bytes as base64,
- * Error as name, message and code, undefined as null.
+ * Error as name, message, code and cause, undefined as null.
  */
 function jsonReady(value: unknown, ancestors: readonly object[]): unknown {
   if (typeof value === "bigint") return String(value);
@@ -45,6 +45,9 @@ function jsonReady(value: unknown, ancestors: readonly object[]): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (value instanceof Map) return [...value].map(([key, part]) => [ready(key), ready(part)]);
   if (value instanceof Set || Array.isArray(value)) return [...(value as Iterable<unknown>)].map(ready);
-  if (value instanceof Error) return { name: value.name, message: value.message, ...("code" in value ? { code: ready(value.code) } : {}) };
+  if (value instanceof Error) {
+    const { name, message, cause } = value;
+    return { name, message, ...("code" in value ? { code: ready(value.code) } : {}), ...(cause === undefined ? {} : { cause: ready(cause) }) };
+  }
   return Object.fromEntries(Object.entries(value).flatMap(([key, part]) => (part === undefined ? [] : [[key, ready(part)]])));
 }

@@ -75,7 +75,7 @@ export class Pawl extends PawlClient {
       committer: this.committer,
       namespace: this.namespace,
       logger: this.logger,
-      ended: (runId, executionId, event) => this.results.ended(executionId, { runId, workflow: undefined, event }),
+      ended: ({ executionId, ...ending }) => this.results.ended(executionId, ending),
       workerStopped: (stopped) => this.#forget(stopped),
     };
     const worker = new Worker(parent, options);

@@ -25,7 +25,7 @@ export function addListCommand(program: Command): void {
     .option("--state <state>", "only in this state, repeatable", collect)
     .option("--queue <name>", "only in this task queue")
     .option("--parent <id>", "only children of this execution")
-    .option("--since <when>", 'only those started since: "2h" ago, or a date')
+    .option("--since <when>", 'only those created since: "2h" ago, or a date')
     .option("--limit <n>", "rows per page, 1 to 1000 (50)", wholeNumber)
     .option("--cursor <cursor>", "the next page, as the page before says")
     .addHelpText(
@@ -55,7 +55,7 @@ export function executionTable(executions: readonly ExecutionInfo[], output: Out
     { title: "WORKFLOW", text: (row) => `${row.workflow}@${row.version}` },
     { title: "STATE", text: (row) => row.state, paint: (text, row) => output.state(text, row.state) },
     { title: "QUEUE", text: (row) => row.taskQueue },
-    { title: "STARTED", text: (row) => ago(row.createdAt) },
+    { title: "CREATED", text: (row) => ago(row.createdAt) },
     { title: "TOOK", text: (row) => (row.startedAt === null || row.finishedAt === null ? "" : between(row.startedAt, row.finishedAt)) },
     { title: "WAITS FOR", text: (row) => row.waitingFor ?? "" },
   ];

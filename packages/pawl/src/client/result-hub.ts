@@ -6,7 +6,7 @@ import type { Outcome, Store } from "../store/store.ts";
 /** The event that an execution ended (or was quarantined) with. */
 export interface Ending {
   readonly runId: string;
-  readonly workflow: string | undefined;
+  readonly workflow: string;
   readonly event: Event;
 }
 

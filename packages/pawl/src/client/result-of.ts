@@ -9,7 +9,7 @@ export function resultOf(executionId: string, { workflow, event }: Ending): unkn
     case "ExecutionCompleted":
       return readPayload(event.result);
     case "ExecutionFailed":
-      throw new ExecutionFailed(executionId, workflow ?? "", toError(event.failure));
+      throw new ExecutionFailed(executionId, workflow, toError(event.failure));
     case "ExecutionCancelled":
       throw new ExecutionCancelled(executionId, event.reason);
     case "ExecutionTerminated":

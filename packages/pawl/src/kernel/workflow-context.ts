@@ -15,6 +15,7 @@ function refuseInStep(call: string): void {
   if (ambient?.kind === "step") throw new DurableCallInStep(call, ambient.context.step);
 }
 
+/** Calls are own properties, so that users may take them out of the context. */
 class ReplayContext implements WorkflowContext {
   readonly #replay: Replay;
   readonly #shielded: boolean;
@@ -65,17 +66,11 @@ class ReplayContext implements WorkflowContext {
 
   race: WorkflowContext["race"] = (tasks) => raceOf(tasks);
 
-  now(): Date {
-    return new Date(this.#replay.nowMs);
-  }
+  now: WorkflowContext["now"] = () => new Date(this.#replay.nowMs);
 
-  random(): number {
-    return this.#replay.random.next();
-  }
+  random: WorkflowContext["random"] = () => this.#replay.random.next();
 
-  uuid(): string {
-    return this.#replay.random.uuid();
-  }
+  uuid: WorkflowContext["uuid"] = () => this.#replay.random.uuid();
 
   shield: WorkflowContext["shield"] = (fn) => {
     if (typeof fn !== "function") throw new OptionInvalid("ctx.shield", "takes a function (ctx) => promise");

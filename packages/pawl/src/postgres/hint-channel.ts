@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import pg from "pg";
 import type { Logger } from "../base/logger.ts";
 import type { Hint } from "../store/store.ts";
@@ -24,6 +25,7 @@ export class PgHintChannel implements HintChannel {
   readonly #url: string;
   readonly #channel: string;
   readonly #logger: Logger;
+  readonly #sender = randomUUID();
   readonly #listeners = new Set<(hint: Hint) => void>();
   #client: pg.Client | undefined;
   #closed = false;
@@ -45,6 +47,8 @@ export class PgHintChannel implements HintChannel {
 
   send(hint: Hint): void {
     if (this.#closed) return;
+    // Within this process at once; what comes back from the server is left out.
+    setImmediate(() => this.#emit(hint));
     if (hint.kind === "tasks") this.#queues.set(`${hint.namespace}/${hint.taskQueue}`, hint);
     else for (const runId of hint.runIds) (hint.kind === "inbox" ? this.#inbox : this.#ended).add(runId);
     this.#plan();
@@ -76,7 +80,7 @@ export class PgHintChannel implements HintChannel {
     const client = this.#client;
     // Not connected: the receivers poll.
     if (client === undefined) return;
-    const payloads = hints.map((hint) => JSON.stringify(hint)).filter((payload) => payload.length <= payloadLimit);
+    const payloads = hints.map((hint) => JSON.stringify({ from: this.#sender, hint })).filter((payload) => payload.length <= payloadLimit);
     this.#notifying = true;
     client
       .query({ name: "pawl_notify", text: "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", values: [this.#channel, payloads] })
@@ -128,13 +132,13 @@ export class PgHintChannel implements HintChannel {
   }
 
   #receive(payload: string | undefined): void {
-    let hint: Hint;
+    let notification: { readonly from: string; readonly hint: Hint };
     try {
-      hint = JSON.parse(payload ?? "") as Hint;
+      notification = JSON.parse(payload ?? "") as typeof notification;
     } catch {
       return;
     }
-    this.#emit(hint);
+    if (notification.from !== this.#sender && typeof notification.hint === "object") this.#emit(notification.hint);
   }
 
   #emit(hint: Hint): void {
@@ -147,11 +151,15 @@ function* chunks(runIds: ReadonlySet<string>): Generator<string[]> {
   for (let i = 0; i < all.length; i += 150) yield all.slice(i, i + 150);
 }
 
-/** No hints at all (in-memory PostgreSQL, or switched off): everything is found by polling, and within one process directly. */
+/** Hints within this process only (in-memory PostgreSQL, or NOTIFY switched off): other processes find everything by polling. */
 export class LocalHints implements HintChannel {
   readonly #listeners = new Set<(hint: Hint) => void>();
 
-  send(): void {}
+  send(hint: Hint): void {
+    setImmediate(() => {
+      for (const listener of this.#listeners) listener(hint);
+    });
+  }
 
   onHint(listener: (hint: Hint) => void): () => void {
     this.#listeners.add(listener);

@@ -39,6 +39,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
+  readonly workflow: string;
   readonly #claimed: ClaimedExecution;
   readonly #host: ExecutionHost;
   readonly #replay: Replay;
@@ -70,6 +71,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.runId = claimed.runId;
     this.executionId = claimed.executionId;
     this.epoch = claimed.epoch;
+    this.workflow = claimed.workflow;
     this.#claimed = claimed;
     this.#host = host;
     this.#lastSeq = claimed.history.at(-1)!.seq;

@@ -137,8 +137,9 @@ class AttemptContext implements StepContext {
     return this.#attempt.signal;
   }
 
-  heartbeat(details?: unknown): void {
-    this.#attempt.heartbeat(details);
+  /** A function of its own, so that it can be taken out of the context; made when asked for. */
+  get heartbeat(): StepContext["heartbeat"] {
+    return (details) => this.#attempt.heartbeat(details);
   }
 }
 

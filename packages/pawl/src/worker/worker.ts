@@ -52,13 +52,21 @@ export interface WorkerHealth {
   readonly staleWritesRejected: number;
 }
 
+/** An execution that ended in this process. */
+export interface LocalEnding {
+  readonly runId: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly event: Event;
+}
+
 /** What a worker tells the Pawl it belongs to. */
 export interface WorkerParent {
   readonly store: Store;
   readonly committer: Committer;
   readonly namespace: string;
   readonly logger: Logger;
-  ended(runId: string, executionId: string, event: Event): void;
+  ended(ending: LocalEnding): void;
   workerStopped(worker: Worker): void;
 }
 
@@ -309,7 +317,7 @@ export class Worker implements ExecutionHost {
   }
 
   ended(execution: ActiveExecution, end: EndEvent): void {
-    this.#parent.ended(execution.runId, execution.executionId, end.event);
+    this.#parent.ended({ runId: execution.runId, executionId: execution.executionId, workflow: execution.workflow, event: end.event });
     // Who started it in this process waits in this process; for the others there is a hint.
     if (!this.#startedHere.delete(execution.runId)) this.#parent.store.hint({ kind: "ended", runIds: [execution.runId] });
   }

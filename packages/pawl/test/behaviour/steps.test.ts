@@ -85,7 +85,7 @@ describe("a failing step", () => {
   });
 
   test("waits a second before the second attempt where nothing is said", async () => {
-    const workflow = defineWorkflow({ name: "defaults", run: async (ctx) => ctx.step("once more", ({ attempt }) => { if (attempt === 1) throw new Error("no"); return attempt; }) });
+    const workflow = defineWorkflow({ name: "defaults", run: async (ctx) => ctx.step("once-more", ({ attempt }) => { if (attempt === 1) throw new Error("no"); return attempt; }) });
     const { pawl } = await h.run([workflow]);
     const handle = await pawl.start(workflow, undefined);
     expect(await handle.result()).toBe(2);

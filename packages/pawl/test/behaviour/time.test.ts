@@ -82,7 +82,7 @@ test("now, random and uuid are the same on every replay, and differ between exec
   for (const run of runs) expect(result.slice(0, run.length)).toEqual(run);
   expect(runs[2]).toEqual(result);
   expect(new Set(result.filter((value) => typeof value === "string")).size).toBe(3);
-  const [first, second, third, fourth] = result.filter((value, index) => [0, 3, 6, 8].includes(index)) as number[];
+  const [first, second, third, fourth] = [0, 3, 6, 8].map((index) => result[index]) as number[];
   const { createdAt } = await handle.status();
   expect(first).toBe(createdAt.getTime());
   expect(second!).toBeGreaterThanOrEqual(first!);

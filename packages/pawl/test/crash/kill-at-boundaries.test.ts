@@ -34,7 +34,7 @@ const expectedNames = [
   "stop-worker",
 ];
 
-const width = 3;
+const width = 5;
 let template: FreshDatabase;
 let counts: Record<string, number>;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -82,14 +82,11 @@ interface Outcome {
 
 /** Runs the program with a kill, then finishes in this process, and checks everything. */
 async function killAndFinish(name: string, start: (url: string, ledger: string, acknowledgements: string) => Promise<Program>): Promise<Outcome> {
-  const T0 = performance.now();
   const database = await copyDatabase(template.url);
   const ledger = join(directory.path, `${name}.ledger`);
   const acknowledgements = join(directory.path, `${name}.acks`);
   const program = await start(database.url, ledger, acknowledgements);
-  console.log(name, "spawned", performance.now()-T0);
   const ended = await program.exited;
-  console.log(name, "exited", performance.now()-T0);
   if (ended.signal !== "SIGKILL" && ended.code !== 0) throw new Error(`the program ended with ${ended.code}:\n${program.stderr}`);
   // What the dead process had sent may still be committed by the server.
   await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
@@ -98,7 +95,6 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   const started = (await query<{ execution_id: string }>(database.url, "SELECT execution_id FROM pawl.executions")).map((row) => row.execution_id);
   await checkInvariants(database.url);
 
-  console.log(name, "checked", performance.now()-T0);
   const workflows = makeWorkflows(ledger);
   const pawl = await openPawl({ url: database.url, migrate: false, poolSize: 2, logger: silentLogger });
   await pawl.worker({ workflows: Object.values(workflows), pollInterval: 100 });
@@ -107,9 +103,7 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   const slowResults = await Promise.all(slow.map((handle) => handle.result({ timeout: "30s" })));
   const orphanResults = await Promise.all([0, 1].map((n) => pawl.handle(`orphan-${n}`).result({ timeout: "30s" })));
   const mixedResults = await Promise.all(Array.from({ length: mixedCount }, (_, n) => pawl.handle(`mixed-${n}`).result({ timeout: "30s" })));
-  console.log(name, "driven", performance.now()-T0);
   await pawl.close();
-  console.log(name, "closed", performance.now()-T0);
   await checkInvariants(database.url);
 
   expect(slowResults).toEqual([5, 5]);
@@ -136,19 +130,20 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   const after = await recordedSteps(database.url);
   let lostAttempts = 0;
   for (const key of new Set([...first.keys(), ...second.keys(), ...after.attempts.keys()])) {
+    // A cancel or terminate stops the step that runs: such a start has no record.
+    const stopped = /^(cancelled|terminated|resumed)\//.test(key) ? 1 : 0;
     const recordedFirst = before.attempts.get(key)?.size ?? 0;
     const recordedSecond = (after.attempts.get(key)?.size ?? 0) - recordedFirst;
     const lost = (first.get(key) ?? 0) - recordedFirst;
     // A process can lose the attempt that was running when it died, and nothing else.
-    if (lost !== 0 && lost !== 1) problems.push(`${key} started ${first.get(key) ?? 0} times before the kill, with ${recordedFirst} recorded`);
+    if (lost < 0 || lost > 1) problems.push(`${key} started ${first.get(key) ?? 0} times before the kill, with ${recordedFirst} recorded`);
     if (before.settled.has(key) && second.has(key)) problems.push(`${key} had its result and started again`);
-    if ((second.get(key) ?? 0) !== recordedSecond) problems.push(`${key} started ${second.get(key) ?? 0} times after the kill, with ${recordedSecond} recorded`);
+    const unrecorded = (second.get(key) ?? 0) - recordedSecond;
+    if (unrecorded < 0 || unrecorded > stopped) problems.push(`${key} started ${second.get(key) ?? 0} times after the kill, with ${recordedSecond} recorded`);
     lostAttempts += lost;
   }
   expect(problems.join("; ")).toBe("");
-  console.log(name, "done", performance.now()-T0);
   await database.drop();
-  console.log(name, "dropped", performance.now()-T0);
   return { killed: ended.signal === "SIGKILL", lostAttempts };
 }
 
@@ -165,7 +160,7 @@ describe("a worker killed with SIGKILL", () => {
     let killed = 0;
     let lostAttempts = 0;
     const failures: string[] = [];
-    await inParallel(kills.slice(10,16), width, async (kill, index) => {
+    await inParallel(kills, width, async (kill, index) => {
       try {
         const outcome = await killAndFinish(`kill-${index}`, async (url, ledger, acknowledgements) => new Program("boundaries.mjs", { url, ledger, acknowledgements, kill }));
         if (outcome.killed) killed++;

@@ -9,6 +9,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Connection string of the server's maintenance database. */
     databaseServerUrl: string;
+    /** Whether the server was started for this run and is removed after it. */
+    databaseServerIsOurs: boolean;
   }
 }
 
@@ -16,11 +18,13 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const given = process.env["PAWL_TEST_DATABASE_URL"];
   if (given !== undefined && given !== "") {
     project.provide("databaseServerUrl", given);
+    project.provide("databaseServerIsOurs", false);
     return async () => {};
   }
   const home = await mkdtemp(join(tmpdir(), "pawl-tests-"));
   const embedded = await openEmbedded({ directory: join(home, "data") });
   project.provide("databaseServerUrl", embedded.url);
+  project.provide("databaseServerIsOurs", true);
   return async () => {
     await embedded.close();
     await rm(home, { recursive: true, force: true });

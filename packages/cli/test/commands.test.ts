@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeProject, type Project, type Running } from "./support/cli.ts";
+import { workflowsFile } from "./support/workflows.ts";
+
+let project: Project;
+let worker: Running;
+
+beforeAll(async () => {
+  project = await makeProject();
+  await project.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile });
+  await project.holdDatabase();
+  worker = project.start(["worker", "workflows.ts"]);
+  await worker.printed("ready:");
+  await Promise.all([
+    project.pawl("start", "greet", "--id", "ann", "--input", '{"name":"Ann"}', "--wait"),
+    project.pawl("start", "failing", "--id", "broken", "--wait"),
+    project.pawl("start", "family", "--id", "family", "--wait"),
+  ]);
+}, 60_000);
+
+afterAll(async () => {
+  worker.process.kill("SIGINT");
+  await worker.outcome;
+  await project.remove();
+}, 30_000);
+
+describe("list", () => {
+  test("shows executions newest first as a table without escapes where nobody looks", async () => {
+    const { code, stdout } = await project.pawl("list");
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^ID +WORKFLOW +STATE +QUEUE +CREATED +TOOK$/);
+    expect(lines.filter((line) => /^ann +greet@1 +completed +default/.test(line))).toHaveLength(1);
+    expect(stdout).not.toContain("\u001b");
+  });
+
+  test("colours only when asked to, and NO_COLOR wins", async () => {
+    const [colour, none] = await Promise.all([
+      project.start(["list"], { FORCE_COLOR: "1" }).outcome,
+      project.start(["list"], { FORCE_COLOR: "1", NO_COLOR: "1" }).outcome,
+    ]);
+    expect(colour.stdout).toContain("\u001b[32mcompleted");
+    expect(none.stdout).not.toContain("\u001b");
+  });
+
+  test("filters and pages in JSON", async () => {
+    interface Page {
+      readonly executions: readonly { readonly executionId: string; readonly state: string }[];
+      readonly nextCursor: string | null;
+    }
+    const [failed, children, first, old] = await Promise.all([
+      project.json<Page>("list", "--state", "failed", "--state", "quarantined"),
+      project.json<Page>("list", "--parent", "family"),
+      project.json<Page>("list", "--limit", "1", "--since", "1h"),
+      project.json<Page>("list", "--workflow", "greet", "--queue", "nowhere"),
+    ]);
+    expect(failed.executions.map(({ executionId }) => executionId)).toEqual(["broken"]);
+    expect(children.executions.map(({ executionId }) => executionId)).toEqual(["family.1"]);
+    expect(old).toEqual({ executions: [], nextCursor: null });
+    const second = await project.json<Page>("list", "--limit", "1", "--cursor", first.nextCursor!);
+    expect(second.executions).toHaveLength(1);
+    expect(second.executions[0]?.executionId).not.toBe(first.executions[0]?.executionId);
+  });
+});
+
+describe("show", () => {
+  test("tells state, steps and failure of a failed execution, with nothing a terminal would obey", async () => {
+    const { code, stdout } = await project.pawl("show", "broken");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/State +failed/);
+    expect(stdout).toMatch(/Failure +TypeError: out of paper error: forged/);
+    expect(stdout).toMatch(/1 +break +failed +2/);
+    // oxlint-disable-next-line no-control-regex
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    expect(stdout).not.toMatch(/^error: forged/m);
+  });
+
+  test("tells input, result and children in both forms", async () => {
+    const [text, json] = await Promise.all([
+      project.pawl("show", "family"),
+      project.json<{ result: unknown; parent: null; children: readonly { executionId: string }[] }>("show", "family"),
+    ]);
+    expect(text.stdout).toMatch(/Result +"Hello child"/);
+    expect(text.stdout).toMatch(/family\.1 +greet@1 +completed/);
+    expect(json).toMatchObject({ result: "Hello child", parent: null, children: [{ executionId: "family.1" }] });
+    expect(await project.json("show", "family.1")).toMatchObject({ parent: "family", input: { name: "child" } });
+  });
+
+  test("tells what a parked execution waits for", async () => {
+    await project.pawl("start", "sleeper", "--id", "asleep");
+    await expect.poll(async () => (await project.pawl("show", "asleep")).stdout, { timeout: 10_000 }).toMatch(/Waits for +a timer/);
+  });
+});
+
+describe("history", () => {
+  test("prints one line per event with times from the first on", async () => {
+    const { stdout } = await project.pawl("history", "ann");
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatch(/^1 +\+0 ms +ExecutionStarted +input \{"name":"Ann"\}$/);
+    expect(lines[1]).toMatch(/^2 +\+.* StepCompleted +#1 say result "Hello Ann"$/);
+  });
+
+  test("shortens long payloads unless asked not to", async () => {
+    await project.pawl("start", "greet", "--id", "long", "--input", JSON.stringify({ name: "x".repeat(500) }), "--wait");
+    const [short, full] = await Promise.all([project.pawl("history", "long"), project.pawl("history", "long", "--full")]);
+    expect(Math.max(...short.stdout.split("\n").map((line) => line.length))).toBeLessThan(200);
+    expect(short.stdout).toContain("…");
+    expect(full.stdout).toContain("x".repeat(500));
+  });
+
+  test("gives all events as JSON", async () => {
+    const { events } = await project.json<{ events: readonly { seq: number; type: string }[] }>("history", "broken");
+    expect(events.map(({ type }) => type)).toEqual(["ExecutionStarted", "StepAttemptFailed", "StepFailed", "ExecutionFailed"]);
+    expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("cancel, terminate and resume", () => {
+  test("cancel stops a parked execution with its reason, and resume goes on with it", async () => {
+    await project.pawl("start", "sleeper", "--id", "stop-me");
+    const cancelled = await project.pawl("cancel", "stop-me", "--reason", "no longer needed");
+    expect(cancelled).toMatchObject({ code: 0, stderr: "" });
+    expect(cancelled.stdout).toMatch(/^stop-me (was asked to stop|is cancelled)/);
+    await expect.poll(async () => project.json<{ state: string }>("show", "stop-me"), { timeout: 10_000 }).toMatchObject({ state: "cancelled", reason: "no longer needed" });
+    expect((await project.pawl("resume", "stop-me")).stdout).toBe("stop-me goes on as run 2\n");
+    expect(await project.json("terminate", "stop-me")).toEqual({ executionId: "stop-me", state: "terminated" });
+  });
+
+  test("terminate ends one at once, and what has ended cannot be cancelled or resumed", async () => {
+    await project.pawl("start", "sleeper", "--id", "end-me");
+    expect((await project.pawl("terminate", "end-me", "--reason", "stuck")).stdout).toBe("end-me is terminated\n");
+    const [cancel, resume] = await Promise.all([project.pawl("cancel", "end-me"), project.pawl("resume", "end-me", "--json")]);
+    expect(cancel).toMatchObject({ code: 1, stdout: "" });
+    expect(cancel.stderr).toMatch(/^error: Execution "end-me" is terminated, .* \[EXECUTION_STATE_INVALID\]\n$/);
+    expect(JSON.parse(resume.stderr)).toMatchObject({ error: { code: "EXECUTION_STATE_INVALID" } });
+  });
+
+  test("cancel and resume answer in JSON", async () => {
+    await project.pawl("start", "sleeper", "--id", "json-me", "--delay", "1h");
+    expect(await project.json("cancel", "json-me")).toEqual({ executionId: "json-me", state: "cancelled" });
+    expect(await project.json("resume", "json-me")).toMatchObject({ executionId: "json-me", runNumber: 2 });
+  });
+});
+
+describe("unknown ids", () => {
+  test.each(["show", "history", "cancel", "terminate", "resume"])("%s of an unknown id is exit code 1 and says where to look", async (command) => {
+    const [text, json] = await Promise.all([project.pawl(command, "nobody"), project.pawl(command, "nobody", "--json")]);
+    expect(text).toMatchObject({ code: 1, stdout: "" });
+    expect(text.stderr).toMatch(/^error: There is no execution "nobody"\. .*pawl list.*\[EXECUTION_NOT_FOUND\]\n$/);
+    expect(json).toMatchObject({ code: 1, stdout: "" });
+    expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: "EXECUTION_NOT_FOUND" } });
+  });
+
+  test("--debug adds the stack", async () => {
+    expect((await project.pawl("show", "nobody", "--debug")).stderr).toMatch(/\n +at /);
+  });
+});
+
+describe("doctor and migrate", () => {
+  test("doctor finds nothing wrong here", async () => {
+    const { code, stdout } = await project.pawl("doctor");
+    expect(stdout).toMatch(/^ok +fsync +on$/m);
+    expect(stdout).toMatch(/^ok +workers +1 live \(.*greet@1/m);
+    expect(stdout).toMatch(/^ok +wakes/m);
+    expect(code).toBe(0);
+  });
+
+  test("doctor reports every check as JSON", async () => {
+    const { ok, checks } = await project.json<{ ok: boolean; checks: readonly { name: string; status: string }[] }>("doctor");
+    expect(ok).toBe(true);
+    expect(checks.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["node", "server", "writable", "fsync", "synchronous_commit", "clock", "schema", "workers", "takeover", "waiting", "quarantined", "wakes"]),
+    );
+  });
+
+  test("doctor fails with a next step where the schema is missing, and migrate makes it", async () => {
+    const before = await project.pawl("doctor", "--schema", "other");
+    expect(before.code).toBe(1);
+    expect(before.stdout).toMatch(/^fail +schema .*\n +→ .*pawl migrate/m);
+    expect(await project.pawl("migrate", "--check", "--schema", "other")).toMatchObject({ code: 1, stdout: "" });
+    expect((await project.pawl("migrate", "--schema", "other")).stdout).toMatch(/^schema other: migrated from 0 to \d+\n$/);
+    const again = await project.json<{ schema: string; from: number; to: number }>("migrate", "--schema", "other", "--check");
+    expect(again).toEqual({ schema: "other", from: again.to, to: again.to });
+    expect(await project.pawl("doctor", "--schema", "other")).toMatchObject({ code: 0 });
+  });
+});

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeProject, type Project } from "./support/cli.ts";
+import { workflowsFile } from "./support/workflows.ts";
+
+let project: Project;
+
+beforeAll(async () => {
+  project = await makeProject();
+  await project.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile, "input.json": '{ "name": "File" }' });
+}, 60_000);
+
+afterAll(() => project.remove(), 30_000);
+
+describe("start --file --wait", () => {
+  test("is a hello world in an empty directory: it makes the database, runs the workflow and stops everything", async () => {
+    const { code, stdout, stderr } = await project.pawl("start", "greet", "--file", "workflows.ts", "--input", '{"name":"Ann"}', "--wait");
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '"Hello Ann"\n' });
+    expect(stderr).toContain("Creating the embedded PostgreSQL");
+    await project.holdDatabase();
+  }, 30_000);
+
+  test("runs workflows made with standard decorators, whose steps are durable", async () => {
+    const result = await project.json("start", "order", "--file", "workflows.ts", "--input", '{"amount":21}', "--id", "order-1", "--wait");
+    expect(result).toMatchObject({ executionId: "order-1", workflow: "order", state: "completed", result: 42 });
+    expect(await project.json("show", "order-1")).toMatchObject({ steps: [{ name: "charge", state: "completed" }] });
+  });
+
+  test("is exit code 1 when the execution fails, in both forms", async () => {
+    const text = await project.pawl("start", "failing", "--file", "workflows.ts", "--id", "f", "--wait");
+    expect(text).toMatchObject({ code: 1, stdout: "" });
+    expect(text.stderr).toContain("[EXECUTION_FAILED]");
+    expect(text.stderr).not.toContain("\u001b");
+    const json = await project.pawl("start", "failing", "--file", "workflows.ts", "--id", "f", "--wait", "--json");
+    expect(json).toMatchObject({ code: 1, stderr: "" });
+    expect(JSON.parse(json.stdout)).toMatchObject({ state: "failed", error: { code: "EXECUTION_FAILED", cause: { name: "TypeError" } } });
+  });
+
+  test("leaves the execution resumable when it is interrupted, with exit code 130", async () => {
+    const running = project.start(["start", "sleeper", "--file", "workflows.ts", "--id", "interrupted", "--wait"]);
+    await expect.poll(async () => (await project.pawl("show", "interrupted")).stdout, { timeout: 10_000 }).toContain("sleeper@1");
+    running.process.kill("SIGINT");
+    expect(await running.outcome).toMatchObject({ code: 130, stdout: "" });
+    expect(await project.json("show", "interrupted")).toMatchObject({ state: expect.stringMatching(/pending|running/) as string, workerId: null });
+  });
+});
+
+describe("start", () => {
+  test("prints only the id, and starting the same id again gives the same execution", async () => {
+    const first = await project.pawl("start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}', "--delay", "1h");
+    expect(first).toMatchObject({ code: 0, stdout: "same\n" });
+    const [one, two] = [
+      await project.json<{ runId: string }>("start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}'),
+      await project.json<{ runId: string }>("start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}'),
+    ];
+    expect(one).toEqual(two);
+  });
+
+  test("takes input from a file and from stdin", async () => {
+    expect((await project.pawl("start", "greet", "--file", "workflows.ts", "--input", "@input.json", "--wait")).stdout).toBe('"Hello File"\n');
+    const piped = project.start(["start", "greet", "--file", "workflows.ts", "--input", "-", "--wait"]);
+    piped.process.stdin.end('{"name":"Pipe"}');
+    expect((await piped.outcome).stdout).toBe('"Hello Pipe"\n');
+  });
+
+  test("names the position where the input stops being JSON", async () => {
+    const { code, stderr } = await project.pawl("start", "greet", "--input", '{"name": Ann}');
+    expect(code).toBe(2);
+    expect(stderr).toBe('error: --input is not JSON: at position 9 (line 1, column 10) there is "Ann}" instead of a value. [INPUT_NOT_JSON]\n');
+    await project.write({ "bad.json": '{\n  "name": "x",\n}' });
+    const file = await project.pawl("start", "greet", "--input", "@bad.json", "--json");
+    expect(JSON.parse(file.stderr)).toMatchObject({ error: { code: "INPUT_NOT_JSON", message: expect.stringContaining("line 3, column 1") as string } });
+  });
+
+  test("by name without a live worker says how to get one", async () => {
+    const { code, stderr } = await project.pawl("start", "greet");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/No live worker has workflow "greet"\. .*pawl worker <file>.*--file/);
+  });
+
+  test("names the workflows that the file has", async () => {
+    const { code, stderr } = await project.pawl("start", "great", "--file", "workflows.ts");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/workflows\.ts has no workflow "great"\. It has .*greet@1/);
+  });
+});
+
+describe("files", () => {
+  const file = (text: string) => `import { defineWorkflow, step } from "pawl";\n${text}`;
+  const hello = 'const say = step("say", async (name: string) => "Hello " + name);\nexport const hello = defineWorkflow({ name: "hello", run: (_ctx, input: string) => say(input) });';
+
+  test.each([
+    ["a TypeScript file of a CommonJS project", "commonjs", "hello.ts"],
+    ["a .cts file", "module", "hello.cts"],
+    ["a .mts file", "commonjs", "hello.mts"],
+  ])("%s loads, and its steps are durable", async (_what, type, name) => {
+    await project.write({ "package.json": JSON.stringify({ type }), [name]: file(hello) });
+    try {
+      const { executionId } = await project.json<{ executionId: string }>("start", "hello", "--file", name, "--input", '"Ann"', "--wait");
+      expect(await project.json("show", executionId)).toMatchObject({ result: "Hello Ann", steps: [{ name: "say" }] });
+    } finally {
+      await project.write({ "package.json": '{"type":"module"}' });
+    }
+  });
+
+  test.each([
+    ["exports no workflow", "none.ts", "export const limit = 3; export default class Foo {}; export const go = () => 1;", /none\.ts exports no workflow\. Found: default \(class\), go \(function\), limit \(number\)\./],
+    ["has a syntax error", "syntax.ts", "export const x: number = ;", /syntax\.ts cannot be loaded: .*1:25/s],
+    ["throws", "throws.ts", 'throw new Error("no key")', /throws\.ts cannot be loaded: no key/],
+    ["lacks a package", "lacks.ts", 'import "not-installed";', /lacks\.ts cannot be loaded: .*not-installed/],
+    ["does not exist", "missing.ts", undefined, /There is no file missing\.ts/],
+  ])("a file that %s is a clear error without a stack", async (_what, name, text, message) => {
+    if (text !== undefined) await project.write({ [name]: text });
+    const { code, stderr } = await project.pawl("worker", name);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+});

@@ -1,0 +1,34 @@
+/** The workflows file that most tests give to the command line, as its text. */
+export const workflowsFile = `
+import { defineWorkflow, step, workflow, workflowsOf } from "pawl";
+import { setTimeout as wait } from "node:timers/promises";
+
+class Orders {
+  @step()
+  async charge(amount: number): Promise<number> {
+    return amount * 2;
+  }
+  @workflow({ name: "order" })
+  async order(input: { amount: number }): Promise<number> {
+    return this.charge(input.amount);
+  }
+}
+
+export const orders = workflowsOf(new Orders());
+
+export const greet = defineWorkflow({
+  name: "greet",
+  run: (ctx, input: { name: string }) => ctx.step("say", () => \`Hello \${input.name}\`),
+});
+
+const slow = defineWorkflow({ name: "slow", run: (ctx) => ctx.step("think", () => wait(1500, "done")) });
+const sleeper = defineWorkflow({ name: "sleeper", run: (ctx) => ctx.sleep("1h") });
+const failing = defineWorkflow({
+  name: "failing",
+  retry: { maximumAttempts: 2, initialInterval: 10 },
+  run: (ctx) => ctx.step("break", () => { throw new TypeError("out of \\u001b[31mpaper\\u001b]0;owned\\u0007\\nerror: forged"); }),
+});
+const family = defineWorkflow({ name: "family", run: (ctx) => ctx.child(greet, { name: "child" }) });
+export const list = [slow, sleeper, failing];
+export default family;
+`;

@@ -1,0 +1,54 @@
+import { readdir } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeProject, type Project } from "./support/cli.ts";
+
+let project: Project;
+
+beforeAll(async () => {
+  project = await makeProject();
+});
+
+afterAll(() => project.remove());
+
+test.each([
+  [["lsit"], /unknown command 'lsit'.*Did you mean list/s],
+  [["list", "--stat", "failed"], /unknown option '--stat'.*Did you mean --state/s],
+  [["show"], /missing required argument 'id'/],
+  [["list", "--limit", "many"], /'--limit <n>' argument 'many' is invalid\. It must be a whole number\./],
+  [["list", "extra"], /too many arguments/],
+])("%j is wrong usage: exit code 2 and no stack", async (args, message) => {
+  const [text, json] = await Promise.all([project.pawl(...args), project.pawl("--json", ...args)]);
+  expect(text).toMatchObject({ code: 2, stdout: "" });
+  expect(text.stderr).toMatch(message);
+  expect(text.stderr).toMatch(/^error: .*\[USAGE\]\n$/s);
+  expect(json.code).toBe(2);
+  expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: "USAGE" } });
+});
+
+test("a wrong date is exit code 2", async () => {
+  expect(await project.pawl("list", "--since", "2026-99-99")).toMatchObject({ code: 2 });
+  expect(await project.pawl("list", "--since", "yesterday")).toMatchObject({ code: 2 });
+});
+
+test("looking where there is no database creates none", async () => {
+  const [list, doctor] = await Promise.all([project.pawl("list"), project.pawl("doctor")]);
+  expect(list.code).toBe(3);
+  expect(list.stderr).toMatch(/There is no embedded database in \.pawl\. .*--dir.*--url/);
+  expect(doctor.code).toBe(1);
+  expect(await readdir(project.directory)).toEqual(["node_modules"]);
+});
+
+test("every command has help with an example", async () => {
+  const names = ["worker", "start", "list", "show", "history", "cancel", "terminate", "resume", "migrate", "doctor"];
+  const helps = await Promise.all(names.map((name) => project.pawl(name, "--help")));
+  for (const [index, { code, stdout }] of helps.entries()) {
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: pawl ${names[index]}`);
+    expect(stdout).toMatch(/Examples:\n +# .*\n +.*pawl /);
+    expect(stdout).toContain("--json");
+  }
+});
+
+test("--version prints the version", async () => {
+  expect((await project.pawl("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});

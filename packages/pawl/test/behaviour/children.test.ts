@@ -1,0 +1,168 @@
+import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionTerminated } from "pawl";
+import { describe, expect, test } from "vitest";
+import { causeOf, eventually, gate, harness, parkedSleep, soon } from "./harness.ts";
+
+const h = harness();
+
+const square = defineWorkflow({ name: "square", run: async (ctx, input: { n: number }) => ctx.step("square", () => input.n * input.n) });
+const failing = defineWorkflow({ name: "failing", run: async () => { throw Object.assign(new TypeError("child said no"), { code: "E_NO" }); } });
+const forever = defineWorkflow({ name: "forever", run: async (ctx) => ctx.sleep("30 days") });
+
+describe("a child", () => {
+  test("gives its parent its result, under an id made of the parent's and the call's position", async () => {
+    const parent = defineWorkflow({ name: "parent", run: async (ctx, input: number[]) => ctx.map(input, (n) => ctx.child(square, { n })) });
+    const { pawl } = await h.run([parent, square]);
+    expect(await pawl.execute(parent, [1, 2, 3], { executionId: "family" })).toEqual([1, 4, 9]);
+    expect(await pawl.handle("family.2", square).result()).toBe(4);
+    expect((await pawl.list({ parent: "family" })).executions.map(({ executionId }) => executionId).sort()).toEqual(["family.1", "family.2", "family.3"]);
+  });
+
+  test("is an execution of its own: it can be asked for, also while its parent waits", async () => {
+    const held = gate();
+    const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "waited")) });
+    const parent = defineWorkflow({ name: "patient", run: async (ctx) => ctx.child(waiting, undefined) });
+    const { pawl } = await h.run([parent, waiting]);
+    const handle = await pawl.start(parent, undefined, { executionId: "patient-1" });
+    const child = await eventually(() => pawl.handle("patient-1.1").status());
+    expect(child).toMatchObject({ workflow: "waiting", parentRunId: handle.runId });
+    held.open();
+    expect(await handle.result()).toBe("waited");
+  });
+
+  test("that outlasts the parent's time in memory wakes its parked parent, even on another worker", async () => {
+    const held = gate();
+    const waiting = defineWorkflow({ name: "slow-child", taskQueue: "children", run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "at last")) });
+    const parent = defineWorkflow({ name: "parked-parent", run: async (ctx) => [await ctx.step("before", () => 1), await ctx.child(waiting, undefined)] });
+    const { pawl, worker } = await h.run([parent]);
+    const second = await h.open();
+    await second.worker({ workflows: [waiting], ...soon });
+    const handle = await pawl.start(parent, undefined, { executionId: "parked-parent" });
+    await eventually(async () => expect(await handle.status()).toMatchObject({ workerId: null, waitingFor: "child parked-parent.2" }));
+    await worker.stop();
+    const third = await h.open();
+    await third.worker({ workflows: [parent], ...soon });
+    held.open();
+    expect(await handle.result()).toEqual([1, "at last"]);
+  });
+
+  test("runs in the queue of its workflow, or in the one the call names", async () => {
+    const queued = defineWorkflow({ name: "queued-child", taskQueue: "own", run: async () => "ran" });
+    const parent = defineWorkflow({
+      name: "queue-parent",
+      run: async (ctx) => ctx.all([() => ctx.child(queued, undefined), () => ctx.child(queued, undefined, { taskQueue: "named" })]),
+    });
+    const { pawl } = await h.run([parent, queued], { taskQueues: ["default", "own", "named"] });
+    expect(await pawl.execute(parent, undefined, { executionId: "queues" })).toEqual(["ran", "ran"]);
+    expect((await pawl.handle("queues.1").status()).taskQueue).toBe("own");
+    expect((await pawl.handle("queues.2").status()).taskQueue).toBe("named");
+  });
+
+  test("can have children of its own, several levels deep", async () => {
+    const tree = defineWorkflow({
+      name: "tree",
+      run: async (ctx, input: { depth: number }): Promise<number> => {
+        if (input.depth === 0) return 1;
+        const below = await ctx.all([() => ctx.child(tree, { depth: input.depth - 1 }), () => ctx.child(tree, { depth: input.depth - 1 })]);
+        return 1 + below[0] + below[1];
+      },
+    });
+    const { pawl } = await h.run([tree], { concurrency: 2 });
+    expect(await pawl.execute(tree, { depth: 4 }, { executionId: "tree" })).toBe(31);
+  });
+});
+
+describe("a child that fails", () => {
+  test("makes the call throw ExecutionFailed with the child's error as its cause, the same on replay", async () => {
+    const seen: unknown[] = [];
+    const parent = defineWorkflow({
+      name: "catches",
+      run: async (ctx) => {
+        try {
+          await ctx.child(failing, undefined);
+        } catch (error) {
+          if (!(error instanceof ExecutionFailed)) throw error;
+          const cause = error.cause as Error & { code: string };
+          seen.push([error.name, error.code, error.executionId, cause instanceof TypeError, cause.name, cause.message, cause.code]);
+        }
+        await ctx.sleep(parkedSleep);
+      },
+    });
+    const { pawl } = await h.run([parent, failing]);
+    await pawl.execute(parent, undefined, { executionId: "catches" });
+    expect(seen).toHaveLength(2);
+    expect(seen[0]).toEqual(["ExecutionFailed", "EXECUTION_FAILED", "catches.1", true, "TypeError", "child said no", "E_NO"]);
+    expect(seen[1]).toEqual(seen[0]);
+  });
+
+  test("fails its parent, with the whole chain of causes, when nobody catches it", async () => {
+    const parent = defineWorkflow({ name: "does-not-catch", run: async (ctx) => ctx.child(failing, undefined) });
+    const { pawl } = await h.run([parent, failing]);
+    const cause = await causeOf(pawl.execute(parent, undefined, { executionId: "uncaught" }));
+    expect(cause).toMatchObject({ name: "ExecutionFailed", code: "EXECUTION_FAILED", executionId: "uncaught.1" });
+    expect(cause.cause).toMatchObject({ name: "TypeError", message: "child said no", code: "E_NO" });
+  });
+
+  test("by an input that does not fit makes the call throw with every path", async () => {
+    const { z } = await import("zod");
+    const strict = defineWorkflow({ name: "strict-child", input: z.object({ a: z.number(), b: z.string() }), run: async () => "ran" });
+    const parent = defineWorkflow({ name: "bad-child-input", run: async (ctx) => ctx.child(strict, { a: "x", b: 1 } as never) });
+    const { pawl } = await h.run([parent, strict]);
+    const cause = await causeOf(pawl.execute(parent, undefined));
+    expect((cause.cause as Error).message).toMatch(/input\.a[\s\S]*input\.b/);
+  });
+
+  test("by cancellation or termination makes the call throw what says so", async () => {
+    const seen: unknown[] = [];
+    const parent = defineWorkflow({
+      name: "watches",
+      run: async (ctx) => {
+        for (const executionId of ["watched-cancel", "watched-terminate"]) {
+          await ctx.child(forever, undefined, { executionId }).catch((error: unknown) => seen.push(error));
+        }
+      },
+    });
+    const { pawl } = await h.run([parent, forever]);
+    const handle = await pawl.start(parent, undefined);
+    await eventually(() => pawl.handle("watched-cancel").cancel());
+    await eventually(() => pawl.handle("watched-terminate").terminate());
+    await handle.result();
+    expect(seen.at(-2)).toBeInstanceOf(ExecutionCancelled);
+    expect(seen.at(-1)).toBeInstanceOf(ExecutionTerminated);
+    expect((seen.at(-1) as ExecutionTerminated).executionId).toBe("watched-terminate");
+  });
+});
+
+describe("a child with an id of its own", () => {
+  test("has that id, and the next child with it is a conflict that fails only that call", async () => {
+    const parent = defineWorkflow({
+      name: "named-child",
+      run: async (ctx) => {
+        const first = await ctx.child(square, { n: 5 }, { executionId: "the-child" });
+        const second = await ctx.child(square, { n: 6 }, { executionId: "the-child" }).catch((error: Error) => `${error.name}: ${(error.cause as Error).name}`);
+        return [first, second];
+      },
+    });
+    const { pawl } = await h.run([parent, square]);
+    expect(await pawl.execute(parent, undefined)).toEqual([25, "ExecutionFailed: ExecutionConflict"]);
+    expect(await pawl.handle("the-child").result()).toBe(25);
+  });
+
+  test("is a conflict too when somebody else has started that id", async () => {
+    const parent = defineWorkflow({ name: "late-child", run: async (ctx) => ctx.child(square, { n: 6 }, { executionId: "taken-before" }) });
+    const { pawl } = await h.run([parent, square]);
+    await pawl.execute(square, { n: 2 }, { executionId: "taken-before" });
+    const cause = await causeOf(pawl.execute(parent, undefined));
+    expect(cause.cause).toMatchObject({ name: "ExecutionConflict", code: "EXECUTION_CONFLICT", executionId: "taken-before" });
+    expect(await pawl.handle("taken-before").result()).toBe(4);
+  });
+
+  test("does not block its parent when both children with that id are started together", async () => {
+    const parent = defineWorkflow({
+      name: "twins",
+      run: async (ctx) => Promise.allSettled([1, 2].map((n) => ctx.child(square, { n }, { executionId: "twin" }))).then((all) => all.map(({ status }) => status)),
+    });
+    const { pawl } = await h.run([parent, square]);
+    const handle = await pawl.start(parent, undefined);
+    expect(((await handle.result({ timeout: "10s" })) as string[]).sort()).toEqual(["fulfilled", "rejected"]);
+  });
+});

@@ -1,0 +1,110 @@
+import { defineWorkflow, type WorkflowContext } from "pawl";
+import { describe, expect, test } from "vitest";
+import { causeOf, harness, parkedSleep } from "./harness.ts";
+
+const h = harness();
+
+/** What workflow code must not call, with what the error has to name instead. */
+const calls: readonly [name: string, call: () => unknown, replacement: string][] = [
+  ["Date.now()", () => Date.now(), "ctx.now()"],
+  ["new Date()", () => new Date(), "ctx.now()"],
+  ["Date()", () => Date(), "ctx.now()"],
+  ["Math.random()", () => Math.random(), "ctx.random()"],
+  ["performance.now()", () => performance.now(), "ctx.now()"],
+  ["setTimeout()", () => setTimeout(() => {}, 1), "ctx.sleep()"],
+  ["setInterval()", () => clearInterval(setInterval(() => {}, 1)), "ctx.sleep()"],
+  ["setImmediate()", () => setImmediate(() => {}), "ctx.sleep()"],
+  ["fetch()", () => fetch("data:,hello"), "a step"],
+  ["crypto.randomUUID()", () => crypto.randomUUID(), "ctx.uuid()"],
+  ["crypto.getRandomValues()", () => crypto.getRandomValues(new Uint8Array(4)), "ctx.random()"],
+];
+
+describe.each(calls)("%s", (name, call, replacement) => {
+  const places: readonly [string, (ctx: WorkflowContext, call: () => unknown) => unknown][] = [
+    ["at the start", (_ctx, now) => now()],
+    ["after a step", async (ctx, now) => (await ctx.step("first", () => 1), now())],
+    ["in a lane of ctx.map", (ctx, now) => ctx.map([1], async () => (await ctx.sleep(1), now()))],
+    ["in a callback of a promise", (ctx, now) => ctx.step("first", () => 1).then(now)],
+    ["after a replay", async (ctx, now) => (await ctx.sleep(parkedSleep), now())],
+  ];
+
+  test("fails the execution from workflow code anywhere, naming the replacement", async () => {
+    const { pawl } = await h.run(places.map(([, run], index) => defineWorkflow({ name: `guarded-${index}`, run: async (ctx) => run(ctx, call) })));
+    const causes = await Promise.all(places.map((_, index) => causeOf(pawl.execute(`guarded-${index}`, undefined))));
+    for (const [index, cause] of causes.entries()) {
+      expect(cause, places[index]![0]).toMatchObject({ name: "NondeterministicCall", code: "NONDETERMINISTIC_CALL" });
+      expect(cause.message).toContain(name);
+      expect(cause.message).toContain(replacement);
+    }
+  });
+
+  test("works inside a step, sync or not, and outside workflows while a worker runs", async () => {
+    const workflow = defineWorkflow({
+      name: "steps-may",
+      run: async (ctx) => {
+        await ctx.step("sync", () => void call());
+        await ctx.step("async", async () => {
+          await Promise.resolve();
+          await call();
+        });
+        return "worked";
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const execution = pawl.execute(workflow, undefined);
+    await call();
+    expect(await execution).toBe("worked");
+    await call();
+  });
+});
+
+test("new Date(value), Date.parse and instanceof Date keep working in workflow code", async () => {
+  const workflow = defineWorkflow({
+    name: "dates",
+    run: async (ctx, input: { at: Date }) => {
+      const later = new Date(input.at.getTime() + 1000);
+      return [input.at instanceof Date, ctx.now() instanceof Date, later instanceof Date, later.toISOString(), new Date("2020-01-01").getTime() === Date.parse("2020-01-01"), Date.UTC(2020, 0, 1)];
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  expect(await pawl.execute(workflow, { at: new Date(0) })).toEqual([true, true, true, "1970-01-01T00:00:01.000Z", true, Date.UTC(2020, 0, 1)]);
+});
+
+test("the error can be caught, and says the same thing again on replay", async () => {
+  const seen: string[] = [];
+  const workflow = defineWorkflow({
+    name: "catches-guard",
+    run: async (ctx) => {
+      try {
+        Math.random();
+      } catch (error) {
+        seen.push((error as Error).message);
+      }
+      await ctx.sleep(parkedSleep);
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  await pawl.execute(workflow, undefined);
+  expect(seen).toHaveLength(2);
+  expect(seen[0]).toBe(seen[1]);
+});
+
+test("when the last worker has stopped, the globals are the original ones again", async () => {
+  const before = [Date, Math.random, setTimeout, fetch, performance.now.bind(performance).name, globalThis.setImmediate];
+  const { worker } = await h.run([defineWorkflow({ name: "w", run: async () => 1 })]);
+  const second = await h.run([defineWorkflow({ name: "w", run: async () => 1 })]);
+  expect(Date).not.toBe(before[0]);
+  await worker.stop();
+  expect(Date).not.toBe(before[0]);
+  await second.worker.stop();
+  expect([Date, Math.random, setTimeout, fetch, performance.now.bind(performance).name, globalThis.setImmediate]).toEqual(before);
+});
+
+test("starting an execution from workflow code is refused, and from a step it works", async () => {
+  const inner = defineWorkflow({ name: "inner", run: async () => "inner" });
+  const outer = defineWorkflow({ name: "outer", run: async (_ctx) => (await pawl.start(inner, undefined)).executionId });
+  const throughStep = defineWorkflow({ name: "through-step", run: async (ctx) => ctx.step("start", () => pawl.execute(inner, undefined)) });
+  const { pawl } = await h.run([inner, outer, throughStep]);
+  expect(await causeOf(pawl.execute(outer, undefined))).toMatchObject({ name: "NondeterministicCall" });
+  expect(await pawl.execute(throughStep, undefined)).toBe("inner");
+});
