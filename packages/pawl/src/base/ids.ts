@@ -11,17 +11,32 @@ export function checkId(id: unknown, path: string): string {
   return check(id, path, "an id", "");
 }
 
-/** The name of a workflow, step, signal, ...: the form of an id, with `/` allowed after the first character. */
+/** The name of a workflow, a task queue, ...: the form of an id, with `/` allowed after the first character. */
 export function checkName(name: unknown, path: string): string {
   return check(name, path, "a name", "/");
 }
 
-function check(text: unknown, path: string, what: string, extra: string): string {
+/** The name of a step, which people read too: any text of 1 to 200 characters without control characters. */
+export function checkStepName(name: unknown, path: string): string {
+  const text = checkLength(name, path, "a step's name");
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit < 32 || (unit >= 127 && unit < 160)) throw new OptionInvalid(path, `a step's name holds no control characters, not U+${unit.toString(16).padStart(4, "0")} as at position ${index + 1}.`);
+  }
+  return text;
+}
+
+function checkLength(text: unknown, path: string, what: string): string {
   if (typeof text !== "string") throw new OptionInvalid(path, `${what} is a string, not ${text === null ? "null" : typeof text}.`);
   if (text === "") throw new OptionInvalid(path, `${what} cannot be empty.`);
   if (text.length > limits.idLength) {
     throw new OptionInvalid(path, `${what} has at most ${limits.idLength} characters, this one has ${text.length}.`);
   }
+  return text;
+}
+
+function check(name: unknown, path: string, what: string, extra: string): string {
+  const text = checkLength(name, path, what);
   for (let index = 0; index < text.length; index++) {
     if (isAlphanumeric(text.charCodeAt(index))) continue;
     const character = String.fromCodePoint(text.codePointAt(index) ?? 0);

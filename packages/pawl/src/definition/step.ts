@@ -1,5 +1,5 @@
 import { OptionInvalid } from "../base/errors.ts";
-import { checkName } from "../base/ids.ts";
+import { checkStepName } from "../base/ids.ts";
 import { currentAmbient } from "./ambient.ts";
 import type { StepOptions } from "./context.ts";
 
@@ -26,13 +26,13 @@ export function step(
   options: StepOptions = {},
 ): unknown {
   if (typeof nameOrOptions === "string") {
-    const name = checkName(nameOrOptions, "step.name");
+    const name = checkStepName(nameOrOptions, "step.name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
     return async (...args: unknown[]) => callStep(name, () => fn(...args), options);
   }
   const { name: given, ...stepOptions } = nameOrOptions;
   const decorator: StepDecorator = (method, context) => {
-    const name = checkName(given ?? String(context.name), "step.name");
+    const name = checkStepName(given ?? String(context.name), "step.name");
     return function (...args) {
       return callStep(name, () => method.apply(this, args), stepOptions);
     };

@@ -1,4 +1,4 @@
-import { checkId, checkName } from "../base/ids.ts";
+import { checkId, checkStepName } from "../base/ids.ts";
 import { ExecutionCancelled, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { toError } from "../base/failure.ts";
@@ -131,7 +131,7 @@ export class Replay {
   }
 
   callStep<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean): Promise<Result> {
-    checkName(name, "ctx.step name");
+    checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
     let retry = this.#defaultRetry;
     let timeoutMs: number | undefined;
