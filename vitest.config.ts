@@ -8,6 +8,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // As users load it: by Node, not through the test runner's own module loader.
+    server: { deps: { external: [/\/packages\/pawl\/dist\//] } },
     projects: [
       {
         extends: true,

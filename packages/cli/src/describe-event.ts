@@ -15,8 +15,8 @@ export function eventDetails(event: Event): string {
   const parts: string[] = [];
   for (const [key, value] of Object.entries(plainEvent(event))) {
     if (key === "type" || value === undefined || (key === "attempt" && value === 1)) continue;
-    if (key === "position") parts.unshift(`#${String(value)}`);
-    else if (key === "name") parts.push(String(value));
+    if (key === "position") parts.unshift(`#${value as number}`);
+    else if (key === "name") parts.push(value as string);
     else if (key === "failure") parts.push(failureText(value as { name: string; message: string }));
     else if (key.endsWith("Ms")) parts.push(`${inWords(key.slice(0, -2))} ${formatDuration(Number(value))}`);
     else if (typeof value === "string" && !isPayload((event as unknown as Record<string, unknown>)[key])) parts.push(`${inWords(key)} ${value}`);

@@ -2,6 +2,9 @@ import { constants } from "node:os";
 import { Interrupted } from "./failures.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** npm and other wrappers pass on a Ctrl-C that the terminal has sent already: such an echo is not a second one. */
+const echoMs = 500;
+
 export type StopSignal = (typeof signals)[number];
 
 /** Turns the first signal to stop into a promise, so that everything is closed in order; the second one ends the process at once. */
@@ -9,6 +12,7 @@ export class Interrupt {
   /** Settles on the first signal. */
   readonly happened: Promise<StopSignal>;
   #signal: StopSignal | undefined;
+  #firstAt = 0;
   readonly #listener: (signal: StopSignal) => void;
 
   constructor() {
@@ -17,7 +21,12 @@ export class Interrupt {
       tell = resolve;
     });
     this.#listener = (signal) => {
-      if (this.#signal !== undefined) process.exit(exitCode(signal));
+      const now = performance.now();
+      if (this.#signal !== undefined) {
+        if (now - this.#firstAt > echoMs) process.exit(exitCode(signal));
+        return;
+      }
+      this.#firstAt = now;
       this.#signal = signal;
       tell(signal);
     };

@@ -12,7 +12,8 @@ export class Output {
   constructor(json: boolean) {
     this.json = json;
     this.paint = pc.createColors(!json && wantsColors(process.stdout));
-    this.width = process.stdout.isTTY ? process.stdout.columns : undefined;
+    // Some terminals say 0.
+    this.width = (process.stdout.isTTY && process.stdout.columns) || undefined;
   }
 
   /** One line of JSON on stdout. */
@@ -27,7 +28,8 @@ export class Output {
 
   /** A remark for people, on stderr, so that stdout holds only results. */
   remark(text: string): void {
-    if (!this.json) process.stderr.write(`${printable(text)}\n`);
+    // A progress line may stand there.
+    if (!this.json) process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[K" : ""}${printable(text)}\n`);
   }
 
   /** What the library warns of. */
@@ -66,5 +68,5 @@ function wantsColors(stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== "") return FORCE_COLOR !== "0";
-  return stream.isTTY === true && TERM !== "dumb";
+  return stream.isTTY && TERM !== "dumb";
 }

@@ -1,6 +1,7 @@
 import { fold, type ExecutionHandle, type ExecutionInfo, type ExecutionView, type Pawl } from "pawl";
 import { between } from "./times.ts";
 import { pawlCode } from "./failures.ts";
+import type { Interrupt } from "./interrupt.ts";
 import type { Output } from "./output.ts";
 import { printable, shorten } from "./printable.ts";
 
@@ -12,10 +13,10 @@ const frameMs = 100;
 const askMs = 300;
 
 /** Waits for an execution; meanwhile a person at a terminal sees one line that tells where it is. */
-export async function waitForEnd(pawl: Pawl, output: Output, handle: ExecutionHandle): Promise<End> {
+export async function waitForEnd({ pawl, output, interrupt }: { readonly pawl: Pawl; readonly output: Output; readonly interrupt: Interrupt }, handle: ExecutionHandle): Promise<End> {
   const progress = !output.json && process.stderr.isTTY ? new ProgressLine(pawl, handle) : undefined;
   try {
-    return { result: await handle.result() };
+    return { result: await interrupt.race(handle.result()) };
   } catch (error) {
     if (error instanceof Error && endings.has(pawlCode(error) ?? "")) return { error };
     throw error;
@@ -77,7 +78,7 @@ class ProgressLine {
   #draw(): void {
     this.#frame = (this.#frame + 1) % frames.length;
     const line = `${frames[this.#frame]} ${this.#text} · ${between(this.#startedAt, null)}`;
-    process.stderr.write(`\r${shorten(printable(line), (process.stderr.columns ?? 80) - 1)}\u001b[K`);
+    process.stderr.write(`\r${shorten(printable(line), (process.stderr.columns || 80) - 1)}\u001b[K`);
   }
 }
 

@@ -1,21 +1,21 @@
+import type { Pawl } from "pawl";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeProject, type Project, type Running } from "./support/cli.ts";
 import { workflowsFile } from "./support/workflows.ts";
 
 let project: Project;
 let worker: Running;
+let pawl: Pawl;
 
 beforeAll(async () => {
   project = await makeProject();
   await project.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile });
-  await project.holdDatabase();
+  pawl = await project.open();
   worker = project.start(["worker", "workflows.ts"]);
   await worker.printed("ready:");
-  await Promise.all([
-    project.pawl("start", "greet", "--id", "ann", "--input", '{"name":"Ann"}', "--wait"),
-    project.pawl("start", "failing", "--id", "broken", "--wait"),
-    project.pawl("start", "family", "--id", "family", "--wait"),
-  ]);
+  expect(await project.pawl("start", "greet", "--id", "ann", "--input", '{"name":"Ann"}', "--wait")).toMatchObject({ code: 0, stdout: '"Hello Ann"\n' });
+  await pawl.execute("failing", undefined, { executionId: "broken" }).catch(() => {});
+  await pawl.execute("family", undefined, { executionId: "family" });
 }, 60_000);
 
 afterAll(async () => {
@@ -87,8 +87,9 @@ describe("show", () => {
   });
 
   test("tells what a parked execution waits for", async () => {
-    await project.pawl("start", "sleeper", "--id", "asleep");
-    await expect.poll(async () => (await project.pawl("show", "asleep")).stdout, { timeout: 10_000 }).toMatch(/Waits for +a timer/);
+    await pawl.start("sleeper", undefined, { executionId: "asleep" });
+    await expect.poll(() => pawl.handle("asleep").status(), { timeout: 10_000 }).toMatchObject({ workerId: null, state: "running" });
+    expect((await project.pawl("show", "asleep")).stdout).toMatch(/Waits for +a timer/);
   });
 });
 
@@ -102,7 +103,7 @@ describe("history", () => {
   });
 
   test("shortens long payloads unless asked not to", async () => {
-    await project.pawl("start", "greet", "--id", "long", "--input", JSON.stringify({ name: "x".repeat(500) }), "--wait");
+    await pawl.execute("greet", { name: "x".repeat(500) }, { executionId: "long" });
     const [short, full] = await Promise.all([project.pawl("history", "long"), project.pawl("history", "long", "--full")]);
     expect(Math.max(...short.stdout.split("\n").map((line) => line.length))).toBeLessThan(200);
     expect(short.stdout).toContain("…");
@@ -118,17 +119,18 @@ describe("history", () => {
 
 describe("cancel, terminate and resume", () => {
   test("cancel stops a parked execution with its reason, and resume goes on with it", async () => {
-    await project.pawl("start", "sleeper", "--id", "stop-me");
+    await pawl.start("sleeper", undefined, { executionId: "stop-me" });
     const cancelled = await project.pawl("cancel", "stop-me", "--reason", "no longer needed");
     expect(cancelled).toMatchObject({ code: 0, stderr: "" });
     expect(cancelled.stdout).toMatch(/^stop-me (was asked to stop|is cancelled)/);
-    await expect.poll(async () => project.json<{ state: string }>("show", "stop-me"), { timeout: 10_000 }).toMatchObject({ state: "cancelled", reason: "no longer needed" });
+    await expect.poll(() => pawl.handle("stop-me").status(), { timeout: 10_000 }).toMatchObject({ state: "cancelled" });
+    expect((await project.pawl("show", "stop-me")).stdout).toMatch(/Reason +no longer needed/);
     expect((await project.pawl("resume", "stop-me")).stdout).toBe("stop-me goes on as run 2\n");
     expect(await project.json("terminate", "stop-me")).toEqual({ executionId: "stop-me", state: "terminated" });
   });
 
   test("terminate ends one at once, and what has ended cannot be cancelled or resumed", async () => {
-    await project.pawl("start", "sleeper", "--id", "end-me");
+    await pawl.start("sleeper", undefined, { executionId: "end-me" });
     expect((await project.pawl("terminate", "end-me", "--reason", "stuck")).stdout).toBe("end-me is terminated\n");
     const [cancel, resume] = await Promise.all([project.pawl("cancel", "end-me"), project.pawl("resume", "end-me", "--json")]);
     expect(cancel).toMatchObject({ code: 1, stdout: "" });
@@ -137,7 +139,7 @@ describe("cancel, terminate and resume", () => {
   });
 
   test("cancel and resume answer in JSON", async () => {
-    await project.pawl("start", "sleeper", "--id", "json-me", "--delay", "1h");
+    await pawl.start("sleeper", undefined, { executionId: "json-me", delay: "1h" });
     expect(await project.json("cancel", "json-me")).toEqual({ executionId: "json-me", state: "cancelled" });
     expect(await project.json("resume", "json-me")).toMatchObject({ executionId: "json-me", runNumber: 2 });
   });

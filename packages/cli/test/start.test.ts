@@ -1,8 +1,10 @@
+import type { Pawl } from "pawl";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeProject, type Project } from "./support/cli.ts";
 import { workflowsFile } from "./support/workflows.ts";
 
 let project: Project;
+let pawl: Pawl;
 
 beforeAll(async () => {
   project = await makeProject();
@@ -16,13 +18,13 @@ describe("start --file --wait", () => {
     const { code, stdout, stderr } = await project.pawl("start", "greet", "--file", "workflows.ts", "--input", '{"name":"Ann"}', "--wait");
     expect({ code, stdout }).toEqual({ code: 0, stdout: '"Hello Ann"\n' });
     expect(stderr).toContain("Creating the embedded PostgreSQL");
-    await project.holdDatabase();
+    pawl = await project.open();
   }, 30_000);
 
   test("runs workflows made with standard decorators, whose steps are durable", async () => {
     const result = await project.json("start", "order", "--file", "workflows.ts", "--input", '{"amount":21}', "--id", "order-1", "--wait");
     expect(result).toMatchObject({ executionId: "order-1", workflow: "order", state: "completed", result: 42 });
-    expect(await project.json("show", "order-1")).toMatchObject({ steps: [{ name: "charge", state: "completed" }] });
+    expect((await pawl.handle("order-1").history()).map(({ event }) => event)).toContainEqual(expect.objectContaining({ type: "StepCompleted", name: "charge" }));
   });
 
   test("is exit code 1 when the execution fails, in both forms", async () => {
@@ -37,22 +39,21 @@ describe("start --file --wait", () => {
 
   test("leaves the execution resumable when it is interrupted, with exit code 130", async () => {
     const running = project.start(["start", "sleeper", "--file", "workflows.ts", "--id", "interrupted", "--wait"]);
-    await expect.poll(async () => (await project.pawl("show", "interrupted")).stdout, { timeout: 10_000 }).toContain("sleeper@1");
+    await expect.poll(async () => (await pawl.list({ workflow: "sleeper" })).executions.length, { timeout: 10_000 }).toBe(1);
     running.process.kill("SIGINT");
-    expect(await running.outcome).toMatchObject({ code: 130, stdout: "" });
-    expect(await project.json("show", "interrupted")).toMatchObject({ state: expect.stringMatching(/pending|running/) as string, workerId: null });
+    const { code, stdout, stderr } = await running.outcome;
+    expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
+    expect(stderr).toContain("pawl show interrupted");
+    expect(await pawl.handle("interrupted").status()).toMatchObject({ state: expect.stringMatching(/pending|running/) as string, workerId: null });
   });
 });
 
 describe("start", () => {
   test("prints only the id, and starting the same id again gives the same execution", async () => {
-    const first = await project.pawl("start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}', "--delay", "1h");
-    expect(first).toMatchObject({ code: 0, stdout: "same\n" });
-    const [one, two] = [
-      await project.json<{ runId: string }>("start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}'),
-      await project.json<{ runId: string }>("start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}'),
-    ];
-    expect(one).toEqual(two);
+    const args = ["start", "greet", "--file", "workflows.ts", "--id", "same", "--input", '{"name":"A"}', "--delay", "1h"];
+    expect(await project.pawl(...args)).toMatchObject({ code: 0, stdout: "same\n" });
+    const { runId } = await pawl.handle("same").status();
+    expect(await project.json(...args)).toEqual({ executionId: "same", runId, workflow: "greet", version: "1", state: "pending" });
   });
 
   test("takes input from a file and from stdin", async () => {
@@ -95,8 +96,8 @@ describe("files", () => {
   ])("%s loads, and its steps are durable", async (_what, type, name) => {
     await project.write({ "package.json": JSON.stringify({ type }), [name]: file(hello) });
     try {
-      const { executionId } = await project.json<{ executionId: string }>("start", "hello", "--file", name, "--input", '"Ann"', "--wait");
-      expect(await project.json("show", executionId)).toMatchObject({ result: "Hello Ann", steps: [{ name: "say" }] });
+      expect(await project.json("start", "hello", "--file", name, "--input", '"Ann"', "--id", name, "--wait")).toMatchObject({ result: "Hello Ann" });
+      expect((await pawl.handle(name).history()).map(({ event }) => event.type)).toContain("StepCompleted");
     } finally {
       await project.write({ "package.json": '{"type":"module"}' });
     }
@@ -111,8 +112,8 @@ describe("files", () => {
   ])("a file that %s is a clear error without a stack", async (_what, name, text, message) => {
     if (text !== undefined) await project.write({ [name]: text });
     const { code, stderr } = await project.pawl("worker", name);
-    expect(code).toBe(2);
     expect(stderr).toMatch(message);
+    expect(code).toBe(2);
     expect(stderr).not.toMatch(/^ +at /m);
   });
 });

@@ -100,3 +100,11 @@ CREATE TABLE inbox (
 	data text NOT NULL,
 	PRIMARY KEY (run_id, message_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- The two below are called from statements that have just locked the execution's row. Being volatile functions they see
+-- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
+-- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.
+CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
+$$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
+
+CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
+$$ DELETE FROM inbox WHERE run_id = from_run AND type = 'CancelRequested'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;

@@ -68,8 +68,9 @@ export class Pawl extends PawlClient {
     return openPawl(options);
   }
 
-  /** Starts a worker in this process. @throws OptionInvalid, WorkflowDuplicate */
+  /** Starts a worker in this process. @throws OptionInvalid, WorkflowDuplicate, Closed */
   async worker(options: WorkerOptions): Promise<Worker> {
+    this.checkOpen();
     const parent: WorkerParent = {
       store: this.store,
       committer: this.committer,

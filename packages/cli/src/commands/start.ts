@@ -51,6 +51,7 @@ export function addStartCommand(program: Command): void {
       const options = { prepare: loaded !== undefined, ...(loaded === undefined ? {} : { library: loaded.library }) };
       await withPawl(self, options, async (session) => {
         const handle = await start(session.pawl, definition ?? name, input, startOptions(flags));
+        void session.interrupt.happened.then(() => session.output.remark(`The execution is not stopped: it goes on where a worker runs. See it with: pawl show ${handle.executionId}`));
         const status = await handle.status();
         if (flags.wait !== true) {
           if (session.output.json) session.output.value({ executionId: status.executionId, runId: status.runId, workflow: status.workflow, version: status.version, state: status.state });
@@ -112,8 +113,9 @@ async function isServed(pawl: Pawl, { workflow, version, taskQueue }: { readonly
   return workers.some((worker) => worker.state === "live" && worker.taskQueues.includes(taskQueue) && worker.definitions.includes(`${workflow}@${version}`));
 }
 
-async function finish({ pawl, output }: Session, handle: ExecutionHandle): Promise<void> {
-  const end = await waitForEnd(pawl, output, handle);
+async function finish(session: Session, handle: ExecutionHandle): Promise<void> {
+  const { output } = session;
+  const end = await waitForEnd(session, handle);
   const { executionId, runId, workflow, version, state } = await handle.status();
   const row = { executionId, runId, workflow, version, state };
   if ("error" in end) {

@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openEmbedded } from "pawl/internal";
+import { Pawl } from "pawl";
 
 const program = fileURLToPath(new URL("../../bin/pawl.js", import.meta.url));
 const library = fileURLToPath(new URL("../../../pawl", import.meta.url));
@@ -31,8 +31,8 @@ export interface Project {
   pawl(...args: string[]): Promise<Outcome>;
   /** The one JSON value that the command prints. */
   json<Value>(...args: string[]): Promise<Value>;
-  /** Starts the embedded PostgreSQL and keeps it up, so that commands need not. Gives its url. */
-  holdDatabase(): Promise<string>;
+  /** Opens the embedded PostgreSQL here and keeps it up, so that commands need not start it. */
+  open(): Promise<Pawl>;
   remove(): Promise<void>;
 }
 
@@ -80,10 +80,10 @@ export async function makeProject(): Promise<Project> {
       if (code !== 0 && stdout === "") throw new Error(`exit code ${code}: ${stderr}`);
       return JSON.parse(stdout) as Value;
     },
-    async holdDatabase() {
-      const embedded = await openEmbedded({ directory: join(directory, ".pawl") });
-      release = () => embedded.close();
-      return embedded.url;
+    async open() {
+      const opened = await Pawl.open({ url: "", directory: join(directory, ".pawl") });
+      release = () => opened.close();
+      return opened;
     },
     async remove() {
       for (const child of children) child.kill("SIGKILL");

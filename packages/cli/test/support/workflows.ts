@@ -21,7 +21,7 @@ export const greet = defineWorkflow({
   run: (ctx, input: { name: string }) => ctx.step("say", () => \`Hello \${input.name}\`),
 });
 
-const slow = defineWorkflow({ name: "slow", run: (ctx) => ctx.step("think", () => wait(1500, "done")) });
+const slow = defineWorkflow({ name: "slow", run: (ctx) => ctx.step("think", () => wait(2500, "done")) });
 const sleeper = defineWorkflow({ name: "sleeper", run: (ctx) => ctx.sleep("1h") });
 const failing = defineWorkflow({
   name: "failing",

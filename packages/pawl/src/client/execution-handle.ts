@@ -27,6 +27,8 @@ export interface HandleParent {
   readonly namespace: string;
   readonly results: ResultHub;
   isLocal(runId: string): boolean;
+  /** @throws Closed */
+  checkOpen(): void;
 }
 
 const historyPage = 1000;
@@ -51,6 +53,7 @@ export class ExecutionHandle<Result = unknown> {
    *   ExecutionNotFound, ResultTimeout when `timeout` runs out first
    */
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {
+    this.#parent.checkOpen();
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const local = this.runId !== undefined && this.#parent.isLocal(this.runId);
     const { ending, cancel } = this.#parent.results.wait(this.executionId, local, () => new ExecutionNotFound(this.executionId));
@@ -69,6 +72,7 @@ export class ExecutionHandle<Result = unknown> {
 
   /** @throws ExecutionNotFound */
   async status(): Promise<ExecutionInfo> {
+    this.#parent.checkOpen();
     const summary = await this.#parent.store.describe(this.#parent.namespace, this.executionId);
     if (summary === undefined) throw new ExecutionNotFound(this.executionId);
     return executionInfo(summary);
@@ -93,6 +97,7 @@ export class ExecutionHandle<Result = unknown> {
    * @throws ExecutionNotFound; ExecutionStateInvalid if it ended otherwise
    */
   async cancel(options: { readonly reason?: string } = {}): Promise<ExecutionState> {
+    this.#parent.checkOpen();
     const outcome = await this.#parent.store.cancel(this.#parent.namespace, this.executionId, options.reason);
     if (!outcome.found || outcome.state === undefined) throw new ExecutionNotFound(this.executionId);
     if (outcome.closed || outcome.state === "running" || outcome.state === "paused" || outcome.state === "cancelled") return outcome.state;
@@ -101,6 +106,7 @@ export class ExecutionHandle<Result = unknown> {
 
   /** Ends the execution at once; none of its code runs again. @throws ExecutionNotFound; ExecutionStateInvalid if it ended otherwise */
   async terminate(options: { readonly reason?: string } = {}): Promise<void> {
+    this.#parent.checkOpen();
     const outcome = await this.#parent.store.terminate(this.#parent.namespace, this.executionId, options.reason);
     if (!outcome.found || outcome.state === undefined) throw new ExecutionNotFound(this.executionId);
     if (!outcome.closed && outcome.state !== "terminated") {
@@ -114,6 +120,7 @@ export class ExecutionHandle<Result = unknown> {
    * @throws ExecutionNotFound; ExecutionStateInvalid in any other state
    */
   async resume(): Promise<ExecutionHandle<Result>> {
+    this.#parent.checkOpen();
     const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, newUuid());
     if (resumed !== undefined) return new ExecutionHandle<Result>(this.#parent, this.executionId, resumed.runId);
     const { state } = await this.status();

@@ -86,7 +86,7 @@ export class PawlClient implements HandleParent {
   start<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<ExecutionHandle<OutputOf<W>>>;
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
-    this.#checkOpen();
+    this.checkOpen();
     const executionId = options.executionId === undefined ? newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
     const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
@@ -145,7 +145,7 @@ export class PawlClient implements HandleParent {
 
   /** Executions, newest first, page by page. @throws OptionInvalid */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
-    this.#checkOpen();
+    this.checkOpen();
     const limit = options.limit ?? 50;
     if (!Number.isInteger(limit) || limit < 1 || limit > mostRows) throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);
     const rows = await this.store.list({
@@ -165,7 +165,7 @@ export class PawlClient implements HandleParent {
 
   /** Workers that lived within the last day, newest first. */
   async workers(): Promise<readonly WorkerSummary[]> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.store.workers(this.namespace);
   }
 
@@ -181,7 +181,8 @@ export class PawlClient implements HandleParent {
     await this.store.close();
   }
 
-  #checkOpen(): void {
+  /** @throws Closed */
+  checkOpen(): void {
     if (this.#closed) throw new Closed("This Pawl");
   }
 

@@ -82,6 +82,7 @@ function existingExecution(row: ExistingRow) {
     version: row.version,
     state: row.state as ExecutionState,
     parentRunId: row.parent_run_id,
+    parentPosition: row.parent_position,
   };
 }
 

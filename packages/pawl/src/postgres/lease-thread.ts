@@ -9,7 +9,8 @@ import { heartbeat } from "./statements/heartbeat.ts";
  */
 const { url, schema, workerId, leaseMs, hangMs, killOnHang, shared } = workerData as LeaseThreadData;
 const slots = new Int32Array(shared);
-const beatMs = Math.max(50, Math.floor(leaseMs / 3));
+/** Often enough to keep the lease, and to see a hang in time. */
+const beatMs = Math.max(50, Math.floor(Math.min(leaseMs, hangMs) / 3));
 
 let client: pg.Client | undefined;
 let lastTurn = Atomics.load(slots, leaseSlots.turns);

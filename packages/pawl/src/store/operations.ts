@@ -76,6 +76,7 @@ export interface ExistingExecution {
   readonly version: string;
   readonly state: ExecutionState;
   readonly parentRunId: string | null;
+  readonly parentPosition: number | null;
 }
 
 export type AppendOutcome =

@@ -5,10 +5,11 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, TimerCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
+import { isTerminal } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { AppendSource } from "../store/committer.ts";
-import type { After, AppendOperation, AppendOutcome, StartOperation } from "../store/operations.ts";
+import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
 import { endEvent, type EndEvent } from "./end-event.ts";
@@ -209,7 +210,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#host.wantsInbox(this);
     }
     for (const { event } of events) this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
-    for (const conflict of outcome.conflicts) this.#childConflict(operation.starts.find(({ runId }) => runId === conflict.runId)!, conflict.existing.parentRunId);
+    for (const { runId, existing } of outcome.conflicts) this.#childConflict(operation.starts.find((start) => start.runId === runId)!, existing);
     if (!this.#outbox.isEmpty) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
@@ -321,11 +322,18 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId });
   }
 
-  /** The id a child should have is taken. If the other one is not ours, the call fails. */
-  #childConflict(start: StartOperation, existingParent: string | null): void {
-    if (existingParent === this.runId) return;
+  /**
+   * The id a child should have is taken. If it was started by this very call, in an earlier run that got further than this
+   * one's prefix, it is the child, and may have ended meanwhile. Otherwise the call fails.
+   */
+  #childConflict(start: StartOperation, existing: ExistingExecution): void {
+    const position = start.parentPosition!;
+    if (existing.parentRunId === this.runId && existing.parentPosition === position) {
+      if (isTerminal(existing.state)) void this.#recoverChildren();
+      return;
+    }
     const failure = toFailure(new ExecutionConflict(start.executionId, "was not started by this call"));
-    this.#emit({ type: "ChildFailed", position: start.parentPosition!, state: "failed", failure });
+    this.#emit({ type: "ChildFailed", position, state: "failed", failure });
   }
 
   #wasResumed(): boolean {

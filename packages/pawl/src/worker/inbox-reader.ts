@@ -4,16 +4,15 @@ import type { ActiveExecution } from "./active-execution.ts";
 /** Reads inboxes for executions that may have messages, all that ask within one read together in the next. */
 export class InboxReader {
   readonly #store: Pick<Store, "readInboxes">;
-  readonly #find: (runId: string) => ActiveExecution | undefined;
-  readonly #wanted = new Set<string>();
+  /** By run id, with the very claim that asks: a later claim of the run may know less than what is read for this one. */
+  #wanted = new Map<string, ActiveExecution>();
   #reading = false;
   #stopped = false;
 
   readonly #onIdle: () => void;
 
-  constructor(store: Pick<Store, "readInboxes">, find: (runId: string) => ActiveExecution | undefined, onIdle: () => void) {
+  constructor(store: Pick<Store, "readInboxes">, onIdle: () => void) {
     this.#store = store;
-    this.#find = find;
     this.#onIdle = onIdle;
   }
 
@@ -22,7 +21,7 @@ export class InboxReader {
   }
 
   request(execution: ActiveExecution): void {
-    this.#wanted.add(execution.runId);
+    this.#wanted.set(execution.runId, execution);
     if (!this.#reading) void this.#read();
   }
 
@@ -35,10 +34,10 @@ export class InboxReader {
     // What else this turn brings shall come along.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#wanted.size > 0 && !this.#stopped) {
-      const runIds = [...this.#wanted];
-      this.#wanted.clear();
+      const asking = this.#wanted;
+      this.#wanted = new Map();
       try {
-        for (const inbox of await this.#store.readInboxes(runIds)) this.#find(inbox.runId)?.receive(inbox);
+        for (const inbox of await this.#store.readInboxes([...asking.keys()])) asking.get(inbox.runId)?.receive(inbox);
       } catch {
         // The store is closing; whoever still needs it asks again with the next check.
         break;

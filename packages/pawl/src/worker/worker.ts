@@ -132,11 +132,7 @@ export class Worker implements ExecutionHost {
       },
       () => this.#poller.wake(),
     );
-    this.#inboxes = new InboxReader(
-      store,
-      (runId) => this.#active.get(runId),
-      () => this.#checkQuiet(),
-    );
+    this.#inboxes = new InboxReader(store, () => this.#checkQuiet());
     this.#reaper = new Reaper(
       store,
       logger,
@@ -327,6 +323,7 @@ export class Worker implements ExecutionHost {
   }
 
   gone(execution: ActiveExecution): void {
+    if (this.#active.get(execution.runId) !== execution) return;
     this.#active.delete(execution.runId);
     this.#busy.delete(execution.runId);
     this.#startedHere.delete(execution.runId);
@@ -403,7 +400,11 @@ export class Worker implements ExecutionHost {
     if (executions.length === 0 || !this.mayStartSteps()) return;
     try {
       const lost = await this.#parent.store.lostClaims(executions.map(({ runId, epoch }) => ({ runId, epoch })));
-      for (const runId of lost) this.#active.get(runId)?.drop(new ExecutionCancelled(runId, "another worker owns it now, or it was terminated"));
+      // The very ones that were asked about: meanwhile a run may have been parked and claimed again.
+      const gone = new Set(lost);
+      for (const execution of executions) {
+        if (gone.has(execution.runId)) execution.drop(new ExecutionCancelled(execution.executionId, "another worker owns it now, or it was terminated"));
+      }
       for (const execution of executions) if (this.#active.has(execution.runId)) this.#inboxes.request(execution);
     } catch {
       // The store is closing, or the next check finds out.

@@ -15,7 +15,7 @@ export interface FreshDatabase {
 /** A new empty database on the server of this test run. */
 export async function freshDatabase(): Promise<FreshDatabase> {
   const server = inject("databaseServerUrl");
-  if (server === undefined) throw new Error("Run tests with test/support/vitest.config.ts: its globalSetup starts the database server.");
+  if (server === undefined) throw new Error("Run tests through vitest.config.ts: the globalSetup of its project `system` starts the database server.");
   const name = `test_${randomBytes(6).toString("hex")}`;
   await execute(server, `CREATE DATABASE ${name}`);
   return { url: databaseUrl(server, name), drop: () => drop(server, name) };

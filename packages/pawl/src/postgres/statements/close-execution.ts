@@ -38,8 +38,6 @@ closed AS (
  RETURNING e.run_id, e.epoch, e.last_seq, e.state, e.parent_run_id, e.parent_position),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data) SELECT run_id, last_seq, epoch, (SELECT now FROM t), $5, $6 FROM closed),
-untasked AS (DELETE FROM tasks q USING closed c WHERE q.run_id = c.run_id),
-emptied AS (DELETE FROM inbox x USING closed c WHERE x.run_id = c.run_id),
 woken AS (
  UPDATE executions p SET inbox_seq = p.inbox_seq + 1 FROM closed c
  WHERE p.run_id = c.parent_run_id AND p.state IN ('pending', 'running', 'paused', 'quarantined')
@@ -52,7 +50,7 @@ queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM woken WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id
+SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id
 FROM locked l LEFT JOIN closed c ON c.run_id = l.run_id WHERE l.run_id = (SELECT run_id FROM target)`,
     parameters: [options.namespace, options.executionId, options.state, texts(options.onlyFrom), options.event.type, options.event.data, options.childFailed],
   };

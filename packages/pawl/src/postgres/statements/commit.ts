@@ -60,7 +60,6 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   if (messages.length > 0) parts.with(sent(parts, messages));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
   const ends = batch.appends.some((append) => append.after.kind === "end");
-  if (ends) parts.with(emptied);
   const parks = batch.appends.some((append) => append.after.kind === "park");
   const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
   const unclaimed = starts.some((start) => start.claimBy === null);
@@ -77,6 +76,8 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
     starts.length > 0
       ? `(SELECT CASE WHEN count(*) = ${parts.add(starts.length)}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
       : "NULL::uuid[] AS started",
+    // Messages that came too late for an execution that ends here.
+    ...(ends ? ["(SELECT count(drop_wakeups(run_id)) FROM updated WHERE accepted AND release AND inbox_seq > 0 AND state NOT IN ('running', 'quarantined')) AS emptied"] : []),
   ].join(",\n ");
 
   const shape = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed].map(Number).join("");
@@ -246,11 +247,6 @@ function consumedPart(parts: Parts, consumed: readonly { readonly runId: string;
  DELETE FROM inbox x USING unnest(${parts.add(uuids(consumed.map(({ runId }) => runId)))}::uuid[], ${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]) AS c(run_id, message_id)
  WHERE x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
 }
-
-/** Messages that came too late for an execution that ends here. */
-const emptied = `emptied AS (
- DELETE FROM inbox x USING updated u
- WHERE x.run_id = u.run_id AND u.inbox_seq > 0 AND u.accepted AND u.state NOT IN ('pending', 'running', 'paused', 'quarantined'))`;
 
 /** Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed. */
 function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): string {

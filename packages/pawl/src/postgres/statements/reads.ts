@@ -79,5 +79,6 @@ export interface ExistingRow {
   readonly version: string;
   readonly state: string;
   readonly parent_run_id: string | null;
+  readonly parent_position: number | null;
   readonly created_at: number;
 }

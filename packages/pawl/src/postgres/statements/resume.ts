@@ -34,12 +34,10 @@ moved AS (
 children AS (
  UPDATE executions k SET parent_run_id = $3::uuid
  FROM (SELECT x.run_id FROM executions x, old o WHERE x.parent_run_id = o.run_id ORDER BY x.run_id FOR UPDATE OF x) AS held WHERE k.run_id = held.run_id),
-messages AS (UPDATE inbox x SET run_id = $3::uuid FROM old o WHERE x.run_id = o.run_id AND x.type <> 'CancelRequested'),
-dropped AS (DELETE FROM inbox x USING old o WHERE x.run_id = o.run_id AND x.type = 'CancelRequested'),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)
-SELECT run_id FROM moved`,
+SELECT run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages FROM moved`,
     parameters: [namespace, executionId, newRunId],
   };
 }

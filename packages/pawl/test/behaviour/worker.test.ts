@@ -1,0 +1,199 @@
+import { defineWorkflow } from "pawl";
+import { describe, expect, test } from "vitest";
+import { eventually, gate, harness, parkedSleep, soon } from "./harness.ts";
+
+const h = harness();
+
+describe("concurrency", () => {
+  test("is how many executions run code or steps at once; those that sleep do not count", async () => {
+    let now = 0;
+    let most = 0;
+    const busy = defineWorkflow({
+      name: "busy",
+      run: async (ctx) => {
+        await ctx.step("work", async () => { most = Math.max(most, ++now); await new Promise((resolve) => setTimeout(resolve, 5)); now--; });
+        await ctx.sleep(20);
+        await ctx.step("work", async () => { most = Math.max(most, ++now); await new Promise((resolve) => setTimeout(resolve, 5)); now--; });
+      },
+    });
+    const { pawl, worker } = await h.run([busy], { concurrency: 3 });
+    const handles = await Promise.all(Array.from({ length: 20 }, () => pawl.start(busy, undefined)));
+    await Promise.all(handles.map((handle) => handle.result()));
+    expect(most).toBe(3);
+    await eventually(() => expect(worker.health().slots).toEqual({ used: 0, total: 3 }));
+  });
+
+  test("one is enough for an execution and its children", async () => {
+    const child = defineWorkflow({ name: "slot-child", run: async (ctx, n: number) => ctx.step("n", () => n) });
+    const parent = defineWorkflow({ name: "slot-parent", run: async (ctx) => ctx.map([1, 2, 3], (n) => ctx.child(child, n)) });
+    const { pawl } = await h.run([parent, child], { concurrency: 1 });
+    expect(await pawl.execute(parent, undefined)).toEqual([1, 2, 3]);
+  });
+});
+
+describe("task queues", () => {
+  test("route executions to the workers that claim from them", async () => {
+    const made = (worker: string) => defineWorkflow({ name: "where", run: async (ctx) => ctx.step("where", () => worker) });
+    const pawl = await h.open();
+    await pawl.worker({ workflows: [made("gpu")], taskQueues: ["gpu", "gpu/large"], ...soon });
+    await (await h.open()).worker({ workflows: [made("cpu")], taskQueues: ["cpu"], ...soon });
+    const client = await h.open();
+    const where = made("nobody");
+    const results = await Promise.all(["cpu", "gpu", "gpu/large", "cpu"].map((taskQueue) => client.execute(where, undefined, { taskQueue })));
+    expect(results).toEqual(["cpu", "gpu", "gpu", "cpu"]);
+    const nowhere = await client.start(where, undefined);
+    expect((await nowhere.status()).state).toBe("pending");
+    await nowhere.terminate();
+  });
+
+  test("are those of the workflows where the worker names none", async () => {
+    const mail = defineWorkflow({ name: "mail", taskQueue: "mails", run: async () => "sent" });
+    const { pawl } = await h.run([mail]);
+    expect((await pawl.workers()).find(({ state }) => state === "live")?.taskQueues).toEqual(["mails"]);
+    expect(await (await h.open()).execute(mail, undefined)).toBe("sent");
+  });
+});
+
+describe("versions", () => {
+  const version = (number: string) => defineWorkflow({ name: "versioned", version: number, run: async (ctx) => [await ctx.step("first", () => number), await ctx.sleep(parkedSleep), ctx.version] });
+
+  test("an execution is only ever claimed by a worker that has its version", async () => {
+    const client = await h.open();
+    const one = await client.start(version("1"), undefined);
+    const second = await h.open();
+    const worker = await second.worker({ workflows: [version("2")], manual: true });
+    expect(await worker.runOnce()).toBe(0);
+    expect((await one.status()).state).toBe("pending");
+    await worker.stop();
+    await second.worker({ workflows: [version("2")], ...soon });
+    const two = await client.start(version("2"), undefined);
+    expect(await two.result()).toEqual(["2", undefined, "2"]);
+    expect((await one.status()).state).toBe("pending");
+    await (await h.open()).worker({ workflows: [version("1")], ...soon });
+    expect(await one.result()).toEqual(["1", undefined, "1"]);
+  });
+
+  test("run side by side in one worker, and a start by name can say which", async () => {
+    const { pawl } = await h.run([version("1"), version("2")]);
+    const client = await h.open();
+    expect(await client.execute("versioned", undefined, { version: "1" })).toEqual(["1", undefined, "1"]);
+    expect(await client.execute("versioned", undefined, { version: "2" })).toEqual(["2", undefined, "2"]);
+    expect(await pawl.execute(version("1"), undefined)).toEqual(["1", undefined, "1"]);
+  });
+
+  test("an execution parked under one version stays with it", async () => {
+    const pawl = await h.open();
+    const old = await pawl.worker({ workflows: [version("1")], ...soon });
+    const handle = await pawl.start(version("1"), undefined);
+    await eventually(async () => expect((await handle.status()).waitingFor).toBe("a timer"));
+    await old.stop();
+    const newer = await pawl.worker({ workflows: [version("2")], manual: true });
+    await eventually(async () => expect(await h.count("pawl.tasks t JOIN pawl.executions e USING (run_id) WHERE e.execution_id = $1 AND t.visible_at <= now()", handle.executionId)).toBe(1));
+    expect(await newer.runOnce()).toBe(0);
+    await pawl.worker({ workflows: [version("1"), version("2")], ...soon });
+    expect(await handle.result()).toEqual(["1", undefined, "1"]);
+  });
+});
+
+describe("stop()", () => {
+  test("claims nothing more, lets running steps finish, and records them", async () => {
+    const held = gate();
+    const begun = gate();
+    const slow = defineWorkflow({ name: "slow", run: async (ctx, n: number) => ctx.step("wait", async () => { begun.open(); await held.opened; return n; }) });
+    const { pawl, worker } = await h.run([slow], { concurrency: 1 });
+    const running = await pawl.start(slow, 1);
+    const queued = await pawl.start(slow, 2);
+    await begun.opened;
+    const stopping = worker.stop();
+    expect(worker.health().state).toBe("stopping");
+    held.open();
+    await stopping;
+    await worker.stop();
+    expect(await running.result()).toBe(1);
+    expect((await queued.status()).state).toBe("pending");
+    expect(worker.health()).toMatchObject({ state: "stopped", slots: { used: 0 }, active: 0 });
+    expect((await pawl.workers()).find(({ workerId }) => workerId === worker.health().workerId)?.state).toBe("stopped");
+    await pawl.worker({ workflows: [slow], ...soon });
+    expect(await queued.result()).toBe(2);
+  });
+
+  test("gives back what does not finish in time: another worker goes on from the last recorded step at once", async () => {
+    let first = 0;
+    let stuck = 0;
+    const reasons: unknown[] = [];
+    const workflow = defineWorkflow({
+      name: "handed-over",
+      run: async (ctx) => {
+        await ctx.step("first", () => ++first);
+        return ctx.step("stuck", ({ signal, attempt }) => {
+          if (++stuck === 2) return `second go, attempt ${attempt}`;
+          return new Promise<string>(() => signal.addEventListener("abort", () => reasons.push(signal.reason)));
+        });
+      },
+    });
+    const { pawl, worker } = await h.run([workflow], { lease: "1 hour" });
+    const handle = await pawl.start(workflow, undefined);
+    await eventually(() => expect(stuck).toBe(1));
+    await worker.stop({ drain: 10 });
+    expect(reasons).toHaveLength(1);
+    const other = await h.open();
+    await other.worker({ workflows: [workflow], ...soon });
+    expect(await handle.result()).toMatch(/^second go/);
+    expect([first, stuck]).toEqual([1, 2]);
+    expect(await h.count("pawl.history WHERE type = 'WorkerLost'")).toBe(0);
+  });
+
+  test("of one of two workers of a process leaves the other one at work", async () => {
+    const quick = defineWorkflow({ name: "quick", run: async (ctx) => ctx.step("one", () => "done") });
+    const { pawl, worker } = await h.run([quick]);
+    const second = await pawl.worker({ workflows: [quick], ...soon });
+    await worker.stop();
+    expect(await Promise.all(Array.from({ length: 10 }, () => pawl.execute(quick, undefined)))).toEqual(Array(10).fill("done"));
+    expect(second.health().state).toBe("running");
+  });
+});
+
+describe("runOnce()", () => {
+  test("of a manual worker runs what is due until it ends or waits, and says how many it claimed", async () => {
+    const ran: number[] = [];
+    const work = defineWorkflow({ name: "manual", run: async (ctx, n: number) => { await ctx.step("work", () => void ran.push(n)); if (n === 3) await ctx.sleep("1 day"); } });
+    const pawl = await h.open();
+    const worker = await pawl.worker({ workflows: [work], manual: true });
+    const handles = await Promise.all([1, 2, 3].map((n) => pawl.start(work, n)));
+    expect(ran).toEqual([]);
+    expect(await worker.runOnce()).toBe(3);
+    expect(ran.sort()).toEqual([1, 2, 3]);
+    expect(await worker.runOnce()).toBe(0);
+    expect(await Promise.all(handles.map(async (handle) => (await handle.status()).state))).toEqual(["completed", "completed", "running"]);
+    await handles[2]!.terminate();
+  });
+});
+
+describe("health()", () => {
+  test("shows slots, executions in memory, the lease and whether it runs", async () => {
+    const held = gate();
+    const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.step("wait", () => held.opened) });
+    const { pawl, worker } = await h.run([waiting], { concurrency: 5 });
+    expect(worker.health()).toEqual({ workerId: expect.stringMatching(/^[0-9a-f-]{36}$/), state: "running", leaseValid: true, slots: { used: 0, total: 5 }, active: 0, staleWritesRejected: 0 });
+    const handles = await Promise.all([1, 2].map(() => pawl.start(waiting, undefined)));
+    await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 2, total: 5 }, active: 2 }));
+    const [listed] = await pawl.workers();
+    expect(listed).toMatchObject({ workerId: worker.health().workerId, state: "live", pid: process.pid, concurrency: 5, claimed: 2, definitions: ["waiting@1"] });
+    held.open();
+    await Promise.all(handles.map((handle) => handle.result()));
+    await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 0 }, active: 0 }));
+  });
+});
+
+test("two workers of two processes share the work, and no execution runs twice", async () => {
+  const runs = new Map<string, number>();
+  const work = defineWorkflow({ name: "shared", run: async (ctx) => ctx.step("work", async () => { runs.set(ctx.executionId, (runs.get(ctx.executionId) ?? 0) + 1); await new Promise((resolve) => setTimeout(resolve, 2)); }) });
+  const client = await h.open();
+  const handles = await Promise.all(Array.from({ length: 120 }, () => client.start(work, undefined)));
+  const one = await h.run([work], { concurrency: 4 });
+  const two = await h.run([work], { concurrency: 4 });
+  await Promise.all(handles.map((handle) => handle.result()));
+  expect([...runs.values()].every((count) => count === 1)).toBe(true);
+  expect(runs.size).toBe(120);
+  expect(one.worker.health().staleWritesRejected + two.worker.health().staleWritesRejected).toBe(0);
+});

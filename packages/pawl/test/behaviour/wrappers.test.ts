@@ -1,0 +1,174 @@
+import { defineWorkflow, NotInWorkflow, step, stepContext, workflow, workflowContext, workflowsOf } from "pawl";
+import { describe, expect, test } from "vitest";
+import { causeOf, harness, parkedSleep, quickly } from "./harness.ts";
+
+const h = harness();
+
+describe("step()", () => {
+  test("makes a durable step of that name inside a workflow and leaves the plain function outside", async () => {
+    let calls = 0;
+    const greet = step("greet", async (name: string, mark: string) => `Hello ${name}${mark} (${++calls})`);
+    const hello = defineWorkflow({
+      name: "hello",
+      run: async (ctx, input: string) => {
+        const first = await greet(input, "!");
+        await ctx.sleep(parkedSleep);
+        return [first, await greet(input, "?")];
+      },
+    });
+    expect(await greet("Bob", ".")).toBe("Hello Bob. (1)");
+    const { pawl } = await h.run([hello]);
+    const handle = await pawl.start(hello, "Ann");
+    expect(await handle.result()).toEqual(["Hello Ann! (2)", "Hello Ann? (3)"]);
+    const steps = (await handle.history()).flatMap(({ event }) => (event.type === "StepCompleted" ? [event.name] : []));
+    expect(steps).toEqual(["greet", "greet"]);
+  });
+
+  test("takes its options, and the function reaches its attempt through stepContext()", async () => {
+    const flaky = step("flaky", () => { const { attempt, step: name } = stepContext(); if (attempt < 3) throw new Error("no"); return `${name} ${attempt}`; }, { retry: quickly });
+    const run = defineWorkflow({ name: "flaky", run: async () => flaky() });
+    const { pawl } = await h.run([run]);
+    expect(await pawl.execute(run, undefined)).toBe("flaky 3");
+  });
+
+  test("called inside another step is the plain function, not a step of its own", async () => {
+    const inner = step("inner", (n: number) => n + 1);
+    const outer = step("outer", async (n: number) => (await inner(n)) * 10);
+    const run = defineWorkflow({ name: "nested-steps", run: async () => outer(1) });
+    const { pawl } = await h.run([run]);
+    const handle = await pawl.start(run, undefined);
+    expect(await handle.result()).toBe(20);
+    expect((await handle.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(1);
+  });
+
+  test("works in lanes of ctx.map and in functions that know nothing of the workflow", async () => {
+    const load = step("load", async (id: number) => id * 2);
+    const library = async (ids: number[]): Promise<number> => (await Promise.all(ids.map((id) => load(id)))).reduce((sum, value) => sum + value, 0);
+    const run = defineWorkflow({ name: "library", run: async (ctx) => ctx.map([[1, 2], [3]], library, { concurrency: 1 }) });
+    const { pawl } = await h.run([run]);
+    expect(await pawl.execute(run, undefined)).toEqual([6, 6]);
+  });
+});
+
+class Shop {
+  readonly #prefix: string;
+  charged = 0;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  @workflow()
+  async order(input: { item: string }): Promise<string> {
+    const receipt = await this.charge(input.item);
+    await workflowContext().sleep(parkedSleep);
+    return `${receipt} ${await this.send(receipt)}`;
+  }
+
+  @workflow({ name: "shop/refund", version: "2", taskQueue: "refunds", retry: quickly })
+  async refund(): Promise<string> {
+    return this.flaky();
+  }
+
+  @step()
+  async charge(item: string): Promise<string> {
+    this.charged++;
+    return `${this.#prefix}:${item}`;
+  }
+
+  @step({ name: "send-mail" })
+  async send(receipt: string): Promise<number> {
+    return receipt.length;
+  }
+
+  @step({ retry: { maximumAttempts: 3 } })
+  async flaky(): Promise<string> {
+    if (stepContext().attempt < 3) throw new Error("no");
+    return "refunded";
+  }
+}
+
+describe("@workflow() and @step()", () => {
+  test("make workflows and steps of an instance's methods, with the instance as this", async () => {
+    const shop = new Shop("shop");
+    const { order, refund } = workflowsOf(shop);
+    expect([order.name, order.version, refund.name, refund.version, refund.taskQueue]).toEqual(["order", "1", "shop/refund", "2", "refunds"]);
+    const { pawl } = await h.run([order, refund]);
+    const handle = await pawl.start(order, { item: "tea" });
+    expect(await handle.result()).toBe("shop:tea 8");
+    expect(shop.charged).toBe(1);
+    expect((await handle.history()).flatMap(({ event }) => (event.type === "StepCompleted" ? [event.name] : []))).toEqual(["charge", "send-mail"]);
+    expect(await pawl.execute(refund, undefined)).toBe("refunded");
+  });
+
+  test("leave the methods plain outside a workflow", async () => {
+    const shop = new Shop("plain");
+    expect(await shop.charge("tea")).toBe("plain:tea");
+    await expect(shop.order({ item: "tea" })).rejects.toThrow(NotInWorkflow);
+  });
+
+  test("give the same definitions every time, of another instance others, and refuse an instance without any", () => {
+    const shop = new Shop("a");
+    expect(workflowsOf(shop)).toBe(workflowsOf(shop));
+    expect(workflowsOf(new Shop("b")).order).not.toBe(workflowsOf(shop).order);
+    expect(() => workflowsOf(new Date())).toThrow(/Date has no method decorated with @workflow\(\)/);
+  });
+
+  test("are inherited, and an overriding method wins", async () => {
+    class Special extends Shop {
+      @workflow({ name: "special-order" })
+      override async order(input: { item: string }): Promise<string> {
+        return `special ${await this.charge(input.item)}`;
+      }
+    }
+    const { order, refund } = workflowsOf(new Special("s"));
+    expect([order.name, refund.name]).toEqual(["special-order", "shop/refund"]);
+    const { pawl } = await h.run([order]);
+    expect(await pawl.execute(order, { item: "x" })).toBe("special s:x");
+  });
+});
+
+describe("a durable call inside a step", () => {
+  const makers: readonly [string, Parameters<typeof defineWorkflow>[0]["run"]][] = [
+    ["ctx.step", (ctx) => ctx.step("outer", () => ctx.step("inner", () => 1))],
+    ["ctx.sleep", (ctx) => ctx.step("outer", () => ctx.sleep(1))],
+    ["ctx.child", (ctx) => ctx.step("outer", () => ctx.child(defineWorkflow({ name: "c", run: async () => 1 }), undefined))],
+    ["ctx.step", (ctx) => ctx.step("outer", async () => { await Promise.resolve(); return ctx.map([1], () => ctx.step("inner", () => 1)); })],
+    ["ctx.step", (ctx) => ctx.step("outer", () => ctx.shield((shielded) => shielded.step("inner", () => 1)))],
+  ];
+
+  test.each(makers)("is refused: %s", async (call, run) => {
+    const nested = defineWorkflow({ name: "nested", retry: { maximumAttempts: 1 }, run });
+    const { pawl } = await h.run([nested]);
+    const cause = await causeOf(pawl.execute(nested, undefined));
+    expect(cause).toMatchObject({ name: "DurableCallInStep", code: "DURABLE_CALL_IN_STEP" });
+    expect(cause.message).toContain(call);
+    expect(cause.message).toContain('"outer"');
+  });
+});
+
+test("workflowContext() and stepContext() say so outside of one, and inside a step there is no workflow context", async () => {
+  expect(() => workflowContext()).toThrow(NotInWorkflow);
+  expect(() => stepContext()).toThrow(NotInWorkflow);
+  const ids: string[] = [];
+  const asks = defineWorkflow({
+    name: "asks",
+    run: async (ctx) => {
+      ids.push(workflowContext().executionId);
+      await ctx.step("inside", () => { expect(() => workflowContext()).toThrow(NotInWorkflow); ids.push(stepContext().executionId); }, { retry: { maximumAttempts: 1 } });
+      ids.push(workflowContext().executionId);
+      expect(() => stepContext()).toThrow(NotInWorkflow);
+    },
+  });
+  const { pawl } = await h.run([asks]);
+  await pawl.execute(asks, undefined, { executionId: "asks" });
+  expect(ids).toEqual(["asks", "asks", "asks"]);
+});
+
+test("executions that run at the same time keep their contexts apart", async () => {
+  const whoami = step("whoami", () => stepContext().executionId);
+  const run = defineWorkflow({ name: "apart", run: async (ctx) => { const seen: string[] = []; for (let i = 0; i < 5; i++) { seen.push(workflowContext().executionId, await whoami()); await ctx.sleep(1); } return seen; } });
+  const { pawl } = await h.run([run]);
+  const results = await Promise.all(Array.from({ length: 20 }, (_, i) => pawl.execute(run, undefined, { executionId: `apart-${i}` })));
+  results.forEach((seen, i) => expect(new Set(seen)).toEqual(new Set([`apart-${i}`])));
+});
