@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, capture, install, npm, root } from "./prepare.mjs";
 
+const published = /^(dist\/.*\.(js|d\.ts)|migrations\/\d{4}_\w+\.sql|LICENSE|README\.md|package\.json)$/;
+
 const checks = [
   { name: "format", run: () => capture(["node_modules/oxfmt/bin/oxfmt", "--check"]) },
   { name: "lint", run: () => capture(["node_modules/oxlint/bin/oxlint", "--type-aware"]) },
-  { name: "types", run: () => capture(["node_modules/typescript/bin/tsc", "-b"]) },
+  { name: "types", run: checkTypes },
   { name: "dead code", run: () => capture(["node_modules/knip/bin/knip.js", "--no-progress", "--treat-config-hints-as-errors"]) },
   { name: "lock file", run: checkLockFile },
   { name: "package", run: checkPackage },
@@ -24,6 +26,19 @@ for (const { name, run } of checks) {
   if (code === 0) continue;
   process.exitCode = 1;
   console.log(`\n${output.trim()}\n`);
+}
+
+/** All packages, and that none is left out. */
+async function checkTypes() {
+  const { references } = JSON.parse(await readFile(join(root, "tsconfig.build.json"), "utf8"));
+  const left = (await workspaces()).filter((path) => !references.some((reference) => reference.path === path));
+  if (left.length > 0) return { code: 1, output: `tsconfig.build.json does not refer to ${left.join(", ")}.` };
+  return capture(["node_modules/typescript/bin/tsc", "-b"]);
+}
+
+async function workspaces() {
+  const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
+  return Object.values(packages).flatMap((entry) => (entry.link ? [entry.resolved] : []));
 }
 
 /** Download addresses would tie a clone to one registry; a package without its builds for other platforms makes `npm ci` refuse. */
@@ -52,11 +67,15 @@ async function checkPackage() {
     const packed = await npm(["pack", "--json", "--loglevel=error", "--pack-destination", directory], join(root, "packages/pawl"));
     if (packed.code !== 0) return packed;
     const [{ filename, files }] = JSON.parse(packed.output.slice(packed.output.indexOf("[")));
-    const stray = files.map((file) => file.path).filter((path) => !/^(dist|migrations)\/|^(LICENSE|README\.md|package\.json)$/.test(path) || /test|\.tsbuildinfo/.test(path.replace("/testing/", "/")));
-    const missing = ["LICENSE", "README.md"].filter((name) => !files.some((file) => file.path === name));
+    const paths = files.map((file) => file.path);
+    const stray = paths.filter((path) => !published.test(path) || /\.test\.|test-support/.test(path));
+    const missing = ["LICENSE", "README.md"].filter((name) => !paths.includes(name));
     const tarball = join(directory, filename);
     const results = [
-      { code: stray.length + missing.length, output: [...stray.map((path) => `${path} should not be packed.`), ...missing.map((name) => `${name} is missing.`)].join("\n") },
+      {
+        code: stray.length + missing.length,
+        output: [...stray.map((path) => `${path} should not be packed.`), ...missing.map((name) => `${name} is missing.`)].join("\n"),
+      },
       await capture(["node_modules/publint/src/cli.js", tarball, "--strict"]),
       await capture(["node_modules/@arethetypeswrong/cli/dist/index.js", tarball, "--profile", "esm-only", "--no-color"]),
     ];

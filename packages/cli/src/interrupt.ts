@@ -40,9 +40,12 @@ export class Interrupt {
 
   /** What `work` gives, or Interrupted as soon as a signal comes. */
   race<Result>(work: Promise<Result>): Promise<Result> {
-    return Promise.race([work, this.happened.then((signal): never => {
-      throw interrupted(signal);
-    })]);
+    return Promise.race([
+      work,
+      this.happened.then((signal): never => {
+        throw interrupted(signal);
+      }),
+    ]);
   }
 
   dispose(): void {

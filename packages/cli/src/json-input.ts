@@ -16,7 +16,10 @@ export async function readInput(given: string | undefined): Promise<unknown> {
     const line = before.split("\n").length;
     const column = position - before.lastIndexOf("\n");
     const found = position >= text.length ? "the end" : JSON.stringify(shorten(text.slice(position).split("\n", 1)[0]!, 20));
-    throw new UsageError("INPUT_NOT_JSON", `${from} is not JSON: at position ${position} (line ${line}, column ${column}) there is ${found} instead of ${expected}.`);
+    throw new UsageError(
+      "INPUT_NOT_JSON",
+      `${from} is not JSON: at position ${position} (line ${line}, column ${column}) there is ${found} instead of ${expected}.`,
+    );
   }
 }
 

@@ -4,7 +4,10 @@ export interface JsonProblem {
   readonly expected: string;
 }
 
-const token = /[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)(?!\w)/y;
+// JSON forbids raw control characters in strings.
+// oxlint-disable-next-line no-control-regex
+const token =
+  /[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)(?!\w)/y;
 const space = /[ \t\n\r]*/y;
 
 /** What may come next: a value, a value or `]`, a key or `}`, a key, a colon, or what follows a value. */

@@ -18,12 +18,25 @@ test("texts of several lines keep their lines and nothing else", () => {
 });
 
 test("JSON holds every value that can be stored, and no character that a terminal obeys", () => {
-  const value = { big: 12n, date: new Date(0), map: new Map([["k", 1]]), set: new Set([1]), bytes: new Uint8Array([1, 2]), none: undefined, nan: Number.NaN, c1: "\u009b31m" };
+  const value = {
+    big: 12n,
+    date: new Date(0),
+    map: new Map([["k", 1]]),
+    set: new Set([1]),
+    bytes: new Uint8Array([1, 2]),
+    none: undefined,
+    nan: Number.NaN,
+    c1: "\u009b31m",
+  };
   const text = jsonText(value);
   expect(text).toContain("\\u009b31m");
   expect(JSON.parse(text)).toEqual({ big: "12", date: "1970-01-01T00:00:00.000Z", map: [["k", 1]], set: [1], bytes: "AQI=", nan: "NaN", c1: "\u009b31m" });
   expect(jsonText(undefined)).toBe("null");
-  expect(JSON.parse(jsonText(new TypeError("no", { cause: new Error("why") })))).toEqual({ name: "TypeError", message: "no", cause: { name: "Error", message: "why" } });
+  expect(JSON.parse(jsonText(new TypeError("no", { cause: new Error("why") })))).toEqual({
+    name: "TypeError",
+    message: "no",
+    cause: { name: "Error", message: "why" },
+  });
 });
 
 test("values that hold themselves do not hang it", () => {

@@ -27,7 +27,10 @@ export function shorten(text: string, most: number): string {
 
 /** JSON in one line. What a terminal might take for a control is escaped, which programs read as the same. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(jsonReady(value, [])).replace(/[\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(jsonReady(value, [])).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**

@@ -25,7 +25,7 @@ export function buildProgram(): Command {
     .addHelpText(
       "after",
       examples([
-        ["pawl start greet --file greet.ts --input '{\"name\":\"Ann\"}' --wait", "run a workflow of a file, here and now"],
+        ['pawl start greet --file greet.ts --input \'{"name":"Ann"}\' --wait', "run a workflow of a file, here and now"],
         ["pawl worker workflows.ts", "run executions until stopped"],
         ["pawl list --state running", "see what is going on"],
         ["pawl doctor", "check the database, the workers and the promise that everything wakes"],

@@ -29,7 +29,10 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   };
   const header = filled.map(({ column }, index) => paintTitle(fit(column.title, index))).join(gap);
   const body = rows.map((row, rowIndex) =>
-    filled.map(({ column, cells }, index) => (column.paint ?? ((text) => text))(fit(cells[rowIndex]!, index), row)).join(gap).trimEnd(),
+    filled
+      .map(({ column, cells }, index) => (column.paint ?? ((text) => text))(fit(cells[rowIndex]!, index), row))
+      .join(gap)
+      .trimEnd(),
   );
   return [header.trimEnd(), ...body];
 }

@@ -13,7 +13,10 @@ const frameMs = 100;
 const askMs = 300;
 
 /** Waits for an execution; meanwhile a person at a terminal sees one line that tells where it is. */
-export async function waitForEnd({ pawl, output, interrupt }: { readonly pawl: Pawl; readonly output: Output; readonly interrupt: Interrupt }, handle: ExecutionHandle): Promise<End> {
+export async function waitForEnd(
+  { pawl, output, interrupt }: { readonly pawl: Pawl; readonly output: Output; readonly interrupt: Interrupt },
+  handle: ExecutionHandle,
+): Promise<End> {
   const progress = !output.json && process.stderr.isTTY ? new ProgressLine(pawl, handle) : undefined;
   try {
     return { result: await interrupt.race(handle.result()) };

@@ -172,7 +172,20 @@ describe("doctor and migrate", () => {
     const { ok, checks } = await project.json<{ ok: boolean; checks: readonly { name: string; status: string }[] }>("doctor");
     expect(ok).toBe(true);
     expect(checks.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(["node", "server", "writable", "fsync", "synchronous_commit", "clock", "schema", "workers", "takeover", "waiting", "quarantined", "wakes"]),
+      expect.arrayContaining([
+        "node",
+        "server",
+        "writable",
+        "fsync",
+        "synchronous_commit",
+        "clock",
+        "schema",
+        "workers",
+        "takeover",
+        "waiting",
+        "quarantined",
+        "wakes",
+      ]),
     );
   });
 

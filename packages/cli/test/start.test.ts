@@ -24,7 +24,9 @@ describe("start --file --wait", () => {
   test("runs workflows made with standard decorators, whose steps are durable", async () => {
     const result = await project.json("start", "order", "--file", "workflows.ts", "--input", '{"amount":21}', "--id", "order-1", "--wait");
     expect(result).toMatchObject({ executionId: "order-1", workflow: "order", state: "completed", result: 42 });
-    expect((await pawl.handle("order-1").history()).map(({ event }) => event)).toContainEqual(expect.objectContaining({ type: "StepCompleted", name: "charge" }));
+    expect((await pawl.handle("order-1").history()).map(({ event }) => event)).toContainEqual(
+      expect.objectContaining({ type: "StepCompleted", name: "charge" }),
+    );
   });
 
   test("is exit code 1 when the execution fails, in both forms", async () => {
@@ -87,7 +89,8 @@ describe("start", () => {
 
 describe("files", () => {
   const file = (text: string) => `import { defineWorkflow, step } from "pawl";\n${text}`;
-  const hello = 'const say = step("say", async (name: string) => "Hello " + name);\nexport const hello = defineWorkflow({ name: "hello", run: (_ctx, input: string) => say(input) });';
+  const hello =
+    'const say = step("say", async (name: string) => "Hello " + name);\nexport const hello = defineWorkflow({ name: "hello", run: (_ctx, input: string) => say(input) });';
 
   test.each([
     ["a TypeScript file of a CommonJS project", "commonjs", "hello.ts"],
@@ -104,7 +107,12 @@ describe("files", () => {
   });
 
   test.each([
-    ["exports no workflow", "none.ts", "export const limit = 3; export default class Foo {}; export const go = () => 1;", /none\.ts exports no workflow\. Found: default \(class\), go \(function\), limit \(number\)\./],
+    [
+      "exports no workflow",
+      "none.ts",
+      "export const limit = 3; export default class Foo {}; export const go = () => 1;",
+      /none\.ts exports no workflow\. Found: default \(class\), go \(function\), limit \(number\)\./,
+    ],
     ["has a syntax error", "syntax.ts", "export const x: number = ;", /syntax\.ts cannot be loaded: .*1:25/s],
     ["throws", "throws.ts", 'throw new Error("no key")', /throws\.ts cannot be loaded: no key/],
     ["lacks a package", "lacks.ts", 'import "not-installed";', /lacks\.ts cannot be loaded: .*not-installed/],

@@ -39,7 +39,10 @@ test("with --json it prints one JSON object per line", async () => {
   await worker.printed('"ready"');
   worker.process.kill("SIGTERM");
   const { code, stdout } = await worker.outcome;
-  const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  const events = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(code).toBe(0);
   expect(events.map(({ event }) => event)).toEqual(["ready", "stopping", "stopped"]);
   expect(events[0]).toMatchObject({ pid: worker.process.pid, taskQueues: ["a", "b"], workflows: expect.arrayContaining(["greet@1", "order@1"]) as string[] });
@@ -68,7 +71,10 @@ test("a second signal ends it at once, and another worker goes on with the execu
 test("--url and DATABASE_URL name the database, and --dir wins over the environment", async () => {
   const embedded = await openEmbedded({ directory: join(project.directory, ".pawl") });
   const nowhere = { DATABASE_URL: "postgres://127.0.0.1:1/nowhere" };
-  const [given, local] = await Promise.all([project.start(["list", "--url", embedded.url, "--json"], nowhere).outcome, project.start(["list", "--dir", ".pawl", "--json"], nowhere).outcome]);
+  const [given, local] = await Promise.all([
+    project.start(["list", "--url", embedded.url, "--json"], nowhere).outcome,
+    project.start(["list", "--dir", ".pawl", "--json"], nowhere).outcome,
+  ]);
   expect(given.code).toBe(0);
   expect(local).toEqual(given);
   await embedded.close();

@@ -88,6 +88,7 @@ export class Pawl extends PawlClient {
 
   /** Stops the workers (draining up to `drain`, 10 seconds), then closes the database. Embedded: the last one out stops it. */
   override async close(options: { readonly drain?: Duration } = {}): Promise<void> {
+    toMilliseconds(options.drain ?? 0, "drain");
     await Promise.all([...this.#workers].map((worker) => worker.stop(options)));
     await super.close();
     await this.#onClose();

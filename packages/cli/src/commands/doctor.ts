@@ -15,7 +15,13 @@ export function addDoctorCommand(program: Command): void {
       "Checks this machine, the database and its settings, the schema, the workers, and that every unfinished execution has a reason to wake. " +
         "Changes nothing. Exit code 1 if a check fails; warnings do not count.",
     )
-    .addHelpText("after", examples([["pawl doctor", "is everything all right?"], ["pawl doctor --json | jq '.checks[] | select(.status != \"ok\")'", "for monitoring"]]))
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl doctor", "is everything all right?"],
+        ["pawl doctor --json | jq '.checks[] | select(.status != \"ok\")'", "for monitoring"],
+      ]),
+    )
     .action(async (_flags: object, self: Command) => {
       const checks: Check[] = [nodeCheck(process.versions.node)];
       try {

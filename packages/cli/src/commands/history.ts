@@ -20,7 +20,13 @@ export function addHistoryCommand(program: Command): void {
     .description("Prints every event of an execution's latest run in order: number, time since the first one, type, details.")
     .argument("<id>", "id of the execution")
     .option("--full", "do not shorten payloads and messages")
-    .addHelpText("after", examples([["pawl history docs-2026-11", "what happened, in order"], ["pawl history docs-2026-11 --json | jq '.events[].type'", "for a program"]]))
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl history docs-2026-11", "what happened, in order"],
+        ["pawl history docs-2026-11 --json | jq '.events[].type'", "for a program"],
+      ]),
+    )
     .action(async (id: string, flags: HistoryFlags, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = pawl.handle(id);
@@ -38,7 +44,12 @@ export function addHistoryCommand(program: Command): void {
 
 function lines(history: readonly HistoryEvent[], full: boolean, output: Output): string[] {
   const startedAt = Number(history[0]?.at ?? 0);
-  const rows = history.map(({ seq, at, event }) => ({ seq: String(seq), after: `+${formatDuration(Number(at) - startedAt)}`, type: event.type, details: printable(eventDetails(event)) }));
+  const rows = history.map(({ seq, at, event }) => ({
+    seq: String(seq),
+    after: `+${formatDuration(Number(at) - startedAt)}`,
+    type: event.type,
+    details: printable(eventDetails(event)),
+  }));
   const widest = (key: "seq" | "after" | "type") => Math.max(0, ...rows.map((row) => row[key].length));
   const [seqWidth, afterWidth, typeWidth] = [widest("seq"), widest("after"), widest("type")];
   const before = seqWidth + afterWidth + typeWidth + 6;

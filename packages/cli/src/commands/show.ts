@@ -25,7 +25,13 @@ export function addShowCommand(program: Command): void {
     .summary("show one execution: state, steps, children")
     .description("Shows one execution: its state and what it waits for, its steps, its children, and its result or failure.")
     .argument("<id>", "id of the execution")
-    .addHelpText("after", examples([["pawl show docs-2026-11", "where is it?"], ["pawl show docs-2026-11 --json | jq .failure", "why did it fail?"]]))
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl show docs-2026-11", "where is it?"],
+        ["pawl show docs-2026-11 --json | jq .failure", "why did it fail?"],
+      ]),
+    )
     .action(async (id: string, _flags: object, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = pawl.handle(id);

@@ -39,7 +39,7 @@ export function addStartCommand(program: Command): void {
     .addHelpText(
       "after",
       examples([
-        ["pawl start greet --file greet.ts --input '{\"name\":\"Ann\"}' --wait", "the quickest hello world"],
+        ['pawl start greet --file greet.ts --input \'{"name":"Ann"}\' --wait', "the quickest hello world"],
         ["pawl start ingest --input @folder.json --id docs-2026-11", "by name, on a live worker, with an id of your own"],
         ["echo '{\"order\":7}' | pawl start ship --input - --delay 2h", "input from another program, to begin later"],
       ]),
@@ -51,16 +51,28 @@ export function addStartCommand(program: Command): void {
       const options = { prepare: loaded !== undefined, ...(loaded === undefined ? {} : { library: loaded.library }) };
       await withPawl(self, options, async (session) => {
         const handle = await start(session.pawl, definition ?? name, input, startOptions(flags));
-        void session.interrupt.happened.then(() => session.output.remark(`The execution is not stopped: it goes on where a worker runs. See it with: pawl show ${handle.executionId}`));
+        void session.interrupt.happened.then(() =>
+          session.output.remark(`The execution is not stopped: it goes on where a worker runs. See it with: pawl show ${handle.executionId}`),
+        );
         const status = await handle.status();
         if (flags.wait !== true) {
-          if (session.output.json) session.output.value({ executionId: status.executionId, runId: status.runId, workflow: status.workflow, version: status.version, state: status.state });
+          if (session.output.json)
+            session.output.value({
+              executionId: status.executionId,
+              runId: status.runId,
+              workflow: status.workflow,
+              version: status.version,
+              state: status.state,
+            });
           else session.output.lines([printable(status.executionId)]);
           return;
         }
         session.output.remark(`${status.workflow} ${status.executionId}`);
         if (loaded !== undefined && !(await isServed(session.pawl, status))) {
-          await session.pawl.worker({ workflows: loaded.workflows, taskQueues: [...new Set([status.taskQueue, ...loaded.workflows.map(({ taskQueue }) => taskQueue)])] });
+          await session.pawl.worker({
+            workflows: loaded.workflows,
+            taskQueues: [...new Set([status.taskQueue, ...loaded.workflows.map(({ taskQueue }) => taskQueue)])],
+          });
         }
         await finish(session, handle);
       });
@@ -100,7 +112,7 @@ async function start(pawl: Pawl, workflow: AnyWorkflow | string, input: unknown,
     throw new UsageError(
       "WORKFLOW_UNKNOWN",
       `No live worker has workflow "${workflow}"${options.version === undefined ? "" : ` in version "${options.version}"`}. ` +
-        (live.length === 0 ? "No worker is live. " : `Live workers have ${[...new Set(live)].sort().join(", ")}. `) +
+        (live.length === 0 ? "No worker is live. " : `Live workers have ${[...new Set(live)].toSorted().join(", ")}. `) +
         "Start one with `pawl worker <file>`, or give the definition with --file.",
       { cause: error },
     );
@@ -108,7 +120,10 @@ async function start(pawl: Pawl, workflow: AnyWorkflow | string, input: unknown,
 }
 
 /** Whether some live worker would claim it. */
-async function isServed(pawl: Pawl, { workflow, version, taskQueue }: { readonly workflow: string; readonly version: string; readonly taskQueue: string }): Promise<boolean> {
+async function isServed(
+  pawl: Pawl,
+  { workflow, version, taskQueue }: { readonly workflow: string; readonly version: string; readonly taskQueue: string },
+): Promise<boolean> {
   const workers = await pawl.workers();
   return workers.some((worker) => worker.state === "live" && worker.taskQueues.includes(taskQueue) && worker.definitions.includes(`${workflow}@${version}`));
 }

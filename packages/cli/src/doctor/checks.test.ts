@@ -54,10 +54,16 @@ test("work that has been due for a minute is a warning that says whether anybody
   const row = { taskQueue: "default", definition: "greet@1", tasks: 2, oldestDueAt: 0 };
   expect(bad(backlogChecks([row], [worker], 59_000))).toEqual([]);
   expect(backlogChecks([row], [worker], 90_000)).toMatchObject([{ status: "warn", next: "Start more workers, or raise --concurrency." }]);
-  expect(backlogChecks([{ ...row, definition: "greet@2" }], [worker], 90_000)).toMatchObject([{ status: "warn", next: expect.stringContaining("No live worker has it") as string }]);
+  expect(backlogChecks([{ ...row, definition: "greet@2" }], [worker], 90_000)).toMatchObject([
+    { status: "warn", next: expect.stringContaining("No live worker has it") as string },
+  ]);
 });
 
 test("stranded executions fail, quarantined ones and takeovers under way warn", () => {
   expect(bad([wakeCheck([]), quarantineCheck(0, false), takeoverCheck([])])).toEqual([]);
-  expect(bad([wakeCheck([{ executionId: "a", namespace: "default" }]), quarantineCheck(1000, true), takeoverCheck(["w"])])).toEqual(["fail wakes", "warn quarantined", "warn takeover"]);
+  expect(bad([wakeCheck([{ executionId: "a", namespace: "default" }]), quarantineCheck(1000, true), takeoverCheck(["w"])])).toEqual([
+    "fail wakes",
+    "warn quarantined",
+    "warn takeover",
+  ]);
 });

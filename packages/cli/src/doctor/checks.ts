@@ -42,7 +42,9 @@ export function serverChecks(facts: DatabaseFacts, roundTripMs: number): Check[]
       ? fail("writable", "the server is read-only: a standby, or set so", "Point DATABASE_URL at the primary, or unset default_transaction_read_only.")
       : ok("writable", "yes"),
     facts.fsync ? ok("fsync", "on") : warn("fsync", `off: ${lost}, or the database damaged`, "Set fsync = on in postgresql.conf."),
-    facts.fullPageWrites ? ok("full_page_writes", "on") : warn("full_page_writes", "off: a crash can damage the database", "Set full_page_writes = on, unless the file system never tears pages."),
+    facts.fullPageWrites
+      ? ok("full_page_writes", "on")
+      : warn("full_page_writes", "off: a crash can damage the database", "Set full_page_writes = on, unless the file system never tears pages."),
     facts.synchronousCommit === "off"
       ? warn("synchronous_commit", `off: ${lost}`, "Set synchronous_commit = on for this role or database.")
       : ok("synchronous_commit", facts.synchronousCommit),
@@ -54,7 +56,11 @@ export function clockCheck(skewMs: number, roundTripMs: number): Check {
   const size = Math.abs(skewMs);
   // The answer may have been made at any moment of the round trip.
   if (size <= largestSkewMs + roundTripMs / 2) return ok("clock", `this machine and the database differ by ${formatDuration(size)}`);
-  return warn("clock", `the database's clock is ${formatDuration(size)} ${skewMs > 0 ? "ahead of" : "behind"} this machine's`, "Timers follow the database's clock. Synchronise both machines (NTP).");
+  return warn(
+    "clock",
+    `the database's clock is ${formatDuration(size)} ${skewMs > 0 ? "ahead of" : "behind"} this machine's`,
+    "Timers follow the database's clock. Synchronise both machines (NTP).",
+  );
 }
 
 export function workerCheck(workers: readonly WorkerSummary[]): Check {
@@ -62,7 +68,7 @@ export function workerCheck(workers: readonly WorkerSummary[]): Check {
   const dead = workers.filter(({ state }) => state === "dead").length;
   const died = dead === 0 ? "" : `, ${dead} died within a day`;
   if (live.length === 0) return warn("workers", `none is live${died}`, "Start one: pawl worker <file>.");
-  const definitions = [...new Set(live.flatMap((worker) => worker.definitions))].sort();
+  const definitions = [...new Set(live.flatMap((worker) => worker.definitions))].toSorted();
   return ok("workers", `${live.length} live (${definitions.slice(0, 10).join(", ")}${definitions.length > 10 ? ", ..." : ""})${died}`);
 }
 
@@ -83,7 +89,11 @@ export function backlogChecks(backlog: readonly Backlog[], workers: readonly Wor
 
 export function takeoverCheck(deadWithClaims: readonly string[]): Check {
   if (deadWithClaims.length === 0) return ok("takeover", "no dead worker holds executions");
-  return warn("takeover", `${deadWithClaims.length} dead workers still hold executions`, "Live workers take them over within seconds; start one if there is none.");
+  return warn(
+    "takeover",
+    `${deadWithClaims.length} dead workers still hold executions`,
+    "Live workers take them over within seconds; start one if there is none.",
+  );
 }
 
 export function quarantineCheck(count: number, more: boolean): Check {
@@ -94,6 +104,13 @@ export function quarantineCheck(count: number, more: boolean): Check {
 /** Invariant I19: every unfinished execution has a reason to wake. */
 export function wakeCheck(stranded: readonly { readonly executionId: string; readonly namespace: string }[]): Check {
   if (stranded.length === 0) return ok("wakes", "every unfinished execution has a reason to wake");
-  const names = stranded.slice(0, 5).map(({ executionId, namespace }) => `${namespace}/${executionId}`).join(", ");
-  return fail("wakes", `${stranded.length} executions would never wake: ${names}`, "This is a fault in Pawl: please report it with `pawl history <id> --json`. `pawl cancel` or `pawl terminate` ends them.");
+  const names = stranded
+    .slice(0, 5)
+    .map(({ executionId, namespace }) => `${namespace}/${executionId}`)
+    .join(", ");
+  return fail(
+    "wakes",
+    `${stranded.length} executions would never wake: ${names}`,
+    "This is a fault in Pawl: please report it with `pawl history <id> --json`. `pawl cancel` or `pawl terminate` ends them.",
+  );
 }

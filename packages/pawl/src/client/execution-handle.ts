@@ -1,4 +1,4 @@
-import { ExecutionNotFound, ExecutionStateInvalid, ResultTimeout } from "../base/errors.ts";
+import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, ResultTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { newUuid } from "../base/ids.ts";
 import type { Event } from "../kernel/event.ts";
@@ -32,6 +32,7 @@ export interface HandleParent {
 }
 
 const historyPage = 1000;
+const longestReason = 2000;
 
 /** A reference to one execution, by id. Holding one costs nothing and needs no connection. */
 export class ExecutionHandle<Result = unknown> {
@@ -55,8 +56,9 @@ export class ExecutionHandle<Result = unknown> {
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {
     this.#parent.checkOpen();
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
-    const local = this.runId !== undefined && this.#parent.isLocal(this.runId);
-    const { ending, cancel } = this.#parent.results.wait(this.executionId, local, () => new ExecutionNotFound(this.executionId));
+    const { runId } = this;
+    const isLocal = (): boolean => runId !== undefined && this.#parent.isLocal(runId);
+    const { ending, cancel } = this.#parent.results.wait(this.executionId, isLocal, () => new ExecutionNotFound(this.executionId));
     if (timeoutMs === undefined) return resultOf(this.executionId, await ending) as Result;
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
@@ -98,7 +100,7 @@ export class ExecutionHandle<Result = unknown> {
    */
   async cancel(options: { readonly reason?: string } = {}): Promise<ExecutionState> {
     this.#parent.checkOpen();
-    const outcome = await this.#parent.store.cancel(this.#parent.namespace, this.executionId, options.reason);
+    const outcome = await this.#parent.store.cancel(this.#parent.namespace, this.executionId, checkReason(options.reason));
     if (!outcome.found || outcome.state === undefined) throw new ExecutionNotFound(this.executionId);
     if (outcome.closed || outcome.state === "running" || outcome.state === "paused" || outcome.state === "cancelled") return outcome.state;
     throw new ExecutionStateInvalid(this.executionId, outcome.state, "cancelled", "It has ended; nothing was changed.");
@@ -107,7 +109,7 @@ export class ExecutionHandle<Result = unknown> {
   /** Ends the execution at once; none of its code runs again. @throws ExecutionNotFound; ExecutionStateInvalid if it ended otherwise */
   async terminate(options: { readonly reason?: string } = {}): Promise<void> {
     this.#parent.checkOpen();
-    const outcome = await this.#parent.store.terminate(this.#parent.namespace, this.executionId, options.reason);
+    const outcome = await this.#parent.store.terminate(this.#parent.namespace, this.executionId, checkReason(options.reason));
     if (!outcome.found || outcome.state === undefined) throw new ExecutionNotFound(this.executionId);
     if (!outcome.closed && outcome.state !== "terminated") {
       throw new ExecutionStateInvalid(this.executionId, outcome.state, "terminated", "It has ended; nothing was changed.");
@@ -126,6 +128,13 @@ export class ExecutionHandle<Result = unknown> {
     const { state } = await this.status();
     throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only cancelled and quarantined executions can be resumed.");
   }
+}
+
+function checkReason(reason: string | undefined): string | undefined {
+  if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {
+    throw new OptionInvalid("reason", `must be a text of at most ${longestReason} characters`);
+  }
+  return reason;
 }
 
 export function executionInfo(summary: ExecutionSummary): ExecutionInfo {

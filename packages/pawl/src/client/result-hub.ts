@@ -11,6 +11,8 @@ export interface Ending {
 }
 
 interface Waiter {
+  /** Whether its end will be told by a worker in this process, so that the store need not be asked. */
+  readonly isLocal: () => boolean;
   readonly resolve: (ending: Ending) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -43,19 +45,22 @@ export class ResultHub {
   }
 
   /**
-   * @param local whether this process runs it, so that its end will be told here
-   * @throws the store's error if it cannot be asked; `missing` rejects with what `onMissing` makes
+   * @param isLocal whether this process runs it at the moment, so that its end will be told here
+   * @param onMissing makes the error for an id that does not exist
    */
-  wait(executionId: string, local: boolean, onMissing: () => Error): { readonly ending: Promise<Ending>; readonly cancel: () => void } {
+  wait(executionId: string, isLocal: () => boolean, onMissing: () => Error): { readonly ending: Promise<Ending>; readonly cancel: () => void } {
     let waiter: Waiter | undefined;
     const ending = new Promise<Ending>((resolve, reject) => {
-      waiter = { resolve, reject: (error) => reject(error === undefined ? onMissing() : error) };
+      waiter = { isLocal, resolve, reject: (error) => reject(error === undefined ? onMissing() : error) };
     });
     let waiters = this.#waiters.get(executionId);
     if (waiters === undefined) this.#waiters.set(executionId, (waiters = new Set()));
     waiters.add(waiter!);
-    if (!local) this.#pollMs = shortestPollMs;
-    this.#pollSoon(local ? longestPollMs : 0);
+    if (isLocal()) this.#pollSoon(longestPollMs);
+    else {
+      this.#pollMs = shortestPollMs;
+      this.#pollSoon(0);
+    }
     return { ending, cancel: () => this.#remove(executionId, waiter!) };
   }
 
@@ -95,9 +100,9 @@ export class ResultHub {
   async #poll(): Promise<void> {
     this.#timer = undefined;
     this.#polling = true;
-    const asked = [...this.#waiters.keys()].slice(0, 1000);
+    const asked = this.#remote();
     try {
-      const outcomes = await this.#store.outcomes(this.#namespace, asked);
+      const outcomes = asked.length === 0 ? new Map<string, Outcome>() : await this.#store.outcomes(this.#namespace, asked);
       for (const executionId of asked) this.#told(executionId, outcomes.get(executionId));
     } catch (error) {
       if (!this.#closed) this.#logger.info(`waiting for results: ${error instanceof Error ? error.message : String(error)}`);
@@ -106,6 +111,20 @@ export class ResultHub {
     const again = this.#pollMs === 0 ? 0 : this.#pollMs;
     this.#pollMs = Math.min(Math.max(this.#pollMs, shortestPollMs) * 1.5, longestPollMs);
     if (this.#waiters.size > 0) this.#pollSoon(again === 0 ? 0 : again * (0.75 + Math.random() / 2));
+  }
+
+  /** Those that only the store knows about; the longest waiting first. */
+  #remote(): readonly string[] {
+    const remote: string[] = [];
+    for (const [executionId, waiters] of this.#waiters) {
+      for (const waiter of waiters) {
+        if (waiter.isLocal()) continue;
+        remote.push(executionId);
+        break;
+      }
+      if (remote.length === 1000) break;
+    }
+    return remote;
   }
 
   #told(executionId: string, outcome: Outcome | undefined): void {

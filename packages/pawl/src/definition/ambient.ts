@@ -7,7 +7,13 @@ export type Ambient =
   | { readonly kind: "workflow"; readonly context: WorkflowContext }
   | { readonly kind: "step"; readonly context: StepContext };
 
-const storage = new AsyncLocalStorage<Ambient | undefined>();
+/**
+ * Shared by every copy of this library in the process: a workflow file may have loaded another copy than the worker's, and
+ * its steps must still find the workflow they are called from.
+ */
+const key = Symbol.for("pawl.ambient.1");
+const shared = globalThis as { [key]?: AsyncLocalStorage<Ambient | undefined> };
+const storage = (shared[key] ??= new AsyncLocalStorage<Ambient | undefined>());
 
 export function runAmbient<Result>(ambient: Ambient, fn: () => Result): Result {
   return storage.run(ambient, fn);

@@ -29,6 +29,7 @@ export interface ResolvedRetryPolicy {
 
 /** @throws OptionInvalid naming the field that is out of range. */
 export function resolveRetryPolicy(policy: RetryPolicy, path: string): ResolvedRetryPolicy {
+  if (typeof policy !== "object" || policy === null) throw new OptionInvalid(path, "must be an object such as { maximumAttempts: 5 }");
   const initialIntervalMs = toMilliseconds(policy.initialInterval ?? 1000, `${path}.initialInterval`);
   const maximumIntervalMs =
     policy.maximumInterval === undefined ? initialIntervalMs * 100 : toMilliseconds(policy.maximumInterval, `${path}.maximumInterval`);
@@ -42,5 +43,9 @@ export function resolveRetryPolicy(policy: RetryPolicy, path: string): ResolvedR
   }
   const jitter = policy.jitter ?? 0.1;
   if (!(jitter >= 0 && jitter <= 1)) throw new OptionInvalid(`${path}.jitter`, `must be from 0 to 1, not ${String(jitter)}`);
-  return { initialIntervalMs, backoffCoefficient, maximumIntervalMs, maximumAttempts, nonRetryableErrors: policy.nonRetryableErrors ?? [], jitter };
+  const nonRetryableErrors = policy.nonRetryableErrors ?? [];
+  if (!Array.isArray(nonRetryableErrors) || nonRetryableErrors.some((name) => typeof name !== "string")) {
+    throw new OptionInvalid(`${path}.nonRetryableErrors`, "must be an array of names or codes of errors");
+  }
+  return { initialIntervalMs, backoffCoefficient, maximumIntervalMs, maximumAttempts, nonRetryableErrors, jitter };
 }

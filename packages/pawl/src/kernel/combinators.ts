@@ -12,7 +12,10 @@ export async function mapConcurrently<Item, Result>(
 ): Promise<Result[]> {
   if (!Array.isArray(items)) throw new OptionInvalid("ctx.map items", "must be an array");
   const limit = options?.concurrency ?? Number.POSITIVE_INFINITY;
-  if (!(limit >= 1)) throw new OptionInvalid("concurrency", `must be at least 1, not ${String(limit)}`);
+  if (typeof fn !== "function") throw new OptionInvalid("ctx.map fn", "must be a function that makes the durable calls for one item");
+  if (!(limit >= 1) || (!Number.isInteger(limit) && limit !== Number.POSITIVE_INFINITY)) {
+    throw new OptionInvalid("concurrency", `must be a whole number from 1, not ${String(limit)}`);
+  }
   const results = new Array<Result>(items.length);
   let next = 0;
   let failed = false;

@@ -1,4 +1,4 @@
-import { checkId, checkStepName } from "../base/ids.ts";
+import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { ExecutionCancelled, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { toError } from "../base/failure.ts";
@@ -178,6 +178,7 @@ export class Replay {
   callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
+    if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
     const encoded = encodeValue(input, "input");
     return this.#call(shielded, (position, resolve, reject) => ({
       position,

@@ -88,6 +88,7 @@ export class PostgresStore implements Store {
       version: row.version,
       epoch: row.epoch,
       inboxSeq: row.inbox_seq,
+      suspect: row.suspect,
       parentRunId: row.parent_run_id,
       parentPosition: row.parent_position,
       history: histories.get(row.run_id) ?? [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],

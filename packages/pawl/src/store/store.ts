@@ -35,6 +35,8 @@ export interface ClaimRequest {
   readonly taskQueues: readonly string[];
   readonly definitions: readonly string[];
   readonly limit: number;
+  /** Whether it may take one execution more that is suspect of killing its workers. */
+  readonly suspects: boolean;
 }
 
 /** An execution that this worker now owns under `epoch`, with its whole history. */
@@ -45,6 +47,8 @@ export interface ClaimedExecution {
   readonly version: string;
   readonly epoch: number;
   readonly inboxSeq: number;
+  /** It has been claimed twice without progress; a worker runs one such at a time. */
+  readonly suspect: boolean;
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
   readonly history: readonly RecordedEvent[];

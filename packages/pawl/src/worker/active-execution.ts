@@ -191,6 +191,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     }
     this.#host.observe(outcome.at);
     this.#lastNews = performance.now();
+    if (operation.progress) this.#host.progressed(this);
     this.#host.startsSettled(operation.starts, outcome);
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#gone) return;
@@ -367,7 +368,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #finish(outcome: CodeOutcome): void {
     if (this.#gone || this.#end !== undefined) return;
     this.#end = endEvent(outcome, this.executionId, this.#replay.cancelRequested);
-    this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
+    if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
     clearTimeout(this.#wakeTimer);
     this.#outbox.add(this.#end.event);
     const { parentRunId, parentPosition } = this.#claimed;

@@ -29,6 +29,8 @@ export interface ExecutionHost {
   working(execution: ActiveExecution): void;
   /** How children ended whose messages may have been lost between two runs. */
   childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]>;
+  /** Something that shows that it gets on is recorded. */
+  progressed(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
   failed(execution: ActiveExecution, error: unknown): void;

@@ -89,6 +89,8 @@ export class Worker implements ExecutionHost {
   readonly #reserved = new Set<string>();
   /** Claimed by the very commit that started them. */
   readonly #startedHere = new Set<string>();
+  /** The one execution here that may be killing its workers. */
+  #suspect: string | undefined;
   #staleWrites = 0;
   #tickTimer: NodeJS.Timeout | undefined;
   #lastCheck = 0;
@@ -222,6 +224,7 @@ export class Worker implements ExecutionHost {
         version: start.version,
         epoch: 1,
         inboxSeq: 0,
+      suspect: false,
         parentRunId: start.parentRunId,
         parentPosition: start.parentPosition,
         history: [{ seq: 1, at, epoch: 0, event: decodeEvent("ExecutionStarted", start.started) }],
@@ -308,6 +311,12 @@ export class Worker implements ExecutionHost {
     return messages;
   }
 
+  progressed(execution: ActiveExecution): void {
+    if (this.#suspect !== execution.runId) return;
+    this.#suspect = undefined;
+    this.#poller.wake();
+  }
+
   rejected(): void {
     this.#staleWrites++;
   }
@@ -327,6 +336,7 @@ export class Worker implements ExecutionHost {
     this.#active.delete(execution.runId);
     this.#busy.delete(execution.runId);
     this.#startedHere.delete(execution.runId);
+    this.progressed(execution);
     this.#slotFreed();
   }
 
@@ -343,7 +353,7 @@ export class Worker implements ExecutionHost {
 
   async #claim(limit: number): Promise<number> {
     const { workerId } = this;
-    const request = { workerId, namespace: this.namespace, taskQueues: this.#taskQueues, definitions: this.#registry.keys, limit };
+    const request = { workerId, namespace: this.namespace, taskQueues: this.#taskQueues, definitions: this.#registry.keys, limit, suspects: this.#suspect === undefined };
     const { executions, now, repeated } = await this.#parent.store.claim(request);
     // The lease was lost meanwhile: they will be taken over like everything else under the old id.
     if (workerId !== this.workerId) return 0;
@@ -367,6 +377,7 @@ export class Worker implements ExecutionHost {
     if (workflow === undefined) throw new TypeError(`claimed ${claimed.workflow}@${claimed.version}, which this worker does not have`);
     const execution = new ActiveExecution(claimed, workflow, this);
     this.#active.set(claimed.runId, execution);
+    if (claimed.suspect) this.#suspect = claimed.runId;
     this.#busy.add(claimed.runId);
     execution.begin(inbox);
   }

@@ -1,12 +1,12 @@
 /** What every behaviour test needs: a database of its own, Pawls on it that are closed again, and a look at the invariants. */
 import { type AnyWorkflow, type Pawl, PawlError, type PawlOptions, type Worker, type WorkerOptions } from "pawl";
 import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
 
 export interface Harness {
   readonly url: string;
-  /** Opens a Pawl on this file's database; it is closed after the test. */
+  /** Opens a Pawl on this file's database; it is closed after the test, or after all tests when `beforeAll` opened it. */
   open(options?: Omit<PawlOptions, "url">, intercept?: Interceptor): Promise<Pawl>;
   /** A Pawl with a worker that looks for work every few milliseconds. */
   run(workflows: readonly AnyWorkflow[], options?: Omit<WorkerOptions, "workflows">): Promise<{ readonly pawl: Pawl; readonly worker: Worker }>;
@@ -17,10 +17,12 @@ export interface Harness {
 export function harness(): Harness {
   let database: FreshDatabase | undefined;
   const opened: Pawl[] = [];
+  const shared: Pawl[] = [];
+  let testing = false;
   const url = (): string => database!.url;
   const open: Harness["open"] = async (options = {}, intercept) => {
     const pawl = await openPawl({ logger: silentLogger, ...options, url: url() }, intercept);
-    opened.push(pawl);
+    (testing ? opened : shared).push(pawl);
     return pawl;
   };
   beforeAll(async () => {
@@ -28,11 +30,18 @@ export function harness(): Harness {
     await (await openPawl({ url: database.url, logger: silentLogger })).close();
     await installTerminalGuard(database.url);
   });
+  beforeEach(() => {
+    testing = true;
+  });
   afterEach(async () => {
+    testing = false;
     await Promise.all(opened.splice(0).map((pawl) => pawl.close({ drain: 0 })));
     await checkInvariants(url());
   });
-  afterAll(() => database?.drop());
+  afterAll(async () => {
+    await Promise.all(shared.map((pawl) => pawl.close({ drain: 0 })));
+    await database?.drop();
+  });
   return {
     get url() {
       return url();

@@ -93,3 +93,19 @@ test("executions that ran beside it in all three deaths are not quarantined with
   await pawl.close();
   await checkInvariants(database.url);
 });
+
+test("deaths are counted from the claim that followed a long back-off", async () => {
+  const pawl = await openPawl({ url: database.url, logger: silentLogger });
+  const { steady, stubborn } = makeCases(ledger);
+  // The first attempt fails, the second one comes after a park and kills.
+  await pawl.start(stubborn, { failures: 1, initialInterval: 700, maximumAttempts: 5 }, { executionId: "poison" });
+  for (let deaths = 0; deaths < 3; deaths++) {
+    expect(await stateOf("poison")).not.toBe("quarantined");
+    const program = new Program("worker.mjs", { pawl: { url: database.url }, ledger, temper: { killAtAttempt: 2 } });
+    expect((await program.exited).signal, `death ${deaths + 1}: ${program.stderr}`).toBe("SIGKILL");
+  }
+  await pawl.worker({ workflows: [steady] });
+  await waitFor("it is quarantined", async () => (await stateOf("poison")) === "quarantined");
+  await pawl.close();
+  await checkInvariants(database.url);
+});

@@ -149,7 +149,8 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, del
   const sets = [
     `last_seq = ${owned("i.new_seq", "last_seq")}`,
     `commit_id = ${owned(commit, "commit_id")}`,
-    `claims = ${owned("CASE WHEN i.progress THEN 1 ELSE e.claims END", "claims")}`,
+    // The claim that goes on counts as one; without a claim there is none.
+    `claims = ${owned(`CASE WHEN NOT i.progress THEN e.claims WHEN ${gone} THEN 0 ELSE 1 END`, "claims")}`,
     `state = ${owned("i.new_state", "state")}`,
     `worker_id = ${owned(`CASE WHEN ${gone} THEN NULL ELSE e.worker_id END`, "worker_id")}`,
     `epoch = ${owned(`CASE WHEN ${gone} THEN e.epoch + 1 ELSE e.epoch END`, "epoch")}`,

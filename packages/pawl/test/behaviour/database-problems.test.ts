@@ -1,0 +1,220 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseUnreachable, DatabaseVersionUnsupported, defineWorkflow, Pawl, PawlError, SchemaOutdated, SchemaTooNew, type ExecutionHandle } from "pawl";
+import { silentLogger } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { checkInvariants, databaseUrl, execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
+import { eventually, refusalOf, soon } from "./harness.ts";
+
+const open = (url: string, options: Parameters<typeof Pawl.open>[0] = {}) => Pawl.open({ url, connectTimeout: 300, logger: silentLogger, ...options });
+
+async function took(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+describe("a database that cannot be reached", () => {
+  const servers: Server[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+  });
+
+  /** A server that is no PostgreSQL. */
+  async function listen(answer: string | undefined): Promise<number> {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      if (answer !== undefined) socket.end(answer);
+    });
+    servers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return (server.address() as AddressInfo).port;
+  }
+
+  test("is said in one clear line with the place, the reason and what to do, and without the password", async () => {
+    let error: PawlError | undefined;
+    const ms = await took(async () => {
+      error = await refusalOf(open("postgres://me:secret@127.0.0.1:1/orders"), DatabaseUnreachable);
+    });
+    expect(ms).toBeLessThan(3000);
+    expect(error!.message).toContain("127.0.0.1:1/orders");
+    expect(error!.message).toContain("ECONNREFUSED");
+    expect(error!.message).toContain("DATABASE_URL");
+    expect(error!.message).not.toContain("\n");
+    expect(`${error!.message}${error!.stack}`).not.toContain("secret");
+  });
+
+  test("is waited for until it is there", async () => {
+    const database = await freshDatabase();
+    await execute(database.url, "ALTER DATABASE " + database.url.match(/test_\w+/)![0] + " ALLOW_CONNECTIONS false").catch(() => {});
+    await execute(databaseUrl(database.url, "postgres"), `ALTER DATABASE ${database.url.match(/test_\w+/)![0]} ALLOW_CONNECTIONS true`);
+    await (await open(database.url)).close();
+    await database.drop();
+  });
+
+  test("is given up on in time when it accepts connections and never answers", async () => {
+    const port = await listen(undefined);
+    expect(await took(() => refusalOf(open(`postgres://127.0.0.1:${port}/x`), DatabaseUnreachable))).toBeLessThan(4000);
+    servers[0]!.unref();
+    servers.splice(0);
+  });
+
+  test("is given up on when something else answers there", async () => {
+    const port = await listen("HTTP/1.1 400 Bad Request\r\n\r\n");
+    await refusalOf(open(`postgres://127.0.0.1:${port}/x`), DatabaseUnreachable);
+  });
+
+  test("is not waited for when it says that the database or the user does not exist", async () => {
+    const database = await freshDatabase();
+    const missing = databaseUrl(database.url, "no_such_database");
+    expect(await took(async () => expect((await refusalOf(open(missing, { connectTimeout: "1 minute" }), DatabaseUnreachable)).message).toContain("no_such_database"))).toBeLessThan(3000);
+    await database.drop();
+  });
+});
+
+describe("a database that this version cannot use", () => {
+  let database: FreshDatabase;
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(() => database.drop());
+
+  test("without a schema is refused when migrating is off, and left as it was", async () => {
+    const error = await refusalOf(open(database.url, { migrate: false }), SchemaOutdated);
+    expect(error.message).toContain("pawl migrate");
+    expect(await query(database.url, "SELECT 1 FROM pg_namespace WHERE nspname = 'pawl'")).toEqual([]);
+  });
+
+  test("of a server that is too old or too new is refused with both versions", async () => {
+    const name = database.url.match(/test_\w+/)![0];
+    for (const [number, text] of [["130012", "13.12"], ["190001", "19beta1"]] as const) {
+      await execute(
+        database.url,
+        `CREATE OR REPLACE FUNCTION public.current_setting(text) RETURNS text LANGUAGE sql AS $$ SELECT CASE $1 WHEN 'server_version_num' THEN '${number}' WHEN 'server_version' THEN '${text}' END $$;
+         ALTER DATABASE ${name} SET search_path = public, pg_catalog`,
+      );
+      const error = await refusalOf(open(database.url), DatabaseVersionUnsupported);
+      expect(error.message).toContain(text);
+      expect(error.message).toContain("14 to 18");
+    }
+    expect(await query(database.url, "SELECT 1 FROM pg_namespace WHERE nspname = 'pawl'")).toEqual([]);
+    await execute(database.url, `ALTER DATABASE ${name} RESET search_path; DROP FUNCTION public.current_setting(text)`);
+  });
+
+  test("with a newer schema is refused, with and without migrating, and left as it was", async () => {
+    await (await open(database.url)).close();
+    await execute(database.url, "INSERT INTO pawl.migrations (number) VALUES (9999)");
+    for (const migrate of [true, false]) {
+      const error = await refusalOf(open(database.url, { migrate }), SchemaTooNew);
+      expect(error.message).toContain("9999");
+      expect(error.message).toContain("Upgrade Pawl");
+    }
+    await execute(database.url, "DELETE FROM pawl.migrations WHERE number = 9999");
+    await (await open(database.url, { migrate: false })).close();
+  });
+
+  test("is migrated once by twenty that open it at the same time", async () => {
+    const fresh = await freshDatabase();
+    const pawls = await Promise.all(Array.from({ length: 20 }, () => open(fresh.url, { connectTimeout: "20s", poolSize: 1 })));
+    await Promise.all(pawls.map((pawl) => pawl.close()));
+    const applied = await query<{ n: number }>(fresh.url, "SELECT number AS n FROM pawl.migrations ORDER BY number");
+    expect(applied.map(({ n }) => n)).toEqual(applied.map((_, index) => index + 1));
+    await fresh.drop();
+  });
+});
+
+/** A file system of its own, small enough to be filled; undefined and a reason where mounting is not permitted. */
+function mountSmall(): { readonly path: string } | { readonly reason: string } {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return { reason: "mounting a file system needs root on Linux" };
+  const path = mkdtempSync(join(tmpdir(), "pawl-full-"));
+  chmodSync(path, 0o755);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=160m,mode=755", "pawl-full", path], { stdio: "pipe" });
+    return { path };
+  } catch (error) {
+    rmSync(path, { recursive: true, force: true });
+    return { reason: `mount is not permitted: ${error instanceof Error ? error.message.split("\n").at(-1) : String(error)}` };
+  }
+}
+
+describe("a full disk", () => {
+  test("loses nothing that was acknowledged, and work goes on after space is freed", { timeout: 90_000 }, async (context) => {
+    const small = mountSmall();
+    if ("reason" in small) return context.skip(small.reason);
+    const filler = join(small.path, "filler");
+    const free = (): number => {
+      const { bavail, bsize } = statfsSync(small.path);
+      return bavail * bsize;
+    };
+    const work = defineWorkflow({
+      name: "work",
+      run: async (ctx, input: { n: number; ballast: string }) => {
+        const first = await ctx.step("first", () => input.n + 1);
+        await ctx.step("ballast", () => input.ballast);
+        return ctx.step("last", () => first * 2);
+      },
+    });
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+    let pawl: Pawl | undefined;
+    try {
+      pawl = await Pawl.open({ directory: join(small.path, "data"), logger });
+      await pawl.worker({ workflows: [work], ...soon });
+      const acknowledged: ExecutionHandle<number>[] = [];
+      const started: Promise<unknown>[] = [];
+      const start = (n: number): void => {
+        // Random text, so that nothing compresses it.
+        const ballast = Array.from({ length: 30_000 }, () => Math.random().toString(36)).join("");
+        started.push(pawl!.start(work, { n, ballast }, { executionId: `full-${n}` }).then((handle) => acknowledged.push(handle)));
+      };
+      for (let n = 0; n < 10; n++) start(n);
+      await Promise.all(started);
+      await Promise.all(acknowledged.map((handle) => handle.result()));
+      for (let chunk = 0; free() > 0 && chunk < 1000; chunk++) {
+        try {
+          writeFileSync(filler, Buffer.alloc(Math.max(4096, Math.min(free(), 1 << 20))), { flag: "a" });
+        } catch {
+          break;
+        }
+      }
+      for (let n = 10; n < 30; n++) start(n);
+      await eventually(() => expect(warnings.join("\n")).toMatch(/no disk space left|database:/), 30_000);
+      expect(acknowledged.length).toBeLessThan(30);
+      const sure = acknowledged.length;
+      expect(sure).toBeGreaterThanOrEqual(10);
+      rmSync(filler);
+      await Promise.all(started);
+      expect(acknowledged).toHaveLength(30);
+      for (const handle of acknowledged) expect(await handle.result({ timeout: "30s" })).toBe((Number(handle.executionId.slice(5)) + 1) * 2);
+    } finally {
+      rmSync(filler, { force: true });
+      await pawl?.close({ drain: 0 });
+    }
+    const again = await Pawl.open({ directory: join(small.path, "data"), logger: silentLogger });
+    try {
+      const { executions } = await again.list({ limit: 100 });
+      expect(executions.map(({ state }) => state)).toEqual(Array(30).fill("completed"));
+    } finally {
+      await again.close();
+      await eventually(() => execFileSync("umount", [small.path], { stdio: "pipe" }));
+      rmSync(small.path, { recursive: true, force: true });
+    }
+  });
+});
+
+test("a connection string with a host that does not exist is unreachable, not a crash", async () => {
+  await refusalOf(open("postgres://no-such-host.invalid/x"), DatabaseUnreachable);
+  await refusalOf(open("postgres://127.0.0.1:99999/x"), PawlError as never);
+});
+
+test("invariants hold on a database that was only opened", async () => {
+  const database = await freshDatabase();
+  await (await open(database.url)).close();
+  await checkInvariants(database.url);
+  await database.drop();
+});
