@@ -4,7 +4,7 @@ import { fullScale, quickScale, type CaseContext, type Timed } from "./case.ts";
 import { cases } from "./cases.ts";
 import { loadEngine, type Engine, type EngineOptions } from "./engine.ts";
 import { Meter, peakMemory } from "./measure.ts";
-import type { CaseArguments, CaseMessage, Values, WorkerUsage } from "./messages.ts";
+import type { CaseArguments, CaseMessage, Values, WorkerAnswer } from "./messages.ts";
 import { measureRawLimits } from "./raw-limit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -59,7 +59,7 @@ async function runCase(args: CaseArguments, client: Client): Promise<Values> {
 }
 
 /** Of the workers that live: one that was killed on purpose has nothing to say. */
-async function usages(workers: readonly WorkerHandle[]): Promise<WorkerUsage[]> {
+async function usages(workers: readonly WorkerHandle[]): Promise<WorkerAnswer[]> {
   return await Promise.all(workers.filter((worker) => worker.alive).map((worker) => worker.usage()));
 }
 

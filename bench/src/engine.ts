@@ -42,7 +42,8 @@ export interface Handle {
 export interface Engine {
   /** Resolves when the start is durable. */
   start(workflow: WorkflowName, input: number): Promise<Handle>;
-  listen(): Promise<void>;
+  /** Resolves when it takes work; gives the milliseconds before, in which it certainly took none. */
+  listen(): Promise<number>;
   unlisten(): Promise<void>;
   close(): Promise<void>;
 }

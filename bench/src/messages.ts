@@ -19,7 +19,9 @@ export interface Memory {
   readonly heap: number;
 }
 
-export interface WorkerUsage {
+export interface WorkerAnswer {
+  /** What `Engine.listen` gave; 0 for other requests. */
+  readonly idleMs: number;
   readonly cpuMs: number;
   readonly peakMemory: number;
   /** Now, in bytes; after "collect", without garbage. */
@@ -29,7 +31,7 @@ export interface WorkerUsage {
 export type WorkerMessage =
   | { readonly type: "ready" }
   | { readonly type: "counts"; readonly counts: Counts }
-  | { readonly type: "done"; readonly request: WorkerRequest; readonly usage: WorkerUsage }
+  | { readonly type: "done"; readonly request: WorkerRequest; readonly answer: WorkerAnswer }
   | { readonly type: "failed"; readonly message: string };
 
 /** First argument of `case-process.ts`, as JSON. */

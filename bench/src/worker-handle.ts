@@ -2,14 +2,14 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Counts } from "./counters.ts";
-import type { Memory, WorkerArguments, WorkerMessage, WorkerRequest, WorkerUsage } from "./messages.ts";
+import type { Memory, WorkerArguments, WorkerMessage, WorkerRequest, WorkerAnswer } from "./messages.ts";
 
 /** The scenario's side of a worker process. */
 export class WorkerHandle {
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
   #counts: Counts = { finished: 0, firstSteps: 0, held: 0 };
-  #lastDone: { request: WorkerRequest; usage: WorkerUsage } | undefined;
+  #lastDone: { request: WorkerRequest; answer: WorkerAnswer } | undefined;
   #ready = false;
   #failure: Error | undefined;
 
@@ -41,15 +41,16 @@ export class WorkerHandle {
     return this.#counts;
   }
 
-  async listen(): Promise<void> {
-    await this.#request("listen");
+  /** Gives the milliseconds in which it certainly took no work yet. */
+  async listen(): Promise<number> {
+    return (await this.#request("listen")).idleMs;
   }
 
   async unlisten(): Promise<void> {
     await this.#request("unlisten");
   }
 
-  async usage(): Promise<WorkerUsage> {
+  async usage(): Promise<WorkerAnswer> {
     return await this.#request("usage");
   }
 
@@ -80,14 +81,14 @@ export class WorkerHandle {
     await exited;
   }
 
-  async #request(request: WorkerRequest): Promise<WorkerUsage> {
+  async #request(request: WorkerRequest): Promise<WorkerAnswer> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#lastDone = undefined;
     this.#child.send(request);
     await this.#until(() => this.#lastDone?.request === request);
-    const done = this.#lastDone as { usage: WorkerUsage } | undefined;
+    const done = this.#lastDone as { answer: WorkerAnswer } | undefined;
     if (done === undefined) throw new Error(`The worker process did not answer "${request}".`);
-    return done.usage;
+    return done.answer;
   }
 
   #receive(message: WorkerMessage): void {

@@ -1,7 +1,7 @@
 import { counts, hold } from "./counters.ts";
 import { loadEngine } from "./engine.ts";
 import { nodeCpuMs, peakMemory } from "./measure.ts";
-import type { WorkerArguments, WorkerMessage, WorkerRequest, WorkerUsage } from "./messages.ts";
+import type { WorkerArguments, WorkerMessage, WorkerRequest, WorkerAnswer } from "./messages.ts";
 
 /** A process of its own that runs executions: it does what `worker-handle.ts` asks and reports what it has run. */
 
@@ -15,9 +15,9 @@ function send(message: WorkerMessage): void {
   if (process.connected) process.send?.(message);
 }
 
-function usage(): WorkerUsage {
+function answer(idleMs: number): WorkerAnswer {
   const { rss, heapUsed, external } = process.memoryUsage();
-  return { cpuMs: nodeCpuMs(), peakMemory: peakMemory(), memory: { resident: rss, heap: heapUsed + external } };
+  return { idleMs, cpuMs: nodeCpuMs(), peakMemory: peakMemory(), memory: { resident: rss, heap: heapUsed + external } };
 }
 
 function fail(error: unknown): void {
@@ -31,11 +31,11 @@ process.on("unhandledRejection", fail);
 const engine = await (await loadEngine(args.system)).open(args.options);
 
 async function handle(request: WorkerRequest): Promise<void> {
-  if (request === "listen") await engine.listen();
+  const idleMs = request === "listen" ? await engine.listen() : 0;
   if (request === "unlisten") await engine.unlisten();
   if (request === "collect") globalThis.gc?.();
   if (request === "close") await engine.close();
-  send({ type: "done", request, usage: usage() });
+  send({ type: "done", request, answer: answer(idleMs) });
   if (request === "close") process.disconnect();
 }
 

@@ -5,8 +5,9 @@ import type { WorkerHandle } from "../worker-handle.ts";
 
 /**
  * A backlog of empty workflows that no worker has seen yet, drained by worker processes. The time runs from the moment
- * the workers are told to listen until the last execution has durably ended. The processes themselves are warm: they
- * have drained a backlog before and then stopped listening.
+ * the workers are told to listen until the last execution has durably ended; where a system only connects in that time and
+ * cannot take work yet, that part is not counted. The processes themselves are warm: they have drained a backlog before
+ * and then stopped listening.
  */
 const backlog = 5000;
 const warmUp = 2000;
@@ -22,11 +23,13 @@ async function enqueue(client: Engine, count: number): Promise<() => Promise<voi
   };
 }
 
-async function listenUntil(workers: readonly WorkerHandle[], target: number, untilFinished: () => Promise<void>): Promise<void> {
+/** Gives the milliseconds in which none of the workers could take work yet. */
+async function listenUntil(workers: readonly WorkerHandle[], target: number, untilFinished: () => Promise<void>): Promise<number> {
   const finished = (): number => workers.reduce((sum, worker) => sum + worker.counts.finished, 0);
   const allRun = Promise.race(workers.map((worker) => worker.untilCounts(() => finished() >= target)));
-  await Promise.all([allRun, ...workers.map((worker) => worker.listen())]);
+  const [idleMs] = await Promise.all([Promise.all(workers.map((worker) => worker.listen())), allRun]);
   await untilFinished();
+  return Math.min(...idleMs);
 }
 
 export function queue(processes: 1 | 2): Case {
@@ -42,24 +45,25 @@ export function queue(processes: 1 | 2): Case {
       const client = await context.open("client", options);
       const workers = await Promise.all(Array.from({ length: processes }, (_, index) => context.spawnWorker(`worker-${index + 1}`, options)));
       let total = 0;
-      const drain = async <Result>(count: number, around: (work: () => Promise<number>) => Promise<Result>): Promise<Result> => {
+      const drain = async (count: number): Promise<{ rate: number; timed: Timed }> => {
         const checkResults = await enqueue(client, count);
         total += count;
-        const result = await around(async () => {
-          await listenUntil(workers, total, context.untilFinished);
+        let idleMs = 0;
+        const timed = await context.timed(async () => {
+          idleMs = await listenUntil(workers, total, context.untilFinished);
           return count;
         });
         await Promise.all(workers.map((worker) => worker.unlisten()));
         expectEqual("completed executions", (await context.audit()).completed, total);
         await checkResults();
-        return result;
+        return { rate: (count / (timed.usage.wallMs - idleMs)) * 1000, timed };
       };
-      await drain(warmUp, (work) => work());
-      const drains: Timed[] = [];
-      for (let i = 0; i < context.scale.drains; i += 1) drains.push(await drain(backlog, context.timed));
-      const middle = drains.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(drains.length / 2)];
+      await drain(warmUp);
+      const drains = [];
+      for (let i = 0; i < context.scale.drains; i += 1) drains.push(await drain(backlog));
+      const middle = drains.toSorted((a, b) => a.rate - b.rate)[Math.floor(drains.length / 2)];
       if (middle === undefined) throw new Error("No drain was timed.");
-      return { rate: middle.perSecond, ...middle.resources };
+      return { rate: middle.rate, ...middle.timed.resources };
     },
   };
 }

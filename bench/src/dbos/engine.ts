@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { DBOS, DBOSClient } from "@dbos-inc/dbos-sdk";
 import { toAudit, type Audit, type Engine, type EngineOptions, type Handle, type Query, type WorkflowName } from "../engine.ts";
 import { workflows } from "./workflows.ts";
@@ -38,7 +39,7 @@ async function openBoth(options: EngineOptions): Promise<Engine> {
       const handle = await DBOS.startWorkflow(workflows[workflow])(input);
       return { result: async () => await handle.getResult() };
     },
-    listen: async () => undefined,
+    listen: async () => 0,
     unlisten: async () => undefined,
     close: async () => await DBOS.shutdown(),
   };
@@ -62,7 +63,7 @@ async function openClient(options: EngineOptions): Promise<Engine> {
       const handle = await client.enqueue<(value: number) => Promise<number>>({ queueName: queue, workflowName: workflow }, input);
       return { result: async () => await handle.getResult({ pollingIntervalMs }) };
     },
-    listen: async () => undefined,
+    listen: async () => 0,
     unlisten: async () => undefined,
     close: async () => await client.destroy(),
   };
@@ -73,7 +74,9 @@ function openWorker(options: EngineOptions): Engine {
     start: () => Promise.reject(new Error("A worker process starts nothing itself.")),
     listen: async () => {
       configure(options);
+      const begin = performance.now();
       await DBOS.launch();
+      return performance.now() - begin;
     },
     unlisten: async () => await DBOS.shutdown(),
     close: async () => await DBOS.shutdown(),

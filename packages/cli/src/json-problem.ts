@@ -5,7 +5,6 @@ export interface JsonProblem {
 }
 
 // JSON forbids raw control characters in strings.
-// oxlint-disable-next-line no-control-regex
 const token =
   /[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)(?!\w)/y;
 const space = /[ \t\n\r]*/y;

@@ -1,7 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 
 // Escapes (C0, DEL, C1), and the marks that reorder text or hide in it.
-// oxlint-disable-next-line no-control-regex
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const breaks = /\r\n|[\n\r\t\u0085\u2028\u2029]/g;
 

@@ -70,7 +70,6 @@ describe("show", () => {
     expect(stdout).toMatch(/State +failed/);
     expect(stdout).toMatch(/Failure +TypeError: out of paper error: forged/);
     expect(stdout).toMatch(/1 +break +failed +2/);
-    // oxlint-disable-next-line no-control-regex
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(stdout).not.toMatch(/^error: forged/m);
   });

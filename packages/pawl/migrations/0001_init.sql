@@ -88,9 +88,12 @@ CREATE TABLE tasks (
 	namespace text NOT NULL,
 	task_queue text NOT NULL,
 	-- workflow@version: a worker claims only what it has the code of.
-	definition text NOT NULL
+	definition text NOT NULL,
+	-- Its last claims ended with dead workers: claimed alone, see statements/claim.ts.
+	suspect boolean NOT NULL DEFAULT false
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX tasks_claim ON tasks (namespace, task_queue, visible_at);
+CREATE INDEX tasks_claim ON tasks (namespace, task_queue, visible_at) WHERE NOT suspect;
+CREATE INDEX tasks_suspects ON tasks (namespace, task_queue, visible_at) WHERE suspect;
 -- Messages into an execution (a child's end, a cancel request) until its owner has put them into its history.
 CREATE TABLE inbox (
 	run_id uuid NOT NULL,

@@ -67,7 +67,7 @@ async function connect(url: string, timeoutMs: number, logger: Logger): Promise<
   const where = describeUrl(url);
   const startedAt = performance.now();
   for (let attempt = 0; ; attempt++) {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: Math.min(10_000, Math.max(1000, timeoutMs)), application_name: "pawl" });
+    const client = makeClient(url, timeoutMs);
     client.on("error", () => {});
     try {
       await client.connect();
@@ -79,6 +79,15 @@ async function connect(url: string, timeoutMs: number, logger: Logger): Promise<
       if (attempt === 0) logger.warn(`no database at ${where} yet (${error instanceof Error ? error.message || error.name : String(error)}); trying for ${Math.round(timeoutMs / 1000)} s`);
       await wait(Math.min(1000, 50 * 2 ** attempt, Math.max(1, timeoutMs - waited)));
     }
+  }
+}
+
+function makeClient(url: string, timeoutMs: number): pg.Client {
+  try {
+    return new pg.Client({ connectionString: url, connectionTimeoutMillis: Math.min(10_000, Math.max(1000, timeoutMs)), application_name: "pawl" });
+  } catch {
+    // The error it throws holds the whole text, password included.
+    throw new OptionInvalid("url", "is not a connection string that can be read; write postgres://user:password@host:5432/database");
   }
 }
 

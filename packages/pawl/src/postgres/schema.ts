@@ -1,4 +1,4 @@
-import { bigint, customType, integer, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, integer, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import { OptionInvalid } from "../base/errors.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -60,6 +60,7 @@ export function tablesIn(schema: string) {
       namespace: text("namespace").notNull(),
       taskQueue: text("task_queue").notNull(),
       definition: text("definition").notNull(),
+      suspect: boolean("suspect").notNull(),
     }),
     inbox: within.table("inbox", {
       runId: uuid("run_id").notNull(),

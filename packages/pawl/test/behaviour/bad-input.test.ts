@@ -360,7 +360,7 @@ describe("text that PostgreSQL cannot take as it is", () => {
     expect(seen).toEqual([odd, odd, { [odd]: odd }]);
     expect((await handle.history())[1]!.event).toMatchObject({ type: "StepAttemptFailed", failure: { message: odd, code: odd } });
     for (const end of ["cancel", "terminate"] as const) {
-      const other = await (await h.open()).start(echo, 1);
+      const other = await (await h.open({ namespace: "no-worker-here" })).start(echo, 1);
       await other[end]({ reason: odd });
       expect((await failureOf(other.result())).message).toContain(odd);
       expect((await other.history()).at(-1)!.event).toMatchObject({ reason: odd });

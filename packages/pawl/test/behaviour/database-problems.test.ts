@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo, type Server } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { DatabaseUnreachable, DatabaseVersionUnsupported, defineWorkflow, Pawl, PawlError, SchemaOutdated, SchemaTooNew, type ExecutionHandle } from "pawl";
 import { silentLogger } from "pawl/internal";
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { checkInvariants, databaseUrl, execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
 import { eventually, refusalOf, soon } from "./harness.ts";
@@ -20,18 +22,19 @@ async function took(work: () => Promise<unknown>): Promise<number> {
 
 describe("a database that cannot be reached", () => {
   const servers: Server[] = [];
+  const sockets = new Set<Socket>();
   afterEach(async () => {
+    for (const socket of sockets) socket.destroy();
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
   });
 
-  /** A server that is no PostgreSQL. */
-  async function listen(answer: string | undefined): Promise<number> {
+  async function listen(onConnection: (socket: Socket) => void, port = 0): Promise<number> {
     const server = createServer((socket) => {
-      socket.on("error", () => {});
-      if (answer !== undefined) socket.end(answer);
+      sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket)));
+      onConnection(socket);
     });
     servers.push(server);
-    server.listen(0, "127.0.0.1");
+    server.listen(port, "127.0.0.1");
     await once(server, "listening");
     return (server.address() as AddressInfo).port;
   }
@@ -51,21 +54,31 @@ describe("a database that cannot be reached", () => {
 
   test("is waited for until it is there", async () => {
     const database = await freshDatabase();
-    await execute(database.url, "ALTER DATABASE " + database.url.match(/test_\w+/)![0] + " ALLOW_CONNECTIONS false").catch(() => {});
-    await execute(databaseUrl(database.url, "postgres"), `ALTER DATABASE ${database.url.match(/test_\w+/)![0]} ALLOW_CONNECTIONS true`);
-    await (await open(database.url)).close();
+    const { host, port: realPort, user, password, database: name } = new pg.Client({ connectionString: database.url });
+    const port = await listen((socket) => socket.destroy());
+    await new Promise((resolve) => servers.pop()!.close(resolve));
+    const warnings: string[] = [];
+    const opening = open(`postgres://${user}:${encodeURIComponent(String(password ?? ""))}@127.0.0.1:${port}/${name}`, {
+      connectTimeout: "20s",
+      logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
+    });
+    await eventually(() => expect(warnings).toEqual([expect.stringContaining(`no database at 127.0.0.1:${port}/${name} yet`)]));
+    await listen((socket) => {
+      const real = host.startsWith("/") ? connect(`${host}/.s.PGSQL.${realPort}`) : connect(realPort, host);
+      sockets.add(real.on("error", () => {}));
+      socket.pipe(real).pipe(socket);
+    }, port);
+    await (await opening).close();
     await database.drop();
   });
 
   test("is given up on in time when it accepts connections and never answers", async () => {
-    const port = await listen(undefined);
+    const port = await listen(() => {});
     expect(await took(() => refusalOf(open(`postgres://127.0.0.1:${port}/x`), DatabaseUnreachable))).toBeLessThan(4000);
-    servers[0]!.unref();
-    servers.splice(0);
   });
 
   test("is given up on when something else answers there", async () => {
-    const port = await listen("HTTP/1.1 400 Bad Request\r\n\r\n");
+    const port = await listen((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
     await refusalOf(open(`postgres://127.0.0.1:${port}/x`), DatabaseUnreachable);
   });
 
@@ -207,9 +220,12 @@ describe("a full disk", () => {
   });
 });
 
-test("a connection string with a host that does not exist is unreachable, not a crash", async () => {
+test("a host that does not exist is unreachable; a connection string that cannot be read is said to be one, without its password", async () => {
   await refusalOf(open("postgres://no-such-host.invalid/x"), DatabaseUnreachable);
-  await refusalOf(open("postgres://127.0.0.1:99999/x"), PawlError as never);
+  for (const url of ["postgres://me:secret@127.0.0.1:99999/x", "postgres://me:secret@[::1/x", "postgres://me:secret@a b/x"]) {
+    const error = await refusalOf(open(url), PawlError as never);
+    expect(inspect(error, { depth: 5 })).not.toContain("secret");
+  }
 });
 
 test("invariants hold on a database that was only opened", async () => {

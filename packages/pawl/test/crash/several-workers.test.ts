@@ -2,12 +2,14 @@
 import { join } from "node:path";
 import { defineWorkflow, ExecutionFailed, type Pawl } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
 import { checkEveryStartRecorded, countByStep, readLedger, recordedSteps, temporaryDirectory } from "../support/ledger.ts";
 import { killPrograms, Program } from "../support/program.ts";
 import { makeCases } from "../support/programs/cases.mjs";
 import { waitFor } from "../support/wait.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 let database: FreshDatabase;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -88,7 +90,7 @@ test("processes that come and go disturb nothing that runs in another one", asyn
 test("what a dead process ran goes on elsewhere with no configuration, long before its lease ends", async () => {
   const first = startWorker();
   await first.report("ready");
-  const handles = await Promise.all(Array.from({ length: 5 }, (_, n) => client.start(steady, { steps: 3, ms: 500 }, { executionId: `steady-${n}` })));
+  const handles = await Promise.all(Array.from({ length: 5 }, (_, n) => client.start(steady, { steps: 10, ms: 500 }, { executionId: `steady-${n}` })));
   await waitFor("all run", async () => new Set((await readLedger(ledger)).map(({ execution }) => execution)).size === 5);
   const second = startWorker();
   await second.report("ready");
@@ -97,7 +99,7 @@ test("what a dead process ran goes on elsewhere with no configuration, long befo
   await waitFor("all were taken over", async () => (await lostWorkers()) === 5);
   // The default lease is 10 s from the last heartbeat, which was at most 3.3 s ago: without the look at the pid it would take 6.7.
   expect(Date.now() - killedAt).toBeLessThan(6000);
-  for (const handle of handles) expect(await handle.result({ timeout: "30s" })).toBe(6);
+  for (const handle of handles) expect(await handle.result({ timeout: "30s" })).toBe(55);
   for (const [key, count] of countByStep(await readLedger(ledger))) expect(count, key).toBeLessThanOrEqual(2);
 });
 

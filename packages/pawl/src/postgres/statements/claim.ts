@@ -20,11 +20,17 @@ export interface ClaimRow {
 }
 
 /** So many claims without progress make an execution suspect of killing its workers. */
-const suspectFromClaims = 2;
+export const suspectFromClaims = 2;
 
-const due = `SELECT q.run_id FROM tasks q JOIN executions x ON x.run_id = q.run_id
- WHERE q.namespace = $1 AND q.task_queue = ANY($2::text[]) AND q.visible_at <= (SELECT now FROM t) AND q.definition = ANY($3::text[])
-  AND x.worker_id IS NULL AND x.state IN ('pending', 'running')`;
+/** The first tasks of each queue, read in index order; one `= ANY(queues)` would read and sort every task that is due. */
+function due(which: string, limit: string): string {
+  return `SELECT d.run_id FROM unnest($2::text[]) AS queue(name) CROSS JOIN LATERAL (
+  SELECT q.run_id, q.visible_at FROM tasks q JOIN executions x ON x.run_id = q.run_id
+  WHERE q.namespace = $1 AND q.task_queue = queue.name AND q.visible_at <= (SELECT now FROM t) AND q.definition = ANY($3::text[]) AND ${which}
+   AND x.worker_id IS NULL AND x.state IN ('pending', 'running')
+  ORDER BY q.visible_at LIMIT ${limit} FOR UPDATE OF q, x SKIP LOCKED) AS d
+ ORDER BY d.visible_at LIMIT ${limit}`;
+}
 
 /**
  * claim: takes tasks that are due and makes this worker the owner of their executions. Raises the epoch and counts the
@@ -34,18 +40,14 @@ const due = `SELECT q.run_id FROM tasks q JOIN executions x ON x.run_id = q.run_
  * and only by workers that run no other: then only the culprit's third death is its own.
  *
  * Locks: task and execution together, skipping what others hold: it never waits, so it can be in no deadlock. Order is by
- * visible_at. The task row is deleted, not updated: the queue table stays narrow and its index short. Index: tasks_claim.
+ * visible_at. The task row is deleted, not updated: the queue table stays narrow and its index short. Indexes: tasks_claim, tasks_suspects.
  */
 export function claim(request: ClaimRequest): Transaction<ClaimRow> {
   return {
     name: "claim",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
-ordinary AS MATERIALIZED (
- ${due} AND x.claims < ${suspectFromClaims}
- ORDER BY q.visible_at LIMIT $4::int FOR UPDATE OF q, x SKIP LOCKED),
-suspects AS MATERIALIZED (
- ${due} AND x.claims >= ${suspectFromClaims} AND $6::bool
- ORDER BY q.visible_at LIMIT 1 FOR UPDATE OF q, x SKIP LOCKED),
+ordinary AS MATERIALIZED (${due("NOT q.suspect", "$4::int")}),
+suspects AS MATERIALIZED (${due("q.suspect AND $6::bool", "1")}),
 picked AS MATERIALIZED (SELECT run_id FROM ordinary UNION ALL SELECT run_id FROM suspects),
 removed AS (DELETE FROM tasks q USING picked p WHERE q.run_id = p.run_id),
 claimed AS (

@@ -1,5 +1,6 @@
 import { uuids } from "../parameters.ts";
 import type { Transaction } from "../transaction.ts";
+import { suspectFromClaims } from "./claim.ts";
 
 /**
  * release: a live worker gives claims back to their queues, all but those in `keep`: at a graceful stop, or when the reply
@@ -14,10 +15,10 @@ export function release(workerId: string, keep: readonly string[]): Transaction<
 freed AS (
  UPDATE executions e SET worker_id = NULL, epoch = e.epoch + 1, claims = greatest(e.claims - 1, 0)
  FROM picked p WHERE e.run_id = p.run_id AND e.worker_id = $1::uuid
- RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
+ RETURNING e.run_id, e.claims, e.namespace, e.task_queue, e.workflow, e.version),
 queued AS (
- INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM freed
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition, suspect)
+ SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version, claims >= ${suspectFromClaims} FROM freed
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT run_id FROM freed`,
     parameters: [workerId, uuids(keep)],

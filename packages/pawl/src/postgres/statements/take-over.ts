@@ -1,4 +1,5 @@
 import type { Transaction } from "../transaction.ts";
+import { suspectFromClaims } from "./claim.ts";
 
 /** Claims without progress after which an execution is held: it seems to kill its workers. */
 export const quarantineAfterClaims = 3;
@@ -40,8 +41,8 @@ quarantined AS (
    'message', 'its worker died ' || claims || ' times in a row while running it, without any step recorded in between.'))::text
  FROM freed WHERE state = 'quarantined'),
 queued AS (
- INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM freed WHERE state = 'running'
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition, suspect)
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, claims >= ${suspectFromClaims} FROM freed WHERE state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT run_id, state FROM freed`,
     parameters: [workerId, limit, quarantineAfterClaims],
