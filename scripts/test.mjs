@@ -11,12 +11,14 @@ const directory = await mkdtemp(join(tmpdir(), "pawl-report-"));
 const report = join(directory, "report.json");
 const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
 const code = await run(["node_modules/vitest/vitest.mjs", "run", ...reporters, ...process.argv.slice(2)]);
-const { passed, failed, skipped } = await readCounts();
+const { passed, skipped, ...counts } = await readCounts();
 await rm(directory, { recursive: true, force: true });
 
+// An error outside of the tests, such as a rejected promise that nobody awaits, fails the run but no test.
+const failed = code !== 0 && counts.failed === 0 && passed > 0 ? 1 : counts.failed;
 if (passed + failed === 0) console.error("No test ran.");
-else if (code !== 0 && failed === 0) console.error("Errors outside of the tests; see above.");
-process.exitCode = code === 0 && failed === 0 && passed > 0 ? 0 : 1;
+else if (failed > counts.failed) console.error("Errors outside of the tests count as one failure; see above.");
+process.exitCode = passed > 0 && failed === 0 ? 0 : 1;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 
 /** What the runner's report says; nothing where it wrote none. */

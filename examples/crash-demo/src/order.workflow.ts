@@ -54,7 +54,7 @@ export const processOrder = defineWorkflow({
       "reserve-stock",
       work(ledger, 300, () => items),
     );
-    const [price, tax, shipping] = await ctx.all<[number, number, number]>([
+    const [price, tax, shipping] = await ctx.all([
       () =>
         ctx.step(
           "price",

@@ -37,7 +37,7 @@ export function addShowCommand(program: Command): void {
         const handle = pawl.handle(id);
         const info = await handle.status();
         const [history, children] = await Promise.all([handle.history(), pawl.list({ parent: id, limit: mostChildren })]);
-        const view = fold(history.map((recorded) => ({ ...recorded, at: recorded.at.getTime(), epoch: 0 })));
+        const view = fold(history);
         const steps = stepsOf(view, history);
         const first = history[0] === undefined ? undefined : plainEvent(history[0].event);
         const input = first?.["input"];

@@ -11,6 +11,4 @@ export const limits = {
   idLength: 200,
   /** Longest delay or sleep: five years, in milliseconds. */
   durationMs: 5 * 365 * 24 * 3_600_000,
-  /** Events in one run. */
-  historyEvents: 50_000,
 } as const;

@@ -1,5 +1,5 @@
 import type { Failure } from "../base/failure.ts";
-import type { RecordedEvent } from "./event.ts";
+import type { Event } from "./event.ts";
 import type { ExecutionState } from "./execution-state.ts";
 import { readPayload } from "./payload.ts";
 
@@ -24,8 +24,15 @@ export interface ExecutionView {
   readonly steps: readonly StepView[];
 }
 
+/** An event as the store or `handle.history()` gives it. */
+export interface FoldableEvent {
+  readonly seq: number;
+  readonly at: number | Date;
+  readonly event: Event;
+}
+
 /** Folds a history, in `seq` order from 1, into what the execution's row must say. Pure; a property test compares the two. */
-export function fold(history: Iterable<RecordedEvent>): ExecutionView {
+export function fold(history: Iterable<FoldableEvent>): ExecutionView {
   let state: ExecutionView["state"] = "running";
   let lastSeq = 0;
   let finishedAt: number | undefined;
@@ -33,7 +40,8 @@ export function fold(history: Iterable<RecordedEvent>): ExecutionView {
   let failure: Failure | undefined;
   let reason: string | undefined;
   const steps = new Map<number, StepView>();
-  for (const { seq, at, event } of history) {
+  for (const { seq, at: time, event } of history) {
+    const at = Number(time);
     lastSeq = seq;
     switch (event.type) {
       case "StepStarted":

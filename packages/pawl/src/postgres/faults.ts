@@ -22,6 +22,8 @@ const brokenConnection =
 
 export function classifyFault(error: unknown): Fault {
   if (!(error instanceof Error)) return { kind: "permanent" };
+  // Drizzle hands the driver's error on as a cause.
+  if (!("code" in error) && error.cause instanceof Error) return classifyFault(error.cause);
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (retryable.has(code)) return { kind: "retry" };
   if (ambiguous.has(code) || code.startsWith("08") || code === "58030" || code === "XX000") return { kind: "unknown" };

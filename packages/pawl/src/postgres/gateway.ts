@@ -43,22 +43,32 @@ export class TransactionGateway {
 
   /** @throws the database's error when sending again cannot help; `Closed` once the store is closing */
   async send<Row>(transaction: Transaction<Row>): Promise<Sent<Row>> {
+    const { result, repeated } = await this.#repeat(transaction.name, () => this.#connections.run(transaction));
+    return { rows: result, repeated };
+  }
+
+  /** The same care for reads that are not among the prepared statements. */
+  async read<Result>(name: string, ask: () => Promise<Result>): Promise<Result> {
+    return (await this.#repeat(name, ask)).result;
+  }
+
+  async #repeat<Result>(name: string, attempt: () => Promise<Result>): Promise<{ readonly result: Result; readonly repeated: boolean }> {
     let repeated = false;
-    for (let attempt = 0; ; attempt++) {
+    for (let failures = 0; ; failures++) {
       try {
-        if (this.#intercept === undefined) return { rows: await this.#connections.run(transaction), repeated };
-        await this.#intercept(transaction.name, "before");
-        const rows = await this.#connections.run(transaction);
-        await this.#intercept(transaction.name, "after");
-        return { rows, repeated };
+        if (this.#intercept === undefined) return { result: await attempt(), repeated };
+        await this.#intercept(name, "before");
+        const result = await attempt();
+        await this.#intercept(name, "after");
+        return { result, repeated };
       } catch (error) {
         const fault = classifyFault(error);
         if (fault.kind === "permanent") throw error;
         if (fault.kind === "unknown") repeated = true;
         if (this.#closing.signal.aborted) throw new Closed("The store");
-        this.#warn(transaction.name, error);
-        if (fault.kind === "unknown") await this.#onOutage?.().catch((outage: unknown) => this.#warn(transaction.name, outage));
-        const longest = Math.min(firstWaitMs * 2 ** Math.min(attempt, 20), longestWaitMs);
+        this.#warn(name, error);
+        if (fault.kind === "unknown") await this.#onOutage?.().catch((outage: unknown) => this.#warn(name, outage));
+        const longest = Math.min(firstWaitMs * 2 ** Math.min(failures, 20), longestWaitMs);
         try {
           await wait(longest / 2 + (Math.random() * longest) / 2, undefined, { signal: this.#closing.signal });
         } catch {

@@ -3,11 +3,13 @@ import { toBinary } from "./parameters.ts";
 import type { Connections, Transaction } from "./transaction.ts";
 
 /**
- * Planner settings of connections that run the hot statements. Their plans must not depend on table sizes or statistics:
- * rows are reached one by one through primary keys, never by hashing or scanning a table (see statements/commit.ts).
+ * Planner settings of connections that run the named transactions. A plan is made once per connection and must be good for
+ * tables of any size, so it must not depend on statistics: a table that was analysed while nearly empty would be joined row
+ * by row for ever after. The statements reach every table through an index condition (`= ANY(array)` or a correlated
+ * subquery), and what joins there are, are hashed. A test reads the plans.
  */
 export const plannerSettings =
-  "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
+  "SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
 /** Connections to a PostgreSQL server, for the named transactions. */
 export class PgConnections implements Connections {

@@ -115,11 +115,11 @@ export class PostgresStore implements Store {
   }
 
   deadWorkersWithClaims(): Promise<readonly string[]> {
-    return this.#queries.deadWorkersWithClaims();
+    return this.#gateway.read("dead-workers-with-claims", () => this.#queries.deadWorkersWithClaims());
   }
 
   neighbours(host: string): Promise<readonly LiveWorker[]> {
-    return this.#queries.neighbours(host);
+    return this.#gateway.read("neighbours", () => this.#queries.neighbours(host));
   }
 
   async readInboxes(runIds: readonly string[]): Promise<readonly Inbox[]> {
@@ -171,11 +171,11 @@ export class PostgresStore implements Store {
   }
 
   outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
-    return this.#queries.outcomes(namespace, executionIds);
+    return this.#gateway.read("outcomes", () => this.#queries.outcomes(namespace, executionIds));
   }
 
   describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined> {
-    return this.#queries.describe(namespace, executionId);
+    return this.#gateway.read("describe", () => this.#queries.describe(namespace, executionId));
   }
 
   async history(runId: string, afterSeq: number, limit: number): Promise<readonly RecordedEvent[]> {
@@ -183,23 +183,23 @@ export class PostgresStore implements Store {
   }
 
   list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
-    return this.#queries.list(filter);
+    return this.#gateway.read("list", () => this.#queries.list(filter));
   }
 
   workers(namespace: string): Promise<readonly WorkerSummary[]> {
-    return this.#queries.workers(namespace);
+    return this.#gateway.read("workers", () => this.#queries.workers(namespace));
   }
 
   databaseFacts(): Promise<DatabaseFacts> {
-    return this.#queries.databaseFacts();
+    return this.#gateway.read("database-facts", () => this.#queries.databaseFacts());
   }
 
   backlog(namespace: string): Promise<readonly Backlog[]> {
-    return this.#queries.backlog(namespace);
+    return this.#gateway.read("backlog", () => this.#queries.backlog(namespace));
   }
 
   stranded() {
-    return this.#queries.stranded();
+    return this.#gateway.read("stranded", () => this.#queries.stranded());
   }
 
   hint(hint: Hint): void {

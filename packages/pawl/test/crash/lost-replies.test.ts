@@ -28,13 +28,11 @@ afterEach(async () => {
 });
 
 /** Everything a client and a worker do, through the proxy; then closes, and a second worker finishes what was given back. */
-async function runWorkload(name: string, swallow: Swallow): Promise<void> {
-  const ledger = join(directory.path, name);
+async function runWorkload(namespace: string, swallow: Swallow): Promise<void> {
+  const ledger = join(directory.path, namespace);
   const workflows = makeWorkflows(ledger);
   proxy.swallow = swallow;
   proxy.seen.clear();
-
-  const namespace = name;
   const pawl = await openPawl({ url: proxy.url, migrate: false, namespace, poolSize: 3, logger: silentLogger });
   await pawl.worker({ workflows: Object.values(workflows), pollInterval: 100 });
   await drive(pawl, workflows, () => {});
@@ -71,7 +69,7 @@ async function runWorkload(name: string, swallow: Swallow): Promise<void> {
   // The cancelled one; the resumed run begins before its request, which stays with the past run.
   expect(requests.map(({ n }) => n)).toEqual([1]);
 
-  const recorded = await recordedSteps(database.url);
+  const recorded = await recordedSteps(database.url, namespace);
   const problems: string[] = [];
   for (const [key, count] of countByStep(await readLedger(ledger))) {
     const records = recorded.attempts.get(key)?.size ?? 0;

@@ -37,12 +37,13 @@ export interface RecordedSteps {
   readonly attempts: ReadonlyMap<string, ReadonlySet<number>>;
 }
 
-export async function recordedSteps(url: string): Promise<RecordedSteps> {
+export async function recordedSteps(url: string, namespace = "default"): Promise<RecordedSteps> {
   const rows = await query<{ execution_id: string; type: string; name: string; attempt: number }>(
     url,
     `SELECT x.execution_id, h.type, h.data::jsonb ->> 'name' AS name, (h.data::jsonb ->> 'attempt')::int AS attempt
-FROM pawl.history h JOIN (SELECT run_id, execution_id FROM pawl.executions UNION ALL SELECT run_id, execution_id FROM pawl.past_runs) x USING (run_id)
-WHERE h.type IN ('StepCompleted', 'StepFailed', 'StepAttemptFailed')`,
+FROM pawl.history h JOIN (SELECT run_id, namespace, execution_id FROM pawl.executions UNION ALL SELECT run_id, namespace, execution_id FROM pawl.past_runs) x USING (run_id)
+WHERE x.namespace = $1 AND h.type IN ('StepCompleted', 'StepFailed', 'StepAttemptFailed')`,
+    [namespace],
   );
   const settled = new Set<string>();
   const attempts = new Map<string, Set<number>>();

@@ -25,10 +25,9 @@ export const suspectFromClaims = 2;
 /** The first tasks of each queue, read in index order; one `= ANY(queues)` would read and sort every task that is due. */
 function due(which: string, limit: string): string {
   return `SELECT d.run_id FROM unnest($2::text[]) AS queue(name) CROSS JOIN LATERAL (
-  SELECT q.run_id, q.visible_at FROM tasks q JOIN executions x ON x.run_id = q.run_id
+  SELECT q.run_id, q.visible_at FROM tasks q
   WHERE q.namespace = $1 AND q.task_queue = queue.name AND q.visible_at <= (SELECT now FROM t) AND q.definition = ANY($3::text[]) AND ${which}
-   AND x.worker_id IS NULL AND x.state IN ('pending', 'running')
-  ORDER BY q.visible_at LIMIT ${limit} FOR UPDATE OF q, x SKIP LOCKED) AS d
+  ORDER BY q.visible_at LIMIT ${limit} FOR UPDATE SKIP LOCKED) AS d
  ORDER BY d.visible_at LIMIT ${limit}`;
 }
 
@@ -39,8 +38,7 @@ function due(which: string, limit: string): string {
  * A claim takes a batch, and a batch dies together with the one that kills the worker. So suspects are claimed one at a time
  * and only by workers that run no other: then only the culprit's third death is its own.
  *
- * Locks: task and execution together, skipping what others hold: it never waits, so it can be in no deadlock. Order is by
- * visible_at. The task row is deleted, not updated: the queue table stays narrow and its index short. Indexes: tasks_claim, tasks_suspects.
+ * Locks: tasks by visible_at, then executions, skipping what others hold: it never waits, so it can be in no deadlock. The task row is deleted, not updated: the queue table stays narrow and its index short. Indexes: tasks_claim, tasks_suspects.
  */
 export function claim(request: ClaimRequest): Transaction<ClaimRow> {
   return {
@@ -48,16 +46,20 @@ export function claim(request: ClaimRequest): Transaction<ClaimRow> {
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
 ordinary AS MATERIALIZED (${due("NOT q.suspect", "$4::int")}),
 suspects AS MATERIALIZED (${due("q.suspect AND $6::bool", "1")}),
-picked AS MATERIALIZED (SELECT run_id FROM ordinary UNION ALL SELECT run_id FROM suspects),
-removed AS (DELETE FROM tasks q USING picked p WHERE q.run_id = p.run_id),
+picked AS MATERIALIZED (
+ SELECT run_id FROM executions
+ WHERE run_id = ANY(ARRAY(SELECT run_id FROM ordinary UNION ALL SELECT run_id FROM suspects)) AND worker_id IS NULL AND state IN ('pending', 'running')
+ ORDER BY run_id FOR UPDATE SKIP LOCKED),
+removed AS (DELETE FROM tasks WHERE run_id = ANY(ARRAY(SELECT run_id FROM picked))),
 claimed AS (
  UPDATE executions e SET worker_id = $5::uuid, epoch = e.epoch + 1, claims = e.claims + 1, state = 'running', waiting_for = NULL,
   started_at = coalesce(e.started_at, (SELECT now FROM t))
- FROM picked p WHERE e.run_id = p.run_id
+ WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked))
  RETURNING e.run_id, e.claims > ${suspectFromClaims} AS suspect, e.execution_id, e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.parent_run_id, e.parent_position)
-SELECT c.*, h.data AS started_data, (extract(epoch FROM h.at) * 1000)::float8 AS started_at,
+SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1) AS started_data,
+ (SELECT (extract(epoch FROM h.at) * 1000)::float8 FROM history h WHERE h.run_id = c.run_id AND h.seq = 1) AS started_at,
  (extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS now
-FROM claimed c JOIN history h ON h.run_id = c.run_id AND h.seq = 1`,
+FROM claimed c`,
     parameters: [request.namespace, texts(request.taskQueues), texts(request.definitions), request.limit, request.workerId, request.suspects],
   };
 }

@@ -34,13 +34,13 @@ locked AS MATERIALIZED (
  ORDER BY e.run_id FOR UPDATE),
 closed AS (
  UPDATE executions e SET state = $3, epoch = e.epoch + 1, worker_id = NULL, last_seq = e.last_seq + 1, finished_at = (SELECT now FROM t), waiting_for = NULL
- FROM locked l WHERE e.run_id = l.run_id AND e.run_id = (SELECT run_id FROM target) AND l.state = ANY($4::text[])
+ WHERE e.run_id = (SELECT l.run_id FROM locked l WHERE l.run_id = (SELECT run_id FROM target) AND l.state = ANY($4::text[]))
  RETURNING e.run_id, e.epoch, e.last_seq, e.state, e.parent_run_id, e.parent_position),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data) SELECT run_id, last_seq, epoch, (SELECT now FROM t), $5, $6 FROM closed),
 woken AS (
- UPDATE executions p SET inbox_seq = p.inbox_seq + 1 FROM closed c
- WHERE p.run_id = c.parent_run_id AND p.state IN ('pending', 'running', 'paused', 'quarantined')
+ UPDATE executions p SET inbox_seq = p.inbox_seq + 1
+ WHERE p.run_id = (SELECT parent_run_id FROM closed) AND p.state IN ('pending', 'running', 'paused', 'quarantined')
  RETURNING p.run_id, p.worker_id, p.state, p.namespace, p.task_queue, p.workflow, p.version),
 sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)

@@ -8,13 +8,11 @@ import type { Transaction } from "../transaction.ts";
  * starts executions, sends and consumes messages, queues what became claimable.
  *
  * Fence: an append changes a row only where epoch, last_seq and state are what its owner expects; its events, starts and
- * messages hang on that row having changed. Lock order: executions by run_id (the input is sorted and joined by nested
- * loop), then history, tasks, inbox. Indexes: executions_pkey for every row, unique indexes for starts.
+ * messages hang on that row having changed. Lock order: executions by run_id (index order), then history, tasks, inbox. Indexes: executions_pkey for every row, unique indexes for starts.
  *
- * Plans: unnest() is estimated at a fixed handful of rows, so a generic plan may hash-join it against a whole table. The
- * connections that run this switch hash and merge joins off, which leaves nested loops over executions_pkey; and membership
- * tests are written `(x IN (SELECT ...)) IS TRUE`, which PostgreSQL hashes as a subplan instead of joining. The text is
- * made of the parts that the batch needs, because each unused data-modifying part would cost some 20 us per commit.
+ * Plans (see plannerSettings): executions are reached by `run_id = ANY(...)` in index order, which is also the lock order, and
+ * hash-joined with the input; membership tests are written `(x IN (SELECT ...)) IS TRUE`, which PostgreSQL hashes as a subplan.
+ * The text is made of the parts that the batch needs, because each unused data-modifying part would cost some 20 us.
  */
 export interface CommitRow {
   /** Database time of the commit, milliseconds. */
@@ -128,8 +126,9 @@ function sortStarts(batch: CommitBatch): readonly StartOperation[] {
 function updated(parts: Parts, targets: readonly Target[], commitId: string, delivers: boolean): string {
   const of = <Value>(read: (append: AppendOperation) => Value, otherwise: Value): Value[] =>
     targets.map(({ append }) => (append === undefined ? otherwise : read(append)));
+  const runIds = `${parts.add(uuids(targets.map((target) => target.runId)))}::uuid[]`;
   const columns = [
-    [`${parts.add(uuids(targets.map((target) => target.runId)))}::uuid[]`, "run_id"],
+    [runIds, "run_id"],
     // No claim has epoch -1: a row that only receives messages is never taken for its owner's.
     [`${parts.add(integers(of((append) => append.epoch, -1)))}::int[]`, "epoch"],
     [`${parts.add(integers(of((append) => append.expectedSeq, 0)))}::int[]`, "expected_seq"],
@@ -161,7 +160,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, del
   return `updated AS (
  UPDATE executions e SET ${sets.join(", ")}
  FROM unnest(${columns.map(([array]) => array).join(", ")}) WITH ORDINALITY AS i(${columns.map(([, name]) => name).join(", ")}, ord)
- WHERE e.run_id = i.run_id AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
+ WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
  RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, i.release, i.wake_at,
   ${delivers ? "i.delivered" : "0"} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
 }
@@ -244,9 +243,10 @@ function sent(parts: Parts, messages: readonly { readonly message: Message; read
 }
 
 function consumedPart(parts: Parts, consumed: readonly { readonly runId: string; readonly messageId: string }[]): string {
+  const runIds = `${parts.add(uuids(consumed.map(({ runId }) => runId)))}::uuid[]`;
   return `consumed AS (
- DELETE FROM inbox x USING unnest(${parts.add(uuids(consumed.map(({ runId }) => runId)))}::uuid[], ${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]) AS c(run_id, message_id)
- WHERE x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
+ DELETE FROM inbox x USING unnest(${runIds}, ${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]) AS c(run_id, message_id)
+ WHERE x.run_id = ANY(${runIds}) AND x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
 }
 
 /** Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed. */

@@ -8,10 +8,10 @@ import type { Transaction } from "../transaction.ts";
 export function expireWorkers(gone: readonly string[]): Transaction<{ readonly id: string }> {
   return {
     name: "expire-workers",
-    text: `UPDATE workers w SET state = 'dead', ended_at = current_time_of_pawl()
-FROM (SELECT id FROM workers WHERE state = 'live' AND (lease_until < current_time_of_pawl() OR id = ANY($1::uuid[]))
- ORDER BY id FOR UPDATE SKIP LOCKED) AS ended
-WHERE w.id = ended.id AND w.state = 'live' RETURNING w.id`,
+    text: `WITH ended AS MATERIALIZED (
+ SELECT id FROM workers WHERE state = 'live' AND (lease_until < current_time_of_pawl() OR id = ANY($1::uuid[])) ORDER BY id FOR UPDATE SKIP LOCKED)
+UPDATE workers SET state = 'dead', ended_at = current_time_of_pawl()
+WHERE id = ANY(ARRAY(SELECT id FROM ended)) AND state = 'live' RETURNING id`,
     parameters: [uuids(gone)],
   };
 }

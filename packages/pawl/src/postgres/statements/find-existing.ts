@@ -9,9 +9,10 @@ export function findExisting(starts: readonly StartOperation[]): Transaction<Exi
   return {
     name: "find-existing",
     text: `WITH s AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS s(run_id, namespace, execution_id, workflow, idempotency_key))
-SELECT s.run_id AS wanted, ${columns} FROM s JOIN executions e ON e.namespace = s.namespace AND e.execution_id = s.execution_id
+SELECT s.run_id AS wanted, ${columns} FROM s JOIN executions e ON e.namespace = s.namespace AND e.execution_id = s.execution_id AND e.namespace = ANY($2::text[]) AND e.execution_id = ANY($3::text[])
 UNION ALL
 SELECT s.run_id AS wanted, ${columns} FROM s JOIN executions e ON e.namespace = s.namespace AND e.workflow = s.workflow AND e.idempotency_key = s.idempotency_key
+ AND e.namespace = ANY($2::text[]) AND e.workflow = ANY($4::text[]) AND e.idempotency_key = ANY($5::text[])
 WHERE s.idempotency_key IS NOT NULL`,
     parameters: [
       uuids(starts.map((start) => start.runId)),

@@ -17,7 +17,7 @@ export function readHistories(runIds: readonly string[]): Transaction<HistoryRow
   return {
     name: "read-histories",
     text: `SELECT h.run_id, h.seq, h.epoch, (extract(epoch FROM h.at) * 1000)::float8 AS at, h.type, h.data
-FROM unnest($1::uuid[]) AS r(run_id) JOIN history h ON h.run_id = r.run_id ORDER BY h.run_id, h.seq`,
+FROM history h WHERE h.run_id = ANY($1::uuid[]) ORDER BY h.run_id, h.seq`,
     parameters: [uuids(runIds)],
   };
 }
@@ -44,8 +44,8 @@ export function readInboxes(runIds: readonly string[]): Transaction<InboxRow> {
   return {
     name: "read-inboxes",
     text: `SELECT e.run_id, e.inbox_seq, x.message_id, x.type, x.data
-FROM unnest($1::uuid[]) AS r(run_id) JOIN executions e ON e.run_id = r.run_id LEFT JOIN inbox x ON x.run_id = e.run_id
-ORDER BY e.run_id, x.ordinal`,
+FROM executions e LEFT JOIN inbox x ON x.run_id = e.run_id AND x.run_id = ANY($1::uuid[])
+WHERE e.run_id = ANY($1::uuid[]) ORDER BY e.run_id, x.ordinal`,
     parameters: [uuids(runIds)],
   };
 }
@@ -55,7 +55,7 @@ export function lostClaims(claims: readonly { readonly runId: string; readonly e
   return {
     name: "lost-claims",
     text: `SELECT c.run_id FROM unnest($1::uuid[], $2::int[]) AS c(run_id, epoch)
-LEFT JOIN executions e ON e.run_id = c.run_id WHERE e.epoch IS DISTINCT FROM c.epoch OR e.worker_id IS NULL`,
+LEFT JOIN executions e ON e.run_id = c.run_id AND e.run_id = ANY($1::uuid[]) WHERE e.epoch IS DISTINCT FROM c.epoch OR e.worker_id IS NULL`,
     parameters: [uuids(claims.map(({ runId }) => runId)), integers(claims.map(({ epoch }) => epoch))],
   };
 }
@@ -64,9 +64,9 @@ LEFT JOIN executions e ON e.run_id = c.run_id WHERE e.epoch IS DISTINCT FROM c.e
 export function findCommitted(runIds: readonly string[], seqs: readonly number[], commitId: string): Transaction<{ readonly run_id: string; readonly epoch: number; readonly at: number }> {
   return {
     name: "find-committed",
-    text: `SELECT e.run_id, e.epoch, (extract(epoch FROM coalesce(h.at, current_time_of_pawl())) * 1000)::float8 AS at
-FROM unnest($1::uuid[], $2::int[]) AS c(run_id, seq) JOIN executions e ON e.run_id = c.run_id AND e.commit_id = $3::bigint
-LEFT JOIN history h ON h.run_id = c.run_id AND h.seq = c.seq`,
+    text: `SELECT e.run_id, e.epoch,
+ (extract(epoch FROM coalesce((SELECT h.at FROM history h WHERE h.run_id = c.run_id AND h.seq = c.seq), current_time_of_pawl())) * 1000)::float8 AS at
+FROM unnest($1::uuid[], $2::int[]) AS c(run_id, seq) JOIN executions e ON e.run_id = c.run_id AND e.run_id = ANY($1::uuid[]) AND e.commit_id = $3::bigint`,
     parameters: [uuids(runIds), integers(seqs), commitId],
   };
 }

@@ -14,7 +14,7 @@ export function release(workerId: string, keep: readonly string[]): Transaction<
  SELECT run_id FROM executions WHERE worker_id = $1::uuid AND NOT (run_id = ANY($2::uuid[])) ORDER BY run_id FOR UPDATE),
 freed AS (
  UPDATE executions e SET worker_id = NULL, epoch = e.epoch + 1, claims = greatest(e.claims - 1, 0)
- FROM picked p WHERE e.run_id = p.run_id AND e.worker_id = $1::uuid
+ WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND e.worker_id = $1::uuid
  RETURNING e.run_id, e.claims, e.namespace, e.task_queue, e.workflow, e.version),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition, suspect)

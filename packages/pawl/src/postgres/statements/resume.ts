@@ -22,18 +22,18 @@ archived AS (
  SELECT run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at FROM old),
 kept AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
- SELECT $3::uuid, h.seq, h.epoch, h.at, h.type, h.data FROM history h JOIN cut c ON h.run_id = c.run_id WHERE h.seq <= c.seq),
+ SELECT $3::uuid, h.seq, h.epoch, h.at, h.type, h.data FROM history h WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq <= (SELECT seq FROM cut)),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT $3::uuid, c.seq + 1, o.epoch + 1, (SELECT now FROM t), 'ExecutionResumed',
   json_build_object('fromRunId', o.run_id, 'fromState', o.state)::text FROM old o, cut c),
 moved AS (
- UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = c.seq + 1, claims = 0, commit_id = 0,
+ UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL
- FROM cut c WHERE e.run_id = c.run_id RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
+ WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 children AS (
  UPDATE executions k SET parent_run_id = $3::uuid
- FROM (SELECT x.run_id FROM executions x, old o WHERE x.parent_run_id = o.run_id ORDER BY x.run_id FOR UPDATE OF x) AS held WHERE k.run_id = held.run_id),
+ WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old) ORDER BY x.run_id FOR UPDATE))),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)

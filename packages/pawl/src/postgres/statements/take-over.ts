@@ -28,7 +28,7 @@ freed AS (
  UPDATE executions e SET worker_id = NULL, epoch = e.epoch + 1,
   last_seq = e.last_seq + CASE WHEN e.claims >= $3::int THEN 2 ELSE 1 END,
   state = CASE WHEN e.claims >= $3::int THEN 'quarantined' ELSE 'running' END
- FROM picked p WHERE e.run_id = p.run_id AND e.worker_id = $1::uuid
+ WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND e.worker_id = $1::uuid
  RETURNING e.run_id, e.epoch, e.last_seq, e.claims, e.state, e.namespace, e.task_queue, e.workflow, e.version),
 lost AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
