@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArguments, usage, type Arguments } from "./arguments.ts";
 import { runCaseProcess } from "./case-runner.ts";
@@ -51,6 +51,7 @@ async function once(run: Run, label: string, system: System, caseId: string | nu
 
 async function runRounds(run: Run): Promise<void> {
   const { args } = run;
+  const load = loadavg()[0] ?? 0;
   const selected = cases.filter(({ id, title }) => args.pattern.test(id) || args.pattern.test(title));
   if (selected.length === 0) throw new Error(`No case matches. There are: ${cases.map(({ id }) => id).join(", ")}`);
   const raw: RawLimits[] = [];
@@ -74,6 +75,8 @@ async function runRounds(run: Run): Promise<void> {
   const limits = bestLimits(raw);
   const rows = selected.flatMap((definition) => rowsOf(definition, results.get(definition.id) ?? { pawl: [], dbos: [] }, limits));
   console.log(`\n${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}, ${run.server.description}`);
+  // The systems suffer differently from company: on a busy machine not even the ratios mean anything.
+  console.log(`Load average before the run: ${load.toFixed(2)}${load > cpus().length / 4 ? ", TOO BUSY for figures that mean something" : ""}`);
   console.log(`Medians of ${args.rounds} round(s)${args.quick ? ", quick: the figures mean little" : ""}\n`);
   if (limits !== null) console.log(`${rawLines(limits)}\n`);
   console.log(table(rows));

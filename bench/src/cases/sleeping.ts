@@ -8,6 +8,7 @@ import { exactly } from "../drive.ts";
  */
 const sleepers = 100_000;
 const warmUp = 10_000;
+const block = 5000;
 const hour = 3600;
 
 export const sleeping: Case = {
@@ -23,8 +24,11 @@ export const sleeping: Case = {
     const worker = await context.spawnWorker("worker-1");
     await worker.listen();
     const putToSleep = async (count: number, total: number): Promise<void> => {
-      await exactly(count, 500, async () => await client.start("sleeper", hour));
-      while ((await context.audit()).sleeping < total) await delay(100);
+      // Block by block: this is about what sleeps, not about a long backlog.
+      for (let asleep = total - count + block; asleep <= total; asleep += block) {
+        await exactly(block, 500, async () => await client.start("sleeper", hour));
+        while ((await context.audit()).sleeping < asleep) await delay(20);
+      }
     };
     // The same work first, so that pools, buffers and compiled code are in the memory both times.
     await putToSleep(warmUp, warmUp);

@@ -28,11 +28,11 @@ const step = fc.record({
   end: fc.oneof({ weight: 5, arbitrary: fc.constant("value" as const) }, fc.constant("error" as const)),
 });
 
-export const programs: fc.Arbitrary<Program> = fc.letrec<{ program: Program }>((tie) => {
+const pieces: fc.Arbitrary<Program> = fc.letrec<{ program: Program }>((tie) => {
   const parts = fc.array(tie("program"), { minLength: 1, maxLength: 4 });
   return {
     program: fc.oneof(
-      { depthSize: "medium", maxDepth: 4, withCrossShrink: true },
+      { depthSize: "large", maxDepth: 4, withCrossShrink: true },
       step,
       fc.record({ kind: fc.constant("sleep" as const), ms: fc.integer({ min: 0, max: 5 }) }),
       fc.record({ kind: fc.constant("values" as const) }),
@@ -47,6 +47,11 @@ export const programs: fc.Arbitrary<Program> = fc.letrec<{ program: Program }>((
     ),
   };
 }).program;
+
+/** Several pieces one after the other, so that a history is long; an error ends only its own piece. */
+export const programs: fc.Arbitrary<Program> = fc
+  .array(fc.record({ kind: fc.constant("try" as const), body: pieces, instead: fc.constant<Program>({ kind: "values" }) }), { minLength: 3, maxLength: 8 })
+  .map((parts) => ({ kind: "sequence", parts }));
 
 /** The workflow that runs programs. `newTrace` is called whenever its code begins, live or in replay. */
 export function programWorkflow(newTrace: (executionId: string) => Trace): Workflow<Program, unknown> {

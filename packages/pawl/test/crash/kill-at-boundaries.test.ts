@@ -18,21 +18,8 @@ interface Kill {
   readonly occurrence: number;
 }
 
-/** Boundaries that the script must meet; if one is renamed or never reached any more, the test says so. */
-const expectedNames = [
-  "register-worker",
-  "expire-workers",
-  "take-over",
-  "claim",
-  "read-histories",
-  "read-inboxes",
-  "commit",
-  "request-cancel",
-  "close-execution",
-  "resume",
-  "release",
-  "stop-worker",
-];
+/** Transactions that write. The script must meet them all; if one is renamed or never sent any more, the test says so. */
+const writes = ["register-worker", "expire-workers", "take-over", "claim", "commit", "request-cancel", "close-execution", "resume", "release", "stop-worker"];
 
 const width = 5;
 let template: FreshDatabase;
@@ -147,16 +134,24 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   return { killed: ended.signal === "SIGKILL", lostAttempts };
 }
 
+/** First, last and between. */
 function spread(count: number, kinds: number): number[] {
   return [...new Set(Array.from({ length: kinds }, (_, i) => 1 + Math.round((i * (count - 1)) / Math.max(1, kinds - 1))))];
 }
 
+/** Around a read, only what was written before it matters: one kill before the first, one after the last. */
+function chooseKills(): Kill[] {
+  return Object.entries(counts).flatMap(([boundary, count]) => {
+    const [name, phase] = boundary.split("/") as [string, string];
+    if (!writes.includes(name)) return [{ boundary, occurrence: phase === "before" ? 1 : count }];
+    return spread(count, name === "commit" ? 8 : 3).map((occurrence) => ({ boundary, occurrence }));
+  });
+}
+
 describe("a worker killed with SIGKILL", () => {
-  test("at any transaction boundary loses nothing, and no recorded step runs again", { timeout: 120_000 }, async () => {
-    for (const name of expectedNames) expect(Object.keys(counts), `the script meets ${name}`).toContain(`${name}/before`);
-    const kills: Kill[] = Object.entries(counts).flatMap(([boundary, count]) =>
-      spread(count, boundary.startsWith("commit/") ? 8 : 3).map((occurrence) => ({ boundary, occurrence })),
-    );
+  test("at any transaction boundary loses nothing, and no recorded step runs again", { timeout: 240_000 }, async () => {
+    for (const name of writes) expect(Object.keys(counts), `the script meets ${name}`).toContain(`${name}/before`);
+    const kills = chooseKills();
     let killed = 0;
     let lostAttempts = 0;
     const failures: string[] = [];
@@ -169,16 +164,16 @@ describe("a worker killed with SIGKILL", () => {
         failures.push(`kill ${kill.occurrence} at ${kill.boundary}: ${error instanceof Error ? error.message : String(error)}`);
       }
     });
-    console.log(`${killed} kills at ${Object.keys(counts).length} boundaries; ${lostAttempts} attempts were lost with their process`);
+    console.log(`${killed} kills of ${kills.length} at ${Object.keys(counts).length} boundaries; ${lostAttempts} attempts were lost with their process`);
     expect(failures).toEqual([]);
     // Timing moves the last occurrences: some kills never come.
     expect(killed).toBeGreaterThan(kills.length * 0.8);
     expect(lostAttempts).toBeGreaterThan(0);
   });
 
-  test("as its heartbeat is sent, or after it was answered, loses nothing", async () => {
+  test("as its heartbeat is sent, or after it was answered, loses nothing", { timeout: 120_000 }, async () => {
     let killed = 0;
-    const beats = [1, 2, 3].flatMap((occurrence) => [true, false].map((answered) => ({ occurrence, answered })));
+    const beats = [1, 2].flatMap((occurrence) => [true, false].map((answered) => ({ occurrence, answered })));
     await inParallel(beats, width, async ({ occurrence, answered }) => {
       const proxies: TcpProxy[] = [];
       const outcome = await killAndFinish(`heartbeat-${occurrence}-${answered}`, async (url, ledger, acknowledgements) => {

@@ -10,8 +10,9 @@ import { suspectFromClaims } from "./claim.ts";
 export function release(workerId: string, keep: readonly string[]): Transaction<{ readonly run_id: string }> {
   return {
     name: "release",
-    text: `WITH picked AS MATERIALIZED (
- SELECT run_id FROM executions WHERE worker_id = $1::uuid AND NOT (run_id = ANY($2::uuid[])) ORDER BY run_id FOR UPDATE),
+    text: `WITH held AS MATERIALIZED (SELECT run_id FROM executions WHERE worker_id = $1::uuid AND NOT (run_id = ANY($2::uuid[]))),
+picked AS MATERIALIZED (
+ SELECT run_id FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM held)) AND worker_id = $1::uuid ORDER BY run_id FOR UPDATE),
 freed AS (
  UPDATE executions e SET worker_id = NULL, epoch = e.epoch + 1, claims = greatest(e.claims - 1, 0)
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND e.worker_id = $1::uuid

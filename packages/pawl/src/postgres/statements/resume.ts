@@ -33,7 +33,7 @@ moved AS (
  WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 children AS (
  UPDATE executions k SET parent_run_id = $3::uuid
- WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old) ORDER BY x.run_id FOR UPDATE))),
+ WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old)))),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)

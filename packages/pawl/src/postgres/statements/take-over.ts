@@ -20,10 +20,10 @@ export function takeOver(workerId: string, limit: number): Transaction<TakeOverR
   return {
     name: "take-over",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+held AS MATERIALIZED (
+ SELECT run_id FROM executions WHERE worker_id = $1::uuid AND EXISTS (SELECT 1 FROM workers WHERE id = $1::uuid AND state <> 'live') LIMIT $2::int),
 picked AS MATERIALIZED (
- SELECT run_id FROM executions WHERE worker_id = $1::uuid
-  AND EXISTS (SELECT 1 FROM workers WHERE id = $1::uuid AND state <> 'live')
- ORDER BY run_id LIMIT $2::int FOR UPDATE SKIP LOCKED),
+ SELECT run_id FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM held)) AND worker_id = $1::uuid ORDER BY run_id FOR UPDATE),
 freed AS (
  UPDATE executions e SET worker_id = NULL, epoch = e.epoch + 1,
   last_seq = e.last_seq + CASE WHEN e.claims >= $3::int THEN 2 ELSE 1 END,
