@@ -51,7 +51,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const parts = new Parts();
   const now = "(SELECT now FROM t)";
 
-  parts.with("t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
+  parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
   if (targets.length > 0) parts.with(updated(parts, targets, commitId, messages.length > 0));
   if (starts.length > 0) parts.with(started(parts, starts, targets.length > 0, now));
   parts.with(appended(parts, batch.appends, starts, now));
@@ -63,34 +63,47 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const unclaimed = starts.some((start) => start.claimBy === null);
   if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, now));
 
-  const select = [
-    `SELECT (extract(epoch FROM ${now}) * 1000)::float8 AS at`,
-    targets.length > 0
-      ? `(SELECT CASE WHEN count(*) = ${parts.add(batch.appends.length)}::int THEN NULL ELSE coalesce(array_agg(ord), '{}') END FROM updated WHERE accepted) AS accepted`
-      : "NULL::int[] AS accepted",
-    parks
-      ? "(SELECT array_agg(ord) FROM updated WHERE accepted AND release AND state = 'running' AND NOT parked) AS unparked"
-      : "NULL::int[] AS unparked",
-    starts.length > 0
-      ? `(SELECT CASE WHEN count(*) = ${parts.add(starts.length)}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
-      : "NULL::uuid[] AS started",
-    // Messages that came too late for an execution that ends here.
-    ...(ends ? ["(SELECT count(drop_wakeups(run_id)) FROM updated WHERE accepted AND release AND inbox_seq > 0 AND state NOT IN ('running', 'quarantined')) AS emptied"] : []),
-  ].join(",\n ");
-
+  const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
+  const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const shape = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed].map(Number).join("");
+  let text = textsByShape.get(shape);
+  if (text === undefined) {
+    text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
+    textsByShape.set(shape, text);
+  }
   return {
-    transaction: { name: "commit", shape, text: `${parts.withClause}\n${select}`, parameters: parts.parameters },
+    transaction: { name: "commit", shape, text, parameters: parts.parameters },
     targets: targets.map((target) => target.append),
     starts,
   };
 }
 
+/** One text per shape: making it anew for every commit would cost more than running small ones. */
+const textsByShape = new Map<string, string>();
+
+function selectClause(has: { appendCount: string; startCount: string; hasTargets: boolean; hasStarts: boolean; parks: boolean; ends: boolean; now: string }): string {
+  return [
+    `SELECT (extract(epoch FROM ${has.now}) * 1000)::float8 AS at`,
+    has.hasTargets
+      ? `(SELECT CASE WHEN count(*) = ${has.appendCount}::int THEN NULL ELSE coalesce(array_agg(ord), '{}') END FROM updated WHERE accepted) AS accepted`
+      : "NULL::int[] AS accepted",
+    has.parks
+      ? "(SELECT array_agg(ord) FROM updated WHERE accepted AND release AND state = 'running' AND NOT parked) AS unparked"
+      : "NULL::int[] AS unparked",
+    has.hasStarts
+      ? `(SELECT CASE WHEN count(*) = ${has.startCount}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
+      : "NULL::uuid[] AS started",
+    // Messages that came too late for an execution that ends here.
+    ...(has.ends ? ["(SELECT count(drop_wakeups(run_id)) FROM updated WHERE accepted AND release AND inbox_seq > 0 AND state NOT IN ('running', 'quarantined')) AS emptied"] : []),
+  ].join(",\n ");
+}
+
 class Parts {
   readonly parameters: Parameter[] = [];
-  readonly #ctes: string[] = [];
+  readonly #ctes: (() => string)[] = [];
 
-  with(cte: string): void {
+  /** @param cte makes the text; called only for a shape that has none yet, so parameters must be added before */
+  with(cte: () => string): void {
     this.#ctes.push(cte);
   }
 
@@ -100,7 +113,7 @@ class Parts {
   }
 
   get withClause(): string {
-    return `WITH ${this.#ctes.join(",\n")}`;
+    return `WITH ${this.#ctes.map((cte) => cte()).join(",\n")}`;
   }
 }
 
@@ -123,7 +136,7 @@ function sortStarts(batch: CommitBatch): readonly StartOperation[] {
   return starts.sort((a, b) => (a.executionId < b.executionId ? -1 : 1));
 }
 
-function updated(parts: Parts, targets: readonly Target[], commitId: string, delivers: boolean): string {
+function updated(parts: Parts, targets: readonly Target[], commitId: string, delivers: boolean): () => string {
   const of = <Value>(read: (append: AppendOperation) => Value, otherwise: Value): Value[] =>
     targets.map(({ append }) => (append === undefined ? otherwise : read(append)));
   const runIds = `${parts.add(uuids(targets.map((target) => target.runId)))}::uuid[]`;
@@ -157,7 +170,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, del
     `waiting_for = ${owned(`CASE WHEN ${gone} THEN i.waiting_for END`, "waiting_for")}`,
   ];
   if (delivers) sets.push("inbox_seq = e.inbox_seq + i.delivered");
-  return `updated AS (
+  return () => `updated AS (
  UPDATE executions e SET ${sets.join(", ")}
  FROM unnest(${columns.map(([array]) => array).join(", ")}) WITH ORDINALITY AS i(${columns.map(([, name]) => name).join(", ")}, ord)
  WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
@@ -165,7 +178,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, del
   ${delivers ? "i.delivered" : "0"} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
 }
 
-function started(parts: Parts, starts: readonly StartOperation[], hasAppends: boolean, now: string): string {
+function started(parts: Parts, starts: readonly StartOperation[], hasAppends: boolean, now: string): () => string {
   const columns = [
     [`${parts.add(uuids(starts.map((start) => start.runId)))}::uuid[]`, "run_id"],
     [`${parts.add(texts(starts.map((start) => start.namespace)))}::text[]`, "namespace"],
@@ -180,7 +193,7 @@ function started(parts: Parts, starts: readonly StartOperation[], hasAppends: bo
     [`${parts.add(uuids(starts.map((start) => start.claimBy)))}::uuid[]`, "worker_id"],
     [`${parts.add(texts(starts.map((start) => (start.delayMs > 0 ? String(start.delayMs) : null))))}::text[]`, "delay_ms"],
   ];
-  return `started AS (
+  return () => `started AS (
  INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before)
  SELECT s.run_id, s.namespace, s.execution_id, s.workflow, s.version, s.task_queue, s.idempotency_key, s.parent_run_id, nullif(s.parent_position, 0), s.worker_id,
   (s.worker_id IS NOT NULL)::int, (s.worker_id IS NOT NULL)::int, 1, CASE WHEN s.worker_id IS NULL THEN 'pending' ELSE 'running' END,
@@ -191,7 +204,7 @@ function started(parts: Parts, starts: readonly StartOperation[], hasAppends: bo
  RETURNING run_id, namespace, task_queue, workflow, version, worker_id, not_before)`;
 }
 
-function appended(parts: Parts, appends: readonly AppendOperation[], starts: readonly StartOperation[], now: string): string {
+function appended(parts: Parts, appends: readonly AppendOperation[], starts: readonly StartOperation[], now: string): () => string {
   const runIds: string[] = [];
   const seqs: number[] = [];
   const epochs: number[] = [];
@@ -218,15 +231,22 @@ function appended(parts: Parts, appends: readonly AppendOperation[], starts: rea
     ...(appends.length > 0 ? ["SELECT run_id FROM updated WHERE accepted"] : []),
     ...(starts.length > 0 ? ["SELECT run_id FROM started"] : []),
   ].join(" UNION ALL ");
-  return `appended AS (
+  const columns = [
+    `${parts.add(uuids(runIds))}::uuid[]`,
+    `${parts.add(integers(seqs))}::int[]`,
+    `${parts.add(integers(epochs))}::int[]`,
+    `${parts.add(texts(types))}::text[]`,
+    `${parts.add(texts(data))}::text[]`,
+  ];
+  return () => `appended AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT v.run_id, v.seq, v.epoch, ${now}, v.type, v.data
- FROM unnest(${parts.add(uuids(runIds))}::uuid[], ${parts.add(integers(seqs))}::int[], ${parts.add(integers(epochs))}::int[], ${parts.add(texts(types))}::text[], ${parts.add(texts(data))}::text[])
+ FROM unnest(${columns.join(", ")})
   AS v(run_id, seq, epoch, type, data)
  WHERE (v.run_id IN (${written})) IS TRUE)`;
 }
 
-function sent(parts: Parts, messages: readonly { readonly message: Message; readonly sender: string }[]): string {
+function sent(parts: Parts, messages: readonly { readonly message: Message; readonly sender: string }[]): () => string {
   const columns = [
     `${parts.add(uuids(messages.map(({ sender }) => sender)))}::uuid[]`,
     `${parts.add(uuids(messages.map(({ message }) => message.toRunId)))}::uuid[]`,
@@ -234,7 +254,7 @@ function sent(parts: Parts, messages: readonly { readonly message: Message; read
     `${parts.add(texts(messages.map(({ message }) => message.type)))}::text[]`,
     `${parts.add(texts(messages.map(({ message }) => message.data)))}::text[]`,
   ];
-  return `sent AS (
+  return () => `sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)
  SELECT m.run_id, m.message_id, m.type, m.data FROM unnest(${columns.join(", ")}) AS m(sender, run_id, message_id, type, data)
  WHERE (m.sender IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE
@@ -242,15 +262,16 @@ function sent(parts: Parts, messages: readonly { readonly message: Message; read
  ON CONFLICT DO NOTHING)`;
 }
 
-function consumedPart(parts: Parts, consumed: readonly { readonly runId: string; readonly messageId: string }[]): string {
+function consumedPart(parts: Parts, consumed: readonly { readonly runId: string; readonly messageId: string }[]): () => string {
   const runIds = `${parts.add(uuids(consumed.map(({ runId }) => runId)))}::uuid[]`;
-  return `consumed AS (
- DELETE FROM inbox x USING unnest(${runIds}, ${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]) AS c(run_id, message_id)
+  const messageIds = `${parts.add(texts(consumed.map(({ messageId }) => messageId)))}::text[]`;
+  return () => `consumed AS (
+ DELETE FROM inbox x USING unnest(${runIds}, ${messageIds}) AS c(run_id, message_id)
  WHERE x.run_id = ANY(${runIds}) AND x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
 }
 
 /** Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed. */
-function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): string {
+function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): () => string {
   const sources: string[] = [];
   if (fromUpdated) {
     sources.push(`SELECT run_id, CASE WHEN delivered > 0 THEN ${now} ELSE wake_at END, namespace, task_queue, workflow || '@' || version
@@ -259,7 +280,7 @@ function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): st
   if (fromStarted) {
     sources.push(`SELECT run_id, coalesce(not_before, ${now}), namespace, task_queue, workflow || '@' || version FROM started WHERE worker_id IS NULL`);
   }
-  return `queued AS (
+  return () => `queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  ${sources.join("\n UNION ALL ")}
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))`;
