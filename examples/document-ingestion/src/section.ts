@@ -51,7 +51,6 @@ export class SectionBuilder implements SectionSink {
 }
 
 // PostgreSQL refuses NUL in text, and the other controls and invisible marks would make equal words differ.
-// oxlint-disable-next-line no-control-regex
 const invisible = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u00ad\u200b\u2060\ufeff]/g;
 const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 

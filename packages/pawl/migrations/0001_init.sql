@@ -17,6 +17,8 @@ CREATE TABLE workers (
 	pid_started text NOT NULL,
 	task_queues text[] NOT NULL,
 	definitions text[] NOT NULL,
+	-- The task queue that each of them names, in the same order: where a start by name puts it.
+	definition_queues text[] NOT NULL,
 	concurrency integer NOT NULL,
 	started_at timestamptz NOT NULL,
 	ended_at timestamptz

@@ -54,7 +54,6 @@ function decodeAs(encoding: string, bytes: Uint8Array): string {
 
 /** More than one character in a hundred is a control that text does not have (C1 controls: bytes Windows-1252 leaves undefined). */
 function looksBinary(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex
   const controls = text.match(/[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f-\u0084\u0086-\u009f\ufffe\uffff]/g)?.length ?? 0;
   return controls > 0 && (controls > text.length / 100 || text.includes("\u0000"));
 }

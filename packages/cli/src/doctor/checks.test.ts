@@ -10,7 +10,7 @@ const worker: WorkerSummary = {
   host: "h",
   pid: 1,
   taskQueues: ["default"],
-  definitions: ["greet@1"],
+  definitionQueues: [], definitions: ["greet@1"],
   concurrency: 1,
   startedAt: 0,
   leaseUntil: 0,

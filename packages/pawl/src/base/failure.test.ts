@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExecutionNotFound, NonRetryable } from "./errors.ts";
-import { type Failure, toError, toFailure } from "./failure.ts";
+import type { Failure } from "./failure.ts";
+import { toError, toFailure } from "./values.ts";
 import { limits } from "./limits.ts";
 import { decodeValue, encodeValue } from "./values.ts";
 
@@ -75,7 +76,7 @@ describe("toFailure", () => {
   });
 
   test("cuts errors that hold themselves or each other in fields", () => {
-    const error = Object.assign(new Error("x"), { self: null as unknown, list: [] as unknown[] });
+    const error = Object.assign(new Error("x"), { self: null as unknown, list: [] });
     error.self = error;
     error.list.push(error, error);
     const failure = toFailure(error);

@@ -1,7 +1,6 @@
-import { types } from "node:util";
 import { NonRetryable } from "./errors.ts";
+import { isError } from "./is-error.ts";
 import { limits } from "./limits.ts";
-import { decodeValue, encodeValue } from "./values.ts";
 
 /** A thrown value as data: what a history stores and what comes back as an Error on every replay. */
 export interface Failure {
@@ -25,31 +24,25 @@ const FIELDS_NESTING = 2;
 
 const builtIns: Readonly<Record<string, new (message: string) => Error>> = { TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError };
 
-/** How deep the current call is inside `fieldsOf`: encoding the fields comes back to `toFailure` for errors in them. */
+/** How deep the current call is inside `fieldsOf`: encoding the fields comes back here for errors in them. */
 let nesting = 0;
 
-/** Whether a value is an Error of any class and realm. Never throws. */
-export function isError(value: unknown): value is Error {
-  if (typeof value !== "object" || value === null) return false;
-  try {
-    return types.isNativeError(value) || value instanceof Error;
-  } catch {
-    return false; // A Proxy in the prototype chain.
-  }
-}
+/** Stores and restores the fields of an error. Values may hold errors and errors values: `values.ts` ties the two together. */
+export type EncodeFields = (fields: object) => string;
+export type DecodeFields = (text: string) => unknown;
 
 /** Anything thrown as a Failure. Never throws; what cannot be read or stored is left out, long texts are cut. */
-export function toFailure(thrown: unknown): Failure {
-  return failureOf(thrown, []);
+export function makeFailure(thrown: unknown, encode: EncodeFields): Failure {
+  return failureOf(thrown, [], encode);
 }
 
 /** The Error of a failure, equal on the first run and on every replay; built-in classes come back as themselves. */
-export function toError(failure: Failure): Error {
-  const fields = failure.fields === undefined ? {} : (decodeValue(failure.fields) as Record<string, unknown>);
+export function makeError(failure: Failure, decode: DecodeFields): Error {
+  const fields = failure.fields === undefined ? {} : (decode(failure.fields) as Record<string, unknown>);
   const error = newError(failure.name, failure.message);
   if (error.name !== failure.name) define(error, "name", failure.name, false);
   define(error, "stack", failure.stack, false);
-  if (failure.cause !== undefined) define(error, "cause", toError(failure.cause), false);
+  if (failure.cause !== undefined) define(error, "cause", makeError(failure.cause, decode), false);
   if (failure.code !== undefined) define(error, "code", failure.code, true);
   if (failure.nonRetryable) define(error, "nonRetryable", true, true);
   for (const [key, value] of Object.entries(fields)) {
@@ -75,7 +68,7 @@ function define(error: Error, key: string, value: unknown, enumerable: boolean):
 }
 
 /** `effects` are the errors that this one is the cause of, outermost first. */
-function failureOf(thrown: unknown, effects: readonly object[]): Failure {
+function failureOf(thrown: unknown, effects: readonly object[], encode: EncodeFields): Failure {
   if (typeof thrown === "string") return { name: "Error", message: cut(thrown) };
   if (typeof thrown === "function") return { name: "Error", message: "a function was thrown" };
   if (typeof thrown !== "object" || thrown === null) return { name: "Error", message: cut(`${String(thrown)} was thrown`) };
@@ -91,10 +84,10 @@ function failureOf(thrown: unknown, effects: readonly object[]): Failure {
   if (isCode(code)) failure.code = typeof code === "string" ? cut(code) : code;
   const cause = read(thrown, "cause");
   const chain = [...effects, thrown];
-  if (cause !== undefined && cause !== null && chain.length <= limits.failureCauses && !chain.includes(cause as object)) {
-    failure.cause = failureOf(cause, chain);
+  if (cause !== undefined && cause !== null && chain.length <= limits.failureCauses && !chain.includes(cause)) {
+    failure.cause = failureOf(cause, chain, encode);
   }
-  const fields = fieldsOf(thrown);
+  const fields = fieldsOf(thrown, encode);
   if (fields !== undefined) failure.fields = fields;
   if (isNonRetryable(thrown)) failure.nonRetryable = true;
   return failure;
@@ -113,7 +106,7 @@ function isNonRetryable(thrown: object): boolean {
   }
 }
 
-function fieldsOf(thrown: object): string | undefined {
+function fieldsOf(thrown: object, encode: EncodeFields): string | undefined {
   if (nesting >= FIELDS_NESTING) return undefined;
   nesting++;
   try {
@@ -122,7 +115,7 @@ function fieldsOf(thrown: object): string | undefined {
       return value === undefined ? [] : [[key, value]];
     });
     if (entries.length === 0) return undefined;
-    return encoded(Object.fromEntries(entries), FIELDS_BYTES) ?? encoded(Object.fromEntries(thinned(entries)), FIELDS_BYTES);
+    return encoded(Object.fromEntries(entries), FIELDS_BYTES, encode) ?? encoded(Object.fromEntries(thinned(entries, encode)), FIELDS_BYTES, encode);
   } catch {
     return undefined; // A Proxy whose traps throw.
   } finally {
@@ -137,19 +130,19 @@ function fieldKeys(thrown: object): string[] {
 }
 
 /** The fields that can be stored, as many as fit. A quarter, because each takes more room in a whole than by itself. */
-function thinned(entries: readonly [string, unknown][]): [string, unknown][] {
+function thinned(entries: readonly [string, unknown][], encode: EncodeFields): [string, unknown][] {
   let room = FIELDS_BYTES / 4;
   return entries.filter(([key, value]) => {
-    const text = encoded({ [key]: value }, room);
+    const text = encoded({ [key]: value }, room, encode);
     if (text === undefined) return false;
     room -= Buffer.byteLength(text);
     return true;
   });
 }
 
-function encoded(fields: object, room: number): string | undefined {
+function encoded(fields: object, room: number, encode: EncodeFields): string | undefined {
   try {
-    const text = encodeValue(fields, "error");
+    const text = encode(fields);
     return text !== "{}" && Buffer.byteLength(text) <= room ? text : undefined;
   } catch {
     return undefined;

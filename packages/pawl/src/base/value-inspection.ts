@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { ValueNotSerializable, ValueTooDeep, ValueTooLarge } from "./errors.ts";
-import { isError } from "./failure.ts";
+import { isError } from "./is-error.ts";
 import { limits } from "./limits.ts";
 
 /** A path in an error message is cut in the middle beyond this many characters. */

@@ -123,7 +123,9 @@ describe("encodeValue", () => {
   });
 
   test("names the path and kind of what cannot be stored", () => {
-    class Money {}
+    class Money {
+      amount = 1;
+    }
     const throwing = Object.defineProperty({}, "a", { enumerable: true, get: () => expect.unreachable() });
     const cyclic: Record<string, unknown> = {};
     cyclic["self"] = [cyclic];

@@ -1,7 +1,8 @@
 import { types } from "node:util";
 import { parse, stringify } from "devalue";
 import { PawlError, ValueNotSerializable, ValueTooLarge } from "./errors.ts";
-import { type Failure, isError, toError, toFailure } from "./failure.ts";
+import { type Failure, makeError, makeFailure } from "./failure.ts";
+import { isError } from "./is-error.ts";
 import { limits } from "./limits.ts";
 import { hasToJson, isPlainObject, ValueInspection } from "./value-inspection.ts";
 
@@ -114,4 +115,14 @@ function plainSize(value: unknown, depth: number, spent: number): number {
     if (size < 0 || size > limits.valueBytes) break;
   }
   return size;
+}
+
+/** Anything thrown as a Failure, its fields stored like values. Never throws. */
+export function toFailure(thrown: unknown): Failure {
+  return makeFailure(thrown, (fields) => encodeValue(fields, "error"));
+}
+
+/** The Error of a failure, equal on the first run and on every replay. */
+export function toError(failure: Failure): Error {
+  return makeError(failure, decodeValue);
 }

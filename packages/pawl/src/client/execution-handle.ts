@@ -1,5 +1,6 @@
 import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, ResultTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
+import { startLongTimer, type LongTimer } from "../base/long-timer.ts";
 import { newUuid } from "../base/ids.ts";
 import type { Event } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
@@ -60,14 +61,14 @@ export class ExecutionHandle<Result = unknown> {
     const isLocal = (): boolean => runId !== undefined && this.#parent.isLocal(runId);
     const { ending, cancel } = this.#parent.results.wait(this.executionId, isLocal, () => new ExecutionNotFound(this.executionId));
     if (timeoutMs === undefined) return resultOf(this.executionId, await ending) as Result;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: LongTimer | undefined;
     const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new ResultTimeout(this.executionId, timeoutMs)), Math.min(timeoutMs, 2 ** 31 - 1));
+      timer = startLongTimer(timeoutMs, () => reject(new ResultTimeout(this.executionId, timeoutMs)));
     });
     try {
       return resultOf(this.executionId, await Promise.race([ending, timeout])) as Result;
     } finally {
-      clearTimeout(timer);
+      timer?.clear();
       cancel();
     }
   }

@@ -58,6 +58,8 @@ export interface LocalWorker {
 }
 
 const mostRows = 1000;
+/** A database that cannot be reached does not hold up closing for longer; what is not acknowledged by then is rejected. */
+const closeTimeoutMs = 10_000;
 
 /** Starts, finds and controls executions. `Pawl.open()` gives one together with a place to run workers. */
 export class PawlClient implements HandleParent {
@@ -176,7 +178,7 @@ export class PawlClient implements HandleParent {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.committer.close();
+    await this.committer.close(closeTimeoutMs);
     this.results.close(new Closed("This Pawl"));
     await this.store.close();
   }
@@ -191,7 +193,7 @@ export class PawlClient implements HandleParent {
     if (existing.workflow !== operation.workflow) {
       throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
     }
-    if (operation.idempotencyKey !== null && existing.executionId !== operation.executionId) {
+    if (operation.idempotencyKey !== null) {
       const [first] = await this.store.history(existing.runId, 0, 1);
       const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
       if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
@@ -205,22 +207,22 @@ export class PawlClient implements HandleParent {
     const live = (await this.store.workers(this.namespace)).filter((worker) => worker.state === "live");
     const known = new Set<string>();
     for (const worker of live) {
-      for (const definition of worker.definitions) {
+      for (const [index, definition] of worker.definitions.entries()) {
         const at = definition.lastIndexOf("@");
         known.add(definition.slice(0, at));
         if (definition.slice(0, at) === name && (version === undefined || definition.slice(at + 1) === version)) {
-          return { name, version: definition.slice(at + 1), taskQueue: worker.taskQueues[0] ?? "default" };
+          return { name, version: definition.slice(at + 1), taskQueue: worker.definitionQueues[index] ?? "default" };
         }
       }
     }
-    throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].sort());
+    throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].toSorted());
   }
 }
 
 function states(state: ExecutionState | readonly ExecutionState[]): readonly ExecutionState[] {
   const list: readonly ExecutionState[] = typeof state === "string" ? [state] : state;
   for (const one of list) {
-    if (!executionStates.includes(one)) throw new OptionInvalid("state", `"${String(one)}" is none of ${executionStates.join(", ")}`);
+    if (!executionStates.includes(one)) throw new OptionInvalid("state", `"${one}" is none of ${executionStates.join(", ")}`);
   }
   return list;
 }

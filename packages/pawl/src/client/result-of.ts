@@ -1,5 +1,5 @@
 import { ExecutionCancelled, ExecutionFailed, ExecutionQuarantined, ExecutionTerminated } from "../base/errors.ts";
-import { toError } from "../base/failure.ts";
+import { toError } from "../base/values.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { Ending } from "./result-hub.ts";
 

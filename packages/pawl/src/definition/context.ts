@@ -15,7 +15,7 @@ export interface StepContext {
   /** What the previous attempt last passed to `heartbeat`, if it failed. */
   readonly lastHeartbeat: unknown;
   /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. */
-  heartbeat(details?: unknown): void;
+  readonly heartbeat: (details?: unknown) => void;
 }
 
 export interface StepOptions {
@@ -57,23 +57,23 @@ export interface WorkflowContext {
   /** Whether a cancel request has reached this execution. */
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */
-  step<Result>(name: string, fn: StepFunction<Result>, options?: StepOptions): Promise<Result>;
+  readonly step: <Result>(name: string, fn: StepFunction<Result>, options?: StepOptions) => Promise<Result>;
   /** Waits durably; costs no memory and survives restarts. */
-  sleep(duration: Duration): Promise<void>;
+  readonly sleep: (duration: Duration) => Promise<void>;
   /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */
-  child<W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options?: ChildOptions): Promise<OutputOf<W>>;
+  readonly child: <W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options?: ChildOptions) => Promise<OutputOf<W>>;
   /** Runs the tasks and gives all results in order; throws the first error. */
-  all<Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions): Promise<Results>;
+  readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */
-  map<Item, Result>(items: readonly Item[], fn: (item: Item, index: number) => Promise<Result>, options?: ConcurrencyOptions): Promise<Result[]>;
+  readonly map: <Item, Result>(items: readonly Item[], fn: (item: Item, index: number) => Promise<Result>, options?: ConcurrencyOptions) => Promise<Result[]>;
   /** Runs the tasks and settles as the first of them settles. The others go on. */
-  race<Results extends readonly unknown[]>(tasks: Tasks<Results>): Promise<Results[number]>;
+  readonly race: <Results extends readonly unknown[]>(tasks: Tasks<Results>) => Promise<Results[number]>;
   /** The time of the latest recorded event: the same on every replay. */
-  now(): Date;
+  readonly now: () => Date;
   /** A number in [0, 1), the same on every replay. Not for secrets. */
-  random(): number;
+  readonly random: () => number;
   /** A version 4 UUID, the same on every replay. Not for secrets. */
-  uuid(): string;
+  readonly uuid: () => string;
   /** Runs clean-up whose durable calls work although the execution was cancelled. */
-  shield<Result>(fn: (ctx: WorkflowContext) => Promise<Result>): Promise<Result>;
+  readonly shield: <Result>(fn: (ctx: WorkflowContext) => Promise<Result>) => Promise<Result>;
 }

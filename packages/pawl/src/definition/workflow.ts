@@ -66,7 +66,7 @@ export function defineWorkflow(
     taskQueue: checkName(options.taskQueue ?? "default", `${path}.taskQueue`),
     input: options.input as StandardSchemaV1<never> | undefined,
     retry: options.retry ?? {},
-    run: options.run.bind(options) as AnyWorkflow["run"],
+    run: options.run.bind(options),
   });
 }
 

@@ -62,7 +62,7 @@ test.runIf(isRoot && process.platform === "linux")(
     await first.end("SIGKILL");
     process.kill(first.report.serverPid, "SIGKILL");
     const clients = await Promise.all([startClient(inside, directory), startClient(inside, directory)]);
-    expect(clients.map((client) => client.report.owner).sort()).toEqual([false, true]);
+    expect(clients.map((client) => client.report.owner).filter(Boolean)).toHaveLength(1);
     expect(await query(first.report.url, "select n from kept")).toEqual([[7]]);
     await Promise.all(clients.map((client) => client.end("close")));
     expect((await stat(join(directory, "postgres", "data", "PG_VERSION"))).isFile()).toBe(true);

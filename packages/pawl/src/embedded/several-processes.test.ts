@@ -44,7 +44,7 @@ test("of five processes that open a new directory at once, one starts the server
   expect(await query(url, "select 1")).toEqual([[1]]);
   await clients[4]?.end("close");
   expect(pidRuns(serverPid)).toBe(false);
-  expect((await readdir(directory)).sort()).toEqual(["clients", "pawl.json", "postgres"]);
+  expect((await readdir(directory)).toSorted()).toEqual(["clients", "pawl.json", "postgres"]);
 });
 
 test("the server outlives a kill -9 of its owner, and stops when the one attached closes", async () => {

@@ -37,7 +37,7 @@ test.each([
   const opening = openEmbedded({ directory });
   await expect(opening).rejects.toMatchObject({ code: "EMBEDDED_VERSION_MISMATCH" });
   await expect(opening).rejects.toThrow(message);
-  expect((await readdir(directory)).sort()).toEqual(["pawl.json", "postgres"]);
+  expect((await readdir(directory)).toSorted()).toEqual(["pawl.json", "postgres"]);
 });
 
 test("a damaged layout file is told, with what to write into it", async () => {

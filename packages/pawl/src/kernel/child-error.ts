@@ -1,5 +1,5 @@
 import { ExecutionCancelled, ExecutionFailed, ExecutionTerminated } from "../base/errors.ts";
-import { toError } from "../base/failure.ts";
+import { toError } from "../base/values.ts";
 import type { Call } from "./call.ts";
 import type { ChildFailed } from "./event.ts";
 

@@ -23,7 +23,7 @@ export async function mapConcurrently<Item, Result>(
     while (next < items.length && !failed) {
       const index = next++;
       try {
-        results[index] = await fn(items[index]!, index);
+        results[index] = await fn(items[index], index);
       } catch (error) {
         // The first error ends the call; lanes that still wait start nothing more.
         failed = true;

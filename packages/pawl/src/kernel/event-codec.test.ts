@@ -15,7 +15,14 @@ const values = fc.oneof(
 );
 const payload: fc.Arbitrary<{ payload: Payload; value: unknown }> = values.map((value) => ({ payload: { text: encodeValue(value, "value") }, value }));
 const failure: fc.Arbitrary<Failure> = fc.record(
-  { name: text, message: text, stack: text, code: fc.oneof(text, fc.integer()), nonRetryable: fc.constant(true as const), cause: fc.record({ name: text, message: text }, { noNullPrototype: true }) },
+  {
+    name: text,
+    message: text,
+    stack: text,
+    code: fc.oneof(text, fc.integer()),
+    nonRetryable: fc.constant(true as const),
+    cause: fc.record({ name: text, message: text }, { noNullPrototype: true }),
+  },
   { requiredKeys: ["name", "message"], noNullPrototype: true },
 );
 const position = fc.integer({ min: 1, max: 50_000 });
@@ -29,27 +36,33 @@ interface Sample {
 }
 
 const samples: fc.Arbitrary<Sample> = fc.oneof(
-  fc.record({ input: payload, parent: fc.option(fc.record({ executionId: name, runId: name, position }, { noNullPrototype: true }), { nil: undefined }) }).map(({ input, parent }): Sample => ({
-    event: { type: "ExecutionStarted", input: input.payload, ...(parent === undefined ? {} : { parent }) },
-    value: input.value,
-  })),
+  fc
+    .record({ input: payload, parent: fc.option(fc.record({ executionId: name, runId: name, position }, { noNullPrototype: true }), { nil: undefined }) })
+    .map(({ input, parent }): Sample => ({
+      event: { type: "ExecutionStarted", input: input.payload, ...(parent === undefined ? {} : { parent }) },
+      value: input.value,
+    })),
   fc.record({ position, name, attempt }).map((fields): Sample => ({ event: { type: "StepStarted", ...fields } })),
   fc.record({ position, name, attempt, result: payload }).map(({ result, ...fields }): Sample => ({
     event: { type: "StepCompleted", ...fields, result: result.payload },
     value: result.value,
   })),
-  fc.record({ position, name, attempt, failure, retryInMs: fc.nat(), heartbeat: fc.option(payload, { nil: undefined }) }).map(
-    ({ heartbeat, ...fields }): Sample => ({
+  fc
+    .record({ position, name, attempt, failure, retryInMs: fc.nat(), heartbeat: fc.option(payload, { nil: undefined }) })
+    .map(({ heartbeat, ...fields }): Sample => ({
       event: { type: "StepAttemptFailed", ...fields, ...(heartbeat === undefined ? {} : { heartbeat: heartbeat.payload }) },
       value: heartbeat?.value,
-    }),
-  ),
+    })),
   fc.record({ position, name, attempt, failure }).map((fields): Sample => ({ event: { type: "StepFailed", ...fields } })),
   fc.record({ position, durationMs: fc.nat() }).map((fields): Sample => ({ event: { type: "TimerStarted", ...fields } })),
   position.map((at): Sample => ({ event: { type: "TimerFired", position: at } })),
   fc.record({ position, workflow: name, executionId: name, runId: name }).map((fields): Sample => ({ event: { type: "ChildStarted", ...fields } })),
-  fc.record({ position, result: payload }).map(({ result, ...fields }): Sample => ({ event: { type: "ChildCompleted", ...fields, result: result.payload }, value: result.value })),
-  fc.record({ position, state: fc.constantFrom("failed" as const, "cancelled" as const), failure }).map((fields): Sample => ({ event: { type: "ChildFailed", ...fields } })),
+  fc
+    .record({ position, result: payload })
+    .map(({ result, ...fields }): Sample => ({ event: { type: "ChildCompleted", ...fields, result: result.payload }, value: result.value })),
+  fc
+    .record({ position, state: fc.constantFrom("failed" as const, "cancelled" as const), failure })
+    .map((fields): Sample => ({ event: { type: "ChildFailed", ...fields } })),
   fc.option(text, { nil: undefined }).map((reason): Sample => ({ event: { type: "CancelRequested", ...(reason === undefined ? {} : { reason }) } })),
   payload.map(({ payload: result, value }): Sample => ({ event: { type: "ExecutionCompleted", result }, value })),
   failure.map((given): Sample => ({ event: { type: "ExecutionQuarantined", failure: given } })),

@@ -25,8 +25,6 @@ export type Event =
   | ExecutionTerminated
   | ExecutionQuarantined;
 
-export type EventType = Event["type"];
-
 /** The execution that started this one, and the durable call in it that waits for the outcome. */
 export interface ParentLink {
   readonly executionId: string;

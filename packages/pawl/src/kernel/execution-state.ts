@@ -1,4 +1,4 @@
-/** States of an execution (DESIGN: words). `quarantined` and `paused` hold; the terminal ones never change again. */
+/** States of an execution (GLOSSARY.md). `quarantined` and `paused` hold; the terminal ones never change again. */
 export const executionStates = [
   "pending",
   "running",

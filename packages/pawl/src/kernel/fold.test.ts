@@ -13,16 +13,36 @@ const started: Event = { type: "ExecutionStarted", input: payload(1) };
 const history = (...events: Event[]): RecordedEvent[] => events.map((event, index) => ({ seq: index + 1, at: 1000 + index, epoch: 1, event }));
 
 const endings: readonly [Event, Partial<ExecutionView>][] = [
-  [{ type: "ExecutionCompleted", result: payload(new Map([["a", 1n]])) }, { state: "completed", result: new Map([["a", 1n]]), finishedAt: 1001 }],
-  [{ type: "ExecutionFailed", failure }, { state: "failed", failure, finishedAt: 1001 }],
-  [{ type: "ExecutionCancelled", reason: "enough" }, { state: "cancelled", reason: "enough", finishedAt: 1001 }],
+  [
+    { type: "ExecutionCompleted", result: payload(new Map([["a", 1n]])) },
+    { state: "completed", result: new Map([["a", 1n]]), finishedAt: 1001 },
+  ],
+  [
+    { type: "ExecutionFailed", failure },
+    { state: "failed", failure, finishedAt: 1001 },
+  ],
+  [
+    { type: "ExecutionCancelled", reason: "enough" },
+    { state: "cancelled", reason: "enough", finishedAt: 1001 },
+  ],
   [{ type: "ExecutionTerminated" }, { state: "terminated", reason: undefined, finishedAt: 1001 }],
-  [{ type: "ExecutionQuarantined", failure }, { state: "quarantined", failure, finishedAt: undefined }],
+  [
+    { type: "ExecutionQuarantined", failure },
+    { state: "quarantined", failure, finishedAt: undefined },
+  ],
 ];
 
 describe("fold", () => {
   test("shows a run that has only begun as running", () => {
-    expect(fold(history(started))).toEqual({ state: "running", lastSeq: 1, finishedAt: undefined, result: undefined, failure: undefined, reason: undefined, steps: [] });
+    expect(fold(history(started))).toEqual({
+      state: "running",
+      lastSeq: 1,
+      finishedAt: undefined,
+      result: undefined,
+      failure: undefined,
+      reason: undefined,
+      steps: [],
+    });
   });
 
   test.each(endings)("shows how a run ended: %j", (event, view) => {
@@ -49,7 +69,10 @@ describe("fold", () => {
 
   test("gives what a plain recount gives, for any interleaving of steps", () => {
     const outcomes = fc.array(
-      fc.record({ position: fc.integer({ min: 1, max: 6 }), kind: fc.constantFrom("StepStarted" as const, "StepAttemptFailed" as const, "StepCompleted" as const, "StepFailed" as const) }),
+      fc.record({
+        position: fc.integer({ min: 1, max: 6 }),
+        kind: fc.constantFrom("StepStarted" as const, "StepAttemptFailed" as const, "StepCompleted" as const, "StepFailed" as const),
+      }),
       { maxLength: 30 },
     );
     fc.assert(
@@ -70,7 +93,8 @@ describe("fold", () => {
         }
         const view = fold(history(...events));
         expect(view.lastSeq).toBe(events.length);
-        const of = (position: number) => events.flatMap((event, index) => ("position" in event && event.position === position ? [{ event, at: 1000 + index }] : []));
+        const of = (position: number) =>
+          events.flatMap((event, index) => ("position" in event && event.position === position ? [{ event, at: 1000 + index }] : []));
         for (const shown of view.steps) {
           const own = of(shown.position);
           const last = own.at(-1)!;
@@ -87,7 +111,10 @@ describe("fold", () => {
   });
 
   test("does not let the order of steps change what it says about each", () => {
-    const a: Event[] = [{ type: "StepStarted", position: 1, name: "a", attempt: 1 }, { type: "StepCompleted", position: 1, name: "a", attempt: 1, result: payload(1) }];
+    const a: Event[] = [
+      { type: "StepStarted", position: 1, name: "a", attempt: 1 },
+      { type: "StepCompleted", position: 1, name: "a", attempt: 1, result: payload(1) },
+    ];
     const b: Event[] = [{ type: "StepFailed", position: 2, name: "b", attempt: 3, failure }];
     const states = (events: Event[]) => new Map(fold(history(started, ...events)).steps.map(({ name, state, attempt }) => [name, `${state} ${attempt}`]));
     expect(states([...a, ...b])).toEqual(states([...b, ...a]));

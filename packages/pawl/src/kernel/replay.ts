@@ -1,7 +1,7 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { ExecutionCancelled, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import { toError } from "../base/failure.ts";
+import { toError } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
 import type { ChildOptions, StepFunction, StepOptions } from "../definition/context.ts";
@@ -245,7 +245,8 @@ export class Replay {
     this.nowMs = at;
     if (this.cancelRequested !== undefined) return false;
     this.cancelRequested = { reason };
-    for (const call of [...this.open.values()]) {
+    const open = [...this.open.values()];
+    for (const call of open) {
       if (call.shielded) continue;
       this.#close(call);
       this.#host.abandoned(call);

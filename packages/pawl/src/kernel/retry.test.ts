@@ -70,7 +70,7 @@ describe("decideRetry", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 1, max: 5, noNaN: true }), (initialInterval, backoffCoefficient) => {
         const all = waits(policy({ initialInterval, backoffCoefficient, jitter: 0 }), 40);
-        expect(all).toEqual([...all].sort((a, b) => a - b));
+        expect(all).toEqual([...all].toSorted((a, b) => a - b));
         expect(all[0]).toBe(initialInterval);
       }),
     );

@@ -25,7 +25,7 @@ interface Migration {
 
 /** The numbered migrations this version brings, oldest first. */
 export async function knownMigrations(): Promise<readonly Migration[]> {
-  const names = (await readdir(migrationsDirectory)).filter((name) => /^\d{4}_.*\.sql$/.test(name)).sort();
+  const names = (await readdir(migrationsDirectory)).filter((name) => /^\d{4}_.*\.sql$/.test(name)).toSorted();
   return Promise.all(names.map(async (name) => ({ number: Number(name.slice(0, 4)), sql: await readFile(new URL(name, migrationsDirectory), "utf8") })));
 }
 

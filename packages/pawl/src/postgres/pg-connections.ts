@@ -25,9 +25,8 @@ export class PgConnections implements Connections {
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
       application_name: "pawl",
-      onConnect: async (client) => {
-        await client.query(`SET search_path = "${schema}"; ${plannerSettings}`);
-      },
+      // Awaited by the pool before anyone gets the connection, whatever its types say.
+      onConnect: (client) => client.query(`SET search_path = "${schema}"; ${plannerSettings}`) as unknown as void,
     });
     // A connection that breaks while idle is replaced by the pool; its next user needs to know nothing of it.
     this.#pool.on("error", () => {});

@@ -37,7 +37,7 @@ import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
 import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
-import { toFailure } from "../base/failure.ts";
+import { toFailure } from "../base/values.ts";
 import { ExecutionTerminated } from "../base/errors.ts";
 
 export interface PostgresStoreParts {

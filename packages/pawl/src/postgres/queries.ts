@@ -114,6 +114,7 @@ export class Queries {
       pid: worker.pid,
       taskQueues: worker.taskQueues,
       definitions: worker.definitions,
+      definitionQueues: worker.definitionQueues,
       concurrency: worker.concurrency,
       startedAt: worker.startedAt.getTime(),
       leaseUntil: worker.leaseUntil.getTime(),

@@ -50,6 +50,7 @@ export function tablesIn(schema: string) {
       pidStarted: text("pid_started").notNull(),
       taskQueues: textList("task_queues").notNull(),
       definitions: textList("definitions").notNull(),
+      definitionQueues: textList("definition_queues").notNull(),
       concurrency: integer("concurrency").notNull(),
       startedAt: time("started_at").notNull(),
       endedAt: time("ended_at"),
@@ -77,7 +78,7 @@ export type Tables = ReturnType<typeof tablesIn>;
 /** @throws OptionInvalid unless it is a plain lower-case identifier, since it stands in statements as it is. */
 export function checkSchemaName(schema: string): string {
   if (!/^[a-z_][a-z0-9_]{0,49}$/.test(schema)) {
-    throw new OptionInvalid("schema", `must be a lower-case identifier of at most 50 characters, not "${String(schema).slice(0, 60)}"`);
+    throw new OptionInvalid("schema", `must be a lower-case identifier of at most 50 characters, not "${schema.slice(0, 60)}"`);
   }
   return schema;
 }

@@ -21,6 +21,8 @@ interface PendingStart {
 const lanes = 2;
 /** Above this a batch gains nothing more and delays those behind it. */
 const largestBatch = 1000;
+/** And above so many characters of data it would hold up others for too long; a statement of 1 GB would break the connection. */
+const largestBatchData = 16 * 1024 * 1024;
 
 /**
  * Group commit. All durable writes of a process pass through here: what arrives while commits are under way joins the next
@@ -63,9 +65,15 @@ export class Committer {
     }
   }
 
-  async close(): Promise<void> {
-    await this.drain();
+  /** Takes nothing more and waits, up to `timeoutMs`, for what is under way. */
+  async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.drain(), timeout]);
+    clearTimeout(timer);
   }
 
   /** Not in this very moment: whatever else this turn of the event loop brings shall join. */
@@ -80,14 +88,23 @@ export class Committer {
 
   #flush(): void {
     if (this.#underWay >= lanes) return;
-    const starts = this.#starts.length > largestBatch ? this.#starts.splice(0, largestBatch) : this.#starts;
-    if (starts === this.#starts) this.#starts = [];
+    const starts: PendingStart[] = [];
     const appends: { source: AppendSource; operation: AppendOperation }[] = [];
+    let data = 0;
+    const full = (): boolean => starts.length + appends.length >= largestBatch || data >= largestBatchData;
+    for (const start of this.#starts) {
+      if (full()) break;
+      starts.push(start);
+      data += start.operation.started.length;
+    }
+    this.#starts = this.#starts.slice(starts.length);
     for (const source of this.#sources) {
-      if (starts.length + appends.length >= largestBatch) break;
+      if (full()) break;
       this.#sources.delete(source);
       const operation = source.take();
-      if (operation !== undefined) appends.push({ source, operation });
+      if (operation === undefined) continue;
+      appends.push({ source, operation });
+      for (const event of operation.events) data += event.data.length;
     }
     if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
     this.#underWay++;

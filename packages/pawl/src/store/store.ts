@@ -22,6 +22,8 @@ export interface WorkerRegistration {
   readonly taskQueues: readonly string[];
   /** `name@version` of every workflow it has. */
   readonly definitions: readonly string[];
+  /** The task queue each definition names, in the same order. */
+  readonly definitionQueues: readonly string[];
   readonly concurrency: number;
   readonly leaseMs: number;
   readonly host: string;
@@ -160,6 +162,7 @@ export interface WorkerSummary {
   readonly pid: number;
   readonly taskQueues: readonly string[];
   readonly definitions: readonly string[];
+  readonly definitionQueues: readonly string[];
   readonly concurrency: number;
   readonly startedAt: number;
   readonly leaseUntil: number;

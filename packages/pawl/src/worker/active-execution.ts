@@ -1,5 +1,5 @@
 import { Closed, ExecutionCancelled, ExecutionConflict } from "../base/errors.ts";
-import { toFailure } from "../base/failure.ts";
+import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, TimerCall } from "../kernel/call.ts";
@@ -127,6 +127,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#gone = true;
     clearTimeout(this.#wakeTimer);
     this.#steps.abortAll(reason);
+    this.#forgetOutbox();
     this.#host.gone(this, "dropped");
   }
 
@@ -226,7 +227,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       return this.drop(error);
     }
     // What it wanted to write cannot be stored; that it failed can.
-    this.#outbox.clear();
+    this.#forgetOutbox();
     this.#finish({ outcome: "threw", error });
   }
 
@@ -319,8 +320,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#requested.add(call.position);
     const { position } = call;
     const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#host);
-    this.#outbox.addStart(start);
-    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId });
+    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId }, start);
   }
 
   /**
@@ -351,9 +351,9 @@ export class ActiveExecution implements AppendSource, ReplayHost {
 
   // Writing
 
-  #emit(event: Event): void {
+  #emit(event: Event, start?: StartOperation): void {
     if (this.#gone || this.#end !== undefined) return;
-    this.#outbox.add(event);
+    this.#outbox.add(event, start);
     this.#enlist();
   }
 
@@ -362,6 +362,12 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#enlisted = true;
     if (!this.#parkRequested) this.#work();
     this.#host.committer.enlist(this);
+  }
+
+  /** What was not written never will be; slots kept for children that it would have started are free again. */
+  #forgetOutbox(): void {
+    const starts = this.#outbox.clear().flatMap(({ start }) => (start === undefined ? [] : [start]));
+    if (starts.length > 0) this.#host.startsSettled(starts, "rejected");
   }
 
   /** The code has ended, or cannot go on: write how. */

@@ -41,7 +41,7 @@ export function installDeterminismGuard(): () => void {
     if (released) return;
     released = true;
     if (--installations > 0) return;
-    for (const undo of restore.reverse()) undo();
+    for (const undo of restore.toReversed()) undo();
     restore = [];
   };
 }

@@ -1,5 +1,6 @@
 import { ExecutionCancelled, ExecutionTerminated, NondeterminismDetected } from "../base/errors.ts";
-import { toFailure, type Failure } from "../base/failure.ts";
+import type { Failure } from "../base/failure.ts";
+import { toFailure } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import type { ChildCompleted, ChildFailed, Event } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";

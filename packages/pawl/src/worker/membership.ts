@@ -4,7 +4,7 @@ import type { Logger } from "../base/logger.ts";
 import type { LeaseKeeper, LeaseOptions, Store, WorkerRegistration } from "../store/store.ts";
 import { processIdentity } from "./process-identity.ts";
 
-export type MembershipOptions = Pick<WorkerRegistration, "namespace" | "taskQueues" | "definitions" | "concurrency" | "leaseMs"> &
+export type MembershipOptions = Pick<WorkerRegistration, "namespace" | "taskQueues" | "definitions" | "definitionQueues" | "concurrency" | "leaseMs"> &
   Pick<LeaseOptions, "hangMs" | "killOnHang">;
 
 /**

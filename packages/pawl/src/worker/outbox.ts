@@ -3,9 +3,14 @@ import type { Event } from "../kernel/event.ts";
 import type { After, AppendOperation, Message, NewEvent, StartOperation } from "../store/operations.ts";
 import type { InboxMessage } from "../store/store.ts";
 
+/** One event to write, with what must be written together with it. */
 export interface OutgoingEvent {
   readonly event: Event;
   readonly encoded: NewEvent;
+  /** The child that a `ChildStarted` starts. */
+  readonly start?: StartOperation;
+  /** The inbox message that became this event. */
+  readonly consumes?: string;
 }
 
 /** What one append took along. */
@@ -14,61 +19,72 @@ export interface TakenAppend {
   readonly events: readonly OutgoingEvent[];
 }
 
+/** One append takes no more than this, in characters of event data; what is left goes with the next. */
+const largestAppend = 16 * 1024 * 1024;
+
 /** What an execution has to write and has not written yet. */
 export class Outbox {
   #events: OutgoingEvent[] = [];
-  #starts: StartOperation[] = [];
   #messages: Message[] = [];
-  #consumed: string[] = [];
 
   get isEmpty(): boolean {
-    return this.#events.length === 0 && this.#starts.length === 0 && this.#messages.length === 0 && this.#consumed.length === 0;
+    return this.#events.length === 0 && this.#messages.length === 0;
   }
 
-  get hasEvents(): boolean {
-    return this.#events.length > 0;
-  }
-
-  add(event: Event): void {
-    this.#events.push({ event, encoded: { type: event.type, data: encodeEvent(event) } });
+  add(event: Event, start?: StartOperation): void {
+    const encoded = { type: event.type, data: encodeEvent(event) };
+    this.#events.push(start === undefined ? { event, encoded } : { event, encoded, start });
   }
 
   /** A message becomes an event as it came, and leaves the inbox in the same commit. */
   addMessage(message: InboxMessage, event: Event): void {
-    this.#events.push({ event, encoded: message });
-    this.#consumed.push(message.messageId);
-  }
-
-  addStart(start: StartOperation): void {
-    this.#starts.push(start);
+    this.#events.push({ event, encoded: { type: message.type, data: message.data }, consumes: message.messageId });
   }
 
   send(message: Message): void {
     this.#messages.push(message);
   }
 
-  clear(): void {
+  clear(): readonly OutgoingEvent[] {
+    const events = this.#events;
     this.#events = [];
-    this.#starts = [];
     this.#messages = [];
-    this.#consumed = [];
+    return events;
   }
 
-  /** Everything, as one append. Announcements alone are no progress; an append without events (a park) is. */
+  /**
+   * As much as one append holds. Messages go with the last events, and only then `after` applies.
+   * Announcements alone are no progress; an append without events (a park) is.
+   */
   take(claim: { readonly runId: string; readonly epoch: number; readonly expectedSeq: number }, after: After): TakenAppend {
-    const events = this.#events;
+    const count = this.#fitting();
+    const isAll = count === this.#events.length;
+    const events = isAll ? this.#events : this.#events.splice(0, count);
+    const messages = isAll ? this.#messages : [];
+    if (isAll) {
+      this.#events = [];
+      this.#messages = [];
+    }
     const operation: AppendOperation = {
-      runId: claim.runId,
-      epoch: claim.epoch,
-      expectedSeq: claim.expectedSeq,
+      ...claim,
       events: events.map(({ encoded }) => encoded),
       progress: events.length === 0 || events.some(({ event }) => event.type !== "StepStarted"),
-      after,
-      starts: this.#starts,
-      messages: this.#messages,
-      consumed: this.#consumed,
+      after: isAll ? after : { kind: "keep" },
+      starts: events.flatMap(({ start }) => (start === undefined ? [] : [start])),
+      messages,
+      consumed: events.flatMap(({ consumes }) => (consumes === undefined ? [] : [consumes])),
     };
-    this.clear();
     return { operation, events };
+  }
+
+  /** How many events, from the first, fit into one append; at least one if there are any. */
+  #fitting(): number {
+    let size = 0;
+    for (let index = 0; index < this.#events.length; index++) {
+      const { encoded, start } = this.#events[index]!;
+      size += encoded.data.length + (start?.started.length ?? 0);
+      if (size > largestAppend && index > 0) return index;
+    }
+    return this.#events.length;
   }
 }

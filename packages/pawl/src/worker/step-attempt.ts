@@ -1,4 +1,5 @@
 import { StepTimeout } from "../base/errors.ts";
+import { startLongTimer, type LongTimer } from "../base/long-timer.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { StepCall } from "../kernel/call.ts";
@@ -22,8 +23,8 @@ export class StepAttempt {
   #abortReason: unknown;
   #aborted = false;
   #ended = false;
-  #timeout: NodeJS.Timeout | undefined;
-  #heartbeatTimeout: NodeJS.Timeout | undefined;
+  #timeout: LongTimer | undefined;
+  #heartbeatTimeout: LongTimer | undefined;
 
   constructor(call: StepCall, executionId: string, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
     this.call = call;
@@ -36,7 +37,7 @@ export class StepAttempt {
     const { call } = this;
     if (call.timeoutMs !== undefined) {
       const timeoutMs = call.timeoutMs;
-      this.#timeout = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, 2 ** 31 - 1));
+      this.#timeout = startLongTimer(timeoutMs, () => this.#expire(timeoutMs));
     }
     this.#watchHeartbeat();
     const context = new AttemptContext(this.#executionId, this);
@@ -75,8 +76,8 @@ export class StepAttempt {
   #watchHeartbeat(): void {
     const { heartbeatTimeoutMs } = this.call;
     if (heartbeatTimeoutMs === undefined) return;
-    clearTimeout(this.#heartbeatTimeout);
-    this.#heartbeatTimeout = setTimeout(() => this.#expire(heartbeatTimeoutMs), Math.min(heartbeatTimeoutMs, 2 ** 31 - 1));
+    this.#heartbeatTimeout?.clear();
+    this.#heartbeatTimeout = startLongTimer(heartbeatTimeoutMs, () => this.#expire(heartbeatTimeoutMs));
   }
 
   #end(outcome: AttemptOutcome): void {
@@ -87,8 +88,8 @@ export class StepAttempt {
   }
 
   #clear(): void {
-    if (this.#timeout !== undefined) clearTimeout(this.#timeout);
-    if (this.#heartbeatTimeout !== undefined) clearTimeout(this.#heartbeatTimeout);
+    this.#timeout?.clear();
+    this.#heartbeatTimeout?.clear();
   }
 
   /** The signal of this attempt, made on first use. */

@@ -1,4 +1,4 @@
-import { toFailure } from "../base/failure.ts";
+import { toFailure } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";

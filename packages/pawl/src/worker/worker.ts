@@ -92,6 +92,7 @@ export class Worker implements ExecutionHost {
   /** The one execution here that may be killing its workers. */
   #suspect: string | undefined;
   #staleWrites = 0;
+  #givingBack = false;
   #tickTimer: NodeJS.Timeout | undefined;
   #lastCheck = 0;
   #uninstallGuard: (() => void) | undefined;
@@ -124,6 +125,7 @@ export class Worker implements ExecutionHost {
         namespace: parent.namespace,
         taskQueues: this.#taskQueues,
         definitions: this.#registry.keys,
+        definitionQueues: this.#registry.all.map((workflow) => workflow.taskQueue),
         concurrency: this.#concurrency,
         leaseMs,
         hangMs: duration(options.hangTimeout ?? "60s", "hangTimeout", 200),
@@ -205,7 +207,7 @@ export class Worker implements ExecutionHost {
 
   /** Keeps a slot and gives this worker's id, if it can run that workflow at once. */
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
-    if (this.#state !== "running" || this.#manual || this.#usedSlots >= this.#concurrency || !this.mayStartSteps()) return null;
+    if (this.#state !== "running" || this.#manual || this.#givingBack || this.#usedSlots >= this.#concurrency || !this.mayStartSteps()) return null;
     if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
     this.#reserved.add(runId);
     return this.workerId;
@@ -354,21 +356,48 @@ export class Worker implements ExecutionHost {
   async #claim(limit: number): Promise<number> {
     const { workerId } = this;
     const request = { workerId, namespace: this.namespace, taskQueues: this.#taskQueues, definitions: this.#registry.keys, limit, suspects: this.#suspect === undefined };
-    const { executions, now, repeated } = await this.#parent.store.claim(request);
-    // The lease was lost meanwhile: they will be taken over like everything else under the old id.
-    if (workerId !== this.workerId) return 0;
-    if (now !== undefined) this.#clock.observe(now);
+    try {
+      const { executions, now, repeated } = await this.#parent.store.claim(request);
+      // The lease was lost meanwhile: they will be taken over like everything else under the old id.
+      if (workerId !== this.workerId) return 0;
+      if (now !== undefined) this.#clock.observe(now);
+      await this.#adoptAll(executions, workerId);
+      // A claim whose reply was lost may have given this worker executions it has never heard of.
+      if (repeated) await this.#giveBackUnknown();
+      return executions.length;
+    } catch (error) {
+      // Claimed, but not to be read: better given back than held for ever.
+      if (this.#state === "running") await this.#giveBackUnknown();
+      throw error;
+    }
+  }
+
+  async #adoptAll(executions: readonly ClaimedExecution[], workerId: string): Promise<void> {
     const withInbox = executions.filter(({ inboxSeq }) => inboxSeq > 0).map(({ runId }) => runId);
     // The slots are taken while the inboxes are read.
     for (const { runId } of executions) this.#reserved.add(runId);
-    const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
-    for (const execution of executions) {
-      this.#reserved.delete(execution.runId);
-      if (workerId === this.workerId) this.#adopt(execution, inboxes.find(({ runId }) => runId === execution.runId));
+    try {
+      const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
+      for (const execution of executions) {
+        if (workerId === this.workerId) this.#adopt(execution, inboxes.find(({ runId }) => runId === execution.runId));
+      }
+    } finally {
+      for (const { runId } of executions) this.#reserved.delete(runId);
     }
-    // A claim whose reply was lost may have given this worker executions it has never heard of.
-    if (repeated) await this.#parent.store.release(workerId, [...this.#active.keys(), ...this.#reserved]);
-    return executions.length;
+  }
+
+  /**
+   * Frees whatever the database says this worker owns and it does not know of. Nothing is claimed by a start meanwhile: that
+   * would not be in the list of what it knows.
+   */
+  async #giveBackUnknown(): Promise<void> {
+    if (this.#givingBack) return;
+    this.#givingBack = true;
+    try {
+      await this.#parent.store.release(this.workerId, [...this.#active.keys(), ...this.#reserved]);
+    } finally {
+      this.#givingBack = false;
+    }
   }
 
   #adopt(claimed: ClaimedExecution, inbox?: Parameters<ActiveExecution["begin"]>[0]): void {

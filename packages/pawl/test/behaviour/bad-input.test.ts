@@ -1,4 +1,19 @@
-import { defineWorkflow, InputInvalid, OptionInvalid, Pawl, PawlError, step, ValueNotSerializable, ValueTooDeep, ValueTooLarge, WorkflowDuplicate, WorkflowUnknown, workflowContext, NotInWorkflow, type WorkflowContext } from "pawl";
+import {
+  defineWorkflow,
+  InputInvalid,
+  OptionInvalid,
+  Pawl,
+  PawlError,
+  step,
+  ValueNotSerializable,
+  ValueTooDeep,
+  ValueTooLarge,
+  WorkflowDuplicate,
+  WorkflowUnknown,
+  workflowContext,
+  NotInWorkflow,
+  type WorkflowContext,
+} from "pawl";
 import { silentLogger } from "pawl/internal";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -12,7 +27,8 @@ const echo = defineWorkflow({ name: "echo", run: async (_ctx, input: unknown) =>
 const wrong = (value: unknown): never => value as never;
 
 /** Everything that a half-written start would leave behind. */
-const rows = async (): Promise<number[]> => Promise.all(["executions", "history", "tasks", "inbox", "past_runs", "workers"].map((table) => h.count(`pawl.${table}`)));
+const rows = async (): Promise<number[]> =>
+  Promise.all(["executions", "history", "tasks", "inbox", "past_runs", "workers"].map((table) => h.count(`pawl.${table}`)));
 
 function nested(levels: number): unknown {
   let value: unknown = [];
@@ -37,7 +53,15 @@ const unserialisable: readonly [kind: string, value: unknown, path: string][] = 
   ["an instance of URL", { "odd key": new URL("http://a/") }, '["odd key"]'],
   ["an instance of WeakMap", new Map([["k", new WeakMap()]]), '.get("k")'],
   ["an instance of ArrayBuffer", { buffer: new ArrayBuffer(1) }, ".buffer"],
-  ["a property whose getter throws", { get boom() { throw new Error("boom"); } }, ".boom"],
+  [
+    "a property whose getter throws",
+    {
+      get boom() {
+        throw new Error("boom");
+      },
+    },
+    ".boom",
+  ],
   ["a Proxy", { p: new Proxy({}, {}) }, ".p"],
 ];
 
@@ -55,7 +79,11 @@ describe("refused before anything is written", () => {
 
   const id = (value: unknown) => () => pawl.start(echo, 1, { executionId: wrong(value) });
   const cases: readonly [name: string, call: () => unknown, path: RegExp][] = [
-    ...["", " ", "a b", "-a", ".a", "a/b", "ä", "a\u0000", "a\n", "x".repeat(201), 5, null, {}].map((value): [string, () => unknown, RegExp] => [`executionId ${JSON.stringify(value)?.slice(0, 20)}`, id(value), /^executionId: /]),
+    ...["", " ", "a b", "-a", ".a", "a/b", "ä", "a\u0000", "a\n", "x".repeat(201), 5, null, {}].map((value): [string, () => unknown, RegExp] => [
+      `executionId ${JSON.stringify(value)?.slice(0, 20)}`,
+      id(value),
+      /^executionId: /,
+    ]),
     ["idempotencyKey with a space", () => pawl.start(echo, 1, { idempotencyKey: "a b" }), /^idempotencyKey: /],
     ["idempotencyKey too long", () => pawl.start(echo, 1, { idempotencyKey: "k".repeat(201) }), /^idempotencyKey: .*200.*201/],
     ["delay negative", () => pawl.start(echo, 1, { delay: -1 }), /^delay: -1/],
@@ -78,7 +106,11 @@ describe("refused before anything is written", () => {
     ["cancel reason", () => pawl.handle("x").cancel({ reason: wrong(5n) }), /^reason: /],
     ["cancel reason too long", () => pawl.handle("x").cancel({ reason: "r".repeat(10_000) }), /^reason: /],
     ["terminate reason", () => pawl.handle("x").terminate({ reason: wrong({}) }), /^reason: /],
-    ...[0, 1001, 1.5, -1, Number.NaN, "10", null].map((limit): [string, () => unknown, RegExp] => [`list limit ${String(limit)}`, () => pawl.list({ limit: wrong(limit ?? {}) }), /^limit: /]),
+    ...[0, 1001, 1.5, -1, Number.NaN, "10", null].map((limit): [string, () => unknown, RegExp] => [
+      `list limit ${String(limit)}`,
+      () => pawl.list({ limit: wrong(limit ?? {}) }),
+      /^limit: /,
+    ]),
     ["list state", () => pawl.list({ state: wrong("done") }), /^state: "done" is none of pending/],
     ["list states", () => pawl.list({ state: wrong(["running", 5]) }), /^state: /],
     ["list cursor", () => pawl.list({ cursor: "'; DROP TABLE" }), /^cursor: /],
@@ -94,12 +126,24 @@ describe("refused before anything is written", () => {
     ["worker queues none", () => pawl.worker({ workflows: [echo], taskQueues: [] }), /^taskQueues: /],
     ["worker queues text", () => pawl.worker({ workflows: [echo], taskQueues: wrong("q") }), /^taskQueues: /],
     ["worker queues name", () => pawl.worker({ workflows: [echo], taskQueues: ["ok", "not ok"] }), /^taskQueues\[1\]: /],
-    ...[0, -1, 1.5, Number.NaN, 100_001, "3"].map((value): [string, () => unknown, RegExp] => [`worker concurrency ${value}`, () => pawl.worker({ workflows: [echo], concurrency: wrong(value) }), /^concurrency: /]),
+    ...[0, -1, 1.5, Number.NaN, 100_001, "3"].map((value): [string, () => unknown, RegExp] => [
+      `worker concurrency ${value}`,
+      () => pawl.worker({ workflows: [echo], concurrency: wrong(value) }),
+      /^concurrency: /,
+    ]),
     ["worker lease", () => pawl.worker({ workflows: [echo], lease: 10 }), /^lease: /],
     ["worker lease text", () => pawl.worker({ workflows: [echo], lease: "long" }), /^lease: /],
     ["worker hangTimeout", () => pawl.worker({ workflows: [echo], hangTimeout: 0 }), /^hangTimeout: /],
     ["worker pollInterval", () => pawl.worker({ workflows: [echo], pollInterval: 1 }), /^pollInterval: /],
-    ["stop drain", async () => { const worker = await pawl.worker({ workflows: [echo] }); before = await rows(); await worker.stop({ drain: "soon" }); }, /^drain: /],
+    [
+      "stop drain",
+      async () => {
+        const worker = await pawl.worker({ workflows: [echo] });
+        before = await rows();
+        await worker.stop({ drain: "soon" });
+      },
+      /^drain: /,
+    ],
     ["close drain", () => pawl.close({ drain: wrong({}) }), /^drain: /],
   ];
 
@@ -175,7 +219,11 @@ describe("refused before anything is written", () => {
 
 describe("refused when opening", () => {
   const cases: readonly [name: string, options: Parameters<typeof Pawl.open>[0], path: RegExp][] = [
-    ...[0, 101, 1.5, -1, "4"].map((poolSize): [string, Parameters<typeof Pawl.open>[0], RegExp] => [`poolSize ${poolSize}`, { poolSize: wrong(poolSize) }, /^poolSize: /]),
+    ...[0, 101, 1.5, -1, "4"].map((poolSize): [string, Parameters<typeof Pawl.open>[0], RegExp] => [
+      `poolSize ${poolSize}`,
+      { poolSize: wrong(poolSize) },
+      /^poolSize: /,
+    ]),
     ["schema with a space", { schema: "my pawl" }, /schema/],
     ["schema with a quote", { schema: 'p"; DROP SCHEMA public; --' }, /schema/],
     ["schema empty", { schema: "" }, /schema/],
@@ -256,7 +304,11 @@ describe("inside a workflow", () => {
     ["a child's queue", (ctx) => ctx.child(echo, 1, { taskQueue: "a\u0000" }), /^ctx.child taskQueue: /],
     ["ctx.map of no array", (ctx) => ctx.map(wrong(new Set([1])), async () => 1), /^ctx.map items: /],
     ["ctx.map without a function", (ctx) => ctx.map([1], wrong(undefined)), /^ctx.map fn: /],
-    ...[0, -1, 1.5, Number.NaN, "2"].map((value): [string, (ctx: WorkflowContext) => Promise<unknown>, RegExp] => [`concurrency ${value}`, (ctx) => ctx.map([1], async () => 1, { concurrency: wrong(value) }), /^concurrency: /]),
+    ...[0, -1, 1.5, Number.NaN, "2"].map((value): [string, (ctx: WorkflowContext) => Promise<unknown>, RegExp] => [
+      `concurrency ${value}`,
+      (ctx) => ctx.map([1], async () => 1, { concurrency: wrong(value) }),
+      /^concurrency: /,
+    ]),
     ["ctx.all of promises", (ctx) => ctx.all(wrong([Promise.resolve(1)])), /^ctx.all tasks\[0\]: /],
     ["ctx.race of nothing", (ctx) => ctx.race([]), /^ctx.race tasks: /],
     ["ctx.race of values", (ctx) => ctx.race(wrong([1])), /^ctx.race tasks\[0\]: /],
@@ -284,7 +336,14 @@ describe("inside a workflow", () => {
 
   test.each(unserialisable)("a step's result with %s is an error of the step that is not retried, with its path", async (kind, value, path) => {
     let attempts = 0;
-    const cause = await causeOf(execute(async (ctx) => ctx.step("make", () => { attempts++; return value instanceof Promise ? { value } : value; })));
+    const cause = await causeOf(
+      execute(async (ctx) =>
+        ctx.step("make", () => {
+          attempts++;
+          return value instanceof Promise ? { value } : value;
+        }),
+      ),
+    );
     expect(cause).toMatchObject({ name: "ValueNotSerializable", code: "VALUE_NOT_SERIALIZABLE", path: `result${path}` });
     expect(cause.message).toContain(kind);
     expect(attempts).toBe(1);
@@ -301,13 +360,30 @@ describe("inside a workflow", () => {
   });
 
   test("heartbeat details that cannot be stored are dropped, and the retry goes on", async () => {
-    expect(await execute(async (ctx) => ctx.step("beat", ({ attempt, heartbeat, lastHeartbeat }) => { heartbeat(() => 1); if (attempt === 1) throw new Error("no"); return lastHeartbeat === undefined; }))).toBe(true);
+    expect(
+      await execute(async (ctx) =>
+        ctx.step("beat", ({ attempt, heartbeat, lastHeartbeat }) => {
+          heartbeat(() => 1);
+          if (attempt === 1) throw new Error("no");
+          return lastHeartbeat === undefined;
+        }),
+      ),
+    ).toBe(true);
   });
 
   test("results over 16 MiB or 64 levels are refused wherever they come from; just below they are stored", async () => {
     const large = "x".repeat(16 * 1024 * 1024);
     let attempts = 0;
-    expect(await causeOf(execute(async (ctx) => ctx.step("large", () => { attempts++; return large; })))).toMatchObject({ name: "ValueTooLarge", path: "result" });
+    expect(
+      await causeOf(
+        execute(async (ctx) =>
+          ctx.step("large", () => {
+            attempts++;
+            return large;
+          }),
+        ),
+      ),
+    ).toMatchObject({ name: "ValueTooLarge", path: "result" });
     expect(attempts).toBe(1);
     expect(await causeOf(execute(async () => large))).toMatchObject({ name: "ValueTooLarge" });
     expect(await causeOf(execute(async (ctx) => ctx.child(echo, large)))).toMatchObject({ name: "ValueTooLarge", path: "input" });
@@ -318,15 +394,44 @@ describe("inside a workflow", () => {
   });
 
   test("whatever is thrown fails the execution, and nothing else", async () => {
-    const weird: readonly unknown[] = [undefined, null, 5, Symbol("x"), () => 1, { then: 5 }, new Proxy({}, { get: () => { throw new Error("trap"); } }), Object.create(null)];
+    const weird: readonly unknown[] = [
+      undefined,
+      null,
+      5,
+      Symbol("x"),
+      () => 1,
+      new Proxy(
+        {},
+        {
+          get: () => {
+            throw new Error("trap");
+          },
+        },
+      ),
+      Object.create(null),
+    ];
     for (const thrown of weird) {
-      const error = await failureOf(execute(async () => { throw thrown; }));
+      const error = await failureOf(
+        execute(async () => {
+          throw thrown;
+        }),
+      );
       expect((error as PawlError).code).toBe("EXECUTION_FAILED");
     }
   });
 
   test("an error as large as you like is cut to a size that can be stored", async () => {
-    const cause = await causeOf(execute(async (ctx) => ctx.step("huge", () => { throw Object.assign(new Error("m".repeat(5_000_000)), { data: "d".repeat(5_000_000) }); }, { retry: { maximumAttempts: 1 } })));
+    const cause = await causeOf(
+      execute(async (ctx) =>
+        ctx.step(
+          "huge",
+          () => {
+            throw Object.assign(new Error("m".repeat(5_000_000)), { data: "d".repeat(5_000_000) });
+          },
+          { retry: { maximumAttempts: 1 } },
+        ),
+      ),
+    );
     expect(cause.message.length).toBeLessThanOrEqual(16 * 1024);
     expect(cause.message).toContain("[cut]");
   });
@@ -344,12 +449,16 @@ describe("text that PostgreSQL cannot take as it is", () => {
     const workflow = defineWorkflow({
       name: "odd",
       run: async (ctx, input: unknown) => {
-        const result = await ctx.step("odd \ud800 \udfff 😀 '\"", ({ attempt, heartbeat, lastHeartbeat }) => {
-          heartbeat(odd);
-          if (attempt === 1) throw Object.assign(new Error(odd), { code: odd, field: odd });
-          seen.push(lastHeartbeat);
-          return { [odd]: odd };
-        }, { retry: { initialInterval: parkedSleep, jitter: 0 } });
+        const result = await ctx.step(
+          "odd \ud800 \udfff 😀 '\"",
+          ({ attempt, heartbeat, lastHeartbeat }) => {
+            heartbeat(odd);
+            if (attempt === 1) throw Object.assign(new Error(odd), { code: odd, field: odd });
+            seen.push(lastHeartbeat);
+            return { [odd]: odd };
+          },
+          { retry: { initialInterval: parkedSleep, jitter: 0 } },
+        );
         seen.push(input, result);
         throw Object.assign(new Error(odd), { code: odd, field: odd });
       },

@@ -29,7 +29,12 @@ describe("cancel", () => {
       run: async (ctx) =>
         ctx.step("long", ({ signal }) => {
           begun.open();
-          return new Promise<string>((resolve) => signal.addEventListener("abort", () => { reasons.push(signal.reason); resolve("late"); }));
+          return new Promise<string>((resolve) =>
+            signal.addEventListener("abort", () => {
+              reasons.push(signal.reason);
+              resolve("late");
+            }),
+          );
         }),
     });
     const { pawl } = await h.run([workflow]);
@@ -107,7 +112,7 @@ describe("cancel", () => {
     for (const id of ["top.1", "top.2.1"]) await eventually(async () => expect((await pawl.handle(id).status()).waitingFor).toBe("a timer"));
     await handle.cancel();
     for (const id of ["top", "top.1", "top.2", "top.2.1"]) await refusalOf(pawl.handle(id).result(), ExecutionCancelled);
-    expect(ended.sort()).toEqual(["top.1", "top.2.1"]);
+    expect(ended.toSorted()).toEqual(["top.1", "top.2.1"]);
   });
 
   test("reaches a child that is still pending: its work never starts", async () => {
@@ -127,7 +132,13 @@ describe("cancel", () => {
 
   test("at any moment leaves no child running behind its cancelled parent", async () => {
     const child = defineWorkflow({ name: "race-child", run: async (ctx) => ctx.sleep("1 day") });
-    const parent = defineWorkflow({ name: "race-parent", run: async (ctx) => { for (let i = 0; i < 5; i++) await ctx.step("s", () => i); await ctx.child(child, undefined); } });
+    const parent = defineWorkflow({
+      name: "race-parent",
+      run: async (ctx) => {
+        for (let i = 0; i < 5; i++) await ctx.step("s", () => i);
+        await ctx.child(child, undefined);
+      },
+    });
     const { pawl } = await h.run([parent, child]);
     const client = await h.open();
     const handles = await Promise.all(
@@ -146,7 +157,11 @@ describe("cancel", () => {
     const held = gate();
     const workflow = defineWorkflow({
       name: "twice",
-      run: async (ctx) => ctx.sleep("1 day").catch(async (error: unknown) => { await ctx.shield((shielded) => shielded.step("clean", () => held.opened)); throw error; }),
+      run: async (ctx) =>
+        ctx.sleep("1 day").catch(async (error: unknown) => {
+          await ctx.shield((shielded) => shielded.step("clean", () => held.opened));
+          throw error;
+        }),
     });
     const { pawl } = await h.run([workflow]);
     const handle = await pawl.start(workflow, undefined);
@@ -196,7 +211,15 @@ describe("terminate", () => {
       run: async (ctx) => {
         try {
           if (state === "parked") await ctx.sleep("1 day");
-          await ctx.step("long", ({ signal }) => { begun.open(); return new Promise((resolve) => signal.addEventListener("abort", () => { aborted.open(); resolve(1); })); });
+          await ctx.step("long", ({ signal }) => {
+            begun.open();
+            return new Promise((resolve) =>
+              signal.addEventListener("abort", () => {
+                aborted.open();
+                resolve(1);
+              }),
+            );
+          });
         } finally {
           cleaned = true;
         }
@@ -271,7 +294,8 @@ describe("resume", () => {
     const child = defineWorkflow({
       name: "goes-on",
       // Swallows the request that its parent sends on, and completes.
-      run: async (ctx) => ctx.step("wait", () => held.opened).catch(() => ctx.shield((shielded) => shielded.step("finish", () => held.opened.then(() => "child done")))),
+      run: async (ctx) =>
+        ctx.step("wait", () => held.opened).catch(() => ctx.shield((shielded) => shielded.step("finish", () => held.opened.then(() => "child done")))),
     });
     const parent = defineWorkflow({ name: "has-child", run: async (ctx) => [await ctx.step("one", () => 1), await ctx.child(child, undefined)] });
     const { pawl } = await h.run([parent, child]);
@@ -294,7 +318,7 @@ describe("resume", () => {
       await handle.cancel();
       await refusalOf(handle.result(), ExecutionCancelled);
       const both = await Promise.allSettled([handle.resume(), handle.resume()]);
-      expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+      expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
       expect((await handle.status()).runNumber).toBe(run);
     }
     await handle.terminate();
@@ -310,7 +334,14 @@ describe("resume", () => {
 
 test("a quarantined execution can be cancelled or terminated at once, without its code", async () => {
   for (const end of ["cancel", "terminate"] as const) {
-    const make = (name: string) => defineWorkflow({ name: "breaks", run: async (ctx) => { await ctx.step(name, () => 1); await ctx.sleep(parkedSleep); } });
+    const make = (name: string) =>
+      defineWorkflow({
+        name: "breaks",
+        run: async (ctx) => {
+          await ctx.step(name, () => 1);
+          await ctx.sleep(parkedSleep);
+        },
+      });
     const pawl = await h.open();
     const first = await pawl.worker({ workflows: [make("a")], ...soon });
     const handle = await pawl.start(make("a"), undefined);
@@ -326,7 +357,12 @@ test("a quarantined execution can be cancelled or terminated at once, without it
 });
 
 test("an error that only looks like this execution's cancellation fails it", async () => {
-  const workflow = defineWorkflow({ name: "pretends", run: async () => { throw new ExecutionCancelled("somebody-else"); } });
+  const workflow = defineWorkflow({
+    name: "pretends",
+    run: async () => {
+      throw new ExecutionCancelled("somebody-else");
+    },
+  });
   const { pawl } = await h.run([workflow]);
   expect((await causeOf(pawl.execute(workflow, undefined))).name).toBe("ExecutionCancelled");
 });

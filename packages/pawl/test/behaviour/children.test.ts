@@ -5,7 +5,12 @@ import { causeOf, eventually, gate, harness, parkedSleep, soon } from "./harness
 const h = harness();
 
 const square = defineWorkflow({ name: "square", run: async (ctx, input: { n: number }) => ctx.step("square", () => input.n * input.n) });
-const failing = defineWorkflow({ name: "failing", run: async () => { throw Object.assign(new TypeError("child said no"), { code: "E_NO" }); } });
+const failing = defineWorkflow({
+  name: "failing",
+  run: async () => {
+    throw Object.assign(new TypeError("child said no"), { code: "E_NO" });
+  },
+});
 const forever = defineWorkflow({ name: "forever", run: async (ctx) => ctx.sleep("30 days") });
 
 describe("a child", () => {
@@ -14,7 +19,7 @@ describe("a child", () => {
     const { pawl } = await h.run([parent, square]);
     expect(await pawl.execute(parent, [1, 2, 3], { executionId: "family" })).toEqual([1, 4, 9]);
     expect(await pawl.handle("family.2", square).result()).toBe(4);
-    expect((await pawl.list({ parent: "family" })).executions.map(({ executionId }) => executionId).sort()).toEqual(["family.1", "family.2", "family.3"]);
+    expect((await pawl.list({ parent: "family" })).executions.map(({ executionId }) => executionId).toSorted()).toEqual(["family.1", "family.2", "family.3"]);
   });
 
   test("is an execution of its own: it can be asked for, also while its parent waits", async () => {
@@ -31,7 +36,11 @@ describe("a child", () => {
 
   test("that outlasts the parent's time in memory wakes its parked parent, even on another worker", async () => {
     const held = gate();
-    const waiting = defineWorkflow({ name: "slow-child", taskQueue: "children", run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "at last")) });
+    const waiting = defineWorkflow({
+      name: "slow-child",
+      taskQueue: "children",
+      run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "at last")),
+    });
     const parent = defineWorkflow({ name: "parked-parent", run: async (ctx) => [await ctx.step("before", () => 1), await ctx.child(waiting, undefined)] });
     const { pawl, worker } = await h.run([parent]);
     const second = await h.open();
@@ -159,10 +168,11 @@ describe("a child with an id of its own", () => {
   test("does not block its parent when both children with that id are started together", async () => {
     const parent = defineWorkflow({
       name: "twins",
-      run: async (ctx) => Promise.allSettled([1, 2].map((n) => ctx.child(square, { n }, { executionId: "twin" }))).then((all) => all.map(({ status }) => status)),
+      run: async (ctx) =>
+        Promise.allSettled([1, 2].map((n) => ctx.child(square, { n }, { executionId: "twin" }))).then((all) => all.map(({ status }) => status)),
     });
     const { pawl } = await h.run([parent, square]);
     const handle = await pawl.start(parent, undefined);
-    expect(((await handle.result({ timeout: "10s" })) as string[]).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(((await handle.result({ timeout: "10s" })) as string[]).toSorted()).toEqual(["fulfilled", "rejected"]);
   });
 });

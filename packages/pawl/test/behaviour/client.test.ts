@@ -8,7 +8,12 @@ const h = harness();
 
 const echo = defineWorkflow({ name: "echo", run: async (_ctx, input: unknown) => input });
 const other = defineWorkflow({ name: "other", taskQueue: "others", run: async () => "other" });
-const fails = defineWorkflow({ name: "fails", run: async () => { throw new Error("no"); } });
+const fails = defineWorkflow({
+  name: "fails",
+  run: async () => {
+    throw new Error("no");
+  },
+});
 const sleepy = defineWorkflow({ name: "sleepy", run: async (ctx) => ctx.sleep("1 day") });
 
 describe("result()", () => {
@@ -33,7 +38,13 @@ describe("result()", () => {
       const { pawl, worker } = await h.run([waiting]);
       const elsewhere = await h.open({ notify });
       const handle = await pawl.start(waiting, undefined);
-      const waits = [handle.result(), handle.result(), pawl.handle(handle.executionId).result(), elsewhere.handle(handle.executionId).result(), elsewhere.handle(handle.executionId).result({ timeout: "20s" })];
+      const waits = [
+        handle.result(),
+        handle.result(),
+        pawl.handle(handle.executionId).result(),
+        elsewhere.handle(handle.executionId).result(),
+        elsewhere.handle(handle.executionId).result({ timeout: "20s" }),
+      ];
       held.open(7);
       expect(await Promise.all(waits)).toEqual([7, 7, 7, 7, 7]);
       await worker.stop();
@@ -100,7 +111,7 @@ describe("list()", () => {
     expect(pages).toBe(10);
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen.filter((id) => id.startsWith("before-"))).toHaveLength(95);
-    expect([...seen].sort()).toEqual(before.map(({ executionId }) => executionId).sort());
+    expect([...seen].toSorted()).toEqual(before.map(({ executionId }) => executionId).toSorted());
     for (const { executionId } of (await pawl.list({ state: "running", limit: 1000 })).executions) await pawl.handle(executionId).terminate();
   });
 
@@ -166,7 +177,15 @@ describe("close()", () => {
   test("lets running steps finish, writes their results, and leaves nothing claimed", async () => {
     const begun = gate();
     const held = gate();
-    const waiting = defineWorkflow({ name: "draining", run: async (ctx) => ctx.step("wait", async () => { begun.open(); await held.opened; return "finished"; }) });
+    const waiting = defineWorkflow({
+      name: "draining",
+      run: async (ctx) =>
+        ctx.step("wait", async () => {
+          begun.open();
+          await held.opened;
+          return "finished";
+        }),
+    });
     const { pawl } = await h.run([waiting]);
     const handle = await pawl.start(waiting, undefined);
     await begun.opened;
@@ -182,7 +201,10 @@ describe("close()", () => {
       run: async (ctx, input: number) => {
         let sum = input;
         for (let n = 0; n < 5; n++) {
-          sum += await ctx.step("add", async () => { await new Promise((resolve) => setTimeout(resolve, 2)); return n; });
+          sum += await ctx.step("add", async () => {
+            await new Promise((resolve) => setTimeout(resolve, 2));
+            return n;
+          });
           if (n === 2) await ctx.sleep(5);
         }
         return sum;
@@ -191,11 +213,13 @@ describe("close()", () => {
     const pawl = await h.open();
     await pawl.worker({ workflows: [busy], ...soon });
     const acknowledged: string[] = [];
-    const outcomes = Promise.allSettled(Array.from({ length: 150 }, async (_, n) => {
-      for (let turn = 0; turn < n; turn++) await new Promise((resolve) => setImmediate(resolve));
-      await pawl.start(busy, n, { executionId: `busy-${n}` });
-      acknowledged.push(`busy-${n}`);
-    }));
+    const outcomes = Promise.allSettled(
+      Array.from({ length: 150 }, async (_, n) => {
+        for (let turn = 0; turn < n; turn++) await new Promise((resolve) => setImmediate(resolve));
+        await pawl.start(busy, n, { executionId: `busy-${n}` });
+        acknowledged.push(`busy-${n}`);
+      }),
+    );
     await eventually(() => expect(acknowledged.length).toBeGreaterThan(20));
     await pawl.close({ drain: 5 });
     for (const outcome of await outcomes) if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(Closed);
@@ -228,7 +252,13 @@ describe("close()", () => {
       ["resume", () => handle.resume()],
     ];
     for (const [name, operation] of operations) {
-      const error = await Promise.race([operation().then(() => undefined, (refusal: unknown) => refusal), new Promise((resolve) => setTimeout(resolve, 3000, "hung"))]);
+      const error = await Promise.race([
+        operation().then(
+          () => undefined,
+          (refusal: unknown) => refusal,
+        ),
+        new Promise((resolve) => setTimeout(resolve, 3000, "hung")),
+      ]);
       expect(error, name).toBeInstanceOf(Closed);
     }
     await (await h.open()).handle("closed-over").terminate();
@@ -238,7 +268,10 @@ describe("close()", () => {
     const pawl = await h.open();
     await pawl.worker({ workflows: [echo], ...soon });
     await pawl.execute(echo, 1);
-    const connections = async () => (await query<{ n: number }>(h.url, "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name <> 'test'"))[0]!.n;
+    const connections = async () =>
+      (
+        await query<{ n: number }>(h.url, "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name <> 'test'")
+      )[0]!.n;
     expect(await connections()).toBeGreaterThan(0);
     await pawl.close();
     await eventually(async () => expect(await connections()).toBe(0));

@@ -8,16 +8,14 @@ const h = harness();
 function crowd() {
   let now = 0;
   const seen = { most: 0, entered: 0 };
-  return {
-    seen,
-    async enter<Value>(value: Value, milliseconds = 3): Promise<Value> {
-      seen.entered++;
-      seen.most = Math.max(seen.most, ++now);
-      await new Promise((resolve) => setTimeout(resolve, milliseconds));
-      now--;
-      return value;
-    },
+  const enter = async <Value>(value: Value, milliseconds = 3): Promise<Value> => {
+    seen.entered++;
+    seen.most = Math.max(seen.most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    now--;
+    return value;
   };
+  return { seen, enter };
 }
 
 test("ctx.all gives the results in order, whatever finishes first", async () => {
@@ -44,7 +42,10 @@ test("ctx.all and ctx.map of nothing give nothing", async () => {
 test.each([1, 2, 7])("ctx.map never runs more than %i at once, runs all of them and keeps the order", async (concurrency) => {
   const { seen, enter } = crowd();
   const items = Array.from({ length: 25 }, (_, index) => index);
-  const workflow = defineWorkflow({ name: "map", run: async (ctx) => ctx.map(items, (item, index) => ctx.step("enter", () => enter(`${item}/${index}`)), { concurrency }) });
+  const workflow = defineWorkflow({
+    name: "map",
+    run: async (ctx) => ctx.map(items, (item, index) => ctx.step("enter", () => enter(`${item}/${index}`)), { concurrency }),
+  });
   const { pawl } = await h.run([workflow]);
   expect(await pawl.execute(workflow, undefined)).toEqual(items.map((item) => `${item}/${item}`));
   expect(seen.entered).toBe(25);
@@ -52,11 +53,18 @@ test.each([1, 2, 7])("ctx.map never runs more than %i at once, runs all of them 
 });
 
 test("ctx.all keeps its limit too, and without one starts everything at once", async () => {
-  for (const [concurrency, most] of [[3, 3], [undefined, 12]] as const) {
+  for (const [concurrency, most] of [
+    [3, 3],
+    [undefined, 12],
+  ] as const) {
     const { seen, enter } = crowd();
     const workflow = defineWorkflow({
       name: "all-limit",
-      run: async (ctx) => ctx.all(Array.from({ length: 12 }, (_, index) => () => ctx.step("enter", () => enter(index, 20))), concurrency === undefined ? {} : { concurrency }),
+      run: async (ctx) =>
+        ctx.all(
+          Array.from({ length: 12 }, (_, index) => () => ctx.step("enter", () => enter(index, 20))),
+          concurrency === undefined ? {} : { concurrency },
+        ),
     });
     const { pawl, worker } = await h.run([workflow]);
     await pawl.execute(workflow, undefined);
@@ -77,7 +85,14 @@ test("the limit holds for whole chains of calls, after failures in between and a
           await ctx.step("first", () => enter(item));
           if (item === 1) await ctx.sleep(parkedSleep);
           try {
-            await ctx.step("second", () => enter(0).then(() => { throw new Error("no"); }), { retry: { maximumAttempts: 2 } });
+            await ctx.step(
+              "second",
+              () =>
+                enter(0).then(() => {
+                  throw new Error("no");
+                }),
+              { retry: { maximumAttempts: 2 } },
+            );
           } catch {
             return ctx.step("third", () => enter(item * 10));
           }
@@ -98,7 +113,15 @@ test("ctx.map throws the first error and starts nothing more", async () => {
     name: "map-fails",
     retry: { maximumAttempts: 1 },
     run: async (ctx) =>
-      ctx.map([...Array(20).keys()], (item) => ctx.step("maybe", () => { started++; if (item === 3) throw new Error("item 3"); }), { concurrency: 1 }),
+      ctx.map(
+        [...Array(20).keys()],
+        (item) =>
+          ctx.step("maybe", () => {
+            started++;
+            if (item === 3) throw new Error("item 3");
+          }),
+        { concurrency: 1 },
+      ),
   });
   const { pawl } = await h.run([workflow]);
   expect((await causeOf(pawl.execute(workflow, undefined))).message).toBe("item 3");
@@ -111,7 +134,10 @@ test("ctx.race settles as the first does, and what the others bring later change
     name: "race",
     run: async (ctx) => {
       const winner = await ctx.race([() => ctx.step("loser", () => loser.opened), () => ctx.step("winner", () => "winner")]);
-      const after = await ctx.step("after", () => { loser.open("loser"); return "after"; });
+      const after = await ctx.step("after", () => {
+        loser.open("loser");
+        return "after";
+      });
       await ctx.sleep(parkedSleep);
       return [winner, after];
     },
@@ -125,7 +151,18 @@ test("ctx.race settles as the first does, and what the others bring later change
 test("ctx.race throws when the first to settle fails", async () => {
   const workflow = defineWorkflow({
     name: "race-fails",
-    run: async (ctx) => ctx.race([() => ctx.sleep("1 hour"), () => ctx.step("no", () => { throw new Error("first"); }, { retry: { maximumAttempts: 1 } })]),
+    run: async (ctx) =>
+      ctx.race([
+        () => ctx.sleep("1 hour"),
+        () =>
+          ctx.step(
+            "no",
+            () => {
+              throw new Error("first");
+            },
+            { retry: { maximumAttempts: 1 } },
+          ),
+      ]),
   });
   const { pawl } = await h.run([workflow]);
   expect((await causeOf(pawl.execute(workflow, undefined))).message).toBe("first");
@@ -153,7 +190,12 @@ test("native Promise.all, race and allSettled over durable calls work as the con
     retry: { maximumAttempts: 1 },
     run: async (ctx) => {
       const all = await Promise.all([ctx.step("a", () => 1), ctx.step("b", () => 2)]);
-      const settled = await Promise.allSettled([ctx.step("c", () => { throw new Error("c"); }), ctx.step("d", () => 4)]);
+      const settled = await Promise.allSettled([
+        ctx.step("c", () => {
+          throw new Error("c");
+        }),
+        ctx.step("d", () => 4),
+      ]);
       await ctx.sleep(parkedSleep);
       const first = await Promise.race([ctx.sleep(500), ctx.step("e", () => 5)]);
       return [all, settled.map(({ status }) => status), first];

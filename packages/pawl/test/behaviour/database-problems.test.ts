@@ -58,7 +58,7 @@ describe("a database that cannot be reached", () => {
     const port = await listen((socket) => socket.destroy());
     await new Promise((resolve) => servers.pop()!.close(resolve));
     const warnings: string[] = [];
-    const opening = open(`postgres://${user}:${encodeURIComponent(String(password ?? ""))}@127.0.0.1:${port}/${name}`, {
+    const opening = open(`postgres://${user}:${encodeURIComponent(password ?? "")}@127.0.0.1:${port}/${name}`, {
       connectTimeout: "20s",
       logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
     });
@@ -85,7 +85,11 @@ describe("a database that cannot be reached", () => {
   test("is not waited for when it says that the database or the user does not exist", async () => {
     const database = await freshDatabase();
     const missing = databaseUrl(database.url, "no_such_database");
-    expect(await took(async () => expect((await refusalOf(open(missing, { connectTimeout: "1 minute" }), DatabaseUnreachable)).message).toContain("no_such_database"))).toBeLessThan(3000);
+    expect(
+      await took(async () =>
+        expect((await refusalOf(open(missing, { connectTimeout: "1 minute" }), DatabaseUnreachable)).message).toContain("no_such_database"),
+      ),
+    ).toBeLessThan(3000);
     await database.drop();
   });
 });
@@ -105,7 +109,10 @@ describe("a database that this version cannot use", () => {
 
   test("of a server that is too old or too new is refused with both versions", async () => {
     const name = database.url.match(/test_\w+/)![0];
-    for (const [number, text] of [["130012", "13.12"], ["190001", "19beta1"]] as const) {
+    for (const [number, text] of [
+      ["130012", "13.12"],
+      ["190001", "19beta1"],
+    ] as const) {
       await execute(
         database.url,
         `CREATE OR REPLACE FUNCTION public.current_setting(text) RETURNS text LANGUAGE sql AS $$ SELECT CASE $1 WHEN 'server_version_num' THEN '${number}' WHEN 'server_version' THEN '${text}' END $$;

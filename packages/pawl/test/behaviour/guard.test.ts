@@ -63,7 +63,14 @@ test("new Date(value), Date.parse and instanceof Date keep working in workflow c
     name: "dates",
     run: async (ctx, input: { at: Date }) => {
       const later = new Date(input.at.getTime() + 1000);
-      return [input.at instanceof Date, ctx.now() instanceof Date, later instanceof Date, later.toISOString(), new Date("2020-01-01").getTime() === Date.parse("2020-01-01"), Date.UTC(2020, 0, 1)];
+      return [
+        input.at instanceof Date,
+        ctx.now() instanceof Date,
+        later instanceof Date,
+        later.toISOString(),
+        new Date("2020-01-01").getTime() === Date.parse("2020-01-01"),
+        Date.UTC(2020, 0, 1),
+      ];
     },
   });
   const { pawl } = await h.run([workflow]);

@@ -4,7 +4,7 @@ import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
 
-export interface Harness {
+interface Harness {
   readonly url: string;
   /** Opens a Pawl on this file's database; it is closed after the test, or after all tests when `beforeAll` opened it. */
   open(options?: Omit<PawlOptions, "url">, intercept?: Interceptor): Promise<Pawl>;
@@ -68,7 +68,7 @@ export const quickly = { initialInterval: 1, backoffCoefficient: 1 } as const;
 export const parkedSleep = 270;
 
 /** A promise to be settled from outside. */
-export interface Gate<Value = void> {
+interface Gate<Value = void> {
   readonly opened: Promise<Value>;
   open(value: Value): void;
 }

@@ -119,29 +119,32 @@ const cases: readonly Case[] = [
 ];
 
 describe("code that no longer fits its history", () => {
-  test.each(cases)("is quarantined, not failed: $name; with the old code back it goes on and completes", async ({ before, after, recorded, called, position }) => {
-    const handle = await change(before, after);
-    expect((await handle.status()).state).toBe("quarantined");
-    const cause = await causeOf(handle.result());
-    expect(cause).toMatchObject({ name: "NondeterminismDetected", code: "NONDETERMINISM_DETECTED", position });
-    const { recorded: has, called: made } = cause as unknown as NondeterminismDetected;
-    expect(has).toMatch(recorded);
-    expect(made).toMatch(called);
-    expect(cause.message).toMatch(recorded);
-    expect(cause.message).toMatch(called);
-    const completedBefore = (await handle.history()).filter(({ event }) => event.type === "StepCompleted").length;
+  test.each(cases)(
+    "is quarantined, not failed: $name; with the old code back it goes on and completes",
+    async ({ before, after, recorded, called, position }) => {
+      const handle = await change(before, after);
+      expect((await handle.status()).state).toBe("quarantined");
+      const cause = await causeOf(handle.result());
+      expect(cause).toMatchObject({ name: "NondeterminismDetected", code: "NONDETERMINISM_DETECTED", position });
+      const { recorded: has, called: made } = cause as unknown as NondeterminismDetected;
+      expect(has).toMatch(recorded);
+      expect(made).toMatch(called);
+      expect(cause.message).toMatch(recorded);
+      expect(cause.message).toMatch(called);
+      const completedBefore = (await handle.history()).filter(({ event }) => event.type === "StepCompleted").length;
 
-    const pawl = await h.open();
-    let reran = 0;
-    const counting: Code = (ctx) => before({ ...bound(ctx), step: (name, fn, options) => ctx.step(name, (step) => (reran++, fn(step)), options) });
-    await pawl.worker({ workflows: [versionOf(counting), noop], ...soon });
-    const resumed = await pawl.handle(handle.executionId).resume();
-    await resumed.result();
-    expect(await resumed.status()).toMatchObject({ state: "completed", runNumber: 2 });
-    expect((await resumed.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(completedBefore);
-    expect(reran).toBe(0);
-    expect((await resumed.history()).map(({ event }) => event.type)).toContain("ExecutionResumed");
-  });
+      const pawl = await h.open();
+      let reran = 0;
+      const counting: Code = (ctx) => before({ ...bound(ctx), step: (name, fn, options) => ctx.step(name, (step) => (reran++, fn(step)), options) });
+      await pawl.worker({ workflows: [versionOf(counting), noop], ...soon });
+      const resumed = await pawl.handle(handle.executionId).resume();
+      await resumed.result();
+      expect(await resumed.status()).toMatchObject({ state: "completed", runNumber: 2 });
+      expect((await resumed.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(completedBefore);
+      expect(reran).toBe(0);
+      expect((await resumed.history()).map(({ event }) => event.type)).toContain("ExecutionResumed");
+    },
+  );
 
   test("stays quarantined, with nothing lost, when it is resumed with the wrong code still in place", async () => {
     const wrong = cases[0]!;

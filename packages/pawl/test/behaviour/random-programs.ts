@@ -113,7 +113,7 @@ class Interpreter {
         return this.run(program.branches[choice as number]!, `${path}?${String(choice)}`);
       }
       case "turns":
-        for (let turn = 0; turn < program.count; turn++) await null;
+        for (let turn = 0; turn < program.count; turn++) await Promise.resolve();
         return this.run(program.body, path);
       case "values":
         this.#trace.push(`now ${path} ${this.#ctx.now().getTime()}`, `random ${path} ${this.#ctx.random()} ${this.#ctx.uuid()}`);

@@ -42,7 +42,8 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
   return { trace, calls, outcome };
 }
 
-const isPrefix = (part: readonly string[], whole: readonly string[]): boolean => part.length <= whole.length && part.every((line, index) => line === whole[index]);
+const isPrefix = (part: readonly string[], whole: readonly string[]): boolean =>
+  part.length <= whole.length && part.every((line, index) => line === whole[index]);
 
 /** Random numbers follow the seed, which only the worker knows. */
 const withoutRandom = (trace: Trace): Trace => trace.map((line) => (line.startsWith("random") ? "random" : line));
@@ -59,15 +60,17 @@ async function checkReplays(handle: ExecutionHandle, live: readonly Trace[]): Pr
   const end = history.at(-1)!.event;
   const full = await replay(executionId, history);
   for (const trace of live) expectPrefix(withoutRandom(trace), withoutRandom(full.trace), `live run of ${executionId}`);
-  const longest = [...live].sort((a, b) => b.length - a.length)[0] ?? [];
+  const longest = [...live].toSorted((a, b) => b.length - a.length)[0] ?? [];
   for (const trace of live) expectPrefix(trace, longest, `runs of ${executionId}`);
   if (end.type === "ExecutionCompleted") expect(full.outcome).toEqual({ outcome: "returned", value: readPayload(end.result) });
-  else if (end.type === "ExecutionFailed") expect(full.outcome).toMatchObject({ outcome: "threw", error: { name: end.failure.name, message: end.failure.message } });
+  else if (end.type === "ExecutionFailed")
+    expect(full.outcome).toMatchObject({ outcome: "threw", error: { name: end.failure.name, message: end.failure.message } });
   else throw new Error(`${executionId} ended with ${end.type}: ${JSON.stringify(end)}`);
   // Each step has one result, however often its worker went away.
-  const results = history.flatMap(({ event }) => (event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" ? [event.position] : []));
+  const results = history.flatMap(({ event }) =>
+    event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" ? [event.position] : [],
+  );
   expect(new Set(results).size).toBe(results.length);
-  if (process.env["STAT"]) console.log("LEN", history.length, full.calls.length, live.length);
   const stride = Math.max(1, Math.floor(history.length / 25));
   for (let length = 1; length <= history.length; length += stride) {
     const part = await replay(executionId, history.slice(0, length));
@@ -95,9 +98,19 @@ class Traces {
 
 /** Pauses between restarts, in turns of the event loop: some within a commit, some after several. */
 const restarts = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 5 });
-const settled = (handle: ExecutionHandle): Promise<unknown> => handle.result({ timeout: "30s" }).catch((error: unknown) => { if (!(error instanceof ExecutionFailed)) throw error; });
+const settled = (handle: ExecutionHandle): Promise<unknown> =>
+  handle.result({ timeout: "30s" }).catch((error: unknown) => {
+    if (!(error instanceof ExecutionFailed)) throw error;
+  });
 
-async function runWithRestarts(pawl: Pawl, workflow: Workflow<Program, unknown>, list: readonly Program[], pauses: readonly number[], takeOver: (old: Worker) => Promise<Worker>, first: Worker): Promise<Worker> {
+async function runWithRestarts(
+  pawl: Pawl,
+  workflow: Workflow<Program, unknown>,
+  list: readonly Program[],
+  pauses: readonly number[],
+  takeOver: (old: Worker) => Promise<Worker>,
+  first: Worker,
+): Promise<Worker> {
   let worker = first;
   const handles = await Promise.all(list.map((program) => pawl.start(workflow, program, { executionId: randomUUID() })));
   const results = Promise.all(handles.map(settled));
@@ -132,7 +145,7 @@ describe("a random program", () => {
         }
         expect(await memory.store.stranded()).toEqual([]);
       }),
-      { numRuns: 30, interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false },
+      { numRuns: 25, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false },
     );
   });
 });
@@ -168,37 +181,42 @@ describe("on PostgreSQL", () => {
         }
         await client.close();
       }),
-      { numRuns: 8, interruptAfterTimeLimit: 15_000, markInterruptAsFailure: false },
+      { numRuns: 6, interruptAfterTimeLimit: 10_000, markInterruptAsFailure: false },
     );
   });
 
   test("a random program continues from any prefix of its history, without repeating what is in it", { timeout: 120_000 }, async () => {
     const pawl = await h.open();
     await fc.assert(
-      fc.asyncProperty(fc.array(programs, { minLength: 5, maxLength: 8 }), fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 3, maxLength: 3 }), async (list, cuts) => {
-        const traces = new Traces();
-        const workflow = programWorkflow(traces.add);
-        const worker = await pawl.worker({ workflows: [workflow], ...soon });
-        const originals = await Promise.all(list.map((program) => pawl.start(workflow, program, { executionId: randomUUID() })));
-        await Promise.all(originals.map(settled));
-        // Losers of races may have left children behind; the copies shall find them ended.
-        await eventually(async () => expect((await pawl.list({ workflow: "program", state: ["pending", "running"] })).executions).toEqual([]));
-        const copies: { readonly handle: ExecutionHandle; readonly prefix: readonly HistoryEvent[] }[] = [];
-        for (const original of originals) {
-          const history = await original.history();
-          for (const cut of cuts) copies.push(await copyPrefix(h.url, pawl, original, history.slice(0, 1 + Math.floor(cut * (history.length - 1)))));
-        }
-        await Promise.all(copies.map(({ handle }) => settled(handle)));
-        await worker.stop({ drain: 0 });
-        for (const { handle, prefix } of copies) {
-          const history = await handle.history();
-          expect(history.slice(0, prefix.length).map(({ event }) => event)).toEqual(prefix.map(({ event }) => event));
-          const live = traces.entries.find(([executionId]) => executionId === handle.executionId)![1];
-          await checkReplays(handle, live);
-        }
-        for (const { executionId } of (await pawl.list({ state: ["pending", "running"], limit: 1000 })).executions) await pawl.handle(executionId).terminate();
-      }),
-      { numRuns: 8, interruptAfterTimeLimit: 15_000, markInterruptAsFailure: false },
+      fc.asyncProperty(
+        fc.array(programs, { minLength: 5, maxLength: 8 }),
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 3, maxLength: 3 }),
+        async (list, cuts) => {
+          const traces = new Traces();
+          const workflow = programWorkflow(traces.add);
+          const worker = await pawl.worker({ workflows: [workflow], ...soon });
+          const originals = await Promise.all(list.map((program) => pawl.start(workflow, program, { executionId: randomUUID() })));
+          await Promise.all(originals.map(settled));
+          // Losers of races may have left children behind; the copies shall find them ended.
+          await eventually(async () => expect((await pawl.list({ workflow: "program", state: ["pending", "running"] })).executions).toEqual([]));
+          const copies: { readonly handle: ExecutionHandle; readonly prefix: readonly HistoryEvent[] }[] = [];
+          for (const original of originals) {
+            const history = await original.history();
+            for (const cut of cuts) copies.push(await copyPrefix(h.url, pawl, original, history.slice(0, 1 + Math.floor(cut * (history.length - 1)))));
+          }
+          await Promise.all(copies.map(({ handle }) => settled(handle)));
+          await worker.stop({ drain: 0 });
+          for (const { handle, prefix } of copies) {
+            const history = await handle.history();
+            expect(history.slice(0, prefix.length).map(({ event }) => event)).toEqual(prefix.map(({ event }) => event));
+            const live = traces.entries.find(([executionId]) => executionId === handle.executionId)![1];
+            await checkReplays(handle, live);
+          }
+          for (const { executionId } of (await pawl.list({ state: ["pending", "running"], limit: 1000 })).executions)
+            await pawl.handle(executionId).terminate();
+        },
+      ),
+      { numRuns: 6, interruptAfterTimeLimit: 10_000, markInterruptAsFailure: false },
     );
   });
 });

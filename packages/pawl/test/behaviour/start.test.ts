@@ -15,7 +15,15 @@ describe("starting an execution", () => {
     expect(await handle.result()).toBe(8);
     expect(await pawl.execute(double, { n: 5 })).toBe(10);
     expect(await pawl.handle("start-1", double).result()).toBe(8);
-    expect(await handle.status()).toMatchObject({ executionId: "start-1", workflow: "double", version: "1", taskQueue: "default", state: "completed", runNumber: 1, workerId: null });
+    expect(await handle.status()).toMatchObject({
+      executionId: "start-1",
+      workflow: "double",
+      version: "1",
+      taskQueue: "default",
+      state: "completed",
+      runNumber: 1,
+      workerId: null,
+    });
   });
 
   test("makes an id where none is given, another one each time", async () => {
@@ -52,7 +60,9 @@ describe("starting an execution", () => {
   test("fifty starts of one id at the same time, from two processes' pools, make one execution", async () => {
     const { pawl } = await h.run([double]);
     const second = await h.open();
-    const handles = await Promise.all(Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? pawl : second).start(double, { n: 3 }, { executionId: "same-50" })));
+    const handles = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? pawl : second).start(double, { n: 3 }, { executionId: "same-50" })),
+    );
     expect(new Set(handles.map(({ runId }) => runId)).size).toBe(1);
     expect(await handles[7]!.result()).toBe(6);
     expect(await h.count("pawl.executions WHERE execution_id = 'same-50'")).toBe(1);
@@ -75,7 +85,14 @@ describe("starting an execution", () => {
 
   test("a handle to what does not exist says so", async () => {
     const pawl = await h.open();
-    for (const ask of [() => pawl.handle("nobody").status(), () => pawl.handle("nobody").result(), () => pawl.handle("nobody").history(), () => pawl.handle("nobody").cancel(), () => pawl.handle("nobody").terminate(), () => pawl.handle("nobody").resume()]) {
+    for (const ask of [
+      () => pawl.handle("nobody").status(),
+      () => pawl.handle("nobody").result(),
+      () => pawl.handle("nobody").history(),
+      () => pawl.handle("nobody").cancel(),
+      () => pawl.handle("nobody").terminate(),
+      () => pawl.handle("nobody").resume(),
+    ]) {
       expect((await refusalOf(ask(), ExecutionNotFound)).executionId).toBe("nobody");
     }
   });
@@ -85,7 +102,9 @@ describe("an idempotency key", () => {
   test("gives one execution for fifty parallel starts from two processes' pools", async () => {
     const { pawl } = await h.run([double]);
     const second = await h.open();
-    const handles = await Promise.all(Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? pawl : second).start(double, { n: 9 }, { idempotencyKey: "key-50" })));
+    const handles = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? pawl : second).start(double, { n: 9 }, { idempotencyKey: "key-50" })),
+    );
     expect(new Set(handles.map(({ executionId }) => executionId)).size).toBe(1);
     expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(Array(50).fill(18));
     expect(await h.count("pawl.executions WHERE idempotency_key = 'key-50'")).toBe(1);
@@ -163,4 +182,17 @@ describe("when an execution begins", () => {
     held.open();
     await Promise.all(handles.map((handle) => handle.result({ timeout: "10s" })));
   });
+});
+
+test("starts with large inputs are committed in parts, so that no statement outgrows what PostgreSQL takes", async () => {
+  const large = defineWorkflow({ name: "large", run: async (_ctx, input: string) => input.length });
+  let commits = 0;
+  const pawl = await h.open({}, (name, phase) => {
+    if (name === "commit" && phase === "before") commits++;
+  });
+  const input = "x".repeat(4 * 1024 * 1024);
+  const handles = await Promise.all(Array.from({ length: 20 }, () => pawl.start(large, input)));
+  expect(commits).toBeGreaterThanOrEqual(3);
+  await pawl.worker({ workflows: [large], ...soon });
+  expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(Array(20).fill(input.length));
 });

@@ -5,7 +5,10 @@ import { causeOf, failureOf, gate, harness, parkedSleep, quickly } from "./harne
 const h = harness();
 
 /** Runs a workflow of one step on a new worker. */
-async function runStep<Result>(fn: (step: StepContext) => Result | Promise<Result>, options: Parameters<Parameters<Parameters<typeof defineWorkflow>[0]["run"]>[0]["step"]>[2] = {}) {
+async function runStep<Result>(
+  fn: (step: StepContext) => Result | Promise<Result>,
+  options: Parameters<Parameters<Parameters<typeof defineWorkflow>[0]["run"]>[0]["step"]>[2] = {},
+) {
   const workflow = defineWorkflow({ name: "one-step", retry: quickly, run: async (ctx) => ctx.step("it", fn, options) });
   const { pawl } = await h.run([workflow]);
   return pawl.start(workflow, undefined);
@@ -44,7 +47,12 @@ describe("a failing step", () => {
 
   test("ends after maximumAttempts with the last error, and its workflow fails with that error", async () => {
     let attempts = 0;
-    const handle = await runStep(() => { throw new RangeError(`no ${++attempts}`); }, { retry: { maximumAttempts: 3 } });
+    const handle = await runStep(
+      () => {
+        throw new RangeError(`no ${++attempts}`);
+      },
+      { retry: { maximumAttempts: 3 } },
+    );
     const cause = await causeOf(handle.result());
     expect(cause).toBeInstanceOf(RangeError);
     expect(cause.message).toBe("no 3");
@@ -57,13 +65,25 @@ describe("a failing step", () => {
       override readonly name = "CardDeclined";
     }
     const throws: (() => never)[] = [
-      () => { throw new NonRetryable("enough"); },
-      () => { throw new CardDeclined("declined"); },
-      () => { throw Object.assign(new Error("forbidden"), { code: "E_FORBIDDEN" }); },
+      () => {
+        throw new NonRetryable("enough");
+      },
+      () => {
+        throw new CardDeclined("declined");
+      },
+      () => {
+        throw Object.assign(new Error("forbidden"), { code: "E_FORBIDDEN" });
+      },
     ];
     for (const raise of throws) {
       let attempts = 0;
-      const handle = await runStep(() => { attempts++; raise(); }, { retry: { nonRetryableErrors: ["CardDeclined", "E_FORBIDDEN"] } });
+      const handle = await runStep(
+        () => {
+          attempts++;
+          raise();
+        },
+        { retry: { nonRetryableErrors: ["CardDeclined", "E_FORBIDDEN"] } },
+      );
       await causeOf(handle.result());
       expect(attempts).toBe(1);
     }
@@ -75,8 +95,17 @@ describe("a failing step", () => {
       name: "policies",
       retry: { initialInterval: 1, maximumAttempts: 2 },
       run: async (ctx) => {
-        await ctx.step("own", () => { if (++attempts < 4) throw new Error("no"); }, { retry: { maximumAttempts: 4 } });
-        await ctx.step("inherited", () => { attempts++; throw new Error("no"); });
+        await ctx.step(
+          "own",
+          () => {
+            if (++attempts < 4) throw new Error("no");
+          },
+          { retry: { maximumAttempts: 4 } },
+        );
+        await ctx.step("inherited", () => {
+          attempts++;
+          throw new Error("no");
+        });
       },
     });
     const { pawl } = await h.run([workflow]);
@@ -85,7 +114,14 @@ describe("a failing step", () => {
   });
 
   test("waits a second before the second attempt where nothing is said", async () => {
-    const workflow = defineWorkflow({ name: "defaults", run: async (ctx) => ctx.step("once-more", ({ attempt }) => { if (attempt === 1) throw new Error("no"); return attempt; }) });
+    const workflow = defineWorkflow({
+      name: "defaults",
+      run: async (ctx) =>
+        ctx.step("once-more", ({ attempt }) => {
+          if (attempt === 1) throw new Error("no");
+          return attempt;
+        }),
+    });
     const { pawl } = await h.run([workflow]);
     const handle = await pawl.start(workflow, undefined);
     expect(await handle.result()).toBe(2);
@@ -97,7 +133,12 @@ describe("a failing step", () => {
   });
 
   test("waits longer before each attempt, by the coefficient and up to the maximum", async () => {
-    const handle = await runStep(({ attempt }) => { if (attempt < 5) throw new Error("no"); }, { retry: { initialInterval: 10, backoffCoefficient: 3, maximumInterval: 50, jitter: 0 } });
+    const handle = await runStep(
+      ({ attempt }) => {
+        if (attempt < 5) throw new Error("no");
+      },
+      { retry: { initialInterval: 10, backoffCoefficient: 3, maximumInterval: 50, jitter: 0 } },
+    );
     await handle.result();
     const waits = (await handle.history()).flatMap(({ event }) => (event.type === "StepAttemptFailed" ? [event.retryInMs] : []));
     expect(waits).toEqual([10, 30, 50, 50]);
@@ -109,7 +150,18 @@ describe("a failing step", () => {
     const first = gate();
     const workflow = defineWorkflow({
       name: "far-retry",
-      run: async (ctx) => ctx.step("far", ({ attempt }) => { if (attempt === 1) { first.open(); throw new Error("no"); } return attempt; }, { retry: { initialInterval: 400, jitter: 0 } }),
+      run: async (ctx) =>
+        ctx.step(
+          "far",
+          ({ attempt }) => {
+            if (attempt === 1) {
+              first.open();
+              throw new Error("no");
+            }
+            return attempt;
+          },
+          { retry: { initialInterval: 400, jitter: 0 } },
+        ),
     });
     const { pawl } = await h.run([workflow], { concurrency: 1 });
     const handle = await pawl.start(workflow, undefined);
@@ -124,7 +176,13 @@ describe("a failing step", () => {
       name: "caught",
       run: async (ctx) => {
         try {
-          await ctx.step("no", () => { throw new TypeError("no"); }, { retry: { maximumAttempts: 1 } });
+          await ctx.step(
+            "no",
+            () => {
+              throw new TypeError("no");
+            },
+            { retry: { maximumAttempts: 1 } },
+          );
         } catch (error) {
           return ctx.step("instead", () => `${error instanceof TypeError ? "TypeError" : "another error"} caught`);
         }

@@ -17,7 +17,13 @@ test("a short sleep lasts at least its time and keeps the execution in memory", 
 });
 
 test("a sleep of no time at all goes on at once", async () => {
-  const workflow = defineWorkflow({ name: "no-time", run: async (ctx) => { for (let index = 0; index < 5; index++) await ctx.sleep(0); return "done"; } });
+  const workflow = defineWorkflow({
+    name: "no-time",
+    run: async (ctx) => {
+      for (let index = 0; index < 5; index++) await ctx.sleep(0);
+      return "done";
+    },
+  });
   const { pawl } = await h.run([workflow]);
   expect(await pawl.execute(workflow, undefined)).toBe("done");
 });
@@ -51,7 +57,11 @@ test("sleeps that run together fire in the order of their times", async () => {
     name: "order",
     run: async (ctx) => {
       const order: string[] = [];
-      await ctx.all([() => ctx.sleep(60).then(() => order.push("60")), () => ctx.sleep(parkedSleep + 60).then(() => order.push("long")), () => ctx.sleep(5).then(() => order.push("5"))]);
+      await ctx.all([
+        () => ctx.sleep(60).then(() => order.push("60")),
+        () => ctx.sleep(parkedSleep + 60).then(() => order.push("long")),
+        () => ctx.sleep(5).then(() => order.push("5")),
+      ]);
       return order;
     },
   });
@@ -77,7 +87,7 @@ test("now, random and uuid are the same on every replay, and differ between exec
   });
   const { pawl } = await h.run([workflow]);
   const handle = await pawl.start(workflow, undefined);
-  const result = (await handle.result()) as unknown[];
+  const result = await handle.result();
   expect(runs).toHaveLength(3);
   for (const run of runs) expect(result.slice(0, run.length)).toEqual(run);
   expect(runs[2]).toEqual(result);
@@ -88,7 +98,7 @@ test("now, random and uuid are the same on every replay, and differ between exec
   expect(second!).toBeGreaterThanOrEqual(first!);
   expect(third! - second!).toBeGreaterThanOrEqual(parkedSleep);
   expect(fourth! - third!).toBeGreaterThanOrEqual(parkedSleep);
-  const another = (await pawl.execute(workflow, undefined)) as unknown[];
+  const another = await pawl.execute(workflow, undefined);
   expect(another[1]).not.toBe(result[1]);
   expect(another[2]).not.toBe(result[2]);
 });

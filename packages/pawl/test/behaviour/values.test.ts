@@ -14,7 +14,13 @@ const values: readonly [string, unknown][] = [
   ["an invalid Date", new Date(Number.NaN)],
   ["a BigInt", 2n ** 200n],
   ["a Uint8Array", new Uint8Array([0, 1, 254, 255])],
-  ["a Map", new Map<unknown, unknown>([["a", new Map([[1n, new Date(5)]])], [{ key: true }, undefined]])],
+  [
+    "a Map",
+    new Map<unknown, unknown>([
+      ["a", new Map([[1n, new Date(5)]])],
+      [{ key: true }, undefined],
+    ]),
+  ],
   ["a Set", new Set([1, "1", null, new Date(0)])],
   ["not a number", Number.NaN],
   ["infinity", -Infinity],
@@ -45,7 +51,7 @@ describe.each(values)("%s", (_name, value) => {
     const result = await handle.result();
     const elsewhere = await (await h.open()).handle(handle.executionId).result();
     expect(seen).toHaveLength(2);
-    for (const given of [...(seen.flat() as unknown[]), result, elsewhere]) expect(given).toStrictEqual(value);
+    for (const given of [...seen.flat(), result, elsewhere]) expect(given).toStrictEqual(value);
   });
 });
 
@@ -88,9 +94,19 @@ const thrown: readonly [string, () => unknown][] = [
 
 const fieldsOf = (error: unknown): unknown => {
   if (!(error instanceof Error)) return { notAnError: error };
-  const { stack, cause, ...own } = Object.fromEntries(Object.getOwnPropertyNames(error).map((key) => [key, (error as unknown as Record<string, unknown>)[key]]));
+  const { stack, cause, ...own } = Object.fromEntries(
+    Object.getOwnPropertyNames(error).map((key) => [key, (error as unknown as Record<string, unknown>)[key]]),
+  );
   const errors = error instanceof AggregateError ? { errors: error.errors.map(fieldsOf) } : {};
-  return { class: error.constructor.name, name: error.name, message: error.message, stack, ...own, ...errors, cause: cause === undefined ? undefined : fieldsOf(cause) };
+  return {
+    class: error.constructor.name,
+    name: error.name,
+    message: error.message,
+    stack,
+    ...own,
+    ...errors,
+    cause: cause === undefined ? undefined : fieldsOf(cause),
+  };
 };
 
 describe.each(thrown)("%s thrown by a step", (_name, make) => {
@@ -129,7 +145,12 @@ describe.each(thrown)("%s thrown by a step", (_name, make) => {
 });
 
 test("the error of a failed execution names the workflow, in the process that ran it and in any other", async () => {
-  const fails = defineWorkflow({ name: "fails-by-name", run: async () => { throw new Error("broken"); } });
+  const fails = defineWorkflow({
+    name: "fails-by-name",
+    run: async () => {
+      throw new Error("broken");
+    },
+  });
   const { pawl } = await h.run([fails]);
   const handle = await pawl.start(fails, undefined, { executionId: "fails-1" });
   const here = await failureOf(handle.result());
@@ -147,7 +168,10 @@ describe("a schema", () => {
         folder: z.string().trim(),
         depth: z.number().default(3),
         since: z.string().transform((text) => new Date(text)),
-        tags: z.array(z.string()).default([]).transform((tags) => new Set(tags)),
+        tags: z
+          .array(z.string())
+          .default([])
+          .transform((tags) => new Set(tags)),
       }),
       run: async (ctx, input) => {
         seen.push(input);
@@ -157,13 +181,17 @@ describe("a schema", () => {
     });
     const { pawl } = await h.run([parsed]);
     expect(await pawl.execute(parsed, { folder: " docs ", since: "2020-01-01", tags: ["a", "a"] })).toEqual([Date.UTC(2020, 0, 1), 1, 3]);
-    expect(seen).toEqual(Array(2).fill({ folder: "docs", depth: 3, since: new Date("2020-01-01"), tags: new Set(["a"]) }));
+    const expected = { folder: "docs", depth: 3, since: new Date("2020-01-01"), tags: new Set(["a"]) };
+    expect(seen).toEqual([expected, expected]);
   });
 
   test("that validates asynchronously works the same", async () => {
     const slow = defineWorkflow({
       name: "async-schema",
-      input: z.string().refine(async (text) => { await Promise.resolve(); return text !== "bad"; }, "is bad"),
+      input: z.string().refine(async (text) => {
+        await Promise.resolve();
+        return text !== "bad";
+      }, "is bad"),
       run: async (ctx, input) => ctx.step("use", () => input.length),
     });
     const { pawl } = await h.run([slow]);

@@ -11,9 +11,17 @@ describe("concurrency", () => {
     const busy = defineWorkflow({
       name: "busy",
       run: async (ctx) => {
-        await ctx.step("work", async () => { most = Math.max(most, ++now); await new Promise((resolve) => setTimeout(resolve, 5)); now--; });
+        await ctx.step("work", async () => {
+          most = Math.max(most, ++now);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          now--;
+        });
         await ctx.sleep(20);
-        await ctx.step("work", async () => { most = Math.max(most, ++now); await new Promise((resolve) => setTimeout(resolve, 5)); now--; });
+        await ctx.step("work", async () => {
+          most = Math.max(most, ++now);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          now--;
+        });
       },
     });
     const { pawl, worker } = await h.run([busy], { concurrency: 3 });
@@ -55,7 +63,12 @@ describe("task queues", () => {
 });
 
 describe("versions", () => {
-  const version = (number: string) => defineWorkflow({ name: "versioned", version: number, run: async (ctx) => [await ctx.step("first", () => number), await ctx.sleep(parkedSleep), ctx.version] });
+  const version = (number: string) =>
+    defineWorkflow({
+      name: "versioned",
+      version: number,
+      run: async (ctx) => [await ctx.step("first", () => number), await ctx.sleep(parkedSleep), ctx.version],
+    });
 
   test("an execution is only ever claimed by a worker that has its version", async () => {
     const client = await h.open();
@@ -88,7 +101,11 @@ describe("versions", () => {
     await eventually(async () => expect((await handle.status()).waitingFor).toBe("a timer"));
     await old.stop();
     const newer = await pawl.worker({ workflows: [version("2")], manual: true });
-    await eventually(async () => expect(await h.count("pawl.tasks t JOIN pawl.executions e USING (run_id) WHERE e.execution_id = $1 AND t.visible_at <= now()", handle.executionId)).toBe(1));
+    await eventually(async () =>
+      expect(await h.count("pawl.tasks t JOIN pawl.executions e USING (run_id) WHERE e.execution_id = $1 AND t.visible_at <= now()", handle.executionId)).toBe(
+        1,
+      ),
+    );
     expect(await newer.runOnce()).toBe(0);
     await pawl.worker({ workflows: [version("1"), version("2")], ...soon });
     expect(await handle.result()).toEqual(["1", undefined, "1"]);
@@ -99,7 +116,15 @@ describe("stop()", () => {
   test("claims nothing more, lets running steps finish, and records them", async () => {
     const held = gate();
     const begun = gate();
-    const slow = defineWorkflow({ name: "slow", run: async (ctx, n: number) => ctx.step("wait", async () => { begun.open(); await held.opened; return n; }) });
+    const slow = defineWorkflow({
+      name: "slow",
+      run: async (ctx, n: number) =>
+        ctx.step("wait", async () => {
+          begun.open();
+          await held.opened;
+          return n;
+        }),
+    });
     const { pawl, worker } = await h.run([slow], { concurrency: 1 });
     const running = await pawl.start(slow, 1);
     const queued = await pawl.start(slow, 2);
@@ -156,13 +181,19 @@ describe("stop()", () => {
 describe("runOnce()", () => {
   test("of a manual worker runs what is due until it ends or waits, and says how many it claimed", async () => {
     const ran: number[] = [];
-    const work = defineWorkflow({ name: "manual", run: async (ctx, n: number) => { await ctx.step("work", () => void ran.push(n)); if (n === 3) await ctx.sleep("1 day"); } });
+    const work = defineWorkflow({
+      name: "manual",
+      run: async (ctx, n: number) => {
+        await ctx.step("work", () => void ran.push(n));
+        if (n === 3) await ctx.sleep("1 day");
+      },
+    });
     const pawl = await h.open();
     const worker = await pawl.worker({ workflows: [work], manual: true });
     const handles = await Promise.all([1, 2, 3].map((n) => pawl.start(work, n)));
     expect(ran).toEqual([]);
     expect(await worker.runOnce()).toBe(3);
-    expect(ran.sort()).toEqual([1, 2, 3]);
+    expect(ran.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
     expect(await worker.runOnce()).toBe(0);
     expect(await Promise.all(handles.map(async (handle) => (await handle.status()).state))).toEqual(["completed", "completed", "running"]);
     await handles[2]!.terminate();
@@ -174,11 +205,25 @@ describe("health()", () => {
     const held = gate();
     const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.step("wait", () => held.opened) });
     const { pawl, worker } = await h.run([waiting], { concurrency: 5 });
-    expect(worker.health()).toEqual({ workerId: expect.stringMatching(/^[0-9a-f-]{36}$/), state: "running", leaseValid: true, slots: { used: 0, total: 5 }, active: 0, staleWritesRejected: 0 });
+    expect(worker.health()).toEqual({
+      workerId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      state: "running",
+      leaseValid: true,
+      slots: { used: 0, total: 5 },
+      active: 0,
+      staleWritesRejected: 0,
+    });
     const handles = await Promise.all([1, 2].map(() => pawl.start(waiting, undefined)));
     await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 2, total: 5 }, active: 2 }));
     const [listed] = await pawl.workers();
-    expect(listed).toMatchObject({ workerId: worker.health().workerId, state: "live", pid: process.pid, concurrency: 5, claimed: 2, definitions: ["waiting@1"] });
+    expect(listed).toMatchObject({
+      workerId: worker.health().workerId,
+      state: "live",
+      pid: process.pid,
+      concurrency: 5,
+      claimed: 2,
+      definitions: ["waiting@1"],
+    });
     held.open();
     await Promise.all(handles.map((handle) => handle.result()));
     await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 0 }, active: 0 }));
@@ -187,7 +232,14 @@ describe("health()", () => {
 
 test("two workers of two processes share the work, and no execution runs twice", async () => {
   const runs = new Map<string, number>();
-  const work = defineWorkflow({ name: "shared", run: async (ctx) => ctx.step("work", async () => { runs.set(ctx.executionId, (runs.get(ctx.executionId) ?? 0) + 1); await new Promise((resolve) => setTimeout(resolve, 2)); }) });
+  const work = defineWorkflow({
+    name: "shared",
+    run: async (ctx) =>
+      ctx.step("work", async () => {
+        runs.set(ctx.executionId, (runs.get(ctx.executionId) ?? 0) + 1);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }),
+  });
   const client = await h.open();
   const handles = await Promise.all(Array.from({ length: 120 }, () => client.start(work, undefined)));
   const one = await h.run([work], { concurrency: 4 });
@@ -196,4 +248,25 @@ test("two workers of two processes share the work, and no execution runs twice",
   expect([...runs.values()].every((count) => count === 1)).toBe(true);
   expect(runs.size).toBe(120);
   expect(one.worker.health().staleWritesRejected + two.worker.health().staleWritesRejected).toBe(0);
+});
+
+test("one connection is enough for everything", async () => {
+  const child = defineWorkflow({ name: "frugal-child", run: async (ctx, n: number) => ctx.step("n", () => n) });
+  const parent = defineWorkflow({
+    name: "frugal",
+    run: async (ctx) => {
+      const sum = await ctx.map([1, 2, 3], (n) => ctx.child(child, n));
+      await ctx.sleep(parkedSleep);
+      return sum;
+    },
+  });
+  const sleepy = defineWorkflow({ name: "frugal-sleep", run: async (ctx) => ctx.sleep("1 day") });
+  const pawl = await h.open({ poolSize: 1 });
+  await pawl.worker({ workflows: [parent, child, sleepy], ...soon });
+  const asleep = await pawl.start(sleepy, undefined);
+  const results = await Promise.all(Array.from({ length: 10 }, () => pawl.execute(parent, undefined)));
+  for (const result of results) expect(result).toEqual([1, 2, 3]);
+  await asleep.cancel();
+  await expect(asleep.result()).rejects.toThrow("cancelled");
+  expect((await pawl.list({ workflow: "frugal", state: "completed" })).executions).toHaveLength(10);
 });

@@ -25,7 +25,15 @@ describe("step()", () => {
   });
 
   test("takes its options, and the function reaches its attempt through stepContext()", async () => {
-    const flaky = step("flaky", () => { const { attempt, step: name } = stepContext(); if (attempt < 3) throw new Error("no"); return `${name} ${attempt}`; }, { retry: quickly });
+    const flaky = step(
+      "flaky",
+      () => {
+        const { attempt, step: name } = stepContext();
+        if (attempt < 3) throw new Error("no");
+        return `${name} ${attempt}`;
+      },
+      { retry: quickly },
+    );
     const run = defineWorkflow({ name: "flaky", run: async () => flaky() });
     const { pawl } = await h.run([run]);
     expect(await pawl.execute(run, undefined)).toBe("flaky 3");
@@ -133,7 +141,14 @@ describe("a durable call inside a step", () => {
     ["ctx.step", (ctx) => ctx.step("outer", () => ctx.step("inner", () => 1))],
     ["ctx.sleep", (ctx) => ctx.step("outer", () => ctx.sleep(1))],
     ["ctx.child", (ctx) => ctx.step("outer", () => ctx.child(defineWorkflow({ name: "c", run: async () => 1 }), undefined))],
-    ["ctx.step", (ctx) => ctx.step("outer", async () => { await Promise.resolve(); return ctx.map([1], () => ctx.step("inner", () => 1)); })],
+    [
+      "ctx.step",
+      (ctx) =>
+        ctx.step("outer", async () => {
+          await Promise.resolve();
+          return ctx.map([1], () => ctx.step("inner", () => 1));
+        }),
+    ],
     ["ctx.step", (ctx) => ctx.step("outer", () => ctx.shield((shielded) => shielded.step("inner", () => 1)))],
   ];
 
@@ -155,7 +170,14 @@ test("workflowContext() and stepContext() say so outside of one, and inside a st
     name: "asks",
     run: async (ctx) => {
       ids.push(workflowContext().executionId);
-      await ctx.step("inside", () => { expect(() => workflowContext()).toThrow(NotInWorkflow); ids.push(stepContext().executionId); }, { retry: { maximumAttempts: 1 } });
+      await ctx.step(
+        "inside",
+        () => {
+          expect(() => workflowContext()).toThrow(NotInWorkflow);
+          ids.push(stepContext().executionId);
+        },
+        { retry: { maximumAttempts: 1 } },
+      );
       ids.push(workflowContext().executionId);
       expect(() => stepContext()).toThrow(NotInWorkflow);
     },
@@ -167,7 +189,17 @@ test("workflowContext() and stepContext() say so outside of one, and inside a st
 
 test("executions that run at the same time keep their contexts apart", async () => {
   const whoami = step("whoami", () => stepContext().executionId);
-  const run = defineWorkflow({ name: "apart", run: async (ctx) => { const seen: string[] = []; for (let i = 0; i < 5; i++) { seen.push(workflowContext().executionId, await whoami()); await ctx.sleep(1); } return seen; } });
+  const run = defineWorkflow({
+    name: "apart",
+    run: async (ctx) => {
+      const seen: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        seen.push(workflowContext().executionId, await whoami());
+        await ctx.sleep(1);
+      }
+      return seen;
+    },
+  });
   const { pawl } = await h.run([run]);
   const results = await Promise.all(Array.from({ length: 20 }, (_, i) => pawl.execute(run, undefined, { executionId: `apart-${i}` })));
   results.forEach((seen, i) => expect(new Set(seen)).toEqual(new Set([`apart-${i}`])));

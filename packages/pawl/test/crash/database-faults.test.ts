@@ -33,7 +33,9 @@ test("PostgreSQL killed with SIGKILL under load comes back by itself, and no ack
     await (await openPawl({ directory: data, logger: silentLogger })).close();
     await installTerminalGuard(embedded.url);
     const acknowledgements = ["a", "b"].map((name) => join(directory.path, `acks-${name}`));
-    const programs = ["a", "b"].map((name, index) => new Program("load.mjs", { name, ledger, acknowledgements: acknowledgements[index], pawl: { directory: data } }));
+    const programs = ["a", "b"].map(
+      (name, index) => new Program("load.mjs", { name, ledger, acknowledgements: acknowledgements[index], pawl: { directory: data } }),
+    );
     for (const program of programs) await program.report("ready");
     const acknowledged = async (): Promise<number[]> => Promise.all(acknowledgements.map(async (path) => (await readLines(path)).length));
     const getOn = async (from: readonly number[]): Promise<void> => {
@@ -61,8 +63,15 @@ test("PostgreSQL killed with SIGKILL under load comes back by itself, and no ack
       outages.push(performance.now() - killedAt);
     }
     const finished = await Promise.all(programs.map((program) => program.ask("finish")));
-    console.log(`3 kills, ${finished.map(({ started }) => String(started)).join(" and ")} starts, ${outages.map((ms) => `${Math.round(ms)} ms`).join(", ")} until both went on`);
-    const known = new Map((await query<{ execution_id: string; state: string }>(embedded.url, "SELECT execution_id, state FROM pawl.executions")).map((row) => [row.execution_id, row.state]));
+    console.log(
+      `3 kills, ${finished.map(({ started }) => String(started)).join(" and ")} starts, ${outages.map((ms) => `${Math.round(ms)} ms`).join(", ")} until both went on`,
+    );
+    const known = new Map(
+      (await query<{ execution_id: string; state: string }>(embedded.url, "SELECT execution_id, state FROM pawl.executions")).map((row) => [
+        row.execution_id,
+        row.state,
+      ]),
+    );
     for (const path of acknowledgements) for (const executionId of await readLines(path)) expect(known.get(executionId), executionId).toBe("completed");
     expect(known.size).toBe(finished.reduce((sum, { started }) => sum + Number(started), 0));
     // Nobody died and every lease outlived the outage, so no step ran in vain.
@@ -76,11 +85,11 @@ test("PostgreSQL killed with SIGKILL under load comes back by itself, and no ack
 });
 
 /** Terminates random sessions until told to stop; gives how many. */
-async function terminateSessions(url: string, everyMs: number, stopped: () => boolean): Promise<Map<string, number>> {
+async function terminateSessions(url: string, everyMs: number, stopped: AbortSignal): Promise<Map<string, number>> {
   const terminated = new Map<string, number>();
   const client = new pg.Client({ connectionString: url, application_name: "terminator" });
   await client.connect();
-  while (!stopped()) {
+  while (!stopped.aborted) {
     const { rows } = await client.query<{ application_name: string }>(
       `SELECT application_name, pg_terminate_backend(pid) FROM (SELECT pid, application_name FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'pawl%' ORDER BY random() LIMIT 1) AS chosen`,
@@ -101,12 +110,12 @@ test("random sessions terminated under load disturb neither work nor reads", asy
   await installTerminalGuard(database.url);
   const pawls = await Promise.all([1, 2].map(() => openPawl({ url: database.url, logger: silentLogger })));
   for (const pawl of pawls) await pawl.worker({ workflows: [...Object.values(workflows), steady] });
-  let done = false;
-  const terminating = terminateSessions(database.url, 40, () => done);
+  const done = new AbortController();
+  const terminating = terminateSessions(database.url, 40, done.signal);
   const readErrors: string[] = [];
   const reading = (async (): Promise<void> => {
     await client.start(steady, { steps: 1, ms: 1 }, { executionId: "read" });
-    while (!done) {
+    while (!done.signal.aborted) {
       try {
         await client.handle("read").status();
         await client.list({ limit: 5 });
@@ -122,7 +131,7 @@ test("random sessions terminated under load disturb neither work nor reads", asy
     const handles = await Promise.all(Array.from({ length: 60 }, (_, n) => client.start(steady, { steps: 5, ms: 20 }, { executionId: `steady-${n}` })));
     for (const handle of handles) expect(await handle.result({ timeout: "40s" })).toBe(15);
   } finally {
-    done = true;
+    done.abort();
   }
   const terminated = await terminating;
   await reading;
@@ -159,7 +168,10 @@ test("without NOTIFY and with one connection everything completes", async () => 
   for (const handle of await handles) expect(await handle.result({ timeout: "40s" })).toBe(15);
   const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => client.handle(`mixed-${n}`).result({ timeout: "30s" })));
   expect(results).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
-  const [listeners] = await query<{ n: number }>(database.url, "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pawl hints'");
+  const [listeners] = await query<{ n: number }>(
+    database.url,
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pawl hints'",
+  );
   expect(listeners!.n).toBe(0);
   await Promise.all([client, ...pawls].map((pawl) => pawl.close()));
   await checkInvariants(database.url);

@@ -110,7 +110,8 @@ test("a long back-off parks, and its deadline and attempt number survive the dea
   const soon = await client.start(stubborn, { failures: 2, initialInterval: 2500, maximumAttempts: 3 }, { executionId: "soon" });
   const never = await client.start(stubborn, { failures: 9, initialInterval: 2000, maximumAttempts: 3 }, { executionId: "never" });
   const ids = [hour, soon, never].map(({ executionId }) => executionId);
-  for (const executionId of ids) await waitFor(`${executionId} is parked`, async () => (await rowOf(executionId)).visible_at !== null && (await failuresOf(executionId)).length === 1);
+  for (const executionId of ids)
+    await waitFor(`${executionId} is parked`, async () => (await rowOf(executionId)).visible_at !== null && (await failuresOf(executionId)).length === 1);
   for (const executionId of ids) {
     const [failure] = await failuresOf(executionId);
     const { worker_id, visible_at, state } = await rowOf(executionId);
@@ -121,11 +122,17 @@ test("a long back-off parks, and its deadline and attempt number survive the dea
   const second = startWorker();
   await second.report("ready");
   expect(await soon.result({ timeout: "30s" })).toBe(3);
-  await expect(never.result({ timeout: "30s" })).rejects.toSatisfy((error: unknown) => error instanceof ExecutionFailed && String((error.cause as Error).message) === "attempt 3 fails");
+  await expect(never.result({ timeout: "30s" })).rejects.toSatisfy(
+    (error: unknown) => error instanceof ExecutionFailed && (error.cause as Error).message === "attempt 3 fails",
+  );
   const starts = (await readLedger(ledger)).filter(({ execution }) => execution !== "an-hour");
   for (const executionId of ["soon", "never"]) {
     const own = starts.filter(({ execution }) => execution === executionId);
-    expect(own.map(({ attempt, pid }) => `${attempt} in ${pid === first.pid ? "the first" : "the second"}`)).toEqual(["1 in the first", "2 in the second", "3 in the second"]);
+    expect(own.map(({ attempt, pid }) => `${attempt} in ${pid === first.pid ? "the first" : "the second"}`)).toEqual([
+      "1 in the first",
+      "2 in the second",
+      "3 in the second",
+    ]);
     const failures = await failuresOf(executionId);
     // Both clocks are this machine's.
     own.slice(1).forEach(({ at }, index) => expect(at - failures[index]!.due).toBeGreaterThan(-5));
@@ -198,7 +205,10 @@ test("10,000 sleepers cost rows, not memory", async () => {
   const few = await program.ask("sleep", { from: 0, to: 1000 });
   const many = await program.ask("sleep", { from: 1000, to: 10_000 });
   expect([few["active"], many["active"]]).toEqual([0, 0]);
-  const [row] = await query<{ n: number }>(database.url, "SELECT count(*)::int AS n FROM pawl.tasks q JOIN pawl.executions USING (run_id) WHERE worker_id IS NULL AND q.visible_at > now() + interval '50 minutes'");
+  const [row] = await query<{ n: number }>(
+    database.url,
+    "SELECT count(*)::int AS n FROM pawl.tasks q JOIN pawl.executions USING (run_id) WHERE worker_id IS NULL AND q.visible_at > now() + interval '50 minutes'",
+  );
   expect(row!.n).toBe(10_000);
   const grownMb = (Number(many["heapUsed"]) - Number(few["heapUsed"])) / 2 ** 20;
   console.log(`10,000 sleepers: heap grew ${grownMb.toFixed(1)} MB over that with 1,000`);

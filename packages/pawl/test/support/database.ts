@@ -5,7 +5,6 @@ import { openPawl, silentLogger } from "pawl/internal";
 import pg from "pg";
 import { inject } from "vitest";
 import { decodeEvent } from "../../src/kernel/event-codec.ts";
-import type {} from "./global-setup.ts";
 
 export interface FreshDatabase {
   readonly url: string;
@@ -145,20 +144,27 @@ export async function checkInvariants(url: string): Promise<void> {
   await withClient(url, async (client) => {
     await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     const columns = "run_id, execution_id, state, last_seq, floor(extract(epoch FROM finished_at) * 1000)::float8 AS finished_at";
-    const runs = (
-      await client.query<RunRow>(`SELECT ${columns}, worker_id FROM pawl.executions UNION ALL SELECT ${columns}, NULL FROM pawl.past_runs`)
-    ).rows;
+    const runs = (await client.query<RunRow>(`SELECT ${columns}, worker_id FROM pawl.executions UNION ALL SELECT ${columns}, NULL FROM pawl.past_runs`)).rows;
     const events = (
-      await client.query<EventRow>("SELECT run_id, seq, epoch, floor(extract(epoch FROM at) * 1000)::float8 AS at, type, data FROM pawl.history ORDER BY run_id, seq")
+      await client.query<EventRow>(
+        "SELECT run_id, seq, epoch, floor(extract(epoch FROM at) * 1000)::float8 AS at, type, data FROM pawl.history ORDER BY run_id, seq",
+      )
     ).rows;
     problems.push(...historyProblems(runs, events));
     const ask = async (what: string, sql: string): Promise<void> => {
-      for (const row of (await client.query<{ readonly execution_id: string; readonly state: string }>(sql)).rows) problems.push(`${row.execution_id} (${row.state}) ${what}`);
+      for (const row of (await client.query<{ readonly execution_id: string; readonly state: string }>(sql)).rows)
+        problems.push(`${row.execution_id} (${row.state}) ${what}`);
     };
     await ask("is claimed and has a task", "SELECT execution_id, state FROM pawl.executions JOIN pawl.tasks USING (run_id) WHERE worker_id IS NOT NULL");
     await ask("has ended and has a task", `SELECT execution_id, state FROM pawl.executions JOIN pawl.tasks USING (run_id) WHERE state IN (${terminal})`);
-    await ask("has ended and has messages", `SELECT DISTINCT execution_id, state FROM pawl.executions JOIN pawl.inbox USING (run_id) WHERE state IN (${terminal})`);
-    await ask("has ended and has a worker", `SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state IN (${terminal}, 'quarantined')`);
+    await ask(
+      "has ended and has messages",
+      `SELECT DISTINCT execution_id, state FROM pawl.executions JOIN pawl.inbox USING (run_id) WHERE state IN (${terminal})`,
+    );
+    await ask(
+      "has ended and has a worker",
+      `SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state IN (${terminal}, 'quarantined')`,
+    );
     await ask("is pending and has a worker", "SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state = 'pending'");
     await ask(
       "has a task or message without an execution",
@@ -166,12 +172,14 @@ export async function checkInvariants(url: string): Promise<void> {
     );
     const [guarded] = (await client.query<{ readonly there: boolean }>("SELECT to_regclass('pawl_guard.violations') IS NOT NULL AS there")).rows;
     if (guarded?.there === true) {
-      const [count] = (await client.query<{ readonly n: number }>("SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS n FROM pawl_guard.violations")).rows;
+      const [count] = (await client.query<{ readonly n: number }>("SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS n FROM pawl_guard.violations"))
+        .rows;
       if (count !== undefined && count.n > 0) problems.push(`the terminal guard refused ${count.n} writes`);
     }
     await client.query("COMMIT");
   });
-  if (problems.length > 0) throw new Error(`invariants broken:\n${problems.slice(0, 40).join("\n")}${problems.length > 40 ? `\nand ${problems.length - 40} more` : ""}`);
+  if (problems.length > 0)
+    throw new Error(`invariants broken:\n${problems.slice(0, 40).join("\n")}${problems.length > 40 ? `\nand ${problems.length - 40} more` : ""}`);
 }
 
 function historyProblems(runs: readonly RunRow[], events: readonly EventRow[]): string[] {
@@ -188,7 +196,8 @@ function historyProblems(runs: readonly RunRow[], events: readonly EventRow[]): 
     histories.delete(run.run_id);
     history.forEach((event, index) => {
       if (event.seq !== index + 1) problems.push(`${name} has event ${event.seq} in place ${index + 1}`);
-      if (index > 0 && event.epoch < history[index - 1]!.epoch) problems.push(`${name} has epoch ${event.epoch} at ${event.seq}, after ${history[index - 1]!.epoch}`);
+      if (index > 0 && event.epoch < history[index - 1]!.epoch)
+        problems.push(`${name} has epoch ${event.epoch} at ${event.seq}, after ${history[index - 1]!.epoch}`);
     });
     const recorded = history.map((row) => ({ seq: row.seq, epoch: row.epoch, at: row.at, event: decodeEvent(row.type, row.data) }));
     const view = fold(recorded);
@@ -210,7 +219,12 @@ function repeatedResults(events: readonly Event[]): string[] {
   const attempts = new Map<number, number>();
   for (const event of events) {
     if (!("position" in event)) continue;
-    const call = event.type === "TimerStarted" || event.type === "ChildStarted" ? "start" : event.type === "StepStarted" || event.type === "StepAttemptFailed" ? undefined : "result";
+    const call =
+      event.type === "TimerStarted" || event.type === "ChildStarted"
+        ? "start"
+        : event.type === "StepStarted" || event.type === "StepAttemptFailed"
+          ? undefined
+          : "result";
     if (call !== undefined) {
       const key = `${call} of call ${event.position}`;
       const before = results.get(key);

@@ -26,7 +26,10 @@ export async function readLedger(path: string): Promise<StepStart[]> {
 /** Complete lines; the last one of a killed process may be cut. */
 export async function readLines(path: string): Promise<string[]> {
   const text = await readFile(path, "utf8").catch(() => "");
-  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((line) => line !== "");
+  return text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .filter((line) => line !== "");
 }
 
 /** What the histories of a database say about steps, by `execution/step`. Steps of one workflow have different names here. */
@@ -77,6 +80,9 @@ export function checkEveryStartRecorded(starts: readonly StepStart[], recorded: 
 
 /** Waits until the server has ended every session of this database, so that nothing a dead process sent is still under way. */
 export async function sessionsOf(url: string): Promise<number> {
-  const [row] = await query<{ n: number }>(url, "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  const [row] = await query<{ n: number }>(
+    url,
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+  );
   return row!.n;
 }

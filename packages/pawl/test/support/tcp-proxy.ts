@@ -139,6 +139,7 @@ function targetOf(databaseUrl: string): Target {
     user: username,
     password,
     database,
-    connect: () => (socketPath === undefined ? connect({ host: hostname, port: Number(port === "" ? "5432" : port), noDelay: true }) : connect({ path: socketPath })),
+    connect: () =>
+      socketPath === undefined ? connect({ host: hostname, port: Number(port === "" ? "5432" : port), noDelay: true }) : connect({ path: socketPath }),
   };
 }

@@ -1,7 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Asks again and again until the answer is there (neither undefined nor false), and gives it. */
-export async function waitFor<Value>(what: string, ask: () => Promise<Value | undefined | false> | Value | undefined | false, timeoutMs = 30_000): Promise<Value> {
+export async function waitFor<Value>(
+  what: string,
+  ask: () => Promise<Value | undefined | false> | Value | undefined | false,
+  timeoutMs = 30_000,
+): Promise<Value> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await ask();

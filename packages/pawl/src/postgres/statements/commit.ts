@@ -127,13 +127,13 @@ function sortTargets(appends: readonly AppendOperation[]): readonly Target[] {
       else target.delivered++;
     }
   }
-  return [...targets.values()].sort((a, b) => (a.runId < b.runId ? -1 : 1));
+  return [...targets.values()].toSorted((a, b) => (a.runId < b.runId ? -1 : 1));
 }
 
 /** By id, so that two processes that start the same executions wait for each other in one order. */
 function sortStarts(batch: CommitBatch): readonly StartOperation[] {
   const starts = [...batch.starts, ...batch.appends.flatMap((append) => append.starts)];
-  return starts.sort((a, b) => (a.executionId < b.executionId ? -1 : 1));
+  return starts.toSorted((a, b) => (a.executionId < b.executionId ? -1 : 1));
 }
 
 function updated(parts: Parts, targets: readonly Target[], commitId: string, delivers: boolean): () => string {

@@ -4,17 +4,21 @@ import { openPawl } from "pawl/internal";
 import { makeCases } from "./cases.mjs";
 import { options, report, serve } from "./program.mjs";
 
-const { name, ledger, acknowledgements, pawl: pawlOptions } =
-  /** @type {{ name: string, ledger: string, acknowledgements: string, pawl: import("pawl").PawlOptions }} */ (options);
+const {
+  name,
+  ledger,
+  acknowledgements,
+  pawl: pawlOptions,
+} = /** @type {{ name: string, ledger: string, acknowledgements: string, pawl: import("pawl").PawlOptions }} */ (options);
 
 const pawl = await openPawl(pawlOptions);
 const { steady } = makeCases(ledger);
 const worker = await pawl.worker({ workflows: [steady], pollInterval: 100 });
-let starting = true;
+const finishing = new AbortController();
 let started = 0;
 
 async function lane() {
-  while (starting) {
+  while (!finishing.signal.aborted) {
     const executionId = `${name}-${started++}`;
     await pawl.start(steady, { steps: 2, ms: 10 }, { executionId });
     appendFileSync(acknowledgements, `${executionId}\n`);
@@ -30,7 +34,7 @@ lanes.catch((/** @type {unknown} */ error) => {
 
 serve({
   finish: async () => {
-    starting = false;
+    finishing.abort();
     await lanes;
     for (let n = 0; n < started; n++) await pawl.handle(`${name}-${n}`).result({ timeout: "60s" });
     return { started, staleWritesRejected: worker.health().staleWritesRejected };

@@ -17,7 +17,9 @@ async function parked() {
 serve({
   sleep: async ({ from, to }) => {
     for (let start = Number(from); start < Number(to); start += 500) {
-      await Promise.all(Array.from({ length: Math.min(500, Number(to) - start) }, (_, n) => pawl.start(sleeping, 3_600_000, { executionId: `sleeper-${start + n}` })));
+      await Promise.all(
+        Array.from({ length: Math.min(500, Number(to) - start) }, (_, n) => pawl.start(sleeping, 3_600_000, { executionId: `sleeper-${start + n}` })),
+      );
     }
     while (!(await parked())) await delay(50);
     if (globalThis.gc === undefined) throw new Error("run with --expose-gc");

@@ -3,8 +3,14 @@ import { openPawl } from "pawl/internal";
 import { makeCases } from "./cases.mjs";
 import { options, report, serve } from "./program.mjs";
 
-const { ledger, temper, pawl: pawlOptions, worker: workerOptions } =
-  /** @type {{ ledger: string, temper?: import("./cases.mjs").Temper, pawl: import("pawl").PawlOptions, worker?: Omit<import("pawl").WorkerOptions, "workflows"> }} */ (options);
+const {
+  ledger,
+  temper,
+  pawl: pawlOptions,
+  worker: workerOptions,
+} = /** @type {{ ledger: string, temper?: import("./cases.mjs").Temper, pawl: import("pawl").PawlOptions, worker?: Omit<import("pawl").WorkerOptions, "workflows"> }} */ (
+  options
+);
 
 const pawl = await openPawl(pawlOptions);
 const cases = makeCases(ledger, temper);

@@ -30,7 +30,10 @@ export function makeWorkflows(ledger) {
     name: "child",
     /** @param {import("pawl").WorkflowContext} ctx @param {number} n */
     run: async (ctx, n) => {
-      const value = await ctx.step("work", doing(() => n * 10));
+      const value = await ctx.step(
+        "work",
+        doing(() => n * 10),
+      );
       await ctx.sleep(30);
       return value;
     },
@@ -42,9 +45,20 @@ export function makeWorkflows(ledger) {
     retry: { initialInterval: 20, backoffCoefficient: 1, jitter: 0 },
     /** @param {import("pawl").WorkflowContext} ctx @param {number} n */
     run: async (ctx, n) => {
-      const first = await ctx.step("first", doing(() => n + 1));
-      const second = await ctx.step("second", doing(() => first * 2));
-      const squares = await ctx.map([1, 2, 3], (i) => ctx.step(`square-${i}`, doing(() => i * i, i)));
+      const first = await ctx.step(
+        "first",
+        doing(() => n + 1),
+      );
+      const second = await ctx.step(
+        "second",
+        doing(() => first * 2),
+      );
+      const squares = await ctx.map([1, 2, 3], (i) =>
+        ctx.step(
+          `square-${i}`,
+          doing(() => i * i, i),
+        ),
+      );
       const retried = await ctx.step("retried", (step) => {
         effect(step);
         if (step.attempt < 3) throw new Error("not yet");
@@ -52,7 +66,10 @@ export function makeWorkflows(ledger) {
       });
       await ctx.sleep(350);
       const [a, b] = await ctx.all([() => ctx.child(child, n), () => ctx.child(child, n + 1)]);
-      return ctx.step("last", doing(() => second + squares.reduce((sum, square) => sum + square, 0) + retried + a + b));
+      return ctx.step(
+        "last",
+        doing(() => second + squares.reduce((sum, square) => sum + square, 0) + retried + a + b),
+      );
     },
   });
 
@@ -61,11 +78,19 @@ export function makeWorkflows(ledger) {
     name: "napping",
     /** @param {import("pawl").WorkflowContext} ctx */
     run: async (ctx) => {
-      await ctx.step("before", doing(() => 1));
+      await ctx.step(
+        "before",
+        doing(() => 1),
+      );
       try {
         await ctx.sleep("1 hour");
       } catch (error) {
-        await ctx.shield((shielded) => shielded.step("clean-up", doing(() => 2, 20)));
+        await ctx.shield((shielded) =>
+          shielded.step(
+            "clean-up",
+            doing(() => 2, 20),
+          ),
+        );
         throw error;
       }
       return 0;
@@ -76,9 +101,15 @@ export function makeWorkflows(ledger) {
     name: "resumable",
     /** @param {import("pawl").WorkflowContext} ctx */
     run: async (ctx) => {
-      await ctx.step("before", doing(() => 1));
+      await ctx.step(
+        "before",
+        doing(() => 1),
+      );
       await ctx.sleep(400);
-      return ctx.step("after", doing(() => 7));
+      return ctx.step(
+        "after",
+        doing(() => 7),
+      );
     },
   });
 
@@ -86,7 +117,11 @@ export function makeWorkflows(ledger) {
     name: "slow",
     /** @param {import("pawl").WorkflowContext} ctx */
     run: async (ctx) => {
-      for (let i = 1; i <= 5; i++) await ctx.step(`part-${i}`, doing(() => i, 40));
+      for (let i = 1; i <= 5; i++)
+        await ctx.step(
+          `part-${i}`,
+          doing(() => i, 40),
+        );
       return 5;
     },
   });
