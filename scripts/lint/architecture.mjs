@@ -16,7 +16,10 @@ const layers = {
   client: { below: ["base", "definition", "kernel", "store"], packages: [builtins] },
   embedded: { below: ["base"], packages: [builtins, "pg"] },
   "pawl.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "embedded"], packages: [builtins] },
-  testing: { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "pawl.ts"], packages: [builtins, "@electric-sql/pglite", "drizzle-orm/pglite"] },
+  testing: {
+    below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "pawl.ts"],
+    packages: [builtins, "@electric-sql/pglite", "drizzle-orm/pglite"],
+  },
   "index.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "pawl.ts"], packages: [] },
   "internal.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "embedded", "pawl.ts"], packages: [] },
 };

@@ -3,14 +3,7 @@ export { defineWorkflow, type AnyWorkflow, type InputOf, type OutputOf, type Wor
 export { step } from "./definition/step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
-export type {
-  ChildOptions,
-  ConcurrencyOptions,
-  StepContext,
-  StepFunction,
-  StepOptions,
-  WorkflowContext,
-} from "./definition/context.ts";
+export type { ChildOptions, ConcurrencyOptions, StepContext, StepFunction, StepOptions, WorkflowContext } from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
 export type { ExecutionPage, ListOptions, PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent } from "./client/execution-handle.ts";

@@ -106,7 +106,8 @@ export async function openPawl(options: PawlOptions, intercept?: Interceptor): P
   const logger = options.logger ?? consoleLogger;
   const url = options.url ?? process.env["DATABASE_URL"];
   const poolSize = options.poolSize ?? 4;
-  if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 100) throw new OptionInvalid("poolSize", `must be a whole number from 1 to 100, not ${String(poolSize)}`);
+  if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 100)
+    throw new OptionInvalid("poolSize", `must be a whole number from 1 to 100, not ${String(poolSize)}`);
   const embedded =
     url === undefined || url === ""
       ? await openEmbedded({

@@ -76,7 +76,8 @@ describe("toFailure", () => {
   });
 
   test("cuts errors that hold themselves or each other in fields", () => {
-    const error = Object.assign(new Error("x"), { self: null as unknown, list: [] });
+    const fields: { self: unknown; list: unknown[] } = { self: null, list: [] };
+    const error = Object.assign(new Error("x"), fields);
     error.self = error;
     error.list.push(error, error);
     const failure = toFailure(error);
@@ -151,7 +152,11 @@ describe("toError", () => {
           code: fc.oneof(fc.string(), fc.integer()),
           cause: fc.oneof({ maxDepth: 3, withCrossShrink: true }, fc.constant({ name: "Error", message: "last" }), tie("failure")),
           fields: fc
-            .dictionary(fc.string({ minLength: 1 }).map((key) => `_${key}`), fc.jsonValue({ maxDepth: 2 }), { minKeys: 1, maxKeys: 4 })
+            .dictionary(
+              fc.string({ minLength: 1 }).map((key) => `_${key}`),
+              fc.jsonValue({ maxDepth: 2 }),
+              { minKeys: 1, maxKeys: 4 },
+            )
             .map((fields) => encodeValue({ ...fields, errors: [new Date(0)] }, "fields")),
           nonRetryable: fc.constant(true as const),
         },

@@ -14,9 +14,18 @@ describe("checkId and checkName", () => {
 
   test("name the first bad character and its position", () => {
     const cases: [unknown, string][] = [
-      ["a b c", 'not " " as at position 2'], ["ab/c", 'not "/" as at position 3'], ["a\0", 'not "\\u0000" as at position 2'], ["a😀", 'not "😀" as at position 2'],
-      ["-a", 'starts with a letter or digit (A-Z a-z 0-9), not with "-"'], ["é", 'not with "é"'], ["", "cannot be empty"], ["a\n", '"\\n"'],
-      ["x".repeat(201), "at most 200 characters, this one has 201"], [7, "is a string, not number"], [null, "not null"], [undefined, "not undefined"],
+      ["a b c", 'not " " as at position 2'],
+      ["ab/c", 'not "/" as at position 3'],
+      ["a\0", 'not "\\u0000" as at position 2'],
+      ["a😀", 'not "😀" as at position 2'],
+      ["-a", 'starts with a letter or digit (A-Z a-z 0-9), not with "-"'],
+      ["é", 'not with "é"'],
+      ["", "cannot be empty"],
+      ["a\n", '"\\n"'],
+      ["x".repeat(201), "at most 200 characters, this one has 201"],
+      [7, "is a string, not number"],
+      [null, "not null"],
+      [undefined, "not undefined"],
     ];
     for (const [id, reason] of cases) {
       expect(() => checkId(id, "options.id")).toThrow(OptionInvalid);

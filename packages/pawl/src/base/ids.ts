@@ -21,7 +21,8 @@ export function checkStepName(name: unknown, path: string): string {
   const text = checkLength(name, path, "a step's name");
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
-    if (unit < 32 || (unit >= 127 && unit < 160)) throw new OptionInvalid(path, `a step's name holds no control characters, not U+${unit.toString(16).padStart(4, "0")} as at position ${index + 1}.`);
+    if (unit < 32 || (unit >= 127 && unit < 160))
+      throw new OptionInvalid(path, `a step's name holds no control characters, not U+${unit.toString(16).padStart(4, "0")} as at position ${index + 1}.`);
   }
   return text;
 }

@@ -34,8 +34,23 @@ describe("encodeValue", () => {
 
   test("keeps the values that JSON loses", () => {
     const values = [
-      undefined, NaN, Infinity, -Infinity, -0, 10n ** 40n, new Date(0), new Date(NaN), new Uint8Array([0, 255]), new Uint8Array(0),
-      new Map<unknown, unknown>([["a", 1], [{ key: 1 }, new Set([1n])]]), new Set([undefined]), { a: undefined }, [undefined, -0],
+      undefined,
+      NaN,
+      Infinity,
+      -Infinity,
+      -0,
+      10n ** 40n,
+      new Date(0),
+      new Date(NaN),
+      new Uint8Array([0, 255]),
+      new Uint8Array(0),
+      new Map<unknown, unknown>([
+        ["a", 1],
+        [{ key: 1 }, new Set([1n])],
+      ]),
+      new Set([undefined]),
+      { a: undefined },
+      [undefined, -0],
     ];
     for (const value of values) {
       const text = encodeValue(value, "value");

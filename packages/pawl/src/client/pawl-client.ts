@@ -149,7 +149,8 @@ export class PawlClient implements HandleParent {
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.checkOpen();
     const limit = options.limit ?? 50;
-    if (!Number.isInteger(limit) || limit < 1 || limit > mostRows) throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > mostRows)
+      throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);
     const rows = await this.store.list({
       namespace: this.namespace,
       limit: limit + 1,

@@ -31,8 +31,7 @@ export interface ResolvedRetryPolicy {
 export function resolveRetryPolicy(policy: RetryPolicy, path: string): ResolvedRetryPolicy {
   if (typeof policy !== "object" || policy === null) throw new OptionInvalid(path, "must be an object such as { maximumAttempts: 5 }");
   const initialIntervalMs = toMilliseconds(policy.initialInterval ?? 1000, `${path}.initialInterval`);
-  const maximumIntervalMs =
-    policy.maximumInterval === undefined ? initialIntervalMs * 100 : toMilliseconds(policy.maximumInterval, `${path}.maximumInterval`);
+  const maximumIntervalMs = policy.maximumInterval === undefined ? initialIntervalMs * 100 : toMilliseconds(policy.maximumInterval, `${path}.maximumInterval`);
   const backoffCoefficient = policy.backoffCoefficient ?? 2;
   if (!(backoffCoefficient >= 1 && backoffCoefficient <= 1000)) {
     throw new OptionInvalid(`${path}.backoffCoefficient`, `must be from 1 to 1000, not ${String(backoffCoefficient)}`);

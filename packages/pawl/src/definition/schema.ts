@@ -13,11 +13,9 @@ export async function parseInput(workflow: AnyWorkflow, input: unknown): Promise
   let result = workflow.input["~standard"].validate(input);
   if (result instanceof Promise) result = await result;
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, mostIssues).map(
-    (issue): InputIssue => ({
-      path: ["input", ...(issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))].join("."),
-      message: issue.message,
-    }),
-  );
+  const issues = result.issues.slice(0, mostIssues).map((issue): InputIssue => ({
+    path: ["input", ...(issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))].join("."),
+    message: issue.message,
+  }));
   throw new InputInvalid(workflow.name, issues);
 }

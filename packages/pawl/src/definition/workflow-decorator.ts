@@ -36,7 +36,11 @@ export function workflowsOf<Instance extends object>(instance: Instance): Workfl
   const known = definitions.get(instance);
   if (known !== undefined) return known as WorkflowsOf<Instance>;
   const found: Record<string, AnyWorkflow> = {};
-  for (let prototype: unknown = Object.getPrototypeOf(instance); prototype !== null && prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype)) {
+  for (
+    let prototype: unknown = Object.getPrototypeOf(instance);
+    prototype !== null && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
     for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(prototype as object))) {
       const method: unknown = descriptor.value;
       if (typeof method !== "function" || key in found) continue;

@@ -46,9 +46,7 @@ export interface WorkflowOptions {
 export function defineWorkflow<Schema extends StandardSchemaV1, Out>(
   options: WorkflowOptions & { readonly input: Schema; run(ctx: WorkflowContext, input: StandardSchemaV1.InferOutput<Schema>): Promise<Out> | Out },
 ): Workflow<StandardSchemaV1.InferInput<Schema>, Out>;
-export function defineWorkflow<In, Out>(
-  options: WorkflowOptions & { run(ctx: WorkflowContext, input: In): Promise<Out> | Out },
-): Workflow<In, Out>;
+export function defineWorkflow<In, Out>(options: WorkflowOptions & { run(ctx: WorkflowContext, input: In): Promise<Out> | Out }): Workflow<In, Out>;
 export function defineWorkflow(
   options: WorkflowOptions & { readonly input?: StandardSchemaV1; run(ctx: WorkflowContext, input: never): unknown },
 ): AnyWorkflow {

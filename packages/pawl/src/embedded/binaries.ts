@@ -44,12 +44,7 @@ export async function findBinaries(platform: string = process.platform, arch: st
 }
 
 /** Makes the binaries ready to be run by the account, copying them if they cannot be run where they are. */
-export async function prepareBinaries(
-  found: Binaries,
-  paths: DataDirectory,
-  account: ServerAccount,
-  onCopy: (target: string) => void,
-): Promise<Binaries> {
+export async function prepareBinaries(found: Binaries, paths: DataDirectory, account: ServerAccount, onCopy: (target: string) => void): Promise<Binaries> {
   if ((await usable(found.home, account)) && (await restoreLinks(found.home, found.home))) return found;
   const name = `${found.version}-${process.platform}-${process.arch}`;
   const parents = account.ids === undefined ? [paths.binaries] : [sharedCopies, paths.binaries];

@@ -39,7 +39,17 @@ test("the server is durable, private, in UTC and UTF-8", async () => {
   const directory = await template.copy();
   const embedded = await openEmbedded({ directory });
   try {
-    const names = ["fsync", "synchronous_commit", "full_page_writes", "listen_addresses", "jit", "timezone", "data_checksums", "server_encoding", "max_connections"];
+    const names = [
+      "fsync",
+      "synchronous_commit",
+      "full_page_writes",
+      "listen_addresses",
+      "jit",
+      "timezone",
+      "data_checksums",
+      "server_encoding",
+      "max_connections",
+    ];
     const rows = await query(embedded.url, `select current_setting(unnest(array['${names.join("','")}']))`);
     expect(rows.flat()).toEqual(["on", "on", "on", "", "off", "UTC", "on", "UTF8", "200"]);
     expect((await query(embedded.url, "select datcollate from pg_database where datname = current_database()")).flat()).toEqual(["C"]);

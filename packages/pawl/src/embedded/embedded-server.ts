@@ -143,7 +143,9 @@ export class EmbeddedServer {
       }
       if (url === undefined || Date.now() > deadline) {
         throw new EmbeddedStartFailed(
-          url === undefined ? `its server runs (process ${pid}), but ${this.#paths.address} does not tell where` : `its server (process ${pid}) does not answer`,
+          url === undefined
+            ? `its server runs (process ${pid}), but ${this.#paths.address} does not tell where`
+            : `its server (process ${pid}) does not answer`,
           `Stop it with \`kill -INT ${pid}\`, then start again; the data stay.`,
           { cause: answer?.error },
         );

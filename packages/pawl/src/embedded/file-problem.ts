@@ -26,7 +26,11 @@ export function fileProblem(error: unknown, path: string): PawlError {
     case "EDQUOT":
       return diskFull(path, error);
     case "ENOENT":
-      return new EmbeddedStartFailed(`${path} has disappeared`, `Was the directory removed while in use? Close every Pawl that uses it and start again.`, options);
+      return new EmbeddedStartFailed(
+        `${path} has disappeared`,
+        `Was the directory removed while in use? Close every Pawl that uses it and start again.`,
+        options,
+      );
     default:
       return new EmbeddedStartFailed(
         `${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
@@ -43,11 +47,9 @@ export function saysDiskFull(output: string): boolean {
 
 /** The disk that holds `path` is full. */
 export function diskFull(path: string, cause?: unknown): EmbeddedStartFailed {
-  return new EmbeddedStartFailed(
-    `no space left on the disk of ${path}`,
-    `A new database needs about 60 MB; free some space or choose another directory.`,
-    { cause },
-  );
+  return new EmbeddedStartFailed(`no space left on the disk of ${path}`, `A new database needs about 60 MB; free some space or choose another directory.`, {
+    cause,
+  });
 }
 
 function codeOf(error: unknown): string | undefined {

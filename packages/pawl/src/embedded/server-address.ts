@@ -13,9 +13,7 @@ import { fileProblem } from "./file-problem.ts";
 import type { ServerContext } from "./server-program.ts";
 
 /** Address of a server. The port of a socket is part of its file's name. */
-export type ServerAddress =
-  | { readonly kind: "socket"; readonly directory: string; readonly port: number }
-  | { readonly kind: "tcp"; readonly port: number };
+export type ServerAddress = { readonly kind: "socket"; readonly directory: string; readonly port: number } | { readonly kind: "tcp"; readonly port: number };
 
 /** How to listen; Unix sockets except on Windows. */
 export type Transport = ServerAddress["kind"];

@@ -35,8 +35,7 @@ export async function writeSettings(context: ServerContext, address: ServerAddre
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
   const note = "# Written by Pawl at each start. To change a setting, use ALTER SYSTEM SET ... in SQL and restart.";
   // A Unix socket lies in a directory that only the server's user and root can enter, so entering is proof enough.
-  const access =
-    address.kind === "socket" ? `local all ${superuser} trust` : `host all ${superuser} 127.0.0.1/32 scram-sha-256`;
+  const access = address.kind === "socket" ? `local all ${superuser} trust` : `host all ${superuser} 127.0.0.1/32 scram-sha-256`;
   for (const [name, content] of [
     ["postgresql.conf", [note, ...lines]],
     ["pg_hba.conf", ["# Written by Pawl at each start.", access]],

@@ -45,7 +45,9 @@ export async function allOf<Results extends readonly unknown[]>(
   return (await mapConcurrently(tasks as readonly (() => Promise<unknown>)[], (task) => task(), options)) as unknown as Results;
 }
 
-export async function raceOf<Results extends readonly unknown[]>(tasks: { readonly [I in keyof Results]: () => Promise<Results[I]> }): Promise<Results[number]> {
+export async function raceOf<Results extends readonly unknown[]>(tasks: { readonly [I in keyof Results]: () => Promise<Results[I]> }): Promise<
+  Results[number]
+> {
   checkTasks("ctx.race", tasks);
   if (tasks.length === 0) throw new OptionInvalid("ctx.race tasks", "must not be empty, or it would wait for ever");
   return Promise.race(tasks.map((task) => task()));

@@ -16,8 +16,9 @@ export function decideRetry(policy: ResolvedRetryPolicy, failures: number, failu
     return { retry: false };
   }
   if (policy.maximumAttempts > 0 && failures >= policy.maximumAttempts) return { retry: false };
-  // The power overflows to Infinity after some thousand attempts, which `min` turns back into the maximum.
-  const wait = Math.min(policy.initialIntervalMs * policy.backoffCoefficient ** (failures - 1), policy.maximumIntervalMs);
+  // The power overflows to Infinity after some thousand attempts; times an interval of zero that would be no number.
+  const factor = Math.min(policy.backoffCoefficient ** (failures - 1), Number.MAX_VALUE);
+  const wait = Math.min(policy.initialIntervalMs * factor, policy.maximumIntervalMs);
   const spread = 1 + policy.jitter * (2 * random - 1);
   return { retry: true, inMs: Math.round(Math.min(wait * spread, policy.maximumIntervalMs)) };
 }

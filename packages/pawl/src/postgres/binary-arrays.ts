@@ -103,7 +103,7 @@ for (let i = 0; i < 16; i++) {
 
 function writeUuid(buffer: Buffer, offset: number, uuid: string): void {
   let at = offset;
-  for (let i = 0; i < 36; ) {
+  for (let i = 0; i < 36;) {
     if (i === 8 || i === 13 || i === 18 || i === 23) {
       i++;
       continue;

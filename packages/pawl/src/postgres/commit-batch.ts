@@ -31,7 +31,13 @@ export async function commitBatch(gateway: TransactionGateway, batch: CommitBatc
 
   const missing = batch.appends.filter((append) => !accepted.has(append));
   if (repeated && missing.length > 0) {
-    const found = await gateway.run(findCommitted(missing.map((append) => append.runId), missing.map((append) => append.expectedSeq + 1), commitId));
+    const found = await gateway.run(
+      findCommitted(
+        missing.map((append) => append.runId),
+        missing.map((append) => append.expectedSeq + 1),
+        commitId,
+      ),
+    );
     for (const { run_id, epoch, at } of found) {
       const append = missing.find(({ runId }) => runId === run_id)!;
       accepted.set(append, { at, parked: append.after.kind === "park" && epoch > append.epoch });

@@ -23,9 +23,12 @@ export function startInlineLeaseKeeper(gateway: TransactionGateway, options: Lea
       // The store is closing; the lease runs out by itself.
     }
   };
-  const timer = setInterval(() => {
-    beating = beat();
-  }, Math.max(20, Math.floor(leaseMs / 3)));
+  const timer = setInterval(
+    () => {
+      beating = beat();
+    },
+    Math.max(20, Math.floor(leaseMs / 3)),
+  );
   timer.unref();
   return {
     isValid: () => !stopped && performance.now() - lastBeat < leaseMs,

@@ -17,7 +17,13 @@ let lastTurn = Atomics.load(slots, leaseSlots.turns);
 let lastTurnAt = performance.now();
 
 async function connect(): Promise<pg.Client> {
-  const fresh = new pg.Client({ connectionString: url, application_name: "pawl lease", connectionTimeoutMillis: leaseMs, query_timeout: leaseMs, keepAlive: true });
+  const fresh = new pg.Client({
+    connectionString: url,
+    application_name: "pawl lease",
+    connectionTimeoutMillis: leaseMs,
+    query_timeout: leaseMs,
+    keepAlive: true,
+  });
   fresh.on("error", () => {
     client = undefined;
   });

@@ -36,7 +36,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
   await migrateDatabase(options, options.migrate);
   const connections = new PgConnections(url, schema, options.poolSize);
   const gateway = new TransactionGateway(connections, logger, { intercept: options.intercept, onOutage: options.onOutage });
-  const readPool = new pg.Pool({ connectionString: url, max: Math.max(1, Math.ceil(options.poolSize / 2)), connectionTimeoutMillis: 10_000, application_name: "pawl reads" });
+  const readPool = new pg.Pool({
+    connectionString: url,
+    max: Math.max(1, Math.ceil(options.poolSize / 2)),
+    connectionTimeoutMillis: 10_000,
+    application_name: "pawl reads",
+  });
   readPool.on("error", () => {});
   return new PostgresStore({
     gateway,
@@ -50,7 +55,10 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
 }
 
 /** Connects, checks the server and brings the schema up to date or checks it. @throws as `openPostgresStore` */
-export async function migrateDatabase(options: Pick<PostgresOptions, "url" | "schema" | "connectTimeoutMs" | "logger">, apply: boolean): Promise<MigrationReport> {
+export async function migrateDatabase(
+  options: Pick<PostgresOptions, "url" | "schema" | "connectTimeoutMs" | "logger">,
+  apply: boolean,
+): Promise<MigrationReport> {
   const client = await connect(options.url, options.connectTimeoutMs, options.logger);
   const session: MigrationSession = {
     exec: async (sql) => void (await client.query(sql)),
@@ -76,7 +84,10 @@ async function connect(url: string, timeoutMs: number, logger: Logger): Promise<
       await client.end().catch(() => {});
       const waited = performance.now() - startedAt;
       if (classifyFault(error).kind === "permanent" || waited >= timeoutMs) throw new DatabaseUnreachable(where, waited, error);
-      if (attempt === 0) logger.warn(`no database at ${where} yet (${error instanceof Error ? error.message || error.name : String(error)}); trying for ${Math.round(timeoutMs / 1000)} s`);
+      if (attempt === 0)
+        logger.warn(
+          `no database at ${where} yet (${error instanceof Error ? error.message || error.name : String(error)}); trying for ${Math.round(timeoutMs / 1000)} s`,
+        );
       await wait(Math.min(1000, 50 * 2 ** attempt, Math.max(1, timeoutMs - waited)));
     }
   }

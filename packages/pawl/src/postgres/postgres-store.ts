@@ -254,4 +254,3 @@ function groupByRun(rows: readonly HistoryRow[]): Map<string, RecordedEvent[]> {
 function recordedEvent(row: HistoryRow): RecordedEvent {
   return { seq: row.seq, epoch: row.epoch, at: row.at, event: decodeEvent(row.type, row.data) };
 }
-

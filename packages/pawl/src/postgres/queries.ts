@@ -21,7 +21,10 @@ export class Queries {
 
   async describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined> {
     const { executions } = this.#tables;
-    const [row] = await this.#db.select().from(executions).where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)));
+    const [row] = await this.#db
+      .select()
+      .from(executions)
+      .where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)));
     return row === undefined ? undefined : summary(row);
   }
 
@@ -42,7 +45,12 @@ export class Queries {
         .where(and(eq(executions.namespace, filter.namespace), eq(executions.executionId, filter.parentExecutionId)));
       conditions.push(inArray(executions.parentRunId, parent));
     }
-    const rows = await this.#db.select().from(executions).where(and(...conditions)).orderBy(desc(executions.runId)).limit(filter.limit);
+    const rows = await this.#db
+      .select()
+      .from(executions)
+      .where(and(...conditions))
+      .orderBy(desc(executions.runId))
+      .limit(filter.limit);
     return rows.map(summary);
   }
 
@@ -63,11 +71,7 @@ export class Queries {
       .from(executions)
       .leftJoin(
         history,
-        and(
-          eq(history.runId, executions.runId),
-          eq(history.seq, executions.lastSeq),
-          inArray(executions.state, [...terminalStates, "quarantined"]),
-        ),
+        and(eq(history.runId, executions.runId), eq(history.seq, executions.lastSeq), inArray(executions.state, [...terminalStates, "quarantined"])),
       )
       .where(and(eq(executions.namespace, namespace), inArray(executions.executionId, [...executionIds])));
     return new Map(
@@ -85,8 +89,14 @@ export class Queries {
 
   async deadWorkersWithClaims(): Promise<readonly string[]> {
     const { workers, executions } = this.#tables;
-    const claims = this.#db.select({ one: sql`1` }).from(executions).where(eq(executions.workerId, workers.id));
-    const rows = await this.#db.select({ id: workers.id }).from(workers).where(and(ne(workers.state, "live"), exists(claims)));
+    const claims = this.#db
+      .select({ one: sql`1` })
+      .from(executions)
+      .where(eq(executions.workerId, workers.id));
+    const rows = await this.#db
+      .select({ id: workers.id })
+      .from(workers)
+      .where(and(ne(workers.state, "live"), exists(claims)));
     return rows.map((row) => row.id);
   }
 
@@ -100,7 +110,10 @@ export class Queries {
 
   async workers(namespace: string): Promise<readonly WorkerSummary[]> {
     const { workers, executions } = this.#tables;
-    const claimed = this.#db.select({ n: sql<number>`count(*)::int` }).from(executions).where(eq(executions.workerId, workers.id));
+    const claimed = this.#db
+      .select({ n: sql<number>`count(*)::int` })
+      .from(executions)
+      .where(eq(executions.workerId, workers.id));
     const rows = await this.#db
       .select({ worker: workers, claimed: sql<number>`(${claimed})` })
       .from(workers)
@@ -123,13 +136,27 @@ export class Queries {
   }
 
   async databaseFacts(): Promise<DatabaseFacts> {
-    const { rows } = await this.#db.execute<{ version: string; now: number; read_only: boolean; fsync: boolean; full_page_writes: boolean; synchronous_commit: string }>(
+    const { rows } = await this.#db.execute<{
+      version: string;
+      now: number;
+      read_only: boolean;
+      fsync: boolean;
+      full_page_writes: boolean;
+      synchronous_commit: string;
+    }>(
       sql`SELECT current_setting('server_version') AS version, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
         pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean AS read_only, current_setting('fsync')::boolean AS fsync,
         current_setting('full_page_writes')::boolean AS full_page_writes, current_setting('synchronous_commit') AS synchronous_commit`,
     );
     const row = rows[0]!;
-    return { version: row.version, now: row.now, readOnly: row.read_only, fsync: row.fsync, fullPageWrites: row.full_page_writes, synchronousCommit: row.synchronous_commit };
+    return {
+      version: row.version,
+      now: row.now,
+      readOnly: row.read_only,
+      fsync: row.fsync,
+      fullPageWrites: row.full_page_writes,
+      synchronousCommit: row.synchronous_commit,
+    };
   }
 
   async backlog(namespace: string): Promise<readonly Backlog[]> {
@@ -153,9 +180,20 @@ export class Queries {
     const child = this.#db
       .select({ one: sql`1` })
       .from(sql`${executions} AS child`)
-      .where(sql`child.parent_run_id = ${executions.runId} AND child.state NOT IN (${sql.join(terminalStates.map((state) => sql`${state}`), sql`, `)})`);
-    const task = this.#db.select({ one: sql`1` }).from(tasks).where(eq(tasks.runId, executions.runId));
-    const message = this.#db.select({ one: sql`1` }).from(inbox).where(eq(inbox.runId, executions.runId));
+      .where(
+        sql`child.parent_run_id = ${executions.runId} AND child.state NOT IN (${sql.join(
+          terminalStates.map((state) => sql`${state}`),
+          sql`, `,
+        )})`,
+      );
+    const task = this.#db
+      .select({ one: sql`1` })
+      .from(tasks)
+      .where(eq(tasks.runId, executions.runId));
+    const message = this.#db
+      .select({ one: sql`1` })
+      .from(inbox)
+      .where(eq(inbox.runId, executions.runId));
     return this.#db
       .select({ executionId: executions.executionId, state: executions.state, namespace: executions.namespace })
       .from(executions)

@@ -79,7 +79,14 @@ const append = (parts: Partial<AppendOperation>): AppendOperation => ({
 });
 
 const message = { toRunId: newUuid(), messageId: "m", type: "ChildCompleted", data: "{}" } as const;
-const closing = { namespace: "n", executionId: "e", state: "terminated", onlyFrom: ["running"], event: { type: "ExecutionTerminated", data: "{}" }, childFailed: "" } as const;
+const closing = {
+  namespace: "n",
+  executionId: "e",
+  state: "terminated",
+  onlyFrom: ["running"],
+  event: { type: "ExecutionTerminated", data: "{}" },
+  childFailed: "",
+} as const;
 
 const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
@@ -134,7 +141,7 @@ async function problemsOf(explain: string): Promise<readonly string[]> {
 function visit(node: PlanNode, problems: string[]): void {
   const scan = node["Node Type"];
   // The few rows of workers may be read as a whole.
-  if (node["Relation Name"] !== undefined && node["Relation Name"] !== "workers" && scan.endsWith('Scan') && node["Index Cond"] === undefined) {
+  if (node["Relation Name"] !== undefined && node["Relation Name"] !== "workers" && scan.endsWith("Scan") && node["Index Cond"] === undefined) {
     problems.push(`${scan} of ${node["Relation Name"]} without an index condition`);
   }
   if (node["Join Filter"] !== undefined && scan === "Nested Loop") problems.push(`nested loop over all pairs: ${node["Join Filter"]}`);

@@ -101,10 +101,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#schedulePump();
     };
     if (workflow.input === undefined) return start(input);
-    parseInput(workflow, input).then(
-      start,
-      (error: unknown) => this.#finish({ outcome: "threw", error }),
-    );
+    parseInput(workflow, input).then(start, (error: unknown) => this.#finish({ outcome: "threw", error }));
   }
 
   /** Messages that have arrived, with the counter that covers them. */
@@ -212,7 +209,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#host.wantsInbox(this);
     }
     for (const { event } of events) this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
-    for (const { runId, existing } of outcome.conflicts) this.#childConflict(operation.starts.find((start) => start.runId === runId)!, existing);
+    for (const { runId, existing } of outcome.conflicts)
+      this.#childConflict(
+        operation.starts.find((start) => start.runId === runId)!,
+        existing,
+      );
     if (!this.#outbox.isEmpty) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();

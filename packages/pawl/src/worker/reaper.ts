@@ -40,9 +40,12 @@ export class Reaper {
   #plan(): void {
     if (this.#stopped) return;
     // Spread, so that a fleet started together does not ask together.
-    this.#timer = setTimeout(() => {
-      this.#running = this.#round().finally(() => this.#plan());
-    }, this.#intervalMs * (0.75 + Math.random() / 2));
+    this.#timer = setTimeout(
+      () => {
+        this.#running = this.#round().finally(() => this.#plan());
+      },
+      this.#intervalMs * (0.75 + Math.random() / 2),
+    );
     this.#timer.unref();
   }
 

@@ -220,16 +220,16 @@ export class Worker implements ExecutionHost {
     this.#clock.observe(at);
     this.#startedHere.add(start.runId);
     this.#adopt({
-        runId: start.runId,
-        executionId: start.executionId,
-        workflow: start.workflow,
-        version: start.version,
-        epoch: 1,
-        inboxSeq: 0,
+      runId: start.runId,
+      executionId: start.executionId,
+      workflow: start.workflow,
+      version: start.version,
+      epoch: 1,
+      inboxSeq: 0,
       suspect: false,
-        parentRunId: start.parentRunId,
-        parentPosition: start.parentPosition,
-        history: [{ seq: 1, at, epoch: 0, event: decodeEvent("ExecutionStarted", start.started) }],
+      parentRunId: start.parentRunId,
+      parentPosition: start.parentPosition,
+      history: [{ seq: 1, at, epoch: 0, event: decodeEvent("ExecutionStarted", start.started) }],
     });
   }
 
@@ -302,7 +302,10 @@ export class Worker implements ExecutionHost {
   }
 
   async childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]> {
-    const outcomes = await this.#parent.store.outcomes(this.namespace, children.map((call) => call.executionId));
+    const outcomes = await this.#parent.store.outcomes(
+      this.namespace,
+      children.map((call) => call.executionId),
+    );
     const messages: InboxMessage[] = [];
     for (const call of children) {
       const outcome = outcomes.get(call.executionId);
@@ -355,7 +358,14 @@ export class Worker implements ExecutionHost {
 
   async #claim(limit: number): Promise<number> {
     const { workerId } = this;
-    const request = { workerId, namespace: this.namespace, taskQueues: this.#taskQueues, definitions: this.#registry.keys, limit, suspects: this.#suspect === undefined };
+    const request = {
+      workerId,
+      namespace: this.namespace,
+      taskQueues: this.#taskQueues,
+      definitions: this.#registry.keys,
+      limit,
+      suspects: this.#suspect === undefined,
+    };
     try {
       const { executions, now, repeated } = await this.#parent.store.claim(request);
       // The lease was lost meanwhile: they will be taken over like everything else under the old id.
@@ -379,7 +389,11 @@ export class Worker implements ExecutionHost {
     try {
       const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
       for (const execution of executions) {
-        if (workerId === this.workerId) this.#adopt(execution, inboxes.find(({ runId }) => runId === execution.runId));
+        if (workerId === this.workerId)
+          this.#adopt(
+            execution,
+            inboxes.find(({ runId }) => runId === execution.runId),
+          );
       }
     } finally {
       for (const { runId } of executions) this.#reserved.delete(runId);
@@ -461,7 +475,8 @@ export class Worker implements ExecutionHost {
     this.#removeHintListener?.();
     await this.#poller.stop();
     if (drainMs > 0) await this.#whenQuiet(drainMs);
-    for (const execution of this.#active.values()) execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
+    for (const execution of this.#active.values())
+      execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
     clearInterval(this.#tickTimer);
     await this.#reaper.stop();
     this.#inboxes.stop();
@@ -500,7 +515,8 @@ function taskQueuesOf(options: WorkerOptions, registry: WorkflowRegistry): reado
 }
 
 function wholeNumber(value: number, path: string, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most) throw new OptionInvalid(path, `must be a whole number from ${least} to ${most}, not ${String(value)}`);
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new OptionInvalid(path, `must be a whole number from ${least} to ${most}, not ${String(value)}`);
   return value;
 }
 

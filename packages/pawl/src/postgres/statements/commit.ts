@@ -81,20 +81,30 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
 /** One text per shape: making it anew for every commit would cost more than running small ones. */
 const textsByShape = new Map<string, string>();
 
-function selectClause(has: { appendCount: string; startCount: string; hasTargets: boolean; hasStarts: boolean; parks: boolean; ends: boolean; now: string }): string {
+function selectClause(has: {
+  appendCount: string;
+  startCount: string;
+  hasTargets: boolean;
+  hasStarts: boolean;
+  parks: boolean;
+  ends: boolean;
+  now: string;
+}): string {
   return [
     `SELECT (extract(epoch FROM ${has.now}) * 1000)::float8 AS at`,
     has.hasTargets
       ? `(SELECT CASE WHEN count(*) = ${has.appendCount}::int THEN NULL ELSE coalesce(array_agg(ord), '{}') END FROM updated WHERE accepted) AS accepted`
       : "NULL::int[] AS accepted",
-    has.parks
-      ? "(SELECT array_agg(ord) FROM updated WHERE accepted AND release AND state = 'running' AND NOT parked) AS unparked"
-      : "NULL::int[] AS unparked",
+    has.parks ? "(SELECT array_agg(ord) FROM updated WHERE accepted AND release AND state = 'running' AND NOT parked) AS unparked" : "NULL::int[] AS unparked",
     has.hasStarts
       ? `(SELECT CASE WHEN count(*) = ${has.startCount}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
       : "NULL::uuid[] AS started",
     // Messages that came too late for an execution that ends here.
-    ...(has.ends ? ["(SELECT count(drop_wakeups(run_id)) FROM updated WHERE accepted AND release AND inbox_seq > 0 AND state NOT IN ('running', 'quarantined')) AS emptied"] : []),
+    ...(has.ends
+      ? [
+          "(SELECT count(drop_wakeups(run_id)) FROM updated WHERE accepted AND release AND inbox_seq > 0 AND state NOT IN ('running', 'quarantined')) AS emptied",
+        ]
+      : []),
   ].join(",\n ");
 }
 

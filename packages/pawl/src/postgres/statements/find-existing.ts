@@ -5,7 +5,8 @@ import type { ExistingRow } from "./reads.ts";
 
 /** find-existing: who holds the ids or idempotency keys of starts that conflicted. Indexes: executions_id, executions_idempotency. */
 export function findExisting(starts: readonly StartOperation[]): Transaction<ExistingRow> {
-  const columns = "e.run_id, e.execution_id, e.workflow, e.version, e.state, e.parent_run_id, e.parent_position, (extract(epoch FROM e.created_at) * 1000)::float8 AS created_at";
+  const columns =
+    "e.run_id, e.execution_id, e.workflow, e.version, e.state, e.parent_run_id, e.parent_position, (extract(epoch FROM e.created_at) * 1000)::float8 AS created_at";
   return {
     name: "find-existing",
     text: `WITH s AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS s(run_id, namespace, execution_id, workflow, idempotency_key))

@@ -61,7 +61,11 @@ LEFT JOIN executions e ON e.run_id = c.run_id AND e.run_id = ANY($1::uuid[]) WHE
 }
 
 /** Appends of a commit whose reply was lost that did commit, with the time and epoch they left behind. */
-export function findCommitted(runIds: readonly string[], seqs: readonly number[], commitId: string): Transaction<{ readonly run_id: string; readonly epoch: number; readonly at: number }> {
+export function findCommitted(
+  runIds: readonly string[],
+  seqs: readonly number[],
+  commitId: string,
+): Transaction<{ readonly run_id: string; readonly epoch: number; readonly at: number }> {
   return {
     name: "find-committed",
     text: `SELECT e.run_id, e.epoch,
