@@ -295,6 +295,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (call.retryAt !== undefined && call.retryAt > this.#host.now()) return this.#armWakeTimer();
     // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
     if (!this.#host.mayStartSteps()) return;
+    // It is no longer waited for: a due time left standing would wake the execution without end.
+    call.retryAt = undefined;
     this.#work();
     this.#steps.start(call);
   }

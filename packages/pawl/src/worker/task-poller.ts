@@ -40,6 +40,10 @@ export class TaskPoller {
     void this.#poll();
   }
 
+  get isClaiming(): boolean {
+    return this.#claiming !== undefined;
+  }
+
   slotFreed(): void {
     if (this.#mayHaveMore) this.wake();
   }

@@ -40,6 +40,9 @@ export interface WorkerOptions {
   readonly manual?: boolean;
 }
 
+/** Checks come once a second; every so many of them, claims that nobody here knows of are looked for. */
+const auditEveryChecks = 10;
+
 export interface WorkerHealth {
   readonly workerId: string;
   readonly state: "running" | "stopping" | "stopped";
@@ -95,6 +98,7 @@ export class Worker implements ExecutionHost {
   #givingBack = false;
   #tickTimer: NodeJS.Timeout | undefined;
   #lastCheck = 0;
+  #checks = 0;
   #uninstallGuard: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
   #removeHintListener: (() => void) | undefined;
@@ -111,7 +115,7 @@ export class Worker implements ExecutionHost {
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
     this.#poller = new TaskPoller(
       {
-        freeSlots: () => (this.mayStartSteps() ? this.#concurrency - this.#usedSlots : 0),
+        freeSlots: () => (this.mayStartSteps() && !this.#givingBack ? this.#concurrency - this.#usedSlots : 0),
         claim: (limit) => this.#claim(limit),
         claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
       },
@@ -401,8 +405,8 @@ export class Worker implements ExecutionHost {
   }
 
   /**
-   * Frees whatever the database says this worker owns and it does not know of. Nothing is claimed by a start meanwhile: that
-   * would not be in the list of what it knows.
+   * Frees whatever the database says this worker owns and it does not know of. Nothing is claimed meanwhile, by a start or
+   * otherwise: that would not be in the list of what it knows.
    */
   async #giveBackUnknown(): Promise<void> {
     if (this.#givingBack) return;
@@ -411,6 +415,7 @@ export class Worker implements ExecutionHost {
       await this.#parent.store.release(this.workerId, [...this.#active.keys(), ...this.#reserved]);
     } finally {
       this.#givingBack = false;
+      this.#poller.wake();
     }
   }
 
@@ -451,7 +456,9 @@ export class Worker implements ExecutionHost {
   /** The truth behind the hints: which claims still hold, and whether those that wait have messages. */
   async #check(): Promise<void> {
     const executions = [...this.#active.values()];
-    if (executions.length === 0 || !this.mayStartSteps()) return;
+    if (!this.mayStartSteps()) return;
+    if (++this.#checks % auditEveryChecks === 0 && !this.#poller.isClaiming) await this.#giveBackUnknown().catch(() => {});
+    if (executions.length === 0) return;
     try {
       const lost = await this.#parent.store.lostClaims(executions.map(({ runId, epoch }) => ({ runId, epoch })));
       // The very ones that were asked about: meanwhile a run may have been parked and claimed again.

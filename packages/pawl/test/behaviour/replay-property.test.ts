@@ -186,7 +186,7 @@ describe("on PostgreSQL", () => {
   });
 
   test("a random program continues from any prefix of its history, without repeating what is in it", { timeout: 120_000 }, async () => {
-    const pawl = await h.open();
+    const pawl = await h.open({ logger: { info: (m) => console.log("LOG", m), warn: (m) => console.log("LOG", m), error: (m) => console.log("LOG", m) } });
     await fc.assert(
       fc.asyncProperty(
         fc.array(programs, { minLength: 5, maxLength: 8 }),
@@ -197,7 +197,7 @@ describe("on PostgreSQL", () => {
             clearInterval(watch);
             for (const e of (await pawl.list({ workflow: "program", state: ["pending", "running"] })).executions) {
               const hist = await pawl.handle(e.executionId).history();
-              console.log("STUCK", e.executionId, e.state, Date.now() - e.createdAt.getTime(), "worker", e.workerId !== null, e.waitingFor, hist.slice(1).map((x) => `${x.event.type}${"position" in x.event ? x.event.position : ""}@${x.at.getTime() - e.createdAt.getTime()}`).join(" "));
+              console.log("PROGRAM", JSON.stringify(hist[0]!.event)); console.log("STUCK", e.executionId, e.state, Date.now() - e.createdAt.getTime(), "worker", e.workerId !== null, e.waitingFor, hist.slice(1).map((x) => `${x.event.type}${"position" in x.event ? x.event.position : ""}@${x.at.getTime() - e.createdAt.getTime()}`).join(" "));
             }
           }, 500);
           const began = performance.now();

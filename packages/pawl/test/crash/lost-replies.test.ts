@@ -35,9 +35,12 @@ async function runWorkload(namespace: string, swallow: Swallow): Promise<void> {
   proxy.seen.clear();
   const pawl = await openPawl({ url: proxy.url, migrate: false, namespace, poolSize: 3, logger: silentLogger });
   await pawl.worker({ workflows: Object.values(workflows), pollInterval: 100 });
-  await drive(pawl, workflows, () => {});
+  const acknowledged: string[] = [];
+  await drive(pawl, workflows, (operation) => acknowledged.push(operation));
   const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => pawl.handle(`mixed-${n}`).result({ timeout: "30s" })));
   expect(results).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
+  // Each was answered as if nothing had happened.
+  expect(acknowledged).toEqual(expect.arrayContaining(["cancel cancelled", "terminate terminated", "cancel delayed", "cancel resumed", "resume resumed"]));
   await startSlow(pawl, workflows, () => {});
   await pawl.close({ drain: 0 });
   await checkInvariants(database.url);
