@@ -176,3 +176,29 @@ describe("a child with an id of its own", () => {
     expect(((await handle.result({ timeout: "10s" })) as string[]).toSorted()).toEqual(["fulfilled", "rejected"]);
   });
 });
+
+test("a child that ends in the very moment in which its parent does is no reason for either not to end", async () => {
+  const gates = Array.from({ length: 150 }, () => gate());
+  const child = defineWorkflow({ name: "photo-finish-child", run: async (ctx, index: number) => ctx.step("run", () => gates[index]!.open()) });
+  const parent = defineWorkflow({
+    name: "photo-finish",
+    run: async (ctx, index: number) =>
+      ctx.race([
+        () => ctx.child(child, index).then(() => "child"),
+        // Ends some turns of the event loop after the child's code has.
+        () =>
+          ctx.step("run", async () => {
+            await gates[index]!.opened;
+            for (let turn = 0; turn < (index % 50) * 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+            return "step";
+          }),
+      ]),
+  });
+  const { pawl } = await h.run([parent, child]);
+  const winners: string[] = [];
+  for (let index = 0; index < gates.length; index += 10) {
+    const handles = await Promise.all(Array.from({ length: 10 }, (_, offset) => pawl.start(parent, index + offset)));
+    winners.push(...(await Promise.all(handles.map((handle) => handle.result({ timeout: "10s" })))));
+  }
+  expect(new Set(winners)).toEqual(new Set(["child", "step"]));
+});

@@ -112,7 +112,8 @@ describe("list()", () => {
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen.filter((id) => id.startsWith("before-"))).toHaveLength(95);
     expect([...seen].toSorted()).toEqual(before.map(({ executionId }) => executionId).toSorted());
-    for (const { executionId } of (await pawl.list({ workflow: "sleepy", state: "running", limit: 1000 })).executions) await pawl.handle(executionId).terminate();
+    for (const { executionId } of (await pawl.list({ workflow: "sleepy", state: "running", limit: 1000 })).executions)
+      await pawl.handle(executionId).terminate();
   });
 
   test("gives no cursor where a page is the last one, full or not", async () => {

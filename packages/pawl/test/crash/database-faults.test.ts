@@ -40,7 +40,7 @@ test("PostgreSQL killed with SIGKILL under load comes back by itself, and no ack
     const acknowledged = async (): Promise<number[]> => Promise.all(acknowledgements.map(async (path) => (await readLines(path)).length));
     const getOn = async (from: readonly number[]): Promise<void> => {
       await waitFor("both processes get on", async () => {
-        for (const program of programs) if (program.hasEnded) throw new Error(`a process ended: ${JSON.stringify(program.reports.at(-1))} ${program.stderr}`);
+        for (const program of programs) if (program.hasEnded) throw new Error(`a process ended: ${JSON.stringify(program.reports.at(-1))} ${program.output}`);
         return (await acknowledged()).every((count, index) => count > from[index]! + 40);
       });
     };

@@ -2,7 +2,6 @@
  * A process is killed with SIGKILL before and after every named transaction, at its first, middle and last occurrence; a
  * second process repeats the client's operations and finishes what is left.
  */
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -52,15 +51,15 @@ async function makeTemplate(): Promise<FreshDatabase> {
   const database = await freshDatabase();
   const pawl = await openPawl({ url: database.url, logger: silentLogger });
   const { child } = makeWorkflows("/dev/null");
+  const { workerId } = await pawl.worker({ workflows: [child], manual: true });
   for (const n of [0, 1]) await pawl.start(child, n, { executionId: `orphan-${n}` });
   await pawl.close();
   await installTerminalGuard(database.url);
-  const worker = randomUUID();
+  // As if the worker had claimed both and died elsewhere, so that only its lease tells.
   await execute(
     database.url,
-    `INSERT INTO pawl.workers (id, namespace, state, lease_until, host, pid, pid_started, task_queues, definitions, concurrency, started_at)
-VALUES ('${worker}', 'default', 'live', now() - interval '1 second', 'elsewhere', 1, '', '{default}', '{child@1}', 10, now() - interval '1 minute');
-UPDATE pawl.executions SET worker_id = '${worker}', epoch = 1, claims = 1, state = 'running', started_at = now();
+    `UPDATE pawl.workers SET state = 'live', ended_at = NULL, lease_until = now() - interval '1 second', host = 'elsewhere' WHERE id = '${workerId}';
+UPDATE pawl.executions SET worker_id = '${workerId}', epoch = 1, claims = 1, state = 'running', started_at = now();
 DELETE FROM pawl.tasks;`,
   );
   return database;
@@ -108,7 +107,7 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   const acknowledgements = join(directory.path, `${name}.acks`);
   const program = await start(database.url, ledger, acknowledgements);
   const ended = await program.exited;
-  if (ended.signal !== "SIGKILL" && ended.code !== 0) throw new Error(`the program ended with ${ended.code}:\n${program.stderr}`);
+  if (ended.signal !== "SIGKILL" && ended.code !== 0) throw new Error(`the program ended with ${ended.code}:\n${program.output}`);
   // What the dead process had sent may still be committed by the server.
   await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
   const before = await recordedSteps(database.url);

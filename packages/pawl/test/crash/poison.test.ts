@@ -112,3 +112,29 @@ test("deaths are counted from the claim that followed a long back-off", async ()
   await pawl.close();
   await checkInvariants(database.url);
 });
+
+test("a worker that is stopped in order counts as no death", async () => {
+  const client = await openPawl({ url: database.url, logger: silentLogger });
+  const { steady } = makeCases(ledger);
+  const handle = await client.start(steady, { steps: 1, ms: 60_000 }, { executionId: "long" });
+  const startsInLedger = async (): Promise<number> => (await readLedger(ledger)).length;
+  for (let stop = 1; stop <= 3; stop++) {
+    const pawl = await openPawl({ url: database.url, logger: silentLogger });
+    await pawl.worker({ workflows: [steady] });
+    await waitFor("its step runs", async () => (await startsInLedger()) === stop);
+    await pawl.close({ drain: 0 });
+  }
+  const program = new Program("worker.mjs", { pawl: { url: database.url }, ledger });
+  await waitFor("its step runs", async () => (await startsInLedger()) === 4);
+  await program.kill();
+  const pawl = await openPawl({ url: database.url, logger: silentLogger });
+  await pawl.worker({ workflows: [steady] });
+  await waitFor("its step runs again, or it is held", async () => (await startsInLedger()) === 5 || (await stateOf("long")) === "quarantined");
+  expect(await stateOf("long")).toBe("running");
+  const claims = await query<{ claims: number }>(database.url, "SELECT (data::jsonb ->> 'claims')::int AS claims FROM pawl.history WHERE type = 'WorkerLost'");
+  expect(claims).toEqual([{ claims: 1 }]);
+  await handle.terminate();
+  await pawl.close({ drain: 0 });
+  await client.close();
+  await checkInvariants(database.url);
+});

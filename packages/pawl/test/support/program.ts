@@ -1,7 +1,7 @@
-/** Runs the programs of `programs/` as processes of their own. They speak JSON lines: reports on stdout, commands on stdin. */
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+/** Runs the programs of `programs/` as processes of their own. They speak JSON lines: reports on the fourth channel, commands on stdin. */
+import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { waitFor } from "./wait.ts";
 
@@ -21,23 +21,27 @@ export class Program {
   readonly reports: Report[] = [];
   readonly exited: Promise<Ended>;
   #ended: Ended | undefined;
-  #stderr = "";
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  #output = "";
+  readonly #child: ChildProcess;
 
   constructor(name: string, options: Readonly<Record<string, unknown>>, nodeOptions: readonly string[] = []) {
     const path = fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
     this.#child = spawn(process.execPath, [...nodeOptions, path], {
       env: { ...process.env, PROGRAM_OPTIONS: JSON.stringify(options) },
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", "pipe"],
     });
     if (this.#child.pid === undefined) throw new Error(`${name} did not start`);
     this.pid = this.#child.pid;
     running.add(this);
-    this.#child.stdin.on("error", () => {});
-    this.#child.stderr.on("data", (chunk: Buffer) => {
-      if (this.#stderr.length < 10_000) this.#stderr += chunk.toString();
-    });
-    createInterface({ input: this.#child.stdout }).on("line", (line) => this.reports.push(JSON.parse(line) as Report));
+    this.#child.stdin?.on("error", () => {});
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (chunk: Buffer) => {
+        if (this.#output.length < 10_000) this.#output += chunk.toString();
+      });
+    }
+    const reports = this.#child.stdio[3];
+    if (!(reports instanceof Readable)) throw new Error(`${name} has no channel for reports`);
+    createInterface({ input: reports }).on("line", (line) => this.reports.push(JSON.parse(line) as Report));
     // "close" comes after the last line was read.
     this.exited = new Promise((resolve) => {
       this.#child.once("close", (code, signal) => {
@@ -48,8 +52,9 @@ export class Program {
     });
   }
 
-  get stderr(): string {
-    return this.#stderr;
+  /** What it printed. */
+  get output(): string {
+    return this.#output;
   }
 
   get hasEnded(): boolean {
@@ -63,7 +68,7 @@ export class Program {
       () => {
         const found = this.reports.filter((report) => report.event === event)[count - 1];
         if (found === undefined && this.#ended !== undefined) {
-          throw new Error(`the program ended (${JSON.stringify(this.#ended)}) without the report "${event}":\n${this.#stderr}`);
+          throw new Error(`the program ended (${JSON.stringify(this.#ended)}) without the report "${event}":\n${this.#output}`);
         }
         return found;
       },
@@ -74,7 +79,7 @@ export class Program {
   /** Sends a command and waits for the report of the same name. */
   async ask(command: string, fields: Readonly<Record<string, unknown>> = {}): Promise<Report> {
     const count = this.reports.filter((report) => report.event === command).length;
-    this.#child.stdin.write(`${JSON.stringify({ command, ...fields })}\n`);
+    this.#child.stdin?.write(`${JSON.stringify({ command, ...fields })}\n`);
     return this.report(command, count + 1);
   }
 

@@ -47,7 +47,10 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const targets = sortTargets(batch.appends);
   const starts = sortStarts(batch);
   const messages = batch.appends.flatMap((append) => append.messages.map((message) => ({ message, sender: append.runId })));
-  const consumed = batch.appends.flatMap((append) => append.consumed.map((messageId) => ({ runId: append.runId, messageId })));
+  // An end drops everything in its inbox (drop_wakeups); deleting a row twice in one statement would be an error.
+  const consumed = batch.appends
+    .filter(({ after }) => after.kind !== "end" || after.state === "quarantined")
+    .flatMap((append) => append.consumed.map((messageId) => ({ runId: append.runId, messageId })));
   const parts = new Parts();
   const now = "(SELECT now FROM t)";
 

@@ -1,4 +1,4 @@
-/** What all programs share: options from the environment, reports to stdout, commands from stdin. */
+/** What all programs share: options from the environment, reports to the fourth channel, commands from stdin. */
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 
@@ -7,7 +7,7 @@ export const options = JSON.parse(process.env["PROGRAM_OPTIONS"] ?? "{}");
 
 /** Written synchronously: nothing reported is lost by a kill. @param {string} event @param {Record<string, unknown>} [fields] */
 export function report(event, fields = {}) {
-  writeSync(1, `${JSON.stringify({ event, ...fields })}\n`);
+  writeSync(3, `${JSON.stringify({ event, ...fields })}\n`);
 }
 
 /**
