@@ -68,5 +68,6 @@ function wantsColors(stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== "") return FORCE_COLOR !== "0";
-  return stream.isTTY && TERM !== "dumb";
+  // Undefined where there is no terminal, whatever the type says; picocolors would then decide for itself.
+  return (stream.isTTY as boolean | undefined) === true && TERM !== "dumb";
 }

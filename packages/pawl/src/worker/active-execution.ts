@@ -295,9 +295,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (call.retryAt !== undefined && call.retryAt > this.#host.now()) return this.#armWakeTimer();
     // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
     if (!this.#host.mayStartSteps()) return;
+    this.#work();
+    // Others have all the slots; the worker calls when there is one for it.
+    if (!this.#host.hasSlot(this)) return;
     // It is no longer waited for: a due time left standing would wake the execution without end.
     call.retryAt = undefined;
-    this.#work();
     this.#steps.start(call);
   }
 
@@ -412,6 +414,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   #rest(): void {
     if (this.#gone || !this.#isWaiting()) return;
+    // It does not wait for anything but a slot.
+    if (!this.#resting && !this.#host.hasSlot(this)) return;
     if (!this.#resting) {
       this.#resting = true;
       this.#host.resting(this);

@@ -25,8 +25,10 @@ export interface ExecutionHost {
   wantsInbox(execution: ActiveExecution): void;
   /** It waits and needs no slot. */
   resting(execution: ActiveExecution): void;
-  /** It goes on after having waited. */
+  /** It goes on after having waited, and needs a slot again. */
   working(execution: ActiveExecution): void;
+  /** Whether it may start steps; if not, `resumeSteps` is called when there is a slot for it. */
+  hasSlot(execution: ActiveExecution): boolean;
   /** How children ended whose messages may have been lost between two runs. */
   childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]>;
   /** Something that shows that it gets on is recorded. */

@@ -90,6 +90,8 @@ export class Worker implements ExecutionHost {
   /** Hold a slot: everything active that is not resting, and what is about to be claimed by a start. */
   readonly #busy = new Set<string>();
   readonly #reserved = new Set<string>();
+  /** Go on after having waited, but all slots are taken; they come before new claims. */
+  readonly #queued = new Set<string>();
   /** Claimed by the very commit that started them. */
   readonly #startedHere = new Set<string>();
   /** The one execution here that may be killing its workers. */
@@ -297,12 +299,17 @@ export class Worker implements ExecutionHost {
   }
 
   resting(execution: ActiveExecution): void {
+    this.#queued.delete(execution.runId);
     if (this.#busy.delete(execution.runId)) this.#slotFreed();
   }
 
-  /** It does not queue for a slot, or two that wait for each other might hold all of them; new claims wait instead. */
   working(execution: ActiveExecution): void {
-    this.#busy.add(execution.runId);
+    if (this.#usedSlots < this.#concurrency) this.#busy.add(execution.runId);
+    else this.#queued.add(execution.runId);
+  }
+
+  hasSlot(execution: ActiveExecution): boolean {
+    return this.#busy.has(execution.runId);
   }
 
   async childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]> {
@@ -344,6 +351,7 @@ export class Worker implements ExecutionHost {
     if (this.#active.get(execution.runId) !== execution) return;
     this.#active.delete(execution.runId);
     this.#busy.delete(execution.runId);
+    this.#queued.delete(execution.runId);
     this.#startedHere.delete(execution.runId);
     this.progressed(execution);
     this.#slotFreed();
@@ -356,8 +364,18 @@ export class Worker implements ExecutionHost {
   }
 
   #slotFreed(): void {
+    this.#serveQueued();
     this.#poller.slotFreed();
     this.#checkQuiet();
+  }
+
+  #serveQueued(): void {
+    for (const runId of this.#queued) {
+      if (this.#usedSlots >= this.#concurrency) break;
+      this.#queued.delete(runId);
+      this.#busy.add(runId);
+      this.#active.get(runId)?.resumeSteps();
+    }
   }
 
   async #claim(limit: number): Promise<number> {
@@ -393,6 +411,7 @@ export class Worker implements ExecutionHost {
     try {
       const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
       for (const execution of executions) {
+        this.#reserved.delete(execution.runId);
         if (workerId === this.workerId)
           this.#adopt(
             execution,
@@ -426,7 +445,8 @@ export class Worker implements ExecutionHost {
     const execution = new ActiveExecution(claimed, workflow, this);
     this.#active.set(claimed.runId, execution);
     if (claimed.suspect) this.#suspect = claimed.runId;
-    this.#busy.add(claimed.runId);
+    // Those that waited here may have taken the slots meanwhile.
+    this.working(execution);
     execution.begin(inbox);
   }
 
@@ -510,7 +530,7 @@ export class Worker implements ExecutionHost {
   }
 
   #checkQuiet(): void {
-    if (this.#usedSlots > 0 || this.#inboxes.isReading) return;
+    if (this.#usedSlots > 0 || this.#queued.size > 0 || this.#inboxes.isReading) return;
     for (const resolve of this.#quiet.splice(0)) resolve();
   }
 }

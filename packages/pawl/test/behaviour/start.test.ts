@@ -154,7 +154,7 @@ describe("when an execution begins", () => {
     expect(await handle.result({ timeout: "10s" })).toBe(2);
     const { startedAt, createdAt } = await handle.status();
     expect(startedAt).toEqual(createdAt);
-    expect(worker.health()).toMatchObject({ slots: { used: 0, total: 100 }, active: 0 });
+    await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 0, total: 100 }, active: 0 }));
   });
 
   test("a start in a process without a worker is found by another process, with and without notifications", async () => {

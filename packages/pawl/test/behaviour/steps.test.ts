@@ -75,16 +75,21 @@ describe("a failing step", () => {
         throw Object.assign(new Error("forbidden"), { code: "E_FORBIDDEN" });
       },
     ];
-    for (const raise of throws) {
-      let attempts = 0;
-      const handle = await runStep(
-        () => {
+    let raise = throws[0]!;
+    let attempts = 0;
+    const workflow = defineWorkflow({
+      name: "ends-at-once",
+      retry: { ...quickly, nonRetryableErrors: ["CardDeclined", "E_FORBIDDEN"] },
+      run: async (ctx) =>
+        ctx.step("raise", () => {
           attempts++;
           raise();
-        },
-        { retry: { nonRetryableErrors: ["CardDeclined", "E_FORBIDDEN"] } },
-      );
-      await causeOf(handle.result());
+        }),
+    });
+    const { pawl } = await h.run([workflow]);
+    for (raise of throws) {
+      attempts = 0;
+      await causeOf(pawl.execute(workflow, undefined));
       expect(attempts).toBe(1);
     }
   });

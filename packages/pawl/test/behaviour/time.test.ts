@@ -42,7 +42,7 @@ test("a long sleep parks: no slot, no memory, a row that says what it waits for;
   const { pawl, worker } = await h.run([workflow], { concurrency: 1 });
   const handle = await pawl.start(workflow, undefined);
   await eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null, waitingFor: "a timer" }));
-  expect(worker.health()).toMatchObject({ active: 0, slots: { used: 0, total: 1 } });
+  await eventually(() => expect(worker.health()).toMatchObject({ active: 0, slots: { used: 0, total: 1 } }));
   await worker.stop();
   const second = await h.open();
   await second.worker({ workflows: [workflow], ...soon });
