@@ -52,7 +52,7 @@ CREATE TABLE executions (
 	idempotency_key text,
 	-- What a parked execution waits for, in words.
 	waiting_for text
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX executions_id ON executions (namespace, execution_id);
 CREATE UNIQUE INDEX executions_idempotency ON executions (namespace, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;

@@ -3,6 +3,7 @@ import type { CommitBatch, CommitOutcome } from "../store/store.ts";
 import { randomInt } from "node:crypto";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { TransactionGateway } from "./gateway.ts";
+import { nothingCommitted, prepareOne } from "./statements/commit-one.ts";
 import { prepareCommit } from "./statements/commit.ts";
 import { findExisting } from "./statements/find-existing.ts";
 import { findCommitted, type ExistingRow } from "./statements/reads.ts";
@@ -16,9 +17,9 @@ let lastCommitId = BigInt(randomInt(2 ** 47)) * 65_536n;
  */
 export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch): Promise<CommitOutcome> {
   const commitId = String(++lastCommitId);
-  const prepared = prepareCommit(batch, commitId);
+  const prepared = prepareOne(batch, commitId) ?? prepareCommit(batch, commitId);
   const { rows, repeated } = await gateway.send(prepared.transaction);
-  const row = rows[0]!;
+  const row = rows[0] ?? nothingCommitted;
 
   const accepted = new Map<AppendOperation, { at: number; parked: boolean }>();
   const unparked = new Set(row.unparked);

@@ -21,6 +21,8 @@ interface PendingStart {
 const lanes = 2;
 /** Above this a batch gains nothing more and delays those behind it. */
 const largestBatch = 1000;
+/** So many are told of their commit in one turn: what they go on to write is on its way while the next are told. */
+const settledPerTurn = 50;
 /** And above so many characters of data it would hold up others for too long; a statement of 1 GB would break the connection. */
 const largestBatchData = 16 * 1024 * 1024;
 
@@ -36,6 +38,8 @@ export class Committer {
   #starts: PendingStart[] = [];
   readonly #sources = new Set<AppendSource>();
   #underWay = 0;
+  /** Batches whose sources have not all been told of the outcome. */
+  #settling = 0;
   #scheduled = false;
   #closed = false;
   readonly #idle: (() => void)[] = [];
@@ -60,7 +64,7 @@ export class Committer {
 
   /** Resolves when nothing is waiting or under way. */
   async drain(): Promise<void> {
-    while (this.#underWay > 0 || this.#starts.length > 0 || this.#sources.size > 0) {
+    while (!this.#isIdle) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
   }
@@ -107,22 +111,27 @@ export class Committer {
       for (const event of operation.events) data += event.data.length;
     }
     if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
-    this.#underWay++;
+    this.#settling++;
     void this.#commit(starts, appends).finally(() => {
-      this.#underWay--;
-      if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
-      else this.#signalIdle();
+      this.#settling--;
+      this.#signalIdle();
     });
     if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
   }
 
+  get #isIdle(): boolean {
+    return this.#settling === 0 && this.#starts.length === 0 && this.#sources.size === 0;
+  }
+
   #signalIdle(): void {
+    if (!this.#isIdle) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #commit(starts: readonly PendingStart[], appends: readonly { source: AppendSource; operation: AppendOperation }[]): Promise<void> {
     const batch: CommitBatch = { starts: starts.map(({ operation }) => operation), appends: appends.map(({ operation }) => operation) };
     let outcome: CommitOutcome;
+    this.#underWay++;
     try {
       outcome = await this.#store.commit(batch);
     } catch (error) {
@@ -130,9 +139,18 @@ export class Committer {
       for (const start of starts) start.reject(error);
       for (const { source } of appends) source.fail(error);
       return;
+    } finally {
+      this.#underWay--;
+      if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
     }
-    for (let i = 0; i < starts.length; i++) starts[i]!.resolve(outcome.starts[i]!);
-    for (let i = 0; i < appends.length; i++) appends[i]!.source.settle(outcome.appends[i]!);
+    for (let i = 0; i < starts.length; i++) {
+      if (i > 0 && i % settledPerTurn === 0) await nextTurn();
+      starts[i]!.resolve(outcome.starts[i]!);
+    }
+    for (let i = 0; i < appends.length; i++) {
+      if (i > 0 && i % settledPerTurn === 0) await nextTurn();
+      appends[i]!.source.settle(outcome.appends[i]!);
+    }
   }
 
   /** The database refused the batch for what is in it: only the part that it refuses may fail. */
@@ -140,4 +158,8 @@ export class Committer {
     for (const start of starts) await this.#commit([start], []);
     for (const append of appends) await this.#commit([], [append]);
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

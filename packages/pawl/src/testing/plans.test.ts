@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { newUuid } from "../base/ids.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { prepareCommit } from "../postgres/statements/commit.ts";
+import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { claim } from "../postgres/statements/claim.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
@@ -89,6 +90,9 @@ const closing = {
 } as const;
 
 const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
+  ["commit of one start", prepareOne({ starts: [start(newUuid())], appends: [] }, "1")!.transaction],
+  ["commit of one event", prepareOne({ starts: [], appends: [append({})] }, "1")!.transaction],
+  ["commit of one end", prepareOne({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1")!.transaction],
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
   ["commit of steps", prepareCommit({ starts: [], appends: [append({}), append({})] }, "1").transaction],
   ["commit of ends", prepareCommit({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1").transaction],

@@ -146,7 +146,13 @@ export class ActiveExecution implements AppendSource, ReplayHost {
 
   abandoned(call: Call): void {
     if (call.kind === "step") this.#steps.abort(call.position, new ExecutionCancelled(this.executionId, this.#replay.cancelRequested?.reason));
-    else if (call.kind === "child" && call.runId !== undefined) this.orphaned(call.runId);
+    else if (call.kind === "child") this.#abandonChild(call);
+  }
+
+  #abandonChild(call: ChildCall): void {
+    if (call.runId !== undefined) return this.orphaned(call.runId);
+    const start = this.#outbox.withdraw(call.position);
+    if (start !== undefined) this.#host.startsSettled([start], "rejected");
   }
 
   /** Asked in the same way as from outside: the child's own code decides how it ends. */
@@ -380,6 +386,12 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#gone || this.#end !== undefined) return;
     this.#end = endEvent(outcome, this.executionId, this.#replay.cancelRequested);
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
+    // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
+    if (this.#replay.cancelRequested !== undefined) {
+      for (const { event } of this.#inFlight?.events ?? []) {
+        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId);
+      }
+    }
     clearTimeout(this.#wakeTimer);
     this.#outbox.add(this.#end.event);
     const { parentRunId, parentPosition } = this.#claimed;
@@ -387,7 +399,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       const event = this.#end.toParent(parentPosition!);
       this.#outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
     }
+    // From here on it runs nothing any more: whatever else it was doing needs no slot either.
+    this.#resting = false;
     this.#enlist();
+    this.#host.ending(this);
   }
 
   // Waiting

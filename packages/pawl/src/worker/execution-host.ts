@@ -25,6 +25,8 @@ export interface ExecutionHost {
   wantsInbox(execution: ActiveExecution): void;
   /** It waits and needs no slot. */
   resting(execution: ActiveExecution): void;
+  /** Its code has ended, and the end is on its way into the history. */
+  ending(execution: ActiveExecution): void;
   /** It goes on after having waited, and needs a slot again. */
   working(execution: ActiveExecution): void;
   /** Whether it may start steps; if not, `resumeSteps` is called when there is a slot for it. */

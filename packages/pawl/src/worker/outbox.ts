@@ -22,6 +22,8 @@ export interface TakenAppend {
 /** One append takes no more than this, in characters of event data; what is left goes with the next. */
 const largestAppend = 16 * 1024 * 1024;
 
+const keep: After = { kind: "keep" };
+
 /** What an execution has to write and has not written yet. */
 export class Outbox {
   #events: OutgoingEvent[] = [];
@@ -45,6 +47,12 @@ export class Outbox {
     this.#messages.push(message);
   }
 
+  /** Takes back the start of a child that nobody wants any more; gives it unless it was written or is being written. */
+  withdraw(position: number): StartOperation | undefined {
+    const index = this.#events.findIndex(({ event }) => event.type === "ChildStarted" && event.position === position);
+    return index < 0 ? undefined : this.#events.splice(index, 1)[0]!.start;
+  }
+
   clear(): readonly OutgoingEvent[] {
     const events = this.#events;
     this.#events = [];
@@ -65,15 +73,19 @@ export class Outbox {
       this.#events = [];
       this.#messages = [];
     }
-    const operation: AppendOperation = {
-      ...claim,
-      events: events.map(({ encoded }) => encoded),
-      progress: events.length === 0 || events.some(({ event }) => event.type !== "StepStarted"),
-      after: isAll ? after : { kind: "keep" },
-      starts: events.flatMap(({ start }) => (start === undefined ? [] : [start])),
-      messages,
-      consumed: events.flatMap(({ consumes }) => (consumes === undefined ? [] : [consumes])),
-    };
+    // One pass and no copies: this runs for every commit of every execution.
+    const encoded: NewEvent[] = [];
+    const starts: StartOperation[] = [];
+    const consumed: string[] = [];
+    let progress = events.length === 0;
+    for (const outgoing of events) {
+      encoded.push(outgoing.encoded);
+      if (outgoing.event.type !== "StepStarted") progress = true;
+      if (outgoing.start !== undefined) starts.push(outgoing.start);
+      if (outgoing.consumes !== undefined) consumed.push(outgoing.consumes);
+    }
+    const { runId, epoch, expectedSeq } = claim;
+    const operation: AppendOperation = { runId, epoch, expectedSeq, events: encoded, progress, after: isAll ? after : keep, starts, messages, consumed };
     return { operation, events };
   }
 

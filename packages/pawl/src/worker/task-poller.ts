@@ -17,6 +17,7 @@ export class TaskPoller {
   readonly #pollMs: number;
   #claiming: Promise<number> | undefined;
   #askedMeanwhile = false;
+  #wakeScheduled = false;
   /** The last claim took all it could: there may be more. */
   #mayHaveMore = false;
   #timer: NodeJS.Timeout | undefined;
@@ -44,8 +45,14 @@ export class TaskPoller {
     return this.#claiming !== undefined;
   }
 
+  /** Not in this very moment: a commit frees many slots in one turn of the event loop, and one claim shall fill them all. */
   slotFreed(): void {
-    if (this.#mayHaveMore) this.wake();
+    if (!this.#mayHaveMore || this.#wakeScheduled) return;
+    this.#wakeScheduled = true;
+    setImmediate(() => {
+      this.#wakeScheduled = false;
+      this.wake();
+    });
   }
 
   claimNow(): Promise<number> {

@@ -19,6 +19,7 @@ import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
+import { Slots } from "./slots.ts";
 import { announceAfterMs } from "./step-runner.ts";
 import { TaskPoller } from "./task-poller.ts";
 
@@ -78,7 +79,7 @@ export class Worker implements ExecutionHost {
   readonly #parent: WorkerParent;
   readonly #registry: WorkflowRegistry;
   readonly #taskQueues: readonly string[];
-  readonly #concurrency: number;
+  readonly #slots: Slots;
   readonly #manual: boolean;
   readonly #clock = new DatabaseClock();
   readonly #inboxes: InboxReader;
@@ -87,11 +88,6 @@ export class Worker implements ExecutionHost {
   readonly #poller: TaskPoller;
   #state: WorkerHealth["state"] = "running";
   readonly #active = new Map<string, ActiveExecution>();
-  /** Hold a slot: everything active that is not resting, and what is about to be claimed by a start. */
-  readonly #busy = new Set<string>();
-  readonly #reserved = new Set<string>();
-  /** Go on after having waited, but all slots are taken; they come before new claims. */
-  readonly #queued = new Set<string>();
   /** Claimed by the very commit that started them. */
   readonly #startedHere = new Set<string>();
   /** The one execution here that may be killing its workers. */
@@ -111,13 +107,17 @@ export class Worker implements ExecutionHost {
     this.#parent = parent;
     this.#registry = new WorkflowRegistry(options.workflows);
     this.#taskQueues = taskQueuesOf(options, this.#registry);
-    this.#concurrency = wholeNumber(options.concurrency ?? 100, "concurrency", 1, 100_000);
+    this.#slots = new Slots(
+      wholeNumber(options.concurrency ?? 100, "concurrency", 1, 100_000),
+      () => this.#slotFreed(),
+      (runId) => this.#active.get(runId)?.resumeSteps(),
+    );
     this.#manual = options.manual ?? false;
     const { store, logger } = parent;
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
     this.#poller = new TaskPoller(
       {
-        freeSlots: () => (this.mayStartSteps() && !this.#givingBack ? this.#concurrency - this.#usedSlots : 0),
+        freeSlots: () => (this.mayStartSteps() && !this.#givingBack ? this.#slots.free : 0),
         claim: (limit) => this.#claim(limit),
         claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
       },
@@ -132,7 +132,7 @@ export class Worker implements ExecutionHost {
         taskQueues: this.#taskQueues,
         definitions: this.#registry.keys,
         definitionQueues: this.#registry.all.map((workflow) => workflow.taskQueue),
-        concurrency: this.#concurrency,
+        concurrency: this.#slots.total,
         leaseMs,
         hangMs: duration(options.hangTimeout ?? "60s", "hangTimeout", 200),
         killOnHang: options.killOnHang ?? false,
@@ -180,7 +180,7 @@ export class Worker implements ExecutionHost {
       workerId: this.workerId,
       state: this.#state,
       leaseValid: this.#membership.leaseValid,
-      slots: { used: this.#usedSlots, total: this.#concurrency },
+      slots: { used: this.#slots.used, total: this.#slots.total },
       active: this.#active.size,
       staleWritesRejected: this.#staleWrites,
     };
@@ -213,15 +213,15 @@ export class Worker implements ExecutionHost {
 
   /** Keeps a slot and gives this worker's id, if it can run that workflow at once. */
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
-    if (this.#state !== "running" || this.#manual || this.#givingBack || this.#usedSlots >= this.#concurrency || !this.mayStartSteps()) return null;
+    if (this.#state !== "running" || this.#manual || this.#givingBack || this.#slots.free <= 0 || !this.mayStartSteps()) return null;
     if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
-    this.#reserved.add(runId);
+    this.#slots.reserve(runId);
     return this.workerId;
   }
 
   /** The start that a slot was reserved for is durable: run it. */
   startReserved(start: StartOperation, at: number): void {
-    this.#reserved.delete(start.runId);
+    this.#slots.unreserve(start.runId);
     if (start.claimBy !== this.workerId) return;
     this.#clock.observe(at);
     this.#startedHere.add(start.runId);
@@ -244,7 +244,7 @@ export class Worker implements ExecutionHost {
   }
 
   cancelReservation(runId: string): void {
-    if (this.#reserved.delete(runId)) this.#slotFreed();
+    if (this.#slots.unreserve(runId)) this.#slots.freed();
   }
 
   // ExecutionHost
@@ -299,17 +299,19 @@ export class Worker implements ExecutionHost {
   }
 
   resting(execution: ActiveExecution): void {
-    this.#queued.delete(execution.runId);
-    if (this.#busy.delete(execution.runId)) this.#slotFreed();
+    this.#slots.rest(execution.runId);
+  }
+
+  ending(execution: ActiveExecution): void {
+    this.#slots.ending(execution.runId);
   }
 
   working(execution: ActiveExecution): void {
-    if (this.#usedSlots < this.#concurrency) this.#busy.add(execution.runId);
-    else this.#queued.add(execution.runId);
+    this.#slots.take(execution.runId);
   }
 
   hasSlot(execution: ActiveExecution): boolean {
-    return this.#busy.has(execution.runId);
+    return this.#slots.has(execution.runId);
   }
 
   async childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]> {
@@ -350,32 +352,16 @@ export class Worker implements ExecutionHost {
   gone(execution: ActiveExecution): void {
     if (this.#active.get(execution.runId) !== execution) return;
     this.#active.delete(execution.runId);
-    this.#busy.delete(execution.runId);
-    this.#queued.delete(execution.runId);
     this.#startedHere.delete(execution.runId);
     this.progressed(execution);
-    this.#slotFreed();
+    this.#slots.remove(execution.runId);
   }
 
   // Claiming
 
-  get #usedSlots(): number {
-    return this.#busy.size + this.#reserved.size;
-  }
-
   #slotFreed(): void {
-    this.#serveQueued();
     this.#poller.slotFreed();
     this.#checkQuiet();
-  }
-
-  #serveQueued(): void {
-    for (const runId of this.#queued) {
-      if (this.#usedSlots >= this.#concurrency) break;
-      this.#queued.delete(runId);
-      this.#busy.add(runId);
-      this.#active.get(runId)?.resumeSteps();
-    }
   }
 
   async #claim(limit: number): Promise<number> {
@@ -407,11 +393,11 @@ export class Worker implements ExecutionHost {
   async #adoptAll(executions: readonly ClaimedExecution[], workerId: string): Promise<void> {
     const withInbox = executions.filter(({ inboxSeq }) => inboxSeq > 0).map(({ runId }) => runId);
     // The slots are taken while the inboxes are read.
-    for (const { runId } of executions) this.#reserved.add(runId);
+    for (const { runId } of executions) this.#slots.reserve(runId);
     try {
       const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
       for (const execution of executions) {
-        this.#reserved.delete(execution.runId);
+        this.#slots.unreserve(execution.runId);
         if (workerId === this.workerId)
           this.#adopt(
             execution,
@@ -419,7 +405,7 @@ export class Worker implements ExecutionHost {
           );
       }
     } finally {
-      for (const { runId } of executions) this.#reserved.delete(runId);
+      for (const { runId } of executions) this.#slots.unreserve(runId);
     }
   }
 
@@ -431,7 +417,7 @@ export class Worker implements ExecutionHost {
     if (this.#givingBack) return;
     this.#givingBack = true;
     try {
-      await this.#parent.store.release(this.workerId, [...this.#active.keys(), ...this.#reserved]);
+      await this.#parent.store.release(this.workerId, [...this.#active.keys(), ...this.#slots.reserved]);
     } finally {
       this.#givingBack = false;
       this.#poller.wake();
@@ -530,7 +516,7 @@ export class Worker implements ExecutionHost {
   }
 
   #checkQuiet(): void {
-    if (this.#usedSlots > 0 || this.#queued.size > 0 || this.#inboxes.isReading) return;
+    if (!this.#slots.isQuiet || this.#inboxes.isReading) return;
     for (const resolve of this.#quiet.splice(0)) resolve();
   }
 }

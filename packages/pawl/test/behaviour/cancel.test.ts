@@ -1,4 +1,4 @@
-import { defineWorkflow, ExecutionCancelled, ExecutionQuarantined, ExecutionStateInvalid, ExecutionTerminated, type ExecutionHandle } from "pawl";
+import { defineWorkflow, ExecutionCancelled, ExecutionQuarantined, ExecutionStateInvalid, ExecutionTerminated, type ExecutionHandle, type Pawl } from "pawl";
 import { describe, expect, test } from "vitest";
 import { causeOf, eventually, failureOf, gate, harness, parkedSleep, refusalOf, soon } from "./harness.ts";
 
@@ -151,6 +151,35 @@ describe("cancel", () => {
     );
     for (const handle of handles) await refusalOf(handle.result(), ExecutionCancelled);
     await eventually(async () => expect((await client.list({ workflow: "race-child", state: ["pending", "running"] })).executions).toEqual([]));
+  });
+
+  test("that is delivered just before the code would start a child leaves no child behind", async () => {
+    const child = defineWorkflow({ name: "late-child", run: async (ctx) => ctx.sleep("1 day") });
+    const held = gate();
+    const parent = defineWorkflow({
+      name: "late-parent",
+      run: async (ctx) => {
+        await ctx.step("begin", () => "begun");
+        // All recorded by one commit, delivered one after the other while the next one is under way.
+        const steps = Array.from({ length: 30 }, (_, index) => ctx.step("many", () => index));
+        for (const step of steps) await step;
+        await ctx.child(child, undefined);
+      },
+    });
+    let commits = 0;
+    let client: Pawl | undefined;
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name === "read-inboxes" && phase === "after") setImmediate(() => held.open());
+      // The first starts it, the second records "begin", the third the many steps: it waits until the request is here.
+      if (name !== "commit" || phase !== "before" || ++commits !== 3) return;
+      await client!.handle("late-parent").cancel();
+      await held.opened;
+    });
+    client = await h.open();
+    await pawl.worker({ workflows: [parent, child], ...soon });
+    const handle = await pawl.start(parent, undefined, { executionId: "late-parent" });
+    await refusalOf(handle.result(), ExecutionCancelled);
+    await eventually(async () => expect((await client.list({ parent: "late-parent", state: ["pending", "running"] })).executions).toEqual([]));
   });
 
   test("asked twice is one request; asked after the end changes nothing and says so", async () => {

@@ -54,21 +54,26 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const parts = new Parts();
   const now = "(SELECT now FROM t)";
 
-  parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
-  if (targets.length > 0) parts.with(updated(parts, targets, commitId, messages.length > 0));
-  if (starts.length > 0) parts.with(started(parts, starts, targets.length > 0, now));
-  parts.with(appended(parts, batch.appends, starts, now));
-  if (messages.length > 0) parts.with(sent(parts, messages));
-  if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
   const ends = batch.appends.some((append) => append.after.kind === "end");
   const parks = batch.appends.some((append) => append.after.kind === "park");
+  const stalls = batch.appends.some((append) => !append.progress);
   const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
   const unclaimed = starts.some((start) => start.claimBy === null);
+  const oneEventEach = starts.length === 0 && targets.every(({ append }) => append?.events.length === 1);
+
+  parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
+  const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls }) : undefined;
+  if (update !== undefined) parts.with(update.text);
+  if (starts.length > 0) parts.with(started(parts, starts, targets.length > 0, now));
+  parts.with(appended(parts, targets, starts, oneEventEach ? update : undefined, now));
+  if (messages.length > 0) parts.with(sent(parts, messages));
+  if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
   if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, now));
 
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
-  const shape = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed].map(Number).join("");
+  const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
+  const shape = traits.map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
@@ -149,46 +154,88 @@ function sortStarts(batch: CommitBatch): readonly StartOperation[] {
   return starts.toSorted((a, b) => (a.executionId < b.executionId ? -1 : 1));
 }
 
-function updated(parts: Parts, targets: readonly Target[], commitId: string, delivers: boolean): () => string {
+/** What a batch has, for the texts to leave out what it does not need. */
+interface Traits {
+  readonly ends: boolean;
+  readonly parks: boolean;
+  readonly delivers: boolean;
+  /** Some append shows no progress. */
+  readonly stalls: boolean;
+}
+
+function updated(parts: Parts, targets: readonly Target[], commitId: string, { ends, parks, delivers, stalls }: Traits): Updated {
+  const arrays: string[] = [];
+  const names: string[] = [];
+  /** Adds a column of the input and gives its name; where the batch has no use for it, the constant that stands for it. */
+  const column = (name: string, array: () => string, needed = true, constant = ""): string => {
+    if (!needed) return constant;
+    arrays.push(array());
+    names.push(name);
+    return `i.${name}`;
+  };
   const of = <Value>(read: (append: AppendOperation) => Value, otherwise: Value): Value[] =>
     targets.map(({ append }) => (append === undefined ? otherwise : read(append)));
-  const runIds = `${parts.add(uuids(targets.map((target) => target.runId)))}::uuid[]`;
-  const columns = [
-    [runIds, "run_id"],
-    // No claim has epoch -1: a row that only receives messages is never taken for its owner's.
-    [`${parts.add(integers(of((append) => append.epoch, -1)))}::int[]`, "epoch"],
-    [`${parts.add(integers(of((append) => append.expectedSeq, 0)))}::int[]`, "expected_seq"],
-    [`${parts.add(integers(of((append) => append.expectedSeq + append.events.length, 0)))}::int[]`, "new_seq"],
-    [`${parts.add(texts(of((append) => (append.after.kind === "end" ? append.after.state : "running"), "running")))}::text[]`, "new_state"],
-    [`${parts.add(booleans(of((append) => append.after.kind !== "keep", false)))}::bool[]`, "release"],
-    [`${parts.add(booleans(of((append) => append.progress, false)))}::bool[]`, "progress"],
-    [`${parts.add(integers(of((append) => (append.after.kind === "park" ? append.after.seenInbox : 0), 0)))}::int[]`, "seen_inbox"],
-    [`${parts.add(timestamps(of((append) => (append.after.kind === "park" ? append.after.wakeAt : null), null)))}::timestamptz[]`, "wake_at"],
-    [`${parts.add(texts(of((append) => (append.after.kind === "park" ? append.after.waitingFor : null), null)))}::text[]`, "waiting_for"],
-  ];
-  if (delivers) columns.push([`${parts.add(integers(targets.map((target) => target.delivered)))}::int[]`, "delivered"]);
+  const add = (parameter: Parameter, type: string): string => `${parts.add(parameter)}::${type}[]`;
+
+  const runIds = add(uuids(targets.map((target) => target.runId)), "uuid");
+  column("run_id", () => runIds);
+  // No claim has epoch -1: a row that only receives messages is never taken for its owner's.
+  const epochs = add(integers(of((append) => append.epoch, -1)), "int");
+  column("epoch", () => epochs);
+  column("expected_seq", () => add(integers(of((append) => append.expectedSeq, 0)), "int"));
+  const newSeqs = add(integers(of((append) => append.expectedSeq + append.events.length, 0)), "int");
+  column("new_seq", () => newSeqs);
+  const leaves = ends || parks;
+  const release = column("release", () => add(booleans(of((append) => append.after.kind !== "keep", false)), "bool"), leaves, "false");
+  const states = (): string => add(texts(of((append) => (append.after.kind === "end" ? append.after.state : "running"), "running")), "text");
+  const newState = column("new_state", states, ends, "'running'");
+  const progress = column("progress", () => add(booleans(of((append) => append.progress, false)), "bool"), stalls, "true");
+  const seen = (): string => add(integers(of((append) => (append.after.kind === "park" ? append.after.seenInbox : 0), 0)), "int");
+  const seenInbox = column("seen_inbox", seen, parks, "NULL::int");
+  const wake = (): string => add(timestamps(of((append) => (append.after.kind === "park" ? append.after.wakeAt : null), null)), "timestamptz");
+  const wakeAt = column("wake_at", wake, parks, "NULL::timestamptz");
+  const waiting = (): string => add(texts(of((append) => (append.after.kind === "park" ? append.after.waitingFor : null), null)), "text");
+  const waitingFor = column("waiting_for", waiting, parks, "NULL::text");
+  const delivered = column("delivered", () => add(integers(targets.map((target) => target.delivered)), "int"), delivers, "0");
+
   const commit = `${parts.add(commitId)}::bigint`;
-  const inbox = delivers ? "e.inbox_seq + i.delivered" : "e.inbox_seq";
-  const gone = `i.release AND (i.new_state <> 'running' OR ${inbox} = i.seen_inbox)`;
-  const owned = (value: string, column: string): string => (delivers ? `CASE WHEN ${ok} THEN ${value} ELSE e.${column} END` : value);
-  const sets = [
-    `last_seq = ${owned("i.new_seq", "last_seq")}`,
-    `commit_id = ${owned(commit, "commit_id")}`,
+  const text = (): string => {
+    const inbox = delivers ? `e.inbox_seq + ${delivered}` : "e.inbox_seq";
+    const gone = `${release} AND (${newState} <> 'running' OR ${inbox} = ${seenInbox})`;
+    const owned = (value: string, name: string): string => (delivers ? `CASE WHEN ${ok} THEN ${value} ELSE e.${name} END` : value);
     // The claim that goes on counts as one; without a claim there is none.
-    `claims = ${owned(`CASE WHEN NOT i.progress THEN e.claims WHEN ${gone} THEN 0 ELSE 1 END`, "claims")}`,
-    `state = ${owned("i.new_state", "state")}`,
-    `worker_id = ${owned(`CASE WHEN ${gone} THEN NULL ELSE e.worker_id END`, "worker_id")}`,
-    `epoch = ${owned(`CASE WHEN ${gone} THEN e.epoch + 1 ELSE e.epoch END`, "epoch")}`,
-    `finished_at = ${owned("CASE WHEN i.release AND i.new_state NOT IN ('running', 'quarantined') THEN (SELECT now FROM t) ELSE e.finished_at END", "finished_at")}`,
-    `waiting_for = ${owned(`CASE WHEN ${gone} THEN i.waiting_for END`, "waiting_for")}`,
-  ];
-  if (delivers) sets.push("inbox_seq = e.inbox_seq + i.delivered");
-  return () => `updated AS (
+    const claims = leaves ? `CASE WHEN ${gone} THEN 0 ELSE 1 END` : "1";
+    const sets = [
+      `last_seq = ${owned("i.new_seq", "last_seq")}`,
+      `commit_id = ${owned(commit, "commit_id")}`,
+      `claims = ${owned(stalls ? `CASE WHEN NOT ${progress} THEN e.claims ELSE ${claims} END` : claims, "claims")}`,
+    ];
+    if (leaves) {
+      const finished = `CASE WHEN ${release} AND ${newState} NOT IN ('running', 'quarantined') THEN (SELECT now FROM t) ELSE e.finished_at END`;
+      sets.push(
+        `worker_id = ${owned(`CASE WHEN ${gone} THEN NULL ELSE e.worker_id END`, "worker_id")}`,
+        `epoch = ${owned(`CASE WHEN ${gone} THEN e.epoch + 1 ELSE e.epoch END`, "epoch")}`,
+        `waiting_for = ${owned(`CASE WHEN ${gone} THEN ${waitingFor} END`, "waiting_for")}`,
+      );
+      if (ends) sets.push(`state = ${owned(newState, "state")}`, `finished_at = ${owned(finished, "finished_at")}`);
+    }
+    if (delivers) sets.push("inbox_seq = e.inbox_seq + i.delivered");
+    return `updated AS (
  UPDATE executions e SET ${sets.join(", ")}
- FROM unnest(${columns.map(([array]) => array).join(", ")}) WITH ORDINALITY AS i(${columns.map(([, name]) => name).join(", ")}, ord)
+ FROM unnest(${arrays.join(", ")}) WITH ORDINALITY AS i(${names.join(", ")}, ord)
  WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
- RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, i.release, i.wake_at,
-  ${delivers ? "i.delivered" : "0"} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
+ RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, ${release} AS release, ${wakeAt} AS wake_at,
+  ${delivered} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
+  };
+  return { text, runIds, epochs, newSeqs };
+}
+
+/** The text, and the arrays that `appended` can use too where every row gets one event. */
+interface Updated {
+  readonly text: () => string;
+  readonly runIds: string;
+  readonly epochs: string;
+  readonly newSeqs: string;
 }
 
 function started(parts: Parts, starts: readonly StartOperation[], hasAppends: boolean, now: string): () => string {
@@ -217,13 +264,15 @@ function started(parts: Parts, starts: readonly StartOperation[], hasAppends: bo
  RETURNING run_id, namespace, task_queue, workflow, version, worker_id, not_before)`;
 }
 
-function appended(parts: Parts, appends: readonly AppendOperation[], starts: readonly StartOperation[], now: string): () => string {
+/** @param update set where every row of it gets exactly one event and nothing is started: its arrays are these events' too */
+function appended(parts: Parts, targets: readonly Target[], starts: readonly StartOperation[], update: Updated | undefined, now: string): () => string {
   const runIds: string[] = [];
   const seqs: number[] = [];
   const epochs: number[] = [];
   const types: string[] = [];
   const data: string[] = [];
-  for (const append of appends) {
+  for (const { append } of targets) {
+    if (append === undefined) continue;
     let seq = append.expectedSeq;
     for (const event of append.events) {
       runIds.push(append.runId);
@@ -241,13 +290,13 @@ function appended(parts: Parts, appends: readonly AppendOperation[], starts: rea
     data.push(start.started);
   }
   const written = [
-    ...(appends.length > 0 ? ["SELECT run_id FROM updated WHERE accepted"] : []),
+    ...(targets.length > 0 ? ["SELECT run_id FROM updated WHERE accepted"] : []),
     ...(starts.length > 0 ? ["SELECT run_id FROM started"] : []),
   ].join(" UNION ALL ");
   const columns = [
-    `${parts.add(uuids(runIds))}::uuid[]`,
-    `${parts.add(integers(seqs))}::int[]`,
-    `${parts.add(integers(epochs))}::int[]`,
+    update?.runIds ?? `${parts.add(uuids(runIds))}::uuid[]`,
+    update?.newSeqs ?? `${parts.add(integers(seqs))}::int[]`,
+    update?.epochs ?? `${parts.add(integers(epochs))}::int[]`,
     `${parts.add(texts(types))}::text[]`,
     `${parts.add(texts(data))}::text[]`,
   ];
