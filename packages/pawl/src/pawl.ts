@@ -2,6 +2,8 @@ import { PawlClient } from "./client/pawl-client.ts";
 import { OptionInvalid } from "./base/errors.ts";
 import { toMilliseconds, type Duration } from "./base/duration.ts";
 import { consoleLogger, type Logger } from "./base/logger.ts";
+import { nodeRuntime } from "./base/node-runtime.ts";
+import type { Runtime } from "./base/runtime.ts";
 import { openEmbedded } from "./embedded/embedded-postgres.ts";
 import type { Interceptor } from "./postgres/gateway.ts";
 import { openPostgresStore } from "./postgres/open-store.ts";
@@ -35,6 +37,7 @@ export interface OpenStore {
   readonly store: Store;
   readonly namespace: string;
   readonly logger: Logger;
+  readonly runtime: Runtime;
   /** Runs after everything else was closed. */
   readonly onClose: () => Promise<void>;
 }
@@ -54,7 +57,7 @@ export class Pawl extends PawlClient {
 
   /** For `Pawl.open` and the testing kit. */
   constructor(open: OpenStore) {
-    super(open.store, open.namespace, open.logger);
+    super(open.store, open.namespace, open.logger, open.runtime);
     this.#onClose = open.onClose;
   }
 
@@ -76,6 +79,7 @@ export class Pawl extends PawlClient {
       committer: this.committer,
       namespace: this.namespace,
       logger: this.logger,
+      runtime: this.runtime,
       ended: ({ executionId, ...ending }) => this.results.ended(executionId, ending),
       workerStopped: (stopped) => this.#forget(stopped),
     };
@@ -127,7 +131,7 @@ export async function openPawl(options: PawlOptions, intercept?: Interceptor): P
       intercept,
       onOutage: embedded === undefined ? undefined : () => embedded.ensureRunning(),
     });
-    return new Pawl({ store, namespace: options.namespace ?? "default", logger, onClose: async () => embedded?.close() });
+    return new Pawl({ store, namespace: options.namespace ?? "default", logger, runtime: nodeRuntime, onClose: async () => embedded?.close() });
   } catch (error) {
     await embedded?.close();
     throw error;

@@ -1,7 +1,6 @@
 import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, ResultTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import { startLongTimer, type LongTimer } from "../base/long-timer.ts";
-import { newUuid } from "../base/ids.ts";
+import type { Runtime, Timer } from "../base/runtime.ts";
 import type { Event } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ExecutionSummary, Store } from "../store/store.ts";
@@ -27,6 +26,7 @@ export interface HandleParent {
   readonly store: Store;
   readonly namespace: string;
   readonly results: ResultHub;
+  readonly runtime: Runtime;
   isLocal(runId: string): boolean;
   /** @throws Closed */
   checkOpen(): void;
@@ -61,9 +61,9 @@ export class ExecutionHandle<Result = unknown> {
     const isLocal = (): boolean => runId !== undefined && this.#parent.isLocal(runId);
     const { ending, cancel } = this.#parent.results.wait(this.executionId, isLocal, () => new ExecutionNotFound(this.executionId));
     if (timeoutMs === undefined) return resultOf(this.executionId, await ending) as Result;
-    let timer: LongTimer | undefined;
+    let timer: Timer | undefined;
     const timeout = new Promise<never>((_, reject) => {
-      timer = startLongTimer(timeoutMs, () => reject(new ResultTimeout(this.executionId, timeoutMs)));
+      timer = this.#parent.runtime.startTimer(timeoutMs, () => reject(new ResultTimeout(this.executionId, timeoutMs)));
     });
     try {
       return resultOf(this.executionId, await Promise.race([ending, timeout])) as Result;
@@ -124,7 +124,7 @@ export class ExecutionHandle<Result = unknown> {
    */
   async resume(): Promise<ExecutionHandle<Result>> {
     this.#parent.checkOpen();
-    const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, newUuid());
+    const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, this.#parent.runtime.newUuid());
     if (resumed !== undefined) return new ExecutionHandle<Result>(this.#parent, this.executionId, resumed.runId);
     const { state } = await this.status();
     throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only cancelled and quarantined executions can be resumed.");

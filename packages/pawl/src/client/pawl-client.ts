@@ -1,7 +1,8 @@
 import { Closed, ExecutionConflict, OptionInvalid, WorkflowUnknown } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import { checkId, checkName, newUuid } from "../base/ids.ts";
+import { checkId, checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Runtime } from "../base/runtime.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "../definition/workflow.ts";
@@ -66,17 +67,19 @@ export class PawlClient implements HandleParent {
   readonly store: Store;
   readonly namespace: string;
   readonly results: ResultHub;
+  readonly runtime: Runtime;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
   #closed = false;
 
-  constructor(store: Store, namespace: string, logger: Logger) {
+  constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime) {
     this.store = store;
     this.namespace = checkName(namespace, "namespace");
     this.logger = logger;
-    this.committer = new Committer(store);
-    this.results = new ResultHub(store, namespace, logger);
+    this.runtime = runtime;
+    this.committer = new Committer(store, runtime);
+    this.results = new ResultHub(store, namespace, logger, runtime);
   }
 
   /**
@@ -89,7 +92,7 @@ export class PawlClient implements HandleParent {
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.checkOpen();
-    const executionId = options.executionId === undefined ? newUuid() : checkId(options.executionId, "executionId");
+    const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
     const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
@@ -97,7 +100,7 @@ export class PawlClient implements HandleParent {
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
-    const runId = newUuid();
+    const runId = this.runtime.newUuid();
     let claimBy: string | null = null;
     const worker = delayMs > 0 ? undefined : this.localWorkers.find((candidate) => (claimBy = candidate.reserveSlot(runId, definition, taskQueue)) !== null);
     const operation: StartOperation = {

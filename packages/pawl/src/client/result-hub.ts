@@ -1,4 +1,5 @@
 import type { Logger } from "../base/logger.ts";
+import type { Runtime, Timer } from "../base/runtime.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { Outcome, Store } from "../store/store.ts";
@@ -28,17 +29,19 @@ export class ResultHub {
   readonly #store: Store;
   readonly #namespace: string;
   readonly #logger: Logger;
+  readonly #runtime: Runtime;
   readonly #waiters = new Map<string, Set<Waiter>>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #polling = false;
   #pollMs = shortestPollMs;
   #closed = false;
   readonly #removeListener: () => void;
 
-  constructor(store: Store, namespace: string, logger: Logger) {
+  constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime) {
     this.#store = store;
     this.#namespace = namespace;
     this.#logger = logger;
+    this.#runtime = runtime;
     this.#removeListener = store.onHint((hint) => {
       if (hint.kind === "ended" && this.#waiters.size > 0) this.#pollSoon(0);
     });
@@ -73,7 +76,7 @@ export class ResultHub {
 
   close(error: Error): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#removeListener();
     for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.reject(error);
     this.#waiters.clear();
@@ -92,9 +95,9 @@ export class ResultHub {
     }
     if (this.#timer !== undefined) {
       if (inMs > 0) return;
-      clearTimeout(this.#timer);
+      this.#timer?.clear();
     }
-    this.#timer = setTimeout(() => void this.#poll(), inMs);
+    this.#timer = this.#runtime.startTimer(inMs, () => void this.#poll());
   }
 
   async #poll(): Promise<void> {
@@ -110,7 +113,7 @@ export class ResultHub {
     this.#polling = false;
     const again = this.#pollMs === 0 ? 0 : this.#pollMs;
     this.#pollMs = Math.min(Math.max(this.#pollMs, shortestPollMs) * 1.5, longestPollMs);
-    if (this.#waiters.size > 0) this.#pollSoon(again === 0 ? 0 : again * (0.75 + Math.random() / 2));
+    if (this.#waiters.size > 0) this.#pollSoon(again === 0 ? 0 : again * (0.75 + this.#runtime.random() / 2));
   }
 
   /** Those that only the store knows about; the longest waiting first. */

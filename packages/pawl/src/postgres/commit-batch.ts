@@ -1,6 +1,6 @@
 import type { AppendOperation, AppendOutcome, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
 import type { CommitBatch, CommitOutcome } from "../store/store.ts";
-import { randomInt } from "node:crypto";
+import type { Runtime } from "../base/runtime.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import { nothingCommitted, prepareOne } from "./statements/commit-one.ts";
@@ -8,15 +8,26 @@ import { prepareCommit } from "./statements/commit.ts";
 import { findExisting } from "./statements/find-existing.ts";
 import { findCommitted, type ExistingRow } from "./statements/reads.ts";
 
-/** Commit ids only have to differ from the one before on the same row: a random base per process, then counting. */
-let lastCommitId = BigInt(randomInt(2 ** 47)) * 65_536n;
+/** Commit ids only have to differ from the one before on the same row: a random base per store, then counting. */
+export class CommitIds {
+  #last: bigint;
+
+  constructor(runtime: Pick<Runtime, "random">) {
+    this.#last = BigInt(Math.floor(runtime.random() * 2 ** 46)) * 65_536n;
+  }
+
+  next(): string {
+    return String(++this.#last);
+  }
+}
 
 /**
  * Sends one batch and says what became of each part. When the reply to a first send was lost, the statement has been sent
  * again: what the first send had written is then found by its commit id (appends) or run id (starts) and counts as written.
+ *
+ * @param commitId from `CommitIds`
  */
-export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch): Promise<CommitOutcome> {
-  const commitId = String(++lastCommitId);
+export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<CommitOutcome> {
   const prepared = prepareOne(batch, commitId) ?? prepareCommit(batch, commitId);
   const { rows, repeated } = await gateway.send(prepared.transaction);
   const row = rows[0] ?? nothingCommitted;

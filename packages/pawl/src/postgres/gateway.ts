@@ -1,11 +1,31 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "../base/logger.ts";
+import { pause, type Runtime } from "../base/runtime.ts";
 import { Closed, DatabaseDiskFull } from "../base/errors.ts";
 import { classifyFault, isDiskFull } from "./faults.ts";
 import type { Connections, Transaction } from "./transaction.ts";
 
-/** Called around every transaction; tests kill, delay or fail here. Production has none. */
+/** Wraps every attempt of every named transaction; tests kill, delay or fail here. Production has none. */
+export type Around = <Result>(name: string, attempt: () => Promise<Result>) => Promise<Result>;
+
+/** Called before an attempt and after one that succeeded. */
 export type Interceptor = (name: string, phase: "before" | "after") => void | Promise<void>;
+
+export function aroundBy(intercept: Interceptor): Around {
+  return async (name, attempt) => {
+    await intercept(name, "before");
+    const result = await attempt();
+    await intercept(name, "after");
+    return result;
+  };
+}
+
+export interface GatewayOptions {
+  readonly logger: Logger;
+  readonly runtime: Runtime;
+  readonly around?: Around | undefined;
+  /** Tries to bring the database back (embedded server) before the next attempt. */
+  readonly onOutage?: (() => Promise<void>) | undefined;
+}
 
 export interface Sent<Row> {
   readonly rows: Row[];
@@ -24,16 +44,17 @@ const longestWaitMs = 1000;
 export class TransactionGateway {
   readonly #connections: Connections;
   readonly #logger: Logger;
-  readonly #intercept: Interceptor | undefined;
+  readonly #runtime: Runtime;
+  readonly #around: Around | undefined;
   readonly #onOutage: (() => Promise<void>) | undefined;
   readonly #closing = new AbortController();
   #lastWarning = 0;
 
-  /** @param onOutage tries to bring the database back (embedded server) before the next attempt */
-  constructor(connections: Connections, logger: Logger, options: { intercept?: Interceptor | undefined; onOutage?: (() => Promise<void>) | undefined } = {}) {
+  constructor(connections: Connections, options: GatewayOptions) {
     this.#connections = connections;
-    this.#logger = logger;
-    this.#intercept = options.intercept;
+    this.#logger = options.logger;
+    this.#runtime = options.runtime;
+    this.#around = options.around;
     this.#onOutage = options.onOutage;
   }
 
@@ -56,11 +77,7 @@ export class TransactionGateway {
     let repeated = false;
     for (let failures = 0; ; failures++) {
       try {
-        if (this.#intercept === undefined) return { result: await attempt(), repeated };
-        await this.#intercept(name, "before");
-        const result = await attempt();
-        await this.#intercept(name, "after");
-        return { result, repeated };
+        return { result: await (this.#around === undefined ? attempt() : this.#around(name, attempt)), repeated };
       } catch (error) {
         const fault = classifyFault(error);
         if (fault.kind === "permanent") throw error;
@@ -70,7 +87,7 @@ export class TransactionGateway {
         if (fault.kind === "unknown") await this.#onOutage?.().catch((outage: unknown) => this.#warn(name, outage));
         const longest = Math.min(firstWaitMs * 2 ** Math.min(failures, 20), longestWaitMs);
         try {
-          await wait(longest / 2 + (Math.random() * longest) / 2, undefined, { signal: this.#closing.signal });
+          await pause(this.#runtime, longest / 2 + (this.#runtime.random() * longest) / 2, this.#closing.signal);
         } catch {
           throw new Closed("The store");
         }
@@ -84,7 +101,7 @@ export class TransactionGateway {
 
   /** One line a second at most, however many transactions wait. */
   #warn(name: string, error: unknown): void {
-    const now = performance.now();
+    const now = this.#runtime.monotonicMs();
     if (this.#lastWarning !== 0 && now - this.#lastWarning < 1000) return;
     this.#lastWarning = now;
     const message = isDiskFull(error) ? new DatabaseDiskFull(error).message : error instanceof Error ? error.message || error.name : String(error);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import type { Logger } from "../base/logger.ts";
+import type { Runtime } from "../base/runtime.ts";
 import type { Hint } from "../store/store.ts";
 
 /** Between two notifications of one process: at most this often, so that they cost commits nothing. */
@@ -153,10 +154,15 @@ function* chunks(runIds: ReadonlySet<string>): Generator<string[]> {
 
 /** Hints within this process only (in-memory PostgreSQL, or NOTIFY switched off): other processes find everything by polling. */
 export class LocalHints implements HintChannel {
+  readonly #runtime: Pick<Runtime, "soon">;
   readonly #listeners = new Set<(hint: Hint) => void>();
 
+  constructor(runtime: Pick<Runtime, "soon">) {
+    this.#runtime = runtime;
+  }
+
   send(hint: Hint): void {
-    setImmediate(() => {
+    this.#runtime.soon(() => {
       for (const listener of this.#listeners) listener(hint);
     });
   }

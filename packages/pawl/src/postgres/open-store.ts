@@ -3,8 +3,9 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { DatabaseUnreachable, OptionInvalid } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { nodeRuntime } from "../base/node-runtime.ts";
 import { classifyFault } from "./faults.ts";
-import { TransactionGateway, type Interceptor } from "./gateway.ts";
+import { aroundBy, TransactionGateway, type Interceptor } from "./gateway.ts";
 import { LocalHints, PgHintChannel } from "./hint-channel.ts";
 import { migrate, type MigrationReport, type MigrationSession } from "./migrate.ts";
 import { PgConnections } from "./pg-connections.ts";
@@ -35,7 +36,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
   checkSchemaName(schema);
   await migrateDatabase(options, options.migrate);
   const connections = new PgConnections(url, schema, options.poolSize);
-  const gateway = new TransactionGateway(connections, logger, { intercept: options.intercept, onOutage: options.onOutage });
+  const gateway = new TransactionGateway(connections, {
+    logger,
+    runtime: nodeRuntime,
+    around: options.intercept === undefined ? undefined : aroundBy(options.intercept),
+    onOutage: options.onOutage,
+  });
   const readPool = new pg.Pool({
     connectionString: url,
     max: Math.max(1, Math.ceil(options.poolSize / 2)),
@@ -45,8 +51,9 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
   readPool.on("error", () => {});
   return new PostgresStore({
     gateway,
+    runtime: nodeRuntime,
     queries: new Queries(drizzle(readPool), tablesIn(schema)),
-    hints: options.hints ? new PgHintChannel(url, schema, logger) : new LocalHints(),
+    hints: options.hints ? new PgHintChannel(url, schema, logger) : new LocalHints(nodeRuntime),
     startLeaseKeeper: (lease) => startThreadLeaseKeeper(url, schema, lease),
     disconnect: async () => {
       await Promise.all([connections.close(), readPool.end()]);

@@ -1,3 +1,4 @@
+import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
@@ -23,7 +24,7 @@ import type {
   WorkerRegistration,
   WorkerSummary,
 } from "../store/store.ts";
-import { commitBatch } from "./commit-batch.ts";
+import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
 import type { Queries } from "./queries.ts";
@@ -42,6 +43,7 @@ import { ExecutionTerminated } from "../base/errors.ts";
 
 export interface PostgresStoreParts {
   readonly gateway: TransactionGateway;
+  readonly runtime: Runtime;
   readonly queries: Queries;
   readonly hints: HintChannel;
   readonly startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
@@ -51,6 +53,7 @@ export interface PostgresStoreParts {
 /** The store on PostgreSQL: hands each verb to its statement and turns rows into the port's types. */
 export class PostgresStore implements Store {
   readonly #gateway: TransactionGateway;
+  readonly #commitIds: CommitIds;
   readonly #queries: Queries;
   readonly #hints: HintChannel;
   readonly #startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
@@ -58,6 +61,7 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.#gateway = parts.gateway;
+    this.#commitIds = new CommitIds(parts.runtime);
     this.#queries = parts.queries;
     this.#hints = parts.hints;
     this.#startLeaseKeeper = parts.startLeaseKeeper;
@@ -65,7 +69,7 @@ export class PostgresStore implements Store {
   }
 
   commit(batch: CommitBatch): Promise<CommitOutcome> {
-    return commitBatch(this.#gateway, batch);
+    return commitBatch(this.#gateway, batch, this.#commitIds.next());
   }
 
   async registerWorker(registration: WorkerRegistration): Promise<void> {

@@ -1,4 +1,5 @@
 import { Closed } from "../base/errors.ts";
+import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 import type { CommitBatch, CommitOutcome, Store } from "./store.ts";
 
@@ -35,6 +36,7 @@ const largestBatchData = 16 * 1024 * 1024;
  */
 export class Committer {
   readonly #store: Pick<Store, "commit">;
+  readonly #runtime: Runtime;
   #starts: PendingStart[] = [];
   readonly #sources = new Set<AppendSource>();
   #underWay = 0;
@@ -44,8 +46,9 @@ export class Committer {
   #closed = false;
   readonly #idle: (() => void)[] = [];
 
-  constructor(store: Pick<Store, "commit">) {
+  constructor(store: Pick<Store, "commit">, runtime: Runtime) {
     this.#store = store;
+    this.#runtime = runtime;
   }
 
   start(operation: StartOperation): Promise<StartOutcome> {
@@ -72,19 +75,19 @@ export class Committer {
   /** Takes nothing more and waits, up to `timeoutMs`, for what is under way. */
   async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
+      timer = this.#runtime.startTimer(timeoutMs, resolve);
     });
     await Promise.race([this.drain(), timeout]);
-    clearTimeout(timer);
+    timer?.clear();
   }
 
   /** Not in this very moment: whatever else this turn of the event loop brings shall join. */
   #schedule(): void {
     if (this.#scheduled || this.#underWay >= lanes) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#runtime.soon(() => {
       this.#scheduled = false;
       this.#flush();
     });
@@ -144,11 +147,11 @@ export class Committer {
       if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
     }
     for (let i = 0; i < starts.length; i++) {
-      if (i > 0 && i % settledPerTurn === 0) await nextTurn();
+      if (i > 0 && i % settledPerTurn === 0) await nextTurn(this.#runtime);
       starts[i]!.resolve(outcome.starts[i]!);
     }
     for (let i = 0; i < appends.length; i++) {
-      if (i > 0 && i % settledPerTurn === 0) await nextTurn();
+      if (i > 0 && i % settledPerTurn === 0) await nextTurn(this.#runtime);
       appends[i]!.source.settle(outcome.appends[i]!);
     }
   }
@@ -158,8 +161,4 @@ export class Committer {
     for (const start of starts) await this.#commit([start], []);
     for (const append of appends) await this.#commit([], [append]);
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

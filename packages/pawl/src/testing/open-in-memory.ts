@@ -1,6 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
 import { silentLogger, type Logger } from "../base/logger.ts";
+import { nodeRuntime } from "../base/node-runtime.ts";
 import { Pawl } from "../pawl.ts";
 import { TransactionGateway } from "../postgres/gateway.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
@@ -27,13 +28,14 @@ export async function openInMemory(options: InMemoryOptions = {}): Promise<Pawl>
   await migrate({ exec: async (sql) => void (await db.exec(sql)), query: async (sql) => (await db.query<Record<string, unknown>>(sql)).rows }, schema, true);
   const connections = new PgliteConnections(db);
   await connections.prepare(schema);
-  const gateway = new TransactionGateway(connections, logger);
+  const gateway = new TransactionGateway(connections, { logger, runtime: nodeRuntime });
   const store = new PostgresStore({
     gateway,
+    runtime: nodeRuntime,
     queries: new Queries(drizzle(db), tablesIn(schema)),
-    hints: new LocalHints(),
-    startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, lease),
+    hints: new LocalHints(nodeRuntime),
+    startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, nodeRuntime, lease),
     disconnect: () => connections.close(),
   });
-  return new Pawl({ store, namespace: options.namespace ?? "default", logger, onClose: async () => {} });
+  return new Pawl({ store, namespace: options.namespace ?? "default", logger, runtime: nodeRuntime, onClose: async () => {} });
 }

@@ -1,4 +1,5 @@
 import { Closed, ExecutionCancelled, ExecutionConflict } from "../base/errors.ts";
+import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -22,8 +23,6 @@ import { StepRunner, type StepEvent } from "./step-runner.ts";
 const lingerForTimerMs = 250;
 /** While children run, their parent stays in memory for so long after the last news. */
 const lingerForChildrenMs = 1000;
-/** Node fires longer timers at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
@@ -65,8 +64,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   readonly #steps: StepRunner;
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
-  #wakeTimer: NodeJS.Timeout | undefined;
-  #lastNews = performance.now();
+  #wakeTimer: Timer | undefined;
+  #lastNews: number;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
     this.runId = claimed.runId;
@@ -75,14 +74,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.workflow = claimed.workflow;
     this.#claimed = claimed;
     this.#host = host;
+    this.#lastNews = host.runtime.monotonicMs();
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
     // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
-    this.#steps = new StepRunner(
-      claimed.executionId,
-      () => host.random(),
-      (event) => this.#stepped(event),
-    );
+    this.#steps = new StepRunner(claimed.executionId, host.runtime, (event) => this.#stepped(event));
     this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
   }
 
@@ -113,7 +109,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#knownMessages.add(message.messageId);
       this.#outbox.addMessage(message, decodeEvent(message.type, message.data));
     }
-    this.#lastNews = performance.now();
+    this.#lastNews = this.#host.runtime.monotonicMs();
     if (!this.#outbox.isEmpty) this.#enlist();
     else if (this.#live) this.#rest();
   }
@@ -122,15 +118,15 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   drop(reason: unknown): void {
     if (this.#gone) return;
     this.#gone = true;
-    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer?.clear();
     this.#steps.abortAll(reason);
     this.#forgetOutbox();
     this.#host.gone(this, "dropped");
   }
 
   /** Announces steps that have been running for a while. */
-  announceLongSteps(now: number): void {
-    if (!this.#gone) this.#steps.announceLong(now);
+  announceLongSteps(): void {
+    if (!this.#gone) this.#steps.announceLong();
   }
 
   /** What waited for a valid lease may go on. */
@@ -194,21 +190,21 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       return this.drop(new ExecutionCancelled(this.executionId, "another worker owns it now"));
     }
     this.#host.observe(outcome.at);
-    this.#lastNews = performance.now();
+    this.#lastNews = this.#host.runtime.monotonicMs();
     if (operation.progress) this.#host.progressed(this);
     this.#host.startsSettled(operation.starts, outcome);
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#gone) return;
     if (operation.after.kind === "end") {
       this.#gone = true;
-      clearTimeout(this.#wakeTimer);
+      this.#wakeTimer?.clear();
       this.#host.ended(this, this.#end!);
       return this.#host.gone(this, "ended");
     }
     if (operation.after.kind === "park") {
       if (outcome.parked) {
         this.#gone = true;
-        clearTimeout(this.#wakeTimer);
+        this.#wakeTimer?.clear();
         return this.#host.gone(this, "parked");
       }
       // A message arrived first.
@@ -243,7 +239,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #schedulePump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    setImmediate(() => {
+    this.#host.runtime.soon(() => {
       this.#pumping = false;
       this.#pump();
     });
@@ -392,7 +388,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId);
       }
     }
-    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer?.clear();
     this.#outbox.add(this.#end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && this.#end.toParent !== undefined) {
@@ -441,10 +437,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     const wakeAt = nextWake(open);
     const wakeInMs = wakeAt === undefined ? Number.POSITIVE_INFINITY : wakeAt - this.#host.now();
     if (wakeInMs <= lingerForTimerMs) return this.#armWakeTimer();
-    const lingerMs = waitsForChild(open) ? lingerForChildrenMs - (performance.now() - this.#lastNews) : 0;
+    const lingerMs = waitsForChild(open) ? lingerForChildrenMs - (this.#host.runtime.monotonicMs() - this.#lastNews) : 0;
     if (lingerMs > 0) {
-      clearTimeout(this.#wakeTimer);
-      this.#wakeTimer = setTimeout(() => this.#wake(), Math.max(1, Math.min(lingerMs, wakeInMs)));
+      this.#wakeTimer?.clear();
+      this.#wakeTimer = this.#host.runtime.startTimer(Math.max(1, Math.min(lingerMs, wakeInMs)), () => this.#wake());
       return;
     }
     this.#parkRequested = true;
@@ -452,11 +448,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   #armWakeTimer(): void {
-    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer?.clear();
     const wakeAt = nextWake(this.#replay.open);
     if (wakeAt === undefined) return;
     const waitMs = Math.max(0, Math.ceil(wakeAt - this.#host.now()));
-    this.#wakeTimer = setTimeout(() => this.#wake(), Math.min(waitMs, longestTimerMs));
+    this.#wakeTimer = this.#host.runtime.startTimer(waitMs, () => this.#wake());
   }
 
   #wake(): void {

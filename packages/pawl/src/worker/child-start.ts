@@ -1,4 +1,3 @@
-import { newUuid } from "../base/ids.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ParentLink } from "../kernel/event.ts";
@@ -6,9 +5,9 @@ import type { StartOperation } from "../store/operations.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 
 /** The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot. */
-export function childStart(call: ChildCall, parent: ParentLink, host: Pick<ExecutionHost, "namespace" | "reserveSlot">): StartOperation {
+export function childStart(call: ChildCall, parent: ParentLink, host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime">): StartOperation {
   const { workflow, executionId, options } = call;
-  const runId = newUuid();
+  const runId = host.runtime.newUuid();
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
   return {
     runId,

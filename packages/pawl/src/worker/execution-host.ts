@@ -1,3 +1,4 @@
+import type { Runtime } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
@@ -9,12 +10,11 @@ import type { EndEvent } from "./end-event.ts";
 /** All an active execution knows of its worker. */
 export interface ExecutionHost {
   readonly namespace: string;
+  readonly runtime: Runtime;
   readonly committer: Pick<Committer, "enlist">;
   /** Database time, milliseconds; never ahead of it. */
   now(): number;
   observe(at: number): void;
-  /** In [0, 1), for jitter. */
-  random(): number;
   /** False while this worker's lease may have ended: then nothing new is started. */
   mayStartSteps(): boolean;
   /** Keeps a slot for an execution about to be started and claimed in one commit; null if there is none here. */

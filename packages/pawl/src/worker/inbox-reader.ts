@@ -1,3 +1,4 @@
+import { nextTurn, type Runtime } from "../base/runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 
@@ -9,10 +10,12 @@ export class InboxReader {
   #reading = false;
   #stopped = false;
 
+  readonly #runtime: Runtime;
   readonly #onIdle: () => void;
 
-  constructor(store: Pick<Store, "readInboxes">, onIdle: () => void) {
+  constructor(store: Pick<Store, "readInboxes">, runtime: Runtime, onIdle: () => void) {
     this.#store = store;
+    this.#runtime = runtime;
     this.#onIdle = onIdle;
   }
 
@@ -32,7 +35,7 @@ export class InboxReader {
   async #read(): Promise<void> {
     this.#reading = true;
     // What else this turn brings shall come along.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn(this.#runtime);
     while (this.#wanted.size > 0 && !this.#stopped) {
       const asking = this.#wanted;
       this.#wanted = new Map();

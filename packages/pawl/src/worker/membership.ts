@@ -1,8 +1,7 @@
 import { LeaseLost } from "../base/errors.ts";
-import { newUuid } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Runtime } from "../base/runtime.ts";
 import type { LeaseKeeper, LeaseOptions, Store, WorkerRegistration } from "../store/store.ts";
-import { processIdentity } from "./process-identity.ts";
 
 export type MembershipOptions = Pick<WorkerRegistration, "namespace" | "taskQueues" | "definitions" | "definitionQueues" | "concurrency" | "leaseMs"> &
   Pick<LeaseOptions, "hangMs" | "killOnHang">;
@@ -14,10 +13,11 @@ export type MembershipOptions = Pick<WorkerRegistration, "namespace" | "taskQueu
 export class Membership {
   readonly #store: Store;
   readonly #logger: Logger;
+  readonly #runtime: Runtime;
   readonly #options: MembershipOptions;
   readonly #onLost: (error: LeaseLost) => void;
   readonly #onRenewed: () => void;
-  #workerId = newUuid();
+  #workerId: string;
   #lease: LeaseKeeper | undefined;
   #left = false;
 
@@ -25,9 +25,11 @@ export class Membership {
    * @param onLost called before the new id is in force
    * @param onRenewed called when the new lease holds
    */
-  constructor(store: Store, logger: Logger, options: MembershipOptions, onLost: (error: LeaseLost) => void, onRenewed: () => void) {
+  constructor(store: Store, logger: Logger, runtime: Runtime, options: MembershipOptions, onLost: (error: LeaseLost) => void, onRenewed: () => void) {
     this.#store = store;
     this.#logger = logger;
+    this.#runtime = runtime;
+    this.#workerId = runtime.newUuid();
     this.#options = options;
     this.#onLost = onLost;
     this.#onRenewed = onRenewed;
@@ -45,7 +47,7 @@ export class Membership {
   async register(): Promise<void> {
     const { hangMs, killOnHang, ...registration } = this.#options;
     const workerId = this.#workerId;
-    await this.#store.registerWorker({ workerId, ...registration, ...processIdentity() });
+    await this.#store.registerWorker({ workerId, ...registration, ...this.#runtime.identity });
     this.#lease = this.#store.keepLease({ workerId, leaseMs: registration.leaseMs, hangMs, killOnHang, onLost: () => void this.#lost() });
   }
 
@@ -64,7 +66,7 @@ export class Membership {
     const lease = this.#lease;
     this.#lease = undefined;
     this.#onLost(error);
-    this.#workerId = newUuid();
+    this.#workerId = this.#runtime.newUuid();
     await lease?.stop();
     try {
       await this.register();

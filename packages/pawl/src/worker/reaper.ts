@@ -1,6 +1,6 @@
 import type { Logger } from "../base/logger.ts";
+import type { Runtime, Timer } from "../base/runtime.ts";
 import type { Store } from "../store/store.ts";
-import { isGone, processIdentity } from "./process-identity.ts";
 
 const chunk = 500;
 
@@ -11,16 +11,18 @@ const chunk = 500;
 export class Reaper {
   readonly #store: Store;
   readonly #logger: Logger;
+  readonly #runtime: Runtime;
   readonly #intervalMs: number;
   readonly #ownId: () => string;
   readonly #onReleased: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(store: Store, logger: Logger, leaseMs: number, ownId: () => string, onReleased: () => void) {
+  constructor(store: Store, logger: Logger, runtime: Runtime, leaseMs: number, ownId: () => string, onReleased: () => void) {
     this.#store = store;
     this.#logger = logger;
+    this.#runtime = runtime;
     this.#intervalMs = Math.max(50, leaseMs / 4);
     this.#ownId = ownId;
     this.#onReleased = onReleased;
@@ -33,26 +35,26 @@ export class Reaper {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     await this.#running;
   }
 
   #plan(): void {
     if (this.#stopped) return;
     // Spread, so that a fleet started together does not ask together.
-    this.#timer = setTimeout(
-      () => {
-        this.#running = this.#round().finally(() => this.#plan());
-      },
-      this.#intervalMs * (0.75 + Math.random() / 2),
-    );
-    this.#timer.unref();
+    const inMs = this.#intervalMs * (0.75 + this.#runtime.random() / 2);
+    const round = (): void => {
+      this.#running = this.#round().finally(() => this.#plan());
+    };
+    this.#timer = this.#runtime.startTimer(inMs, round, { background: true });
   }
 
   async #round(): Promise<void> {
     try {
-      const neighbours = await this.#store.neighbours(processIdentity().host);
-      const gone = neighbours.filter(({ workerId, pid, pidStarted }) => workerId !== this.#ownId() && isGone(pid, pidStarted)).map(({ workerId }) => workerId);
+      const neighbours = await this.#store.neighbours(this.#runtime.identity.host);
+      const gone = neighbours
+        .filter(({ workerId, pid, pidStarted }) => workerId !== this.#ownId() && this.#runtime.isGone(pid, pidStarted))
+        .map(({ workerId }) => workerId);
       const dead = new Set(await this.#store.expireWorkers(gone));
       for (const workerId of await this.#store.deadWorkersWithClaims()) dead.add(workerId);
       for (const workerId of dead) await this.#takeOver(workerId);

@@ -1,5 +1,5 @@
 import { StepTimeout } from "../base/errors.ts";
-import { startLongTimer, type LongTimer } from "../base/long-timer.ts";
+import type { Runtime, Timer } from "../base/runtime.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { StepCall } from "../kernel/call.ts";
@@ -13,23 +13,27 @@ export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { 
 export class StepAttempt {
   readonly call: StepCall;
   readonly attempt: number;
-  readonly startedAt = performance.now();
+  /** By this process's monotonic clock. */
+  readonly startedAt: number;
   announced = false;
   lastHeartbeat: { readonly details: unknown } | undefined;
   readonly #executionId: string;
+  readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
   // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #aborted = false;
   #ended = false;
-  #timeout: LongTimer | undefined;
-  #heartbeatTimeout: LongTimer | undefined;
+  #timeout: Timer | undefined;
+  #heartbeatTimeout: Timer | undefined;
 
-  constructor(call: StepCall, executionId: string, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
+  constructor(call: StepCall, executionId: string, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
     this.call = call;
     this.attempt = call.lastAttempt + 1;
     this.#executionId = executionId;
+    this.#runtime = runtime;
+    this.startedAt = runtime.monotonicMs();
     this.#onEnd = onEnd;
   }
 
@@ -37,7 +41,7 @@ export class StepAttempt {
     const { call } = this;
     if (call.timeoutMs !== undefined) {
       const timeoutMs = call.timeoutMs;
-      this.#timeout = startLongTimer(timeoutMs, () => this.#expire(timeoutMs));
+      this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs));
     }
     this.#watchHeartbeat();
     const context = new AttemptContext(this.#executionId, this);
@@ -77,7 +81,7 @@ export class StepAttempt {
     const { heartbeatTimeoutMs } = this.call;
     if (heartbeatTimeoutMs === undefined) return;
     this.#heartbeatTimeout?.clear();
-    this.#heartbeatTimeout = startLongTimer(heartbeatTimeoutMs, () => this.#expire(heartbeatTimeoutMs));
+    this.#heartbeatTimeout = this.#runtime.startTimer(heartbeatTimeoutMs, () => this.#expire(heartbeatTimeoutMs));
   }
 
   #end(outcome: AttemptOutcome): void {

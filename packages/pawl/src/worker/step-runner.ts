@@ -1,5 +1,5 @@
-import { toFailure } from "../base/values.ts";
-import { encodeValue } from "../base/values.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { encodeValue, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
@@ -14,14 +14,13 @@ export type StepEvent = StepStarted | StepCompleted | StepAttemptFailed | StepFa
 /** Runs the attempts of one execution's steps and turns their outcomes into events. */
 export class StepRunner {
   readonly #executionId: string;
-  readonly #random: () => number;
+  readonly #runtime: Runtime;
   readonly #emit: (event: StepEvent) => void;
   readonly #attempts = new Map<number, StepAttempt>();
 
-  /** @param random in [0, 1), for the jitter of retries */
-  constructor(executionId: string, random: () => number, emit: (event: StepEvent) => void) {
+  constructor(executionId: string, runtime: Runtime, emit: (event: StepEvent) => void) {
     this.#executionId = executionId;
-    this.#random = random;
+    this.#runtime = runtime;
     this.#emit = emit;
   }
 
@@ -34,7 +33,7 @@ export class StepRunner {
   }
 
   start(call: StepCall): void {
-    const attempt = new StepAttempt(call, this.#executionId, (ended, outcome) => this.#ended(ended, outcome));
+    const attempt = new StepAttempt(call, this.#executionId, this.#runtime, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
     attempt.run();
   }
@@ -52,7 +51,8 @@ export class StepRunner {
   }
 
   /** Announces attempts that have been running for a while, once each. */
-  announceLong(now: number): void {
+  announceLong(): void {
+    const now = this.#runtime.monotonicMs();
     for (const attempt of this.#attempts.values()) {
       if (attempt.announced || now - attempt.startedAt < announceAfterMs) continue;
       attempt.announced = true;
@@ -79,7 +79,7 @@ export class StepRunner {
     const { call, attempt } = stepAttempt;
     const { position, name } = call;
     const failure = toFailure(error);
-    const decision = decideRetry(call.retry, call.failures + 1, failure, this.#random());
+    const decision = decideRetry(call.retry, call.failures + 1, failure, this.#runtime.random());
     if (!decision.retry) return { type: "StepFailed", position, name, attempt, failure };
     return { type: "StepAttemptFailed", position, name, attempt, failure, retryInMs: decision.inMs, ...heartbeatOf(stepAttempt) };
   }

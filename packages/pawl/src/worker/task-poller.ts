@@ -1,3 +1,5 @@
+import type { Runtime, Timer } from "../base/runtime.ts";
+
 /** What the poller asks of its worker. */
 export interface PollerHost {
   freeSlots(): number;
@@ -14,18 +16,20 @@ const largestClaim = 200;
  */
 export class TaskPoller {
   readonly #host: PollerHost;
+  readonly #runtime: Runtime;
   readonly #pollMs: number;
   #claiming: Promise<number> | undefined;
   #askedMeanwhile = false;
   #wakeScheduled = false;
   /** The last claim took all it could: there may be more. */
   #mayHaveMore = false;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #stopped: boolean;
 
   /** @param manual never claims by itself, only through `claimNow` */
-  constructor(host: PollerHost, pollMs: number, manual: boolean) {
+  constructor(host: PollerHost, runtime: Runtime, pollMs: number, manual: boolean) {
     this.#host = host;
+    this.#runtime = runtime;
     this.#pollMs = pollMs;
     this.#stopped = manual;
   }
@@ -37,7 +41,7 @@ export class TaskPoller {
       this.#askedMeanwhile = true;
       return;
     }
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     void this.#poll();
   }
 
@@ -49,7 +53,7 @@ export class TaskPoller {
   slotFreed(): void {
     if (!this.#mayHaveMore || this.#wakeScheduled) return;
     this.#wakeScheduled = true;
-    setImmediate(() => {
+    this.#runtime.soon(() => {
       this.#wakeScheduled = false;
       this.wake();
     });
@@ -65,7 +69,7 @@ export class TaskPoller {
   /** Resolves when no claim is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     await this.#claiming?.catch(() => 0);
   }
 
@@ -86,10 +90,10 @@ export class TaskPoller {
     }
     if (this.#stopped) return;
     if ((this.#mayHaveMore || this.#askedMeanwhile) && this.#host.freeSlots() > 0) {
-      setImmediate(() => this.wake());
+      this.#runtime.soon(() => this.wake());
       return;
     }
     // Spread, so that a fleet started together does not ask together.
-    this.#timer = setTimeout(() => this.wake(), this.#pollMs * (0.75 + Math.random() / 2));
+    this.#timer = this.#runtime.startTimer(this.#pollMs * (0.75 + this.#runtime.random() / 2), () => this.wake());
   }
 }

@@ -2,6 +2,7 @@ import { ExecutionCancelled, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Runtime, Timer } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
@@ -70,6 +71,7 @@ export interface WorkerParent {
   readonly committer: Committer;
   readonly namespace: string;
   readonly logger: Logger;
+  readonly runtime: Runtime;
   ended(ending: LocalEnding): void;
   workerStopped(worker: Worker): void;
 }
@@ -81,7 +83,7 @@ export class Worker implements ExecutionHost {
   readonly #taskQueues: readonly string[];
   readonly #slots: Slots;
   readonly #manual: boolean;
-  readonly #clock = new DatabaseClock();
+  readonly #clock: DatabaseClock;
   readonly #inboxes: InboxReader;
   readonly #reaper: Reaper;
   readonly #membership: Membership;
@@ -94,7 +96,7 @@ export class Worker implements ExecutionHost {
   #suspect: string | undefined;
   #staleWrites = 0;
   #givingBack = false;
-  #tickTimer: NodeJS.Timeout | undefined;
+  #tickTimer: Timer | undefined;
   #lastCheck = 0;
   #checks = 0;
   #uninstallGuard: (() => void) | undefined;
@@ -113,7 +115,8 @@ export class Worker implements ExecutionHost {
       (runId) => this.#active.get(runId)?.resumeSteps(),
     );
     this.#manual = options.manual ?? false;
-    const { store, logger } = parent;
+    const { store, logger, runtime } = parent;
+    this.#clock = new DatabaseClock(runtime);
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
     this.#poller = new TaskPoller(
       {
@@ -121,12 +124,14 @@ export class Worker implements ExecutionHost {
         claim: (limit) => this.#claim(limit),
         claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
       },
+      runtime,
       duration(options.pollInterval ?? 500, "pollInterval", 5),
       this.#manual,
     );
     this.#membership = new Membership(
       store,
       logger,
+      runtime,
       {
         namespace: parent.namespace,
         taskQueues: this.#taskQueues,
@@ -142,10 +147,11 @@ export class Worker implements ExecutionHost {
       },
       () => this.#poller.wake(),
     );
-    this.#inboxes = new InboxReader(store, () => this.#checkQuiet());
+    this.#inboxes = new InboxReader(store, runtime, () => this.#checkQuiet());
     this.#reaper = new Reaper(
       store,
       logger,
+      runtime,
       leaseMs,
       () => this.workerId,
       () => this.#poller.wake(),
@@ -160,6 +166,10 @@ export class Worker implements ExecutionHost {
     return this.#parent.namespace;
   }
 
+  get runtime(): Runtime {
+    return this.#parent.runtime;
+  }
+
   get committer(): Committer {
     return this.#parent.committer;
   }
@@ -169,8 +179,7 @@ export class Worker implements ExecutionHost {
     this.#uninstallGuard = installDeterminismGuard();
     await this.#membership.register();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
-    this.#tickTimer = setInterval(() => this.#tick(), announceAfterMs);
-    this.#tickTimer.unref();
+    this.#tickTimer = this.runtime.startInterval(announceAfterMs, () => this.#tick());
     await this.#reaper.start();
     this.#poller.wake();
   }
@@ -255,10 +264,6 @@ export class Worker implements ExecutionHost {
 
   observe(at: number): void {
     this.#clock.observe(at);
-  }
-
-  random(): number {
-    return Math.random();
   }
 
   mayStartSteps(): boolean {
@@ -451,8 +456,8 @@ export class Worker implements ExecutionHost {
   // Keeping watch
 
   #tick(): void {
-    const now = performance.now();
-    for (const execution of this.#active.values()) execution.announceLongSteps(now);
+    for (const execution of this.#active.values()) execution.announceLongSteps();
+    const now = this.runtime.monotonicMs();
     if (now - this.#lastCheck >= 1000) {
       this.#lastCheck = now;
       void this.#check();
@@ -490,7 +495,7 @@ export class Worker implements ExecutionHost {
     if (drainMs > 0) await this.#whenQuiet(drainMs);
     for (const execution of this.#active.values())
       execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
-    clearInterval(this.#tickTimer);
+    this.#tickTimer?.clear();
     await this.#reaper.stop();
     this.#inboxes.stop();
     await this.#parent.committer.drain();
@@ -504,12 +509,12 @@ export class Worker implements ExecutionHost {
   /** Until no execution here runs code or steps, or the time is over. */
   #whenQuiet(timeoutMs?: number): Promise<void> {
     return new Promise((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
+      let timer: Timer | undefined;
       const done = (): void => {
-        clearTimeout(timer);
+        timer?.clear();
         resolve();
       };
-      if (timeoutMs !== undefined) timer = setTimeout(done, timeoutMs);
+      if (timeoutMs !== undefined) timer = this.runtime.startTimer(timeoutMs, done);
       this.#quiet.push(done);
       this.#checkQuiet();
     });
