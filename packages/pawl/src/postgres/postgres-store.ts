@@ -131,7 +131,7 @@ export class PostgresStore implements Store {
     for (const row of await this.#gateway.run(readInboxes(runIds))) {
       let inbox = inboxes.get(row.run_id);
       if (inbox === undefined) inboxes.set(row.run_id, (inbox = { runId: row.run_id, inboxSeq: row.inbox_seq, messages: [] }));
-      if (row.message_id !== null) inbox.messages.push({ messageId: row.message_id, type: row.type!, data: row.data! });
+      if (row.message_id !== null) inbox.messages.push({ messageId: row.message_id, ordinal: row.ordinal!, type: row.type!, data: row.data! });
     }
     return [...inboxes.values()];
   }
@@ -230,14 +230,16 @@ export class PostgresStore implements Store {
     const failure = toFailure(new ExecutionTerminated(executionId));
     delete failure.stack;
     const childFailed = JSON.stringify({ state, failure }).slice(1, -1);
-    const { rows, repeated } = await this.#gateway.send(closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed }));
+    const cancelChildren = state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null;
+    const { rows, repeated } = await this.#gateway.send(closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, cancelChildren }));
     const row = rows[0];
     if (row === undefined) return { found: false, closed: false, state: undefined };
     const closed = row.closed_state !== null || (repeated && row.found_state === state);
     if (closed) {
       this.hint({ kind: "ended", runIds: [row.run_id] });
-      if (row.parent_run_id !== null) {
-        this.hint({ kind: "inbox", runIds: [row.parent_run_id] });
+      const reached = [...(row.parent_run_id === null ? [] : [row.parent_run_id]), ...(row.children ?? [])];
+      if (reached.length > 0) {
+        this.hint({ kind: "inbox", runIds: reached });
         this.hint({ kind: "tasks", namespace, taskQueue: "*" });
       }
     }

@@ -83,6 +83,8 @@ export interface LeaseKeeper {
 
 export interface InboxMessage {
   readonly messageId: string;
+  /** Its place in the order of arrival; tells a message from a later one of the same id. */
+  readonly ordinal: number | undefined;
   readonly type: string;
   readonly data: string;
 }
@@ -138,6 +140,8 @@ export interface Outcome {
   readonly runId: string;
   readonly workflow: string;
   readonly state: ExecutionState;
+  readonly parentRunId: string | null;
+  readonly parentPosition: number | null;
   /** The last event, for ends and quarantine. */
   readonly last: RecordedEvent | undefined;
 }

@@ -87,6 +87,7 @@ const closing = {
   onlyFrom: ["running"],
   event: { type: "ExecutionTerminated", data: "{}" },
   childFailed: "",
+  cancelChildren: "{}",
 } as const;
 
 const transactions: readonly (readonly [string, Transaction<unknown>])[] = [

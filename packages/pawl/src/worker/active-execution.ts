@@ -65,6 +65,9 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
   #wakeTimer: Timer | undefined;
+  #waking = false;
+  /** Asks how children have ended: it must not park before it knows. */
+  #askingForChildren = false;
   #lastNews: number;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
@@ -105,8 +108,9 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#gone || this.#end !== undefined) return;
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
-      if (this.#knownMessages.has(message.messageId)) continue;
-      this.#knownMessages.add(message.messageId);
+      const key = `${message.messageId}#${message.type === "CancelRequested" ? message.ordinal : ""}`;
+      if (this.#knownMessages.has(key)) continue;
+      this.#knownMessages.add(key);
       this.#outbox.addMessage(message, decodeEvent(message.type, message.data));
     }
     this.#lastNews = this.#host.runtime.monotonicMs();
@@ -265,7 +269,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       if (!this.#outbox.isEmpty || this.#inFlight !== undefined) return;
       this.#live = true;
       for (const call of this.#replay.open.values()) this.#advance(call);
-      if (this.#wasResumed()) void this.#recoverChildren();
+      const unsure = this.#unsureChildren();
+      if (unsure.length > 0) void this.#askForChildren(unsure);
     }
     this.#rest();
   }
@@ -337,23 +342,46 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #childConflict(start: StartOperation, existing: ExistingExecution): void {
     const position = start.parentPosition!;
     if (existing.parentRunId === this.runId && existing.parentPosition === position) {
-      if (isTerminal(existing.state)) void this.#recoverChildren();
+      const call = this.#replay.open.get(position);
+      if (call?.kind === "child" && isTerminal(existing.state)) void this.#askForChildren([call]);
       return;
     }
-    const failure = toFailure(new ExecutionConflict(start.executionId, "was not started by this call"));
+    this.#notMyChild(start.executionId, position);
+  }
+
+  #notMyChild(executionId: string, position: number): void {
+    const failure = toFailure(new ExecutionConflict(executionId, "was not started by this call"));
     this.#emit({ type: "ChildFailed", position, state: "failed", failure });
   }
 
-  #wasResumed(): boolean {
-    return this.#claimed.history.some(({ event }) => event.type === "ExecutionResumed");
+  /**
+   * Children whose end may never be told. Between the end of a run and its resume, messages had nowhere to go. And a start
+   * recorded by the very last commit of the claim before may have found its id taken: that was only known afterwards.
+   */
+  #unsureChildren(): readonly ChildCall[] {
+    const children = [...this.#replay.open.values()].filter((call): call is ChildCall => call.kind === "child" && call.runId !== undefined);
+    if (children.length === 0) return children;
+    const { history } = this.#claimed;
+    if (history.some(({ event }) => event.type === "ExecutionResumed")) return children;
+    const last = history.findLast(({ event, epoch }) => epoch > 0 && event.type !== "WorkerLost");
+    const inLast = new Set(history.flatMap(({ event, at }) => (event.type === "ChildStarted" && at === last?.at ? [event.position] : [])));
+    return children.filter(({ position }) => inLast.has(position));
   }
 
-  /** Between the end of the last run and this one, messages of children had nowhere to go: ask how they ended. */
-  async #recoverChildren(): Promise<void> {
-    const children = [...this.#replay.open.values()].filter((call): call is ChildCall => call.kind === "child" && call.runId !== undefined);
-    if (children.length === 0) return;
-    const messages = await this.#host.childOutcomes(children);
-    if (messages.length > 0) this.receive({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
+  async #askForChildren(children: readonly ChildCall[]): Promise<void> {
+    this.#askingForChildren = true;
+    try {
+      const { messages, foreign } = await this.#host.childOutcomes(this.runId, children);
+      if (this.#gone) return;
+      for (const call of foreign) if (!call.settled) this.#notMyChild(call.executionId, call.position);
+      this.receive({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
+    } catch (error) {
+      // The store is closing; whoever claims it next asks again.
+      this.#host.failed(this, error);
+    } finally {
+      this.#askingForChildren = false;
+    }
+    this.#rest();
   }
 
   // Writing
@@ -406,6 +434,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #isWaiting(): boolean {
     return (
       this.#live &&
+      !this.#askingForChildren &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
       this.#outbox.isEmpty &&
@@ -447,16 +476,22 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#enlist();
   }
 
-  #armWakeTimer(): void {
+  #armWakeTimer(after?: number): void {
+    if (this.#waking) return;
     this.#wakeTimer?.clear();
-    const wakeAt = nextWake(this.#replay.open);
+    const wakeAt = nextWake(this.#replay.open, after);
     if (wakeAt === undefined) return;
     const waitMs = Math.max(0, Math.ceil(wakeAt - this.#host.now()));
     this.#wakeTimer = this.#host.runtime.startTimer(waitMs, () => this.#wake());
   }
 
   #wake(): void {
+    const now = this.#host.now();
+    this.#waking = true;
     for (const call of this.#replay.open.values()) if (call.kind !== "child") this.#advance(call);
+    this.#waking = false;
+    // What is due and could not be started waits for a slot or the lease, and the worker calls then: no timer is of use to it.
+    this.#armWakeTimer(now);
     this.#rest();
   }
 }

@@ -31,8 +31,8 @@ export interface ExecutionHost {
   working(execution: ActiveExecution): void;
   /** Whether it may start steps; if not, `resumeSteps` is called when there is a slot for it. */
   hasSlot(execution: ActiveExecution): boolean;
-  /** How children ended whose messages may have been lost between two runs. */
-  childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]>;
+  /** How children have ended, as the messages they sent or would have sent; and calls whose id belongs to another execution. */
+  childOutcomes(runId: string, children: readonly ChildCall[]): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }>;
   /** Something that shows that it gets on is recorded. */
   progressed(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;

@@ -3,12 +3,12 @@ import type { Call, ChildCall, StepCall } from "../kernel/call.ts";
 /** Questions about the durable calls that an execution has open. */
 export type OpenCalls = ReadonlyMap<number, Call>;
 
-/** When the earliest timer or retry is due (database time, milliseconds); undefined if none is set. */
-export function nextWake(open: OpenCalls): number | undefined {
+/** When the earliest timer or retry later than `after` is due (database time, milliseconds); undefined if none is set. */
+export function nextWake(open: OpenCalls, after = Number.NEGATIVE_INFINITY): number | undefined {
   let earliest: number | undefined;
   for (const call of open.values()) {
     const due = call.kind === "timer" ? call.fireAt : call.kind === "step" ? call.retryAt : undefined;
-    if (due !== undefined && (earliest === undefined || due < earliest)) earliest = due;
+    if (due !== undefined && due > after && (earliest === undefined || due < earliest)) earliest = due;
   }
   return earliest;
 }

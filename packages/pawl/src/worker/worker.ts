@@ -319,19 +319,23 @@ export class Worker implements ExecutionHost {
     return this.#slots.has(execution.runId);
   }
 
-  async childOutcomes(children: readonly ChildCall[]): Promise<readonly InboxMessage[]> {
+  async childOutcomes(runId: string, children: readonly ChildCall[]): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }> {
     const outcomes = await this.#parent.store.outcomes(
       this.namespace,
       children.map((call) => call.executionId),
     );
     const messages: InboxMessage[] = [];
+    const foreign: ChildCall[] = [];
     for (const call of children) {
       const outcome = outcomes.get(call.executionId);
-      if (outcome?.last === undefined || !isTerminal(outcome.state)) continue;
-      const event = childEnding(outcome.last.event, call.position);
-      messages.push({ messageId: `child:${call.position}`, type: event.type, data: encodeEvent(event) });
+      if (outcome === undefined) continue;
+      if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
+      else if (outcome.last !== undefined && isTerminal(outcome.state)) {
+        const event = childEnding(outcome.last.event, call.position);
+        messages.push({ messageId: `child:${call.position}`, ordinal: undefined, type: event.type, data: encodeEvent(event) });
+      }
     }
-    return messages;
+    return { messages, foreign };
   }
 
   progressed(execution: ActiveExecution): void {

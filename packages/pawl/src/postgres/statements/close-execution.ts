@@ -7,13 +7,17 @@ export interface CloseRow {
   readonly closed_state: string | null;
   readonly found_state: string;
   readonly parent_run_id: string | null;
+  /** Open children that were asked to cancel too. */
+  readonly children: string[] | null;
 }
 
 /**
  * close-execution: ends an execution from outside, without its code (terminate; cancel of one that has not begun; ending a
- * quarantined one). Raises the epoch, so that its owner can write nothing more, and tells its parent.
+ * quarantined one). Raises the epoch, so that its owner can write nothing more, and tells its parent. A cancel goes on to its
+ * open children, as it would if its code had heard of it.
  *
- * Lock order: the execution and its parent by run_id, then history, tasks, inbox. Indexes: executions_id, executions_pkey.
+ * Lock order: the execution, its parent and children by run_id, then history, tasks, inbox. Indexes: executions_id,
+ * executions_children, executions_pkey.
  */
 export function closeExecution(options: {
   readonly namespace: string;
@@ -23,14 +27,17 @@ export function closeExecution(options: {
   readonly event: { readonly type: string; readonly data: string };
   /** Fields of the parent's `ChildFailed` besides the position. */
   readonly childFailed: string;
+  /** Data of the `CancelRequested` for its children; null to leave them alone. */
+  readonly cancelChildren: string | null;
 }): Transaction<CloseRow> {
   return {
     name: "close-execution",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
 target AS MATERIALIZED (SELECT run_id, parent_run_id FROM executions WHERE namespace = $1 AND execution_id = $2),
 locked AS MATERIALIZED (
- SELECT e.run_id, e.state FROM executions e
- WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM target UNION SELECT parent_run_id FROM target))
+ SELECT e.run_id, e.state, e.parent_run_id FROM executions e
+ WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM target UNION ALL SELECT parent_run_id FROM target
+  UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target) AND $8::text IS NOT NULL))
  ORDER BY e.run_id FOR UPDATE),
 closed AS (
  UPDATE executions e SET state = $3, epoch = e.epoch + 1, worker_id = NULL, last_seq = e.last_seq + 1, finished_at = (SELECT now FROM t), waiting_for = NULL
@@ -42,16 +49,25 @@ woken AS (
  UPDATE executions p SET inbox_seq = p.inbox_seq + 1
  WHERE p.run_id = (SELECT parent_run_id FROM closed) AND p.state IN ('pending', 'running', 'paused', 'quarantined')
  RETURNING p.run_id, p.worker_id, p.state, p.namespace, p.task_queue, p.workflow, p.version),
+children AS (
+ UPDATE executions k SET inbox_seq = k.inbox_seq + 1
+ WHERE k.run_id = ANY(ARRAY(SELECT l.run_id FROM locked l WHERE l.parent_run_id = (SELECT run_id FROM closed) AND $8::text IS NOT NULL))
+  AND k.state IN ('pending', 'running', 'paused', 'quarantined')
+ RETURNING k.run_id, k.worker_id, k.state, k.namespace, k.task_queue, k.workflow, k.version),
+asked AS (
+ INSERT INTO inbox (run_id, message_id, type, data) SELECT run_id, 'cancel', 'CancelRequested', $8 FROM children ON CONFLICT DO NOTHING),
 sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)
  SELECT w.run_id, 'child:' || c.parent_position, 'ChildFailed', '{"position":' || c.parent_position || ',' || $7 || '}' FROM woken w, closed c
  ON CONFLICT DO NOTHING),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM woken WHERE worker_id IS NULL AND state = 'running'
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version 
+ FROM (SELECT * FROM woken UNION ALL SELECT * FROM children) AS reached WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id
+SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id,
+ (SELECT array_agg(run_id) FROM children) AS children
 FROM locked l LEFT JOIN closed c ON c.run_id = l.run_id WHERE l.run_id = (SELECT run_id FROM target)`,
-    parameters: [options.namespace, options.executionId, options.state, texts(options.onlyFrom), options.event.type, options.event.data, options.childFailed],
+    parameters: [options.namespace, options.executionId, options.state, texts(options.onlyFrom), options.event.type, options.event.data, options.childFailed, options.cancelChildren],
   };
 }

@@ -35,6 +35,7 @@ export interface InboxRow {
   readonly run_id: string;
   readonly inbox_seq: number;
   readonly message_id: string | null;
+  readonly ordinal: number | null;
   readonly type: string | null;
   readonly data: string | null;
 }
@@ -43,7 +44,7 @@ export interface InboxRow {
 export function readInboxes(runIds: readonly string[]): Transaction<InboxRow> {
   return {
     name: "read-inboxes",
-    text: `SELECT e.run_id, e.inbox_seq, x.message_id, x.type, x.data
+    text: `SELECT e.run_id, e.inbox_seq, x.message_id, x.ordinal::float8 AS ordinal, x.type, x.data
 FROM executions e LEFT JOIN inbox x ON x.run_id = e.run_id AND x.run_id = ANY($1::uuid[])
 WHERE e.run_id = ANY($1::uuid[]) ORDER BY e.run_id, x.ordinal`,
     parameters: [uuids(runIds)],

@@ -3,7 +3,11 @@ import type { Transaction } from "../transaction.ts";
 /**
  * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
  * but the cancel request and what followed (cancelled), or all but the quarantine events (quarantined). The old run moves
- * to past_runs unchanged; children and messages that were on their way go to the new run.
+ * to past_runs unchanged; messages that were on their way go to the new run.
+ *
+ * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
+ * knows, and would send the child's end to the run of before. Other children have no parent any more. Nor has a cancelled
+ * execution that is resumed itself: its parent was told of the end, and is told of no other.
  *
  * Lock order: the execution, then its children by run_id, tasks, inbox. Indexes: executions_id, executions_children.
  */
@@ -29,14 +33,24 @@ event AS (
   json_build_object('fromRunId', o.run_id, 'fromState', o.state)::text FROM old o, cut c),
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
+  parent_run_id = CASE WHEN e.state = 'cancelled' THEN NULL ELSE e.parent_run_id END,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL
  WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
+mine AS MATERIALIZED (
+ SELECT h.data::json->>'executionId' AS execution_id FROM history h
+ WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq <= (SELECT seq FROM cut) AND h.type = 'ChildStarted'),
 children AS (
- UPDATE executions k SET parent_run_id = $3::uuid
- WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old)))),
+ UPDATE executions k SET parent_run_id = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE THEN $3::uuid END,
+  epoch = CASE WHEN k.worker_id IS NULL THEN k.epoch ELSE k.epoch + 1 END,
+  claims = CASE WHEN k.worker_id IS NULL THEN k.claims ELSE greatest(k.claims - 1, 0) END, worker_id = NULL
+ WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old)))
+ RETURNING k.run_id, k.state, k.namespace, k.task_queue, k.workflow, k.version),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version
+ FROM (SELECT run_id, namespace, task_queue, workflow, version FROM moved
+  UNION ALL SELECT run_id, namespace, task_queue, workflow, version FROM children WHERE state = 'running') AS woken
+ ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages FROM moved`,
     parameters: [namespace, executionId, newRunId],
   };

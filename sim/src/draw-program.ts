@@ -1,0 +1,37 @@
+import type { Chance } from "./random.ts";
+import type { Program } from "./workflows.ts";
+
+/** A random program: chains, fan-out and join, races, retries, sleeps, children, in each other. */
+export function drawProgram(chance: Chance, depth = 0): Program {
+  if (depth === 0 && chance.hits(0.15)) return { do: "wait to be cancelled", value: 1 };
+  const value = chance.whole(1, 1000);
+  const kind = depth >= 3 ? chance.pick(leaves) : chance.pick(depth === 0 ? groups : [...leaves, ...groups]);
+  const parts = (least: number, most: number): readonly Program[] =>
+    Array.from({ length: chance.whole(least, most) }, () => drawProgram(chance, depth + 1));
+  switch (kind) {
+    case "step":
+      return { do: "step", ms: chance.pick([0, 0, 0, 20, 400]), value };
+    case "retry": {
+      const fails = chance.whole(1, 3);
+      return { do: "retry", fails, attempts: fails + chance.whole(0, 2), value };
+    }
+    case "fail":
+      return { do: "fail" };
+    case "sleep":
+      return { do: "sleep", ms: chance.pick([1, 50, 240, 260, 1000, 3000]) };
+    case "child":
+      // An id of its own clashes when the program has several such children, as it would for users.
+      return { do: "child", program: drawProgram(chance, depth + 1), own: chance.hits(0.1) };
+    case "inOrder":
+      return { do: "inOrder", parts: parts(1, 5) };
+    case "together":
+      return { do: "together", parts: parts(2, 5), concurrency: chance.whole(1, 4) };
+    case "race":
+      return { do: "race", parts: parts(2, 3) };
+    case "settle":
+      return { do: "settle", parts: parts(2, 4) };
+  }
+}
+
+const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail"] as const;
+const groups = ["inOrder", "inOrder", "together", "race", "settle", "child", "child"] as const;

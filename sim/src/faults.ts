@@ -1,0 +1,121 @@
+import type { Chance } from "./random.ts";
+
+/** What can go wrong with one transaction, or with one hint. */
+export type FaultKind =
+  /** The request never leaves: the database did nothing, and the sender knows. */
+  | "refused"
+  /** PostgreSQL rolls it back and says so (40001). */
+  | "conflict"
+  /** The request is lost: the database did nothing, and the sender cannot know. */
+  | "lost request"
+  /** It is executed, and its reply is lost. */
+  | "lost reply"
+  /** The request arrives late. */
+  | "late request"
+  /** The reply arrives late. */
+  | "late reply"
+  /** The sender dies before the request leaves. */
+  | "crash before"
+  /** The sender dies with the request on its way. */
+  | "crash during"
+  /** The sender dies with the reply on its way. */
+  | "crash after"
+  /** The sender stands still, and its request arrives only when it goes on. */
+  | "pause before"
+  /** The sender stands still with the reply on its way. */
+  | "pause after"
+  /** The database's clock is set. */
+  | "clock step"
+  | "lost hint"
+  | "late hint"
+  | "repeated hint";
+
+export interface Fault {
+  /** The how-manieth transaction or hint of the simulation it meets. */
+  readonly point: number;
+  readonly kind: FaultKind;
+  /** How late, how long, how far; milliseconds. */
+  readonly ms: number;
+}
+
+const transactionKinds = [
+  "refused",
+  "conflict",
+  "lost request",
+  "lost reply",
+  "late request",
+  "late reply",
+  "crash before",
+  "crash during",
+  "crash after",
+  "pause before",
+  "pause after",
+  "clock step",
+] as const satisfies FaultKind[];
+const hintKinds = ["lost hint", "late hint", "repeated hint"] as const satisfies FaultKind[];
+
+/** Where the faults of a simulation come from: drawn as it goes, or a plan that was drawn before. */
+export interface FaultSource {
+  transaction(point: number): Fault | undefined;
+  hint(point: number): Fault | undefined;
+}
+
+/**
+ * Swarm testing: which kinds occur at all, and how often, is drawn per seed, so that some simulations are calm, some brutal,
+ * and some full of one kind of fault only.
+ */
+export class DrawnFaults implements FaultSource {
+  readonly drawn: Fault[] = [];
+  readonly #chance: Chance;
+  readonly #rates = new Map<FaultKind, number>();
+  readonly #leaseMs: number;
+
+  constructor(chance: Chance, leaseMs: number) {
+    this.#chance = chance;
+    this.#leaseMs = leaseMs;
+    const violence = chance.pick([0.004, 0.012, 0.03, 0.06]);
+    for (const kind of transactionKinds) if (chance.hits(0.5)) this.#rates.set(kind, violence * chance.next() * (kind.startsWith("crash") ? 0.5 : 1));
+    for (const kind of hintKinds) if (chance.hits(0.5)) this.#rates.set(kind, chance.pick([0.1, 0.4, 0.9]));
+  }
+
+  transaction(point: number): Fault | undefined {
+    return this.#draw(point, transactionKinds);
+  }
+
+  hint(point: number): Fault | undefined {
+    return this.#draw(point, hintKinds);
+  }
+
+  #draw(point: number, kinds: readonly FaultKind[]): Fault | undefined {
+    for (const kind of kinds) {
+      const rate = this.#rates.get(kind);
+      if (rate === undefined || !this.#chance.hits(rate)) continue;
+      const fault = { point, kind, ms: this.#size(kind) };
+      this.drawn.push(fault);
+      return fault;
+    }
+    return undefined;
+  }
+
+  #size(kind: FaultKind): number {
+    if (kind === "clock step") return this.#chance.pick([-2000, -300, 300, 2000, 3 * this.#leaseMs]);
+    if (kind === "late hint") return this.#chance.whole(5, 3000);
+    return Math.round(this.#leaseMs * this.#chance.pick([0.05, 0.4, 1.1, 1.5, 3]));
+  }
+}
+
+export class PlannedFaults implements FaultSource {
+  readonly #plan: ReadonlyMap<number, Fault>;
+
+  constructor(plan: readonly Fault[]) {
+    this.#plan = new Map(plan.map((fault) => [fault.point, fault]));
+  }
+
+  transaction(point: number): Fault | undefined {
+    return this.#plan.get(point);
+  }
+
+  hint(point: number): Fault | undefined {
+    return this.#plan.get(point);
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Triggers that make the database itself refuse what must never be: a change of a run that has ended (I1), and any change or
+ * removal of an event (I2). A resume, which moves the row to a new run, is allowed; so is pointing a child that has ended to
+ * its parent's new run.
+ */
+export const guardSql = `
+CREATE FUNCTION refuse_change_of_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+ IF TG_OP = 'DELETE' OR (NEW.run_id = OLD.run_id AND (to_jsonb(NEW) - 'parent_run_id') <> (to_jsonb(OLD) - 'parent_run_id')) THEN
+  RAISE EXCEPTION 'I1: % has ended (%) and % would change it', OLD.execution_id, OLD.state, TG_OP;
+ END IF;
+ RETURN NEW;
+END $$;
+CREATE TRIGGER ended_never_change BEFORE UPDATE OR DELETE ON executions FOR EACH ROW
+ WHEN (OLD.state IN ('completed', 'failed', 'cancelled', 'terminated', 'timed_out', 'continued_as_new')) EXECUTE FUNCTION refuse_change_of_ended();
+CREATE FUNCTION refuse_change_of_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+ RAISE EXCEPTION 'I2: event % of run % and %', OLD.seq, OLD.run_id, TG_OP;
+END $$;
+CREATE TRIGGER history_only_grows BEFORE UPDATE OR DELETE ON history FOR EACH ROW EXECUTE FUNCTION refuse_change_of_history();
+`;

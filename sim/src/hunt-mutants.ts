@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makeMutant } from "./mutate.ts";
+import { mutants, type Mutant } from "./mutants.ts";
+import { runSeeds } from "./run-seeds.ts";
+
+/** A mutant that so many seeds do not find counts as not caught. */
+const mostSeeds = 1000;
+/** So many independent hunts make up a median. */
+const hunts = 3;
+
+interface Hunt {
+  readonly mutant: Mutant;
+  /** Seeds until it was found; undefined where it was not. */
+  readonly found: readonly (number | undefined)[];
+  readonly by: ReadonlySet<string>;
+}
+
+/** Lets the simulator look for every mutant whose name holds the text; prints in how many seeds each was found. Gives the exit code. */
+export async function huntMutants(text: string | undefined, jobs: number): Promise<number> {
+  const chosen = mutants.filter(({ name }) => text === undefined || name.includes(text));
+  const cache = fileURLToPath(new URL("../../node_modules/.cache/pawl-mutants", import.meta.url));
+  const results: Hunt[] = [];
+  const waiting = [...chosen];
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const result = await hunt(mutant, join(cache, String(mutants.indexOf(mutant))));
+      results.push(result);
+      console.log(line(result));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  const caught = results.filter(({ found }) => found.some((seeds) => seeds !== undefined));
+  console.log(`${caught.length} of ${results.length} mutants caught, in ${median(caught.map(({ found }) => median(found.map((seeds) => seeds ?? mostSeeds))))} seeds (median)`);
+  return caught.length === results.length ? 0 : 1;
+}
+
+async function hunt(mutant: Mutant, directory: string): Promise<Hunt> {
+  const program = makeMutant(mutant, directory);
+  const found: (number | undefined)[] = [];
+  const by = new Set<string>();
+  for (let number = 0; number < hunts; number++) {
+    const first = 1_000_000 * (number + 1);
+    let seeds: number | undefined;
+    let run = 0;
+    await runSeeds(program, { seeds: Array.from({ length: mostSeeds }, (_, index) => first + index), stopAtViolation: true }, ({ violation }) => {
+      run++;
+      if (violation === undefined) return;
+      seeds = run;
+      by.add(violation.invariant);
+    });
+    found.push(seeds);
+    // One that was not found in so many seeds is not worth as many again.
+    if (seeds === undefined) break;
+  }
+  return { mutant, found, by };
+}
+
+function line({ mutant, found, by }: Hunt): string {
+  const seeds = found.map((count) => count ?? `not in ${mostSeeds}`).join(", ");
+  return `${found.includes(undefined) ? "NOT CAUGHT" : "caught    "}  ${mutant.name.padEnd(62)} ${seeds} (${[...by].join(", ")})`;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}

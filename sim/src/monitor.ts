@@ -1,0 +1,277 @@
+import { fold, terminalStates, type Event } from "pawl";
+import { decodeEvent, readPayload } from "pawl/internal";
+import type { SimDatabase } from "./sim-database.ts";
+import type { SimProcess } from "./sim-process.ts";
+import type { World } from "./world.ts";
+
+/** Something that must never be, was. */
+export class Violation extends Error {
+  readonly invariant: string;
+
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`);
+    this.name = "Violation";
+    this.invariant = invariant;
+  }
+}
+
+export interface ExecutionRow {
+  readonly run_id: string;
+  readonly execution_id: string;
+  readonly state: string;
+  readonly run_number: number;
+  readonly epoch: number;
+  readonly last_seq: number;
+  readonly inbox_seq: number;
+  readonly claims: number;
+  readonly worker_id: string | null;
+  readonly parent_run_id: string | null;
+  readonly workflow: string;
+  readonly created_at: number;
+  readonly finished_at: number | null;
+  readonly not_before: number | null;
+  readonly started_at: number | null;
+  readonly tasks: number;
+  readonly visible_at: number | null;
+  readonly messages: number;
+  readonly worker_state: string | null;
+}
+
+interface HistoryRow {
+  readonly block: string;
+  readonly run_id: string;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly at: number;
+  readonly type: string;
+  readonly data: string;
+}
+
+interface Recorded {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly at: number;
+  readonly event: Event;
+}
+
+const terminal: ReadonlySet<string> = new Set(terminalStates);
+const changesNoExecution =
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|register-worker|expire-workers|stop-worker)/;
+
+const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
+const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow,
+ ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
+ (SELECT count(*)::int FROM tasks t WHERE t.run_id = e.run_id) AS tasks, (SELECT ${ms("t.visible_at")} FROM tasks t WHERE t.run_id = e.run_id) AS visible_at,
+ (SELECT count(*)::int FROM inbox x WHERE x.run_id = e.run_id) AS messages, (SELECT w.state FROM workers w WHERE w.id = e.worker_id) AS worker_state
+FROM executions e ORDER BY e.run_id`;
+const historySql = `SELECT h.ctid::text AS block, h.run_id, h.seq, h.epoch, ${ms("h.at")} AS at, h.type, h.data FROM history h WHERE h.ctid > $1::tid ORDER BY h.ctid`;
+
+/**
+ * Watches the database from outside: after every transaction it reads what is new and checks, against everything it has seen
+ * before, what must hold at every commit point. It knows nothing of how the statements work.
+ */
+export class Monitor {
+  readonly #database: SimDatabase;
+  readonly #world: World;
+  /** Every event of every run, in the order in which they became visible. */
+  readonly histories = new Map<string, Recorded[]>();
+  executions = new Map<string, ExecutionRow>();
+  /** Runs that were left behind by a resume. */
+  readonly #past = new Set<string>();
+  #lastHistoryRow = "(0,0)";
+  /** How often a step's function was begun, by idempotency key. */
+  readonly begun = new Map<string, number>();
+  #runOf = new Map<string, string>();
+
+  constructor(database: SimDatabase, world: World) {
+    this.#database = database;
+    this.#world = world;
+  }
+
+  /** @param result what the transaction gave */
+  async observe(transaction: string, result: unknown): Promise<void> {
+    if (changesNoExecution.test(transaction) || (Array.isArray(result) && result.length === 0)) return;
+    const rows = await this.#database.read<ExecutionRow>(executionsSql);
+    const added = await this.#database.read<HistoryRow>(historySql, [this.#lastHistoryRow]);
+    if (added.length > 0) this.#lastHistoryRow = added.at(-1)!.block;
+    // Parts of one statement insert in any order.
+    for (const row of added.toSorted((a, b) => a.seq - b.seq)) this.#added(row);
+    const before = this.executions;
+    this.executions = new Map(rows.map((row) => [row.run_id, row]));
+    this.#runOf = new Map(rows.map((row) => [row.execution_id, row.run_id]));
+    for (const row of rows) this.#checkRow(row, before.get(row.run_id));
+    for (const [runId, row] of before) if (!this.executions.has(runId)) this.#gone(row);
+    for (const row of rows) this.#checkWaking(row);
+    for (const row of rows) this.#checkFamily(row);
+    for (const row of added) this.#checkEnd(row);
+  }
+
+  /** A step's function begins: what is recorded must not run again (I3, I7). */
+  began(process: SimProcess, idempotencyKey: string): void {
+    this.begun.set(idempotencyKey, (this.begun.get(idempotencyKey) ?? 0) + 1);
+    const slash = idempotencyKey.lastIndexOf("/");
+    const position = Number(idempotencyKey.slice(slash + 1));
+    const runId = this.#runOf.get(idempotencyKey.slice(0, slash));
+    if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
+    const result = this.histories.get(runId)?.find(({ event }) => isResult(event) && event.position === position);
+    // Set forward, the database's clock ends leases before their time: then two workers may run the same step for a moment.
+    if (result !== undefined && this.#world.steppedForwardMs === 0) {
+      throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
+    }
+  }
+
+  #added(row: HistoryRow): void {
+    let history = this.histories.get(row.run_id);
+    if (history === undefined) this.histories.set(row.run_id, (history = []));
+    const where = `event ${row.seq} (${row.type}) of run ${row.run_id}`;
+    if (this.#past.has(row.run_id)) throw new Violation("I1", `${where} was added after the run was left behind`);
+    const last = history.at(-1);
+    if (row.seq !== (last?.seq ?? 0) + 1) throw new Violation("I2", `${where} follows ${last?.seq ?? "nothing"}`);
+    if (last !== undefined && row.epoch < last.epoch) throw new Violation("I4", `${where} has epoch ${row.epoch} after ${last.epoch}`);
+    const event = decodeEvent(row.type, row.data);
+    if (isEnd(last?.event)) throw new Violation("I1", `${where} follows the end`);
+    this.#checkCall(history, event, row.at, where);
+    this.#checkDeaths(history, event, where);
+    history.push({ seq: row.seq, epoch: row.epoch, at: row.at, event });
+  }
+
+  /** One result per call (I3), attempts in order (I6), nothing before its time (I12), results after their start (I15). */
+  #checkCall(history: readonly Recorded[], event: Event, at: number, where: string): void {
+    if (!("position" in event)) return;
+    const earlier = history.filter((recorded) => "position" in recorded.event && recorded.event.position === event.position);
+    if (isResult(event) && earlier.some((recorded) => isResult(recorded.event))) throw new Violation("I3", `${where}: call ${event.position} has a result already`);
+    const starts = earlier.filter((recorded) => recorded.event.type === event.type);
+    if ((event.type === "TimerStarted" || event.type === "ChildStarted") && starts.length > 0) throw new Violation("I3", `${where}: call ${event.position} was started already`);
+    if (event.type === "TimerFired") {
+      const started = earlier.find((recorded) => recorded.event.type === "TimerStarted");
+      if (started?.event.type !== "TimerStarted") throw new Violation("I15", `${where}: the timer was never started`);
+      this.#checkDue(at, started.at + started.event.durationMs, where);
+    }
+    if (event.type === "ChildCompleted" && !earlier.some((recorded) => recorded.event.type === "ChildStarted")) throw new Violation("I15", `${where}: never started`);
+    if (event.type === "StepStarted" || event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "StepAttemptFailed") {
+      const failed = earlier.filter((recorded) => recorded.event.type === "StepAttemptFailed").at(-1);
+      const lastAttempt = Math.max(0, ...earlier.map((recorded) => ("attempt" in recorded.event ? recorded.event.attempt : 0)));
+      if (event.attempt < lastAttempt) throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${lastAttempt}`);
+      if (failed?.event.type === "StepAttemptFailed") {
+        if (event.attempt <= failed.event.attempt) throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${failed.event.attempt} had failed`);
+        this.#checkDue(at, failed.at + failed.event.retryInMs, where);
+      }
+    }
+  }
+
+  /** I6: deaths are counted from the claim on, and the third in a row without progress is the last. */
+  #checkDeaths(history: readonly Recorded[], event: Event, where: string): void {
+    if (event.type !== "WorkerLost" && event.type !== "ExecutionQuarantined") return;
+    let deaths = 0;
+    for (const { event: earlier } of history.toReversed()) {
+      if (earlier.type === "WorkerLost") deaths++;
+      else if (earlier.type !== "StepStarted") break;
+    }
+    if (event.type === "WorkerLost" && event.claims !== deaths + 1) throw new Violation("I6", `${where} counts ${event.claims} claims, after ${deaths} deaths without progress`);
+    if (event.type === "ExecutionQuarantined" && deaths > 0 && deaths !== 3) throw new Violation("I6", `${where} comes after ${deaths} deaths`);
+    if (event.type === "WorkerLost" && deaths >= 3) throw new Violation("I6", `${where} is death ${deaths + 1} without progress`);
+  }
+
+  /** I21: children are started by their parents, and what parents hear of them is true. */
+  #checkFamily(row: ExecutionRow): void {
+    if (row.parent_run_id === null) return;
+    const parent = this.histories.get(row.parent_run_id) ?? [];
+    const start = parent.find(({ event }) => event.type === "ChildStarted" && event.executionId === row.execution_id);
+    if (start === undefined) throw new Violation("I21", `${row.execution_id} has a parent that never started it`);
+    const position = "position" in start.event ? start.event.position : 0;
+    const heard = parent.find(({ event }) => (event.type === "ChildCompleted" || event.type === "ChildFailed") && event.position === position)?.event;
+    if (heard === undefined) return;
+    const end = this.histories.get(row.run_id)?.at(-1)?.event;
+    const isTrue =
+      heard.type === "ChildCompleted"
+        ? end?.type === "ExecutionCompleted" && JSON.stringify(end.result) === JSON.stringify(heard.result)
+        : terminal.has(row.state) && row.state !== "completed";
+    // Quarantined and resumed again, it may have ended otherwise in a run that came later.
+    if (!isTrue && row.run_number === 1) throw new Violation("I21", `${row.execution_id} is ${row.state}; its parent was told ${heard.type}`);
+  }
+
+  /** Times are written by the database; where its clock was set back in between, they can lie before what they follow. */
+  #checkDue(at: number, due: number, where: string): void {
+    if (at + this.#world.steppedBackMs + 1 < due) throw new Violation("I12", `${where} came ${due - at} ms before its time`);
+  }
+
+  #checkRow(row: ExecutionRow, before: ExecutionRow | undefined): void {
+    const name = `${row.execution_id} (${row.state}, run ${row.run_id})`;
+    const history = this.histories.get(row.run_id) ?? [];
+    const ended = terminal.has(row.state);
+    if (history.length !== row.last_seq) throw new Violation("I2", `${name} has last_seq ${row.last_seq} and ${history.length} events`);
+    if (row.claims > 3) throw new Violation("I6", `${name} was claimed ${row.claims} times without progress`);
+    if (row.worker_id !== null && row.tasks > 0) throw new Violation("I5", `${name} is claimed and queued`);
+    if (row.worker_id !== null && row.state !== "running") throw new Violation("I5", `${name} is claimed`);
+    if (row.worker_id !== null && row.worker_state === null) throw new Violation("I5", `${name} is claimed by a worker that never was`);
+    if (ended && row.tasks + row.messages > 0) throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and ${row.messages} messages`);
+    if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
+    if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before) throw new Violation("I12", `${name} began before its time`);
+    if (before === undefined) return;
+    if (row.epoch < before.epoch) throw new Violation("I4", `${name} fell from epoch ${before.epoch} to ${row.epoch}`);
+    if (row.last_seq < before.last_seq) throw new Violation("I2", `${name} fell from ${before.last_seq} events to ${row.last_seq}`);
+    if (row.inbox_seq < before.inbox_seq) throw new Violation("I11", `${name} fell from inbox ${before.inbox_seq} to ${row.inbox_seq}`);
+    if (before.worker_id !== row.worker_id && row.epoch === before.epoch) throw new Violation("I4", `${name} changed hands within epoch ${row.epoch}`);
+    if (terminal.has(before.state) && JSON.stringify({ ...row, parent_run_id: 0 }) !== JSON.stringify({ ...before, parent_run_id: 0 }))
+      throw new Violation("I1", `${name} changed after its end: ${JSON.stringify(before)} to ${JSON.stringify(row)}`);
+  }
+
+  /** A row goes only when a resume gives the execution a new run. */
+  #gone(before: ExecutionRow): void {
+    const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
+    if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
+    if (now.run_number !== before.run_number + 1 || (before.state !== "cancelled" && before.state !== "quarantined")) {
+      throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
+    }
+    this.#past.add(before.run_id);
+  }
+
+  /** I19: whatever has not ended has a reason to wake. */
+  #checkWaking(row: ExecutionRow): void {
+    if (terminal.has(row.state) || row.state === "quarantined" || row.worker_id !== null || row.tasks > 0) return;
+    const history = this.histories.get(row.run_id) ?? [];
+    const open = new Map<number, string>();
+    for (const { event } of history) {
+      if (event.type === "ChildStarted") open.set(event.position, event.executionId);
+      else if ("position" in event && isResult(event)) open.delete(event.position);
+    }
+    for (const child of open.values()) {
+      const childRow = this.executions.get(this.#runOf.get(child) ?? "");
+      if (childRow !== undefined && !terminal.has(childRow.state)) return;
+    }
+    throw new Violation("I19", `${row.execution_id} (${row.state}) has no task, no claim and no open child, after ${history.length} events: nothing will wake it`);
+  }
+
+  /** The end of a run: its row says what its history says. */
+  #checkEnd(added: HistoryRow): void {
+    const row = this.executions.get(added.run_id);
+    const history = this.histories.get(added.run_id)!;
+    if (row === undefined) throw new Violation("I24", `run ${added.run_id} has events and no row`);
+    const view = fold(history);
+    const held = terminal.has(row.state) || row.state === "quarantined";
+    if (held ? view.state !== row.state : view.state !== "running") throw new Violation("I2", `${row.execution_id} is ${row.state}, its history says ${view.state}`);
+    if ((view.finishedAt ?? null) !== row.finished_at) throw new Violation("I2", `${row.execution_id} finished at ${row.finished_at}, its history says ${view.finishedAt}`);
+  }
+
+  row(executionId: string): ExecutionRow | undefined {
+    return this.executions.get(this.#runOf.get(executionId) ?? "");
+  }
+
+  /** The result of an execution that completed, or how it ended instead. */
+  outcome(executionId: string): { readonly state: string; readonly value?: unknown } | undefined {
+    const row = this.row(executionId);
+    if (row === undefined || !terminal.has(row.state)) return undefined;
+    const end = this.histories.get(row.run_id)!.at(-1)!.event;
+    return end.type === "ExecutionCompleted" ? { state: row.state, value: readPayload(end.result) } : { state: row.state };
+  }
+}
+
+type ResultEvent = Extract<Event, { type: "StepCompleted" | "StepFailed" | "TimerFired" | "ChildCompleted" | "ChildFailed" }>;
+
+function isResult(event: Event): event is ResultEvent {
+  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" || event.type === "ChildCompleted" || event.type === "ChildFailed";
+}
+
+function isEnd(event: Event | undefined): boolean {
+  return event !== undefined && /^Execution(Completed|Failed|Cancelled|Terminated)$/.test(event.type);
+}

@@ -1,0 +1,290 @@
+import { terminalStates } from "pawl";
+import { Pawl, PostgresStore, Queries, startInlineLeaseKeeper, tablesIn, TransactionGateway, type Logger } from "pawl/internal";
+import { drizzle } from "drizzle-orm/pglite";
+import { Client, ClientLog, drawRequests, type Request } from "./client-script.ts";
+import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
+import { Monitor, Violation } from "./monitor.ts";
+import { Chance } from "./random.ts";
+import { databaseTime, type SimDatabase } from "./sim-database.ts";
+import { ProcessTable, SimProcess } from "./sim-process.ts";
+import { Transport, type FaultCounts } from "./transport.ts";
+import { expectedOf, makeWorkflows } from "./workflows.ts";
+import { World, type TimelineEntry } from "./world.ts";
+
+const leaseMs = 3000;
+const pollMs = 900;
+/** Faults and requests happen within this time; after it, everything must come to an end. */
+const troubleMs = 8000;
+/** Leases, polls, the longest back-off and sleep, several times over. */
+const settleMs = 240_000;
+/** Some time in 2030. */
+const epochMs = 1_900_000_000_000;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly violation: { readonly invariant: string; readonly message: string; readonly stack: string | undefined } | undefined;
+  readonly fingerprint: string;
+  readonly faults: readonly Fault[];
+  readonly counts: FaultCounts;
+  readonly virtualMs: number;
+  readonly transactions: number;
+  readonly executions: number;
+  readonly staleWritesRejected: number;
+  readonly quarantined: number;
+  readonly timeline: readonly TimelineEntry[];
+}
+
+export interface SimulationOptions {
+  /** These instead of what the seed would draw. */
+  readonly faults?: readonly Fault[];
+  /** Only so many of the seed's requests. */
+  readonly requests?: number;
+}
+
+/** One seed from start to end: real kernel, worker, client and statements, in a world whose every chance the seed decides. */
+export async function simulate(database: SimDatabase, seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  await database.reset();
+  return new Simulation(database, seed, options).run();
+}
+
+/** A worker process, or a client's, from its start to its end. */
+interface Running {
+  readonly process: SimProcess;
+  readonly pawl: Pawl;
+  readonly client: Client;
+}
+
+class Simulation {
+  readonly #database: SimDatabase;
+  readonly #seed: number;
+  readonly #chance: Chance;
+  readonly #world: World;
+  readonly #table = new ProcessTable();
+  readonly #monitor: Monitor;
+  readonly #faults: DrawnFaults | PlannedFaults;
+  readonly #transport: Transport;
+  readonly #log = new ClientLog();
+  readonly #requests: readonly Request[];
+  readonly #running = new Map<string, Running>();
+  readonly #workers: { health(): { staleWritesRejected: number } }[] = [];
+  readonly #generations = new Map<string, number>();
+  readonly #sharedHost: boolean;
+  #failure: unknown;
+  #quarantined = 0;
+
+  constructor(database: SimDatabase, seed: number, options: SimulationOptions) {
+    this.#database = database;
+    this.#seed = seed;
+    this.#chance = new Chance(`pawl simulation ${seed}`);
+    this.#world = new World(this.#chance.fork("order"), epochMs);
+    this.#monitor = new Monitor(database, this.#world);
+    this.#faults = options.faults === undefined ? new DrawnFaults(this.#chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);
+    this.#transport = new Transport({
+      world: this.#world,
+      faults: this.#faults,
+      chance: this.#chance.fork("latency"),
+      observe: (name, result) => this.#monitor.observe(name, result),
+    });
+    this.#sharedHost = this.#chance.hits(0.5);
+    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6).slice(0, options.requests);
+    databaseTime.now = () => this.#world.databaseNow;
+  }
+
+  async run(): Promise<Outcome> {
+    const onRejection = (error: unknown): void => this.#fail(error);
+    process.on("unhandledRejection", onRejection);
+    try {
+      await this.#trouble();
+      await this.#settle();
+      await this.#checkAtEnd();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      process.off("unhandledRejection", onRejection);
+    }
+    return this.#outcome();
+  }
+
+  async #trouble(): Promise<void> {
+    const plan = this.#chance.fork("processes");
+    const workers = plan.whole(1, 3);
+    for (let index = 1; index <= workers; index++) this.#keepRunning(`worker-${index}`, plan.fork(`worker-${index}`), plan.whole(1, 5));
+    const clients = plan.whole(1, 2);
+    // A client's process may run a worker too: then starts are claimed at once.
+    for (let index = 1; index <= clients; index++) this.#keepRunning(`client-${index}`, plan.fork(`client-${index}`), plan.hits(0.4) ? plan.whole(1, 5) : 0);
+    const script = this.#chance.fork("script");
+    for (const request of this.#requests) this.#script(request, script, clients);
+    await this.#world.run(() => this.#failure !== undefined, troubleMs);
+  }
+
+  #script(request: Request, chance: Chance, clients: number): void {
+    const byAnyone = (inMs: number, label: string, action: (client: Client) => Promise<void>): void => {
+      const name = `client-${chance.whole(1, clients)}`;
+      this.#world.schedule(inMs, "script", undefined, `${name} ${label} ${request.executionId}`, () => {
+        const running = this.#running.get(name);
+        if (running?.process.alive === true) action(running.client).catch((error: unknown) => this.#fail(error));
+      });
+    };
+    for (let copy = 0; copy < request.copies; copy++) {
+      byAnyone(request.startAt + (copy === 0 ? 0 : chance.pick([0, 1, 5, 900])), "starts", (client) => client.start(request));
+    }
+    const { stop } = request;
+    if (stop === undefined) return;
+    byAnyone(stop.at, stop.by, (client) => client[stop.by](request.executionId));
+    if (stop.resumeAt !== undefined) byAnyone(stop.resumeAt, "resumes", (client) => client.resume(request.executionId));
+  }
+
+  /** Starts a process of that name, and another one some time after it has died. */
+  #keepRunning(name: string, chance: Chance, concurrency: number): void {
+    const generation = (this.#generations.get(name) ?? 0) + 1;
+    this.#generations.set(name, generation);
+    const host = this.#sharedHost ? "host" : `host of ${name}`;
+    const process = new SimProcess(this.#world, this.#table, `${name}.${generation}`, host, chance.fork(`process ${generation}`));
+    void this.#start(process, name, concurrency).catch((error: unknown) => {
+      if (process.alive) this.#fail(error);
+    });
+    const watch = (): void => {
+      if (process.alive) this.#world.schedule(250, "script", undefined, "", watch);
+      else this.#world.schedule(chance.pick([1, 500, 4000]), "script", undefined, `${name} starts again`, () => this.#keepRunning(name, chance, concurrency));
+    };
+    watch();
+    // Some are stopped in order, and started again.
+    if (concurrency > 0 && chance.hits(0.3)) this.#world.schedule(chance.whole(500, troubleMs), "script", undefined, `${name} is told to stop`, () => this.#stop(name, process));
+  }
+
+  async #start(process: SimProcess, name: string, concurrency: number): Promise<void> {
+    const around = this.#transport.around(process);
+    const logger = this.#logger(process);
+    const gateway = new TransactionGateway(this.#database, { logger, runtime: process, around });
+    const store = new PostgresStore({
+      gateway,
+      runtime: process,
+      queries: new Queries(drizzle(this.#database.drizzleClient), tablesIn("pawl")),
+      hints: this.#transport.hints(process),
+      startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, process, lease),
+      disconnect: () => Promise.resolve(),
+    });
+    const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
+    const workflows = makeWorkflows(process, {
+      begin: (which, step) => {
+        if (which.alive) this.#guard(() => this.#monitor.began(which, step.idempotencyKey));
+      },
+    });
+    this.#running.set(name, { process, pawl, client: new Client(pawl, workflows[0]!, this.#log) });
+    if (concurrency > 0) this.#workers.push(await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs }));
+  }
+
+  #stop(name: string, process: SimProcess): void {
+    const running = this.#running.get(name);
+    if (running?.process !== process || !process.alive) return;
+    const drain = this.#chance.pick([0, 300, 5000]);
+    running.pawl.close({ drain }).then(
+      () => process.crash(),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** No more faults: whatever is alive goes on, and everything that was started must end. */
+  async #settle(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    this.#transport.faultsOn = false;
+    for (const { process } of this.#running.values()) process.pausedUntil = 0;
+    this.#world.note("world", "is at peace");
+    const chance = this.#chance.fork("healer");
+    this.#keepRunning("healer", chance, 3);
+    const tend = (): void => {
+      for (const row of this.#monitor.executions.values()) this.#tend(row.execution_id, row.state);
+      this.#world.schedule(2000, "script", undefined, "tend", tend);
+    };
+    this.#world.schedule(100, "script", undefined, "tend", tend);
+    const untilMs = this.#world.now + settleMs;
+    const done = (): boolean => this.#failure !== undefined || this.#isOver();
+    if (await this.#world.run(done, untilMs)) return;
+    const open = [...this.#monitor.executions.values()].filter((row) => !isTerminal(row.state)).map((row) => `${row.execution_id} (${row.state})`);
+    throw new Violation("I18", `after ${settleMs} ms without faults these have not ended: ${open.join(", ")}`);
+  }
+
+  /** What a person would do: resume what is held, and end what waits for ever. */
+  #tend(executionId: string, state: string): void {
+    const client = this.#running.get("healer")?.client;
+    if (client === undefined) return;
+    if (state === "quarantined") {
+      this.#quarantined++;
+      this.#log.stopped.add(executionId);
+      client.resume(executionId).catch((error: unknown) => this.#fail(error));
+    } else if (state === "running" && this.#waitsForEver(executionId)) client.cancel(executionId).catch((error: unknown) => this.#fail(error));
+  }
+
+  /** It was made to wait for ever, or its parent was and was terminated, which leaves children alone. */
+  #waitsForEver(executionId: string): boolean {
+    const waits = (id: string): boolean => this.#requests.some((request) => request.executionId === id && request.program.do === "wait to be cancelled");
+    const parent = executionId.slice(0, Math.max(0, executionId.lastIndexOf(".")));
+    return waits(executionId) || (waits(parent) && this.#monitor.row(parent)?.state === "terminated");
+  }
+
+  #isOver(): boolean {
+    const { executions } = this.#monitor;
+    for (const row of executions.values()) if (!isTerminal(row.state)) return false;
+    return true;
+  }
+
+  async #checkAtEnd(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    await this.#monitor.observe("the end", undefined);
+    this.#log.check(this.#monitor);
+    for (const { executionId, program } of this.#requests) {
+      const outcome = this.#monitor.outcome(executionId);
+      if (outcome === undefined || this.#log.stopped.has(executionId)) continue;
+      const expected = expectedOf(program);
+      if (expected === "either") continue;
+      const right = expected === "fails" ? outcome.state === "failed" : outcome.state === "completed" && outcome.value === expected.value;
+      if (!right) throw new Violation("result", `${executionId} ended ${outcome.state} with ${String(outcome.value)}, not ${JSON.stringify(expected)}`);
+    }
+  }
+
+  #guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  #logger(process: SimProcess): Logger {
+    const write =
+      (level: string) =>
+      (message: string): void => {
+        if (process.alive) this.#world.note(process.name, `${level}: ${message}`);
+      };
+    return { info: write("info"), warn: write("warning"), error: write("error") };
+  }
+
+  #outcome(): Outcome {
+    const error = this.#failure;
+    const asError = error instanceof Error ? error : error === undefined ? undefined : new Error(String(error));
+    const rows = [...this.#monitor.executions.values()].map((row) => `${row.execution_id} ${row.state} ${row.last_seq} ${row.epoch}`).toSorted();
+    this.#world.note("world", `ends: ${rows.join(", ")}`);
+    return {
+      seed: this.#seed,
+      violation:
+        asError === undefined ? undefined : { invariant: error instanceof Violation ? error.invariant : asError.name, message: asError.message, stack: asError.stack },
+      fingerprint: this.#world.fingerprint.toString(16).padStart(8, "0"),
+      faults: this.#faults instanceof DrawnFaults ? this.#faults.drawn : [],
+      counts: this.#transport.counts,
+      virtualMs: this.#world.now,
+      transactions: this.#transport.transactions,
+      executions: this.#monitor.executions.size,
+      staleWritesRejected: this.#workers.reduce((sum, worker) => sum + worker.health().staleWritesRejected, 0),
+      quarantined: this.#quarantined,
+      timeline: this.#world.timeline,
+    };
+  }
+}
+
+function isTerminal(state: string): boolean {
+  return (terminalStates as readonly string[]).includes(state);
+}

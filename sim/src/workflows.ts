@@ -1,0 +1,131 @@
+import { defineWorkflow, NonRetryable, type AnyWorkflow, type StepContext, type WorkflowContext } from "pawl";
+import type { SimProcess } from "./sim-process.ts";
+
+/** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
+export interface Effects {
+  begin(process: SimProcess, step: StepContext): void;
+}
+
+/** A random program of durable calls, as data, so that every process and every replay runs the same. */
+export type Program =
+  | { readonly do: "step"; readonly ms: number; readonly value: number }
+  /** Fails `fails` times; with `gives` up before, for good. */
+  | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly value: number }
+  | { readonly do: "fail" }
+  | { readonly do: "sleep"; readonly ms: number }
+  | { readonly do: "child"; readonly program: Program; readonly own: boolean }
+  | { readonly do: "inOrder"; readonly parts: readonly Program[] }
+  | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
+  | { readonly do: "race"; readonly parts: readonly Program[] }
+  /** Settles all, failures included. */
+  | { readonly do: "settle"; readonly parts: readonly Program[] }
+  /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
+  | { readonly do: "wait to be cancelled"; readonly value: number };
+
+/** Far beyond the end of any simulation. */
+const forEverMs = 30 * 24 * 3600 * 1000;
+
+/** The definitions, as this process has loaded them. */
+export function makeWorkflows(process: SimProcess, effects: Effects): readonly AnyWorkflow[] {
+  const effect = async (step: StepContext, ms: number): Promise<void> => {
+    effects.begin(process, step);
+    if (ms > 0) await process.sleep(ms);
+  };
+
+  const run = async (ctx: WorkflowContext, program: Program): Promise<number> => {
+    switch (program.do) {
+      case "step":
+        return ctx.step("step", async (step) => {
+          await effect(step, program.ms);
+          return program.value;
+        });
+      case "retry":
+        return ctx.step(
+          "retry",
+          async (step) => {
+            await effect(step, 0);
+            if (step.attempt <= program.fails) throw new Error(`attempt ${step.attempt} fails`);
+            return program.value;
+          },
+          { retry: { initialInterval: 100, backoffCoefficient: 3, maximumAttempts: program.attempts } },
+        );
+      case "fail":
+        return ctx.step("fail", async (step) => {
+          await effect(step, 0);
+          throw new NonRetryable("as planned");
+        });
+      case "sleep":
+        await ctx.sleep(program.ms);
+        return 0;
+      case "child":
+        return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
+      case "inOrder": {
+        let sum = 0;
+        for (const part of program.parts) sum += await run(ctx, part);
+        return sum;
+      }
+      case "together":
+        return sumOf(await ctx.map(program.parts, (part) => run(ctx, part), { concurrency: program.concurrency }));
+      case "race":
+        return ctx.race(program.parts.map((part) => () => run(ctx, part)));
+      case "settle":
+        return sumOf(
+          (await Promise.allSettled(program.parts.map((part) => run(ctx, part)))).map((outcome) => (outcome.status === "fulfilled" ? outcome.value : 0)),
+        );
+      case "wait to be cancelled":
+        try {
+          await Promise.all([
+            ctx.sleep(forEverMs),
+            ctx.child(child, { do: "sleep", ms: forEverMs }),
+            ctx.step("hang", async (step) => {
+              effects.begin(process, step);
+              await new Promise((_, reject) => step.signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true }));
+            }),
+          ]);
+          return 0;
+        } finally {
+          await ctx.shield(async (shielded) => shielded.step("clean up", (step) => effects.begin(process, step)));
+        }
+    }
+  };
+
+  const child = defineWorkflow({ name: "child", run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
+  const root = defineWorkflow({ name: "root", run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
+  return [root, child];
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+export type Expected = { readonly value: number } | "fails" | "either";
+
+/** What a program comes to, where that does not depend on who is first. */
+export function expectedOf(program: Program): Expected {
+  switch (program.do) {
+    case "step":
+      return { value: program.value };
+    case "retry":
+      return program.fails < program.attempts ? { value: program.value } : "fails";
+    case "fail":
+      return "fails";
+    case "sleep":
+      return { value: 0 };
+    case "child":
+      // Of two children with one id the later is a conflict.
+      return program.own ? "either" : expectedOf(program.program);
+    case "inOrder":
+    case "together":
+      return program.parts.reduce<Expected>((sum, part) => join(sum, expectedOf(part)), { value: 0 });
+    case "settle":
+      return program.parts.map(expectedOf).reduce<Expected>((sum, part) => join(sum, part === "fails" ? { value: 0 } : part), { value: 0 });
+    case "race":
+    case "wait to be cancelled":
+      return "either";
+  }
+}
+
+function join(a: Expected, b: Expected): Expected {
+  if (a === "fails" || b === "fails") return a === "either" || b === "either" ? "either" : "fails";
+  return a === "either" || b === "either" ? "either" : { value: a.value + b.value };
+}
