@@ -15,7 +15,7 @@ export function readRecords<Fields extends object>(text: string, source: string,
   if (!isJson(lines.at(-1)!)) lines.pop();
   for (const [index, line] of lines.entries()) {
     if (line.trim() === "") continue;
-    records.push(readRecord(line, `${source} line ${index + 1}`, rules as Readonly<Record<string, FieldRule>>) as Fields);
+    records.push(readRecord(line, `${source} line ${index + 1}`, rules) as Fields);
   }
   return records;
 }

@@ -84,7 +84,7 @@ FROM ${this.#schema}.executions c WHERE c.parent_run_id = ANY($1::text::uuid[]) 
 
   /** Whole histories in the order of `runs`; many short ones are read together, a long one page by page. */
   async *histories<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): AsyncGenerator<readonly [run: R, events: readonly HistoryEntry[]]> {
-    for (const part of parts(runs)) {
+    for (const part of pagefuls(runs)) {
       if (part.length === 1) yield [part[0]!, await this.#longHistory(part[0]!.runId)];
       else {
         const ids = part.map(({ runId }) => runId);
@@ -150,7 +150,7 @@ FROM ${this.#schema}.history h WHERE ${which}`,
 }
 
 /** Consecutive runs whose events fit into one page together. */
-function parts<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): R[][] {
+function pagefuls<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): R[][] {
   const cut: R[][] = [];
   let room = 0;
   for (const run of runs) {
