@@ -11,7 +11,8 @@ const firstSeq = -2_147_483_648;
 export const executionsInBatch = 200;
 const eventsInPage = 4000;
 
-const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
+/** `date_part` computes in float8, which is exact enough to a microsecond and several times faster than `extract`. */
+const ms = (column: string): string => `date_part('epoch', ${column}) * 1000`;
 
 /** All that is read from the database: a few statements for each batch of executions, each along an index. */
 export class DatabaseReader {
@@ -126,7 +127,7 @@ FROM ${this.#schema}.history h WHERE ${which}`,
       ),
       some(
         "past run",
-        `SELECT p.run_id::text AS subject FROM ${s}.past_runs p WHERE NOT EXISTS (SELECT 1 FROM ${s}.executions e WHERE e.namespace = p.namespace AND e.execution_id = p.execution_id) ${since("p")}`,
+        `SELECT p.run_id::text AS subject FROM ${s}.past_runs p WHERE NOT EXISTS (SELECT 1 FROM ${s}.executions e WHERE e.namespace = p.namespace AND e.execution_id = p.execution_id AND e.run_number > p.run_number) ${since("p")}`,
       ),
       some(
         "two runs",

@@ -72,7 +72,9 @@ async function* views(reader: DatabaseReader, batch: readonly CurrentRun[]): Asy
   const runIds = batch.map(({ runId }) => runId);
   const past = new Map<string, PastRun[]>();
   const nameOf = ({ namespace, executionId }: { readonly namespace: string; readonly executionId: string }): string => `${namespace}/${executionId}`;
-  for (const run of await reader.pastRuns(runIds)) {
+  // Earlier runs of a first run are strays.
+  const resumed = batch.filter(({ runNumber }) => runNumber > 1).map(({ runId }) => runId);
+  for (const run of resumed.length === 0 ? [] : await reader.pastRuns(resumed)) {
     const known = past.get(nameOf(run));
     if (known === undefined) past.set(nameOf(run), [run]);
     else known.push(run);

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { execute, freshDatabase, type FreshDatabase } from "../support/database.ts";
 import { inTransaction, readerOf, violations } from "./workload.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 let database: FreshDatabase;
 
@@ -126,7 +126,7 @@ test("verifying changes nothing and says when a statement takes too long", async
   expect(await verify()).toMatchObject({ holds: true, scope: { executions: 0, runs: 0, events: 0 } });
 });
 
-test("the in-process PostgreSQL gives the same report, in a few milliseconds", async () => {
+test("the in-process PostgreSQL gives the same report, with a handful of statements", async () => {
   await prepare();
   const db = await PGlite.create();
   const migration = await readFile(new URL("../../migrations/0001_init.sql", import.meta.url), "utf8");
@@ -142,14 +142,16 @@ INSERT INTO pawl.history VALUES ('01a1fcc1-0000-7000-8000-000000000001', 1, 0, '
 INSERT INTO pawl.inbox (run_id, message_id, type, data) VALUES ('01a1fcc1-0000-7000-8000-000000000002', 'cancel', 'CancelRequested', '{}');`;
   await db.exec(rows);
   await execute(database.url, rows);
+  let statements = 0;
   const inProcess = (): Promise<VerifyReport> =>
-    verifyDatabase(async (sql, parameters = []) => (await db.query<Record<string, unknown>>(sql, [...parameters])).rows);
+    verifyDatabase(async (sql, parameters = []) => {
+      statements++;
+      return (await db.query<Record<string, unknown>>(sql, [...parameters])).rows;
+    });
   const report = await inProcess();
   expect(violations(report)).toEqual({ I19: ["b: it is running and nothing will wake it: 1 messages wait without a task"] });
   expect(await inTransaction(database.url, (client) => verifyDatabase(readerOf(client)))).toEqual(report);
-  const startedAt = performance.now();
-  for (let time = 0; time < 20; time++) expect(await inProcess()).toEqual(report);
-  // Some 10 ms each where nothing else runs.
-  expect((performance.now() - startedAt) / 20).toBeLessThan(200);
+  // A simulator asks thousands of times.
+  expect(statements).toBe(5);
   await db.close();
 });

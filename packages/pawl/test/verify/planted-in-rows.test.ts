@@ -129,7 +129,7 @@ describePlanted(workload, {
     ],
     [
       "an earlier run of nothing",
-      /an earlier run of an execution that does not exist/,
+      /an earlier run of no execution/,
       ["INSERT INTO past_runs SELECT gen_random_uuid(), namespace, 'nobody', 1, workflow, version, state, 0, created_at FROM past_runs"],
     ],
     ["a state that there is not", /asleep: "dreaming" is no state/, [`UPDATE executions SET state = 'dreaming' ${where("asleep")}`]],

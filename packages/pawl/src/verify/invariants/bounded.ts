@@ -5,7 +5,7 @@ import { about, type HistoryEntry, type RunView } from "../rows.ts";
 /** A stored value may be escaped once more, and stands beside a few small fields. */
 const largestValueEvent = 2 * limits.valueBytes + 64 * 1024;
 /** Each text twice for escapes, for each error of the chain; the error's own fields may take as much as 16 texts. */
-const largestFailureEvent = limits.failureCauses * 2 * (4 + 2 * 16) * limits.failureTextBytes;
+const largestFailureEvent = (limits.failureCauses + 1) * 2 * (4 + 2 * 16) * limits.failureTextBytes;
 const longestDelayMs = limits.durationMs;
 
 const failureEvents: ReadonlySet<string> = new Set(["StepFailed", "ExecutionFailed", "ExecutionQuarantined", "ChildFailed"]);
@@ -47,7 +47,9 @@ function problemsOf({ kind, run, events }: RunView): string[] {
 }
 
 function problemOf({ type, bytes, event }: HistoryEntry): string | undefined {
-  const most = failureEvents.has(type) ? largestFailureEvent : largestValueEvent;
+  const failure = failureEvents.has(type) || type === "StepAttemptFailed" ? largestFailureEvent : 0;
+  // A failed attempt may come with the details of its last heartbeat.
+  const most = failure + (failureEvents.has(type) ? 0 : largestValueEvent);
   if (bytes > most) return `${bytes} bytes, at most ${most} can come of allowed values`;
   if (event === undefined) return undefined;
   if (event.type === "TimerStarted" && (event.durationMs > limits.durationMs || event.durationMs < 0)) return `a sleep of ${event.durationMs} ms`;

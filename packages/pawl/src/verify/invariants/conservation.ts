@@ -6,7 +6,7 @@ const what: Partial<Record<Stray["kind"], string>> = {
   task: "a task without an execution",
   inbox: "messages to a run that is not the latest of any execution",
   history: "a history without a run",
-  "past run": "an earlier run of an execution that does not exist",
+  "past run": "an earlier run of no execution, or not earlier than its latest",
   "two runs": "a run that is both the latest and an earlier one",
 };
 

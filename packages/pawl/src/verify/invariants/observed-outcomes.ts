@@ -15,7 +15,7 @@ interface Seen {
  * The readers' side of I1 (and I3): an execution's outcome is a register that is written once. Every answer that showed a
  * final state is compared with every answer that was asked for later, and with the database.
  */
-export function checkObservedOutcomes(tally: Tally, operations: readonly ObservedOperation[]): { run(view: RunView): void } {
+export function checkObservedOutcomes(tally: Tally, operations: readonly ObservedOperation[], namespace: string): { run(view: RunView): void } {
   const readings = new Map<string, Seen[]>();
   const longest = new Map<string, ObservedOperation>();
   for (const operation of operations) {
@@ -31,6 +31,7 @@ export function checkObservedOutcomes(tally: Tally, operations: readonly Observe
   for (const [executionId, seen] of readings) checkReadings(tally, executionId, seen);
   return {
     run({ kind, run }) {
+      if (run.namespace !== namespace) return;
       const last = longest.get(keyOf(run.executionId, run.runId));
       if (last !== undefined && last.events! > run.lastSeq) {
         tally.violated({ executionId: run.executionId, runId: run.runId, detail: `${name(last)} saw ${last.events} events, now there are ${run.lastSeq}` });

@@ -58,8 +58,9 @@ function problemOf({ run }: CurrentView, { started, ended, resumed }: Calls, chi
   if (start.event.workflow !== child.workflow) return `its child ${name} was started as ${start.event.workflow} and is ${child.workflow}`;
   if (!isTerminal(child.state as ExecutionState) || isTerminal(run.state as ExecutionState)) return undefined;
   if (ended.has(child.position) || run.messages.includes(messageId(child.position))) return undefined;
-  // Its end had nowhere to go while the parent was over; the claim of the new run asks for it.
-  const isAskedFor = child.finishedAt !== null && child.finishedAt <= resumed.at && (run.claim !== undefined || run.task !== undefined);
+  // Its end had nowhere to go while the parent was over; whoever claims the new run asks for it, if not yet then later.
+  const isStillToAsk = run.claim !== undefined || run.task !== undefined || run.state !== "running";
+  const isAskedFor = child.finishedAt !== null && child.finishedAt <= resumed.at && isStillToAsk;
   return isAskedFor ? undefined : `its child ${name} is ${child.state}, and it was not told`;
 }
 

@@ -17,8 +17,8 @@ const endEvents: ReadonlySet<string> = new Set(["ExecutionCompleted", "Execution
 export const terminalRuns: Invariant = {
   id: "I1",
   title: "What has ended never changes",
-  check(tally, { operations }) {
-    const observed = operations === undefined ? undefined : checkObservedOutcomes(tally, operations);
+  check(tally, { operations, namespace }) {
+    const observed = operations === undefined ? undefined : checkObservedOutcomes(tally, operations, namespace);
     return {
       run(view) {
         tally.looked();
