@@ -38,7 +38,8 @@ export interface ExecutionRow {
 }
 
 interface HistoryRow {
-  readonly block: string;
+  /** The database's number of the transaction that wrote it. */
+  readonly transaction: number;
   readonly run_id: string;
   readonly seq: number;
   readonly epoch: number;
@@ -64,7 +65,8 @@ const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e
  (SELECT count(*)::int FROM tasks t WHERE t.run_id = e.run_id) AS tasks, (SELECT ${ms("t.visible_at")} FROM tasks t WHERE t.run_id = e.run_id) AS visible_at,
  (SELECT count(*)::int FROM inbox x WHERE x.run_id = e.run_id) AS messages, (SELECT w.state FROM workers w WHERE w.id = e.worker_id) AS worker_state
 FROM executions e ORDER BY e.run_id`;
-const historySql = `SELECT h.ctid::text AS block, h.run_id, h.seq, h.epoch, ${ms("h.at")} AS at, h.type, h.data FROM history h WHERE h.ctid > $1::tid ORDER BY h.ctid`;
+const historySql = `SELECT h.xmin::text::float8 AS transaction, h.run_id, h.seq, h.epoch, ${ms("h.at")} AS at, h.type, h.data
+FROM history h WHERE h.xmin::text::bigint > $1::bigint ORDER BY h.run_id, h.seq`;
 
 /**
  * Watches the database from outside: after every transaction it reads what is new and checks, against everything it has seen
@@ -78,7 +80,7 @@ export class Monitor {
   executions = new Map<string, ExecutionRow>();
   /** Runs that were left behind by a resume. */
   readonly #past = new Set<string>();
-  #lastHistoryRow = "(0,0)";
+  #lastTransaction = 0;
   /** How often a step's function was begun, by idempotency key. */
   readonly begun = new Map<string, number>();
   #runOf = new Map<string, string>();
@@ -92,10 +94,11 @@ export class Monitor {
   async observe(transaction: string, result: unknown): Promise<void> {
     if (changesNoExecution.test(transaction) || (Array.isArray(result) && result.length === 0)) return;
     const rows = await this.#database.read<ExecutionRow>(executionsSql);
-    const added = await this.#database.read<HistoryRow>(historySql, [this.#lastHistoryRow]);
-    if (added.length > 0) this.#lastHistoryRow = added.at(-1)!.block;
-    // Parts of one statement insert in any order.
-    for (const row of added.toSorted((a, b) => a.seq - b.seq)) this.#added(row);
+    const added = await this.#database.read<HistoryRow>(historySql, [String(this.#lastTransaction)]);
+    for (const row of added) {
+      this.#lastTransaction = Math.max(this.#lastTransaction, row.transaction);
+      this.#added(row);
+    }
     const before = this.executions;
     this.executions = new Map(rows.map((row) => [row.run_id, row]));
     this.#runOf = new Map(rows.map((row) => [row.execution_id, row.run_id]));

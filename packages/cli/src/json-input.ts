@@ -27,9 +27,14 @@ async function source(given: string): Promise<{ readonly text: string; readonly 
   if (given === "-") return { text: await readAll(process.stdin), from: "The input from stdin" };
   if (!given.startsWith("@")) return { text: given, from: "--input" };
   const file = given.slice(1);
+  return { text: await readText(file), from: file };
+}
+
+/** @throws UsageError */
+export async function readText(file: string): Promise<string> {
   try {
-    return { text: (await readFile(file, "utf8")).replace(/^\ufeff/, ""), from: file };
+    return (await readFile(file, "utf8")).replace(/^\ufeff/, "");
   } catch (error) {
-    throw new UsageError("INPUT_NOT_READ", `--input: ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new UsageError("INPUT_NOT_READ", `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
   }
 }

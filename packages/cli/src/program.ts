@@ -9,6 +9,7 @@ import { addResumeCommand } from "./commands/resume.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStartCommand } from "./commands/start.ts";
 import { addTerminateCommand } from "./commands/terminate.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
 import { addGlobalOptions, examples } from "./global-options.ts";
 
@@ -48,5 +49,6 @@ export function buildProgram(): Command {
   program.commandsGroup("Operate:");
   addMigrateCommand(program);
   addDoctorCommand(program);
+  addVerifyCommand(program);
   return program;
 }

@@ -31,15 +31,16 @@ test("a wrong date is exit code 2", async () => {
 });
 
 test("looking where there is no database creates none", async () => {
-  const [list, doctor] = await Promise.all([project.pawl("list"), project.pawl("doctor")]);
+  const [list, doctor, verify] = await Promise.all([project.pawl("list"), project.pawl("doctor"), project.pawl("verify")]);
   expect(list.code).toBe(3);
+  expect(verify.code).toBe(3);
   expect(list.stderr).toMatch(/There is no embedded database in \.pawl\. .*--dir.*--url/);
   expect(doctor.code).toBe(1);
   expect(await readdir(project.directory)).toEqual(["node_modules"]);
 });
 
 test("every command has help with an example", async () => {
-  const names = ["worker", "start", "list", "show", "history", "cancel", "terminate", "resume", "migrate", "doctor"];
+  const names = ["worker", "start", "list", "show", "history", "cancel", "terminate", "resume", "migrate", "doctor", "verify"];
   const helps = await Promise.all(names.map((name) => project.pawl(name, "--help")));
   for (const [index, { code, stdout }] of helps.entries()) {
     expect(code).toBe(0);

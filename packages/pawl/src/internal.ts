@@ -8,6 +8,12 @@ export type { Backlog, DatabaseFacts } from "./store/store.ts";
 export { readPayload } from "./kernel/payload.ts";
 export { silentLogger, consoleLogger } from "./base/logger.ts";
 export { formatDuration, toMilliseconds } from "./base/duration.ts";
+export { verifyDatabase, type VerifyOptions } from "./verify/verify-database.ts";
+export { verifyPostgres, type VerifyPostgresOptions } from "./verify/verify-postgres.ts";
+export type { Read } from "./verify/reader.ts";
+export type { Evidence, InvariantReport, VerifyReport } from "./verify/report.ts";
+export { readOperationLog, type OperationRecord } from "./verify/operation-log.ts";
+export { readEffectLedger, type EffectRecord } from "./verify/effect-ledger.ts";
 // For the simulation, which puts its own surroundings around the real kernel, worker, client and statements.
 export { Pawl } from "./pawl.ts";
 export type { Runtime, Timer } from "./base/runtime.ts";

@@ -1,0 +1,70 @@
+import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
+import type { Invariant } from "../invariant.ts";
+import type { ObservedOperation } from "../operation-log.ts";
+import type { RunView } from "../rows.ts";
+
+/** What the database has of an execution that the log speaks of. */
+interface Trace {
+  readonly runIds: Set<string>;
+  state: string;
+  /** A cancel request, in a history or on its way. */
+  cancel: boolean;
+}
+
+/**
+ * I9. What was acknowledged is there: every start, cancel, terminate and resume that was answered, and every execution that
+ * anybody was shown. Of an operation whose answer was lost nothing is asked.
+ *
+ * A cancel request may meet an execution that is just ending otherwise; then that end stands and no trace of it is left.
+ */
+export const acknowledged: Invariant = {
+  id: "I9",
+  title: "What was acknowledged is there",
+  check(tally, { operations, namespace }) {
+    if (operations === undefined) {
+      tally.notChecked("needs an operation log, which clients write (--log)");
+      return {};
+    }
+    const traces = new Map<string, Trace>();
+    const named = new Set(operations.map(({ executionId }) => executionId));
+    return {
+      run(view) {
+        if (view.run.namespace === namespace && named.has(view.run.executionId)) trace(traces, view);
+      },
+      finish({ complete }) {
+        if (!complete) return tally.notChecked("an operation log can be compared with the whole database only: leave out the limit");
+        for (const operation of operations) {
+          const { executionId, outcome } = operation;
+          if (outcome !== "ok" || executionId === undefined) continue;
+          tally.looked();
+          const problem = problemOf(operation, traces.get(executionId));
+          if (problem !== undefined)
+            tally.violated({ executionId, detail: `${operation.operation} ${operation.process}/${operation.n} was acknowledged, ${problem}` });
+        }
+      },
+    };
+  },
+};
+
+function trace(traces: Map<string, Trace>, { kind, run, events }: RunView): void {
+  let known = traces.get(run.executionId);
+  if (known === undefined) traces.set(run.executionId, (known = { runIds: new Set(), state: run.state, cancel: false }));
+  known.runIds.add(run.runId);
+  if (kind === "current") {
+    known.state = run.state;
+    known.cancel ||= run.messages.includes("cancel");
+  }
+  known.cancel ||= events.some(({ type }) => type === "CancelRequested" || type === "ExecutionCancelled");
+}
+
+function problemOf({ operation, runId }: ObservedOperation, found: Trace | undefined): string | undefined {
+  if (found === undefined) return "there is no such execution";
+  if (runId !== undefined && !found.runIds.has(runId)) return `there is no run ${runId} of it`;
+  // A resume gives up a request that was still on its way.
+  if (operation === "cancel" && !found.cancel && !isTerminal(found.state as ExecutionState) && found.runIds.size === 1) {
+    return `it is ${found.state} and has no cancel request`;
+  }
+  if (operation === "terminate" && found.state !== "terminated") return `it is ${found.state}`;
+  if (operation === "resume" && found.runIds.size < 2) return "it has one run only";
+  return undefined;
+}

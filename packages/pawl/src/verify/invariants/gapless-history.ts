@@ -1,0 +1,36 @@
+import type { Invariant } from "../invariant.ts";
+import { about, type RunView } from "../rows.ts";
+
+/**
+ * I2. A history is a list to which events are only added: numbered 1, 2, 3 without gaps, begun once by `ExecutionStarted`,
+ * written under epochs that never fall, and as long as its row says. That the epochs never fall shows that no overtaken
+ * worker wrote after its successor.
+ */
+export const gaplessHistory: Invariant = {
+  id: "I2",
+  title: "Histories are whole and in order",
+  check: (tally) => ({
+    run(view) {
+      tally.looked(view.events.length);
+      for (const detail of problemsOf(view)) tally.violated({ ...about(view), detail });
+    },
+  }),
+};
+
+function problemsOf({ run, events }: RunView): string[] {
+  const problems: string[] = [];
+  const last = events.at(-1);
+  if (last === undefined) return ["it has a row and no history"];
+  let before = 0;
+  let epoch = 0;
+  for (const entry of events) {
+    if (entry.seq !== before + 1) problems.push(`event ${entry.seq} follows event ${before}`);
+    if (entry.epoch < epoch) problems.push(`event ${entry.seq} was written under epoch ${entry.epoch}, the one before it under ${epoch}`);
+    if ((entry.type === "ExecutionStarted") !== (before === 0)) problems.push(`event ${entry.seq} is ${entry.type}`);
+    if (entry.event === undefined) problems.push(`the data of event ${entry.seq} cannot be read`);
+    before = entry.seq;
+    epoch = entry.epoch;
+  }
+  if (last.seq !== run.lastSeq) problems.push(`its row counts ${run.lastSeq} events, its history ${last.seq}`);
+  return problems;
+}

@@ -1,0 +1,104 @@
+import type { Event } from "../../kernel/event.ts";
+import type { Invariant } from "../invariant.ts";
+import { about, resumedAt, type RunView } from "../rows.ts";
+
+type CallEvent = Extract<Event, { readonly position: number }>;
+
+/** What a history has said about one durable call so far. */
+interface CallSoFar {
+  readonly call: string;
+  result: string | undefined;
+  started: boolean;
+  /** The highest attempt known, and whether it has an outcome. */
+  attempt: number;
+  attemptEnded: boolean;
+}
+
+/**
+ * I3. A durable call has one result, recorded once: a position is one call, started once, and settled once; attempts count
+ * upwards, each with one outcome, and none comes after the result.
+ *
+ * Not judged: the late end of a child in a run that was resumed. Its call may stand in the part that the run did not keep.
+ */
+export const oneResult: Invariant = {
+  id: "I3",
+  title: "A recorded result is written once",
+  check: (tally) => ({
+    run(view) {
+      for (const detail of problemsOf(view, () => tally.looked())) tally.violated({ ...about(view), detail });
+    },
+  }),
+};
+
+function problemsOf({ events }: RunView, looked: () => void): string[] {
+  const problems: string[] = [];
+  const calls = new Map<number, CallSoFar>();
+  const resumed = resumedAt(events).seq;
+  for (const { seq, event } of events) {
+    if (event === undefined || !("position" in event)) continue;
+    const call = describe(event);
+    const known = calls.get(event.position);
+    if (known === undefined) {
+      if (isChildResult(event) && resumed > 0 && seq > resumed) continue;
+      calls.set(event.position, next({ call, result: undefined, started: false, attempt: 0, attemptEnded: false }, event));
+    } else {
+      const problem = problemOf(known, call, event);
+      if (problem !== undefined) problems.push(`event ${seq}: ${problem}`);
+      next(known, event);
+    }
+    if (calls.get(event.position)?.result === event.type) looked();
+  }
+  return problems;
+}
+
+function problemOf(known: CallSoFar, call: string, event: CallEvent): string | undefined {
+  const where = `call ${event.position}`;
+  // The results of children do not name the child.
+  if (call !== known.call && !known.call.startsWith(`${call} `) && !call.startsWith(`${known.call} `)) return `${where} is ${known.call} and ${call}`;
+  if (isResult(event)) {
+    if (known.result !== undefined) return `${where} has the results ${known.result} and ${event.type}`;
+  } else if (isStart(event)) {
+    return known.started ? `${where} has ${event.type} twice` : undefined;
+  } else if (known.result !== undefined) return `${where} has ${event.type} after its result`;
+  if (!("attempt" in event)) return undefined;
+  if (event.attempt < known.attempt) return `${where} has attempt ${event.attempt} after attempt ${known.attempt}`;
+  const isRepeated = event.attempt === known.attempt && (known.attemptEnded || event.type === "StepStarted");
+  return isRepeated ? `${where} has ${event.type} for attempt ${event.attempt} again` : undefined;
+}
+
+function next(known: CallSoFar, event: CallEvent): CallSoFar {
+  if (isResult(event)) known.result ??= event.type;
+  if (isStart(event)) known.started = true;
+  if ("attempt" in event && event.attempt >= known.attempt) {
+    known.attempt = event.attempt;
+    known.attemptEnded = event.type !== "StepStarted";
+  }
+  return known;
+}
+
+function describe(event: CallEvent): string {
+  switch (event.type) {
+    case "ChildStarted":
+      return `child ${event.executionId}`;
+    case "ChildCompleted":
+    case "ChildFailed":
+      return "child";
+    case "TimerStarted":
+    case "TimerFired":
+      return "timer";
+    default:
+      return `step "${event.name}"`;
+  }
+}
+
+function isStart(event: CallEvent): boolean {
+  return event.type === "TimerStarted" || event.type === "ChildStarted";
+}
+
+function isChildResult(event: CallEvent): boolean {
+  return event.type === "ChildCompleted" || event.type === "ChildFailed";
+}
+
+function isResult(event: CallEvent): boolean {
+  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" || isChildResult(event);
+}

@@ -1,0 +1,54 @@
+import type { Invariant } from "../invariant.ts";
+import { about, type RunView } from "../rows.ts";
+
+/** Times are kept in microseconds and computed in milliseconds with fractions. */
+const roundingMs = 0.01;
+
+/**
+ * I12. Nothing is early: a timer fires no earlier than its duration after it was recorded, a next attempt shows no earlier
+ * than the back-off that the failed one recorded, a delayed start is not claimed before its time. That a timer fires once
+ * is I3's, that it was started I15's.
+ *
+ * All times are the database's. If its clock was set back while a timer ran, the timer may seem early.
+ */
+export const timers: Invariant = {
+  id: "I12",
+  title: "Nothing is early",
+  check: (tally) => ({
+    run(view) {
+      for (const detail of earlyEvents(view, () => tally.looked())) tally.violated({ ...about(view), detail });
+      if (view.kind === "past") return;
+      const { notBefore, startedAt, runNumber } = view.run;
+      // Whoever resumes an execution that was cancelled before its time wants it now.
+      if (notBefore === null || runNumber > 1) return;
+      tally.looked();
+      if (startedAt !== null && startedAt < notBefore)
+        tally.violated({ ...about(view), detail: `it was claimed ${formatEarly(notBefore - startedAt)} before its time` });
+    },
+  }),
+};
+
+function earlyEvents({ events }: RunView, looked: () => void): string[] {
+  const problems: string[] = [];
+  /** When something may happen for a call at the earliest. */
+  const due = new Map<number, number>();
+  for (const { seq, at, type, event } of events) {
+    if (event === undefined || !("position" in event)) continue;
+    const { position } = event;
+    const earliest = due.get(position);
+    // A second start is I3's.
+    if (earliest !== undefined && event.type !== "TimerStarted") {
+      looked();
+      if (at < earliest - roundingMs) problems.push(`event ${seq} (${type} of call ${position}) came ${formatEarly(earliest - at)} early`);
+      due.delete(position);
+    }
+    if (event.type === "TimerStarted") due.set(position, at + event.durationMs);
+    // Undefined where a very large failure comes before it.
+    else if (event.type === "StepAttemptFailed" && (event.retryInMs as number | undefined) !== undefined) due.set(position, at + event.retryInMs);
+  }
+  return problems;
+}
+
+function formatEarly(ms: number): string {
+  return `${Math.round(ms * 1000) / 1000} ms`;
+}

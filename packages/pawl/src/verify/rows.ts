@@ -1,0 +1,126 @@
+import type { Event } from "../kernel/event.ts";
+
+/** Rows as the checks see them: times in milliseconds since 1970, with fractions, as the database has them. */
+
+/** What the rows of current and earlier runs have in common. */
+export interface Run {
+  readonly runId: string;
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly runNumber: number;
+  readonly workflow: string;
+  readonly version: string;
+  readonly state: string;
+  readonly lastSeq: number;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+}
+
+/** A row of `executions`, with the task, worker, messages and parent that belong to it. */
+export interface CurrentRun extends Run {
+  readonly epoch: number;
+  readonly claims: number;
+  readonly notBefore: number | null;
+  readonly taskQueue: string;
+  readonly idempotencyKey: string | null;
+  readonly parentRunId: string | null;
+  readonly parentPosition: number | null;
+  /** Null: the row that `parentRunId` names does not exist. */
+  readonly parentExecutionId: string | null;
+  readonly task: TaskRow | undefined;
+  readonly claim: ClaimRow | undefined;
+  /** Ids of the messages in its inbox. */
+  readonly messages: readonly string[];
+}
+
+export interface TaskRow {
+  readonly visibleAt: number;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly definition: string;
+  readonly suspect: boolean;
+}
+
+export interface ClaimRow {
+  readonly workerId: string;
+  /** Null: there is no such worker. */
+  readonly worker: { readonly namespace: string; readonly taskQueues: readonly string[]; readonly definitions: readonly string[] } | null;
+}
+
+/** A row of `past_runs`, and what the execution is now. */
+export interface PastRun extends Run {
+  readonly currentWorkflow: string;
+  readonly currentVersion: string;
+  readonly currentRunNumber: number;
+}
+
+/** An event without its payloads. */
+export interface HistoryEntry {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly at: number;
+  readonly type: string;
+  /** Bytes of the stored data. */
+  readonly bytes: number;
+  /** Payloads read as null; undefined if the data cannot be read. Of very large data only the leading fields are there. */
+  readonly event: Event | undefined;
+}
+
+export interface Child {
+  readonly runId: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly state: string;
+  readonly position: number;
+  readonly createdAt: number;
+  readonly finishedAt: number | null;
+}
+
+/** One run with its history. */
+export type RunView = CurrentView | PastView;
+
+export interface CurrentView {
+  readonly kind: "current";
+  readonly run: CurrentRun;
+  readonly events: readonly HistoryEntry[];
+  readonly children: readonly Child[];
+  /** Numbers of its earlier runs, ascending. */
+  readonly pastNumbers: readonly number[];
+}
+
+export interface PastView {
+  readonly kind: "past";
+  readonly run: PastRun;
+  readonly events: readonly HistoryEntry[];
+}
+
+export interface LiveWorker {
+  readonly workerId: string;
+  readonly namespace: string;
+  readonly taskQueues: readonly string[];
+  readonly definitions: readonly string[];
+  readonly concurrency: number;
+  /** Executions it has claimed, waiting ones included: an upper bound of the slots in use. */
+  readonly claimed: number;
+}
+
+/** A row that belongs to nothing, or that there may be only one of. */
+export interface Stray {
+  readonly kind: "task" | "inbox" | "history" | "past run" | "two runs" | "same id" | "same idempotency key";
+  /** A run id, or the id of an execution. */
+  readonly subject: string;
+  /** How many of this kind there are in all. */
+  readonly total: number;
+}
+
+/** For evidence. */
+export function about(view: RunView): { readonly executionId: string; readonly runId: string } {
+  return { executionId: view.run.executionId, runId: view.run.runId };
+}
+
+/** Seq of the event by which the run began to go on from an earlier one; 0 for a first run. */
+export function resumedAt(events: readonly HistoryEntry[]): { readonly seq: number; readonly at: number } {
+  const resumed = events.findLast(({ type }) => type === "ExecutionResumed");
+  return resumed === undefined ? { seq: 0, at: 0 } : { seq: resumed.seq, at: resumed.at };
+}

@@ -1,0 +1,157 @@
+/** Nothing legal is reported: in the middle of work, by whichever driver, on databases of any size. */
+import { PGlite } from "@electric-sql/pglite";
+import { defineWorkflow } from "pawl";
+import { openPawl, silentLogger, verifyDatabase, verifyPostgres, type VerifyReport } from "pawl/internal";
+import { readFile } from "node:fs/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { execute, freshDatabase, type FreshDatabase } from "../support/database.ts";
+import { inTransaction, readerOf, violations } from "./workload.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let database: FreshDatabase;
+
+beforeEach(async () => {
+  database = await freshDatabase();
+});
+
+afterEach(() => database.drop());
+
+const verify = (limit?: number): Promise<VerifyReport> =>
+  verifyPostgres({
+    url: database.url,
+    schema: "pawl",
+    connectTimeoutMs: 5000,
+    statementTimeoutMs: 10_000,
+    logger: silentLogger,
+    ...(limit === undefined ? {} : { limit }),
+  });
+
+const prepare = async (): Promise<void> => (await openPawl({ url: database.url, logger: silentLogger })).close();
+
+test("a database in the middle of work holds, at every moment one looks", async () => {
+  const child = defineWorkflow({ name: "child", run: async (ctx, n: number) => (n % 3 === 0 ? ctx.sleep(260) : ctx.step("work", () => n)) });
+  const parent = defineWorkflow({
+    name: "parent",
+    retry: { initialInterval: 3, backoffCoefficient: 1 },
+    run: async (ctx, n: number) => {
+      try {
+        await ctx.step("flaky", (step) => {
+          if (step.attempt <= n % 3) throw new Error("again");
+        });
+        await ctx.map([1, 2, 3], (i) => ctx.child(child, n + i));
+        await ctx.sleep(n % 2 === 0 ? 5 : 300);
+      } catch (error) {
+        await ctx.shield((shielded) => shielded.step("clean-up", () => 1));
+        throw error;
+      }
+    },
+  });
+  const pawls = await Promise.all([1, 2].map(() => openPawl({ url: database.url, logger: silentLogger })));
+  for (const pawl of pawls) await pawl.worker({ workflows: [parent, child], concurrency: 20, pollInterval: 10, lease: "1s" });
+  const [pawl] = pawls;
+  const progress = { ended: false };
+  const work = (async () => {
+    for (let n = 0; n < 60; n++) {
+      const executionId = `parent-${n}`;
+      await pawl!.start(parent, n, { executionId });
+      if (n % 5 === 1)
+        void pawl!
+          .handle(executionId)
+          .cancel()
+          .catch(() => {});
+      if (n % 7 === 2)
+        void pawl!
+          .handle(executionId)
+          .terminate()
+          .catch(() => {});
+      if (n % 5 === 3)
+        void pawl!
+          .handle(`parent-${n - 2}`)
+          .resume()
+          .catch(() => {});
+      // What a takeover looks like.
+      if (n % 20 === 19)
+        await execute(database.url, "UPDATE pawl.workers SET state = 'dead' WHERE id = (SELECT id FROM pawl.workers WHERE state = 'live' LIMIT 1)");
+    }
+    await Promise.allSettled(Array.from({ length: 60 }, (_, n) => pawl!.handle(`parent-${n}`).result({ timeout: "20s" })));
+    progress.ended = true;
+  })();
+  let looks = 0;
+  let claimed = 0;
+  while (!progress.ended) {
+    const report = await verify();
+    expect(violations(report)).toEqual({});
+    claimed += report.invariants.find(({ invariant }) => invariant === "I5")!.checked;
+    looks++;
+  }
+  await work;
+  expect(violations(await verify())).toEqual({});
+  expect(looks).toBeGreaterThan(5);
+  expect(claimed).toBeGreaterThan(0);
+  await Promise.all(pawls.map((open) => open.close({ drain: 0 })));
+});
+
+test("one long history is read page by page, many executions batch by batch", async () => {
+  await prepare();
+  const insert = (prefix: string, count: number, seqs: number): string => `
+WITH made AS (
+ INSERT INTO pawl.executions (run_id, epoch, last_seq, created_at, started_at, finished_at, state, namespace, execution_id, workflow, version, task_queue)
+ SELECT gen_random_uuid(), 2, ${seqs + 2}, now(), now(), now(), 'completed', 'default', '${prefix}-' || n, 'w', '1', 'default' FROM generate_series(1, ${count}) n RETURNING run_id)
+INSERT INTO pawl.history
+ SELECT run_id, seq, (seq > 1)::int, now(), CASE WHEN seq = 1 THEN 'ExecutionStarted' WHEN seq = ${seqs + 2} THEN 'ExecutionCompleted' ELSE 'StepCompleted' END,
+  CASE WHEN seq = 1 THEN '{"input":1}' WHEN seq = ${seqs + 2} THEN '{"result":1}' ELSE '{"position":' || seq - 1 || ',"name":"s","attempt":1,"result":' || seq || '}' END
+ FROM made, generate_series(1, ${seqs + 2}) seq`;
+  await execute(database.url, insert("long", 1, 9000));
+  await execute(database.url, insert("short", 700, 3));
+  const whole = await verify();
+  expect(violations(whole)).toEqual({});
+  expect(whole.scope).toEqual({ executions: 701, runs: 701, events: 9002 + 700 * 5, complete: true });
+  const part = await verify(300);
+  expect(violations(part)).toEqual({});
+  expect(part.scope).toMatchObject({ executions: 300, complete: false });
+  expect((await verify(701)).scope).toMatchObject({ executions: 701, complete: true });
+});
+
+test("verifying changes nothing and says when a statement takes too long", async () => {
+  await prepare();
+  const slow = verifyPostgres({ url: database.url, schema: "pawl", connectTimeoutMs: 5000, statementTimeoutMs: 1, logger: silentLogger });
+  await inTransaction(database.url, async (client) => {
+    await client.query("LOCK TABLE executions IN ACCESS EXCLUSIVE MODE");
+    await expect(slow).rejects.toMatchObject({ code: "57014" });
+  });
+  await execute(database.url, "CREATE FUNCTION pawl.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'changed'; END $$");
+  for (const table of ["executions", "tasks", "inbox", "history", "workers", "past_runs"])
+    await execute(database.url, `CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pawl.${table} EXECUTE FUNCTION pawl.refuse()`);
+  expect(await verify()).toMatchObject({ holds: true, scope: { executions: 0, runs: 0, events: 0 } });
+});
+
+test("the in-process PostgreSQL gives the same report, with a handful of statements", async () => {
+  await prepare();
+  const db = await PGlite.create();
+  const migration = await readFile(new URL("../../migrations/0001_init.sql", import.meta.url), "utf8");
+  await db.exec(`CREATE SCHEMA pawl; SET search_path = pawl; ${migration}`);
+  const rows = `
+INSERT INTO pawl.workers VALUES ('01a1fcc1-0000-7000-8000-000000000009', 'default', 'live', '2099-01-01', 'h', 1, '1', '{default}', '{w@1}', '{default}', 5, '2026-01-01');
+INSERT INTO pawl.executions (run_id, epoch, last_seq, claims, created_at, started_at, worker_id, state, namespace, execution_id, workflow, version, task_queue)
+ VALUES ('01a1fcc1-0000-7000-8000-000000000001', 1, 2, 1, '2026-01-01', '2026-01-01', '01a1fcc1-0000-7000-8000-000000000009', 'running', 'default', 'a', 'w', '1', 'default'),
+  ('01a1fcc1-0000-7000-8000-000000000002', 2, 1, 0, '2026-01-01', '2026-01-01', NULL, 'running', 'default', 'b', 'w', '1', 'default');
+INSERT INTO pawl.history VALUES ('01a1fcc1-0000-7000-8000-000000000001', 1, 0, '2026-01-01', 'ExecutionStarted', '{"input":1}'),
+ ('01a1fcc1-0000-7000-8000-000000000001', 2, 1, '2026-01-01', 'TimerStarted', '{"position":1,"durationMs":5}'),
+ ('01a1fcc1-0000-7000-8000-000000000002', 1, 0, '2026-01-01', 'ExecutionStarted', '{"input#":"#-1"}');
+INSERT INTO pawl.inbox (run_id, message_id, type, data) VALUES ('01a1fcc1-0000-7000-8000-000000000002', 'cancel', 'CancelRequested', '{}');`;
+  await db.exec(rows);
+  await execute(database.url, rows);
+  let statements = 0;
+  const inProcess = (): Promise<VerifyReport> =>
+    verifyDatabase(async (sql, parameters = []) => {
+      statements++;
+      return (await db.query<Record<string, unknown>>(sql, [...parameters])).rows;
+    });
+  const report = await inProcess();
+  expect(violations(report)).toEqual({ I19: ["b: it is running and nothing will wake it: 1 messages wait without a task"] });
+  expect(await inTransaction(database.url, (client) => verifyDatabase(readerOf(client)))).toEqual(report);
+  // A simulator asks thousands of times.
+  expect(statements).toBe(5);
+  await db.close();
+});

@@ -1,0 +1,153 @@
+/** Histories that must not be: each is found, by exactly the invariant it breaks. */
+import { expect, test } from "vitest";
+import { append, describePlanted, liveWorker, queue, replaceData, runOf, sharedWorkload, where } from "./planting.ts";
+import { violations } from "./workload.ts";
+
+const workload = sharedWorkload();
+
+test("the database as it is holds", async () => {
+  const report = await workload.current.doctored([], { operations: workload.current.operations, effects: workload.current.effects });
+  expect(violations(report)).toEqual({});
+  // Nothing to look at would hold as well.
+  expect(report.invariants.filter(({ verdict, checked }) => verdict === "holds" && checked === 0)).toEqual([]);
+  expect(report.scope).toMatchObject({ complete: true, executions: 18, runs: 19 });
+});
+
+test("at most five are shown, all are counted", async () => {
+  const report = await workload.current.doctored(["UPDATE executions SET last_seq = last_seq + 1"]);
+  const found = report.invariants.find(({ invariant }) => invariant === "I2")!;
+  expect(found).toMatchObject({ verdict: "violated", violations: 18 });
+  expect(found.evidence).toHaveLength(5);
+});
+
+describePlanted(workload, {
+  I1: [
+    [
+      "a row that says something else than its history",
+      /simple-1: its row says failed, its history completed/,
+      [`UPDATE executions SET state = 'failed' ${where("simple-1")}`],
+    ],
+    [
+      "a row that ended at another time",
+      /simple-1: its row ended at .*, its history at /,
+      [`UPDATE executions SET finished_at = finished_at + interval '1 ms' ${where("simple-1")}`],
+    ],
+    [
+      "an event after the end",
+      /simple-1: its history goes on after ExecutionCompleted/,
+      append("simple-1", "StepStarted", { position: 9, name: "late", attempt: 1 }),
+    ],
+    ["a task of an ended execution", /terminated: it is terminated and still has a task/, [queue("terminated")]],
+    [
+      "a message to an ended execution",
+      /still has 1 messages/,
+      [`INSERT INTO inbox (run_id, message_id, type, data) VALUES (${runOf("simple-1")}, 'cancel', 'CancelRequested', '{}')`],
+    ],
+    ["an ended execution with a worker", /still has the worker/, [`UPDATE executions SET worker_id = ${liveWorker} ${where("simple-1")}`]],
+    [
+      "an earlier run that was changed",
+      /resumed: its row says completed, its history cancelled/,
+      [`UPDATE past_runs SET state = 'completed' WHERE execution_id = 'resumed'`],
+    ],
+  ],
+  I2: [
+    ["a gap", /simple-1: event 3 follows event 1/, [`DELETE FROM history ${where("simple-1", "seq = 2")}`]],
+    ["an epoch that falls", /event 3 was written under epoch 1, the one before it under 50/, [`UPDATE history SET epoch = 50 ${where("simple-1", "seq = 2")}`]],
+    ["a row that counts other events", /its row counts 4 events, its history 3/, [`UPDATE executions SET last_seq = 4 ${where("simple-1")}`]],
+    ["an event that cannot be read", /the data of event 2 cannot be read/, [`UPDATE history SET data = '{"position":1,' ${where("simple-1", "seq = 2")}`]],
+    ["no history at all", /simple-1: it has a row and no history/, [`DELETE FROM history ${where("simple-1")}`]],
+  ],
+  I3: [
+    [
+      "a second result",
+      /asleep: event 4: call 1 has the results StepCompleted and StepCompleted/,
+      append("asleep", "StepCompleted", { position: 1, name: "before", attempt: 1, result: 1 }),
+    ],
+    ["an attempt after the result", /call 1 has StepStarted after its result/, append("asleep", "StepStarted", { position: 1, name: "before", attempt: 2 })],
+    ["a second start", /call 2 has TimerStarted twice/, append("asleep", "TimerStarted", { position: 2, durationMs: 1 })],
+    ["another call at the same position", /call 1 is step "before" and timer/, append("asleep", "TimerStarted", { position: 1, durationMs: 1 })],
+    [
+      "an attempt with two outcomes",
+      /order-1: .*StepAttemptFailed for attempt 1 again/,
+      [replaceData("order-1", "StepAttemptFailed", '"attempt":2', '"attempt":1'), replaceData("order-1", "StepCompleted", '"attempt":3', '"attempt":2')],
+    ],
+  ],
+  I4: [
+    [
+      "an event written under no claim",
+      /event 2 \(StepCompleted\) was written under no claim/,
+      [`UPDATE history SET epoch = 0 ${where("simple-1", "seq = 2")}`],
+    ],
+    ["an event newer than its row", /asleep: event 3 was written under epoch 1, the row is at 0/, [`UPDATE executions SET epoch = 0 ${where("asleep")}`]],
+    [
+      "a takeover that did not raise the epoch",
+      /asleep: event 4 \(WorkerLost\) did not raise the epoch/,
+      append("asleep", "WorkerLost", { workerId: "w", claims: 1 }),
+    ],
+    [
+      "an end by who was not the owner any more",
+      /simple-1: ExecutionCompleted was written under epoch 1, when the row was at 3/,
+      [`UPDATE executions SET epoch = epoch + 2 ${where("simple-1")}`],
+    ],
+    [
+      "an event under the epoch of a takeover",
+      /asleep: event 5 \(StepStarted\) was written under the epoch that WorkerLost had ended/,
+      [
+        ...append("asleep", "WorkerLost", { workerId: "w", claims: 1 }),
+        `UPDATE history SET epoch = 2 ${where("asleep", "seq = 4")}`,
+        ...append("asleep", "StepStarted", { position: 9, name: "late", attempt: 1 }),
+      ],
+    ],
+  ],
+  I6: [
+    [
+      "an attempt left out",
+      /order-1: event \d+: attempt 5 of call 2 follows attempt 2/,
+      [replaceData("order-1", "StepCompleted", '"attempt":3', '"attempt":5')],
+    ],
+    ["held too early", /held: it was held at death 2/, [replaceData("held", "WorkerLost", '"claims" : 3', '"claims" : 2')]],
+    [
+      "a death that was not counted",
+      /held: event \d+ counts 3 claims without progress, the death before it 1/,
+      [replaceData("held", "WorkerLost", '"claims" : 2', '"claims" : 1')],
+    ],
+    [
+      "a third death that held nobody",
+      /asleep: event 4 is death 3 without progress, and it was not held/,
+      [...append("asleep", "WorkerLost", { workerId: "w", claims: 3 }), `UPDATE history SET epoch = 2 ${where("asleep", "seq = 4")}`],
+    ],
+    ["more claims than allowed", /busy: its row counts 4 claims/, [`UPDATE executions SET claims = 4 ${where("busy")}`]],
+  ],
+  I12: [
+    [
+      "a timer that fired early",
+      /order-1: event \d+ \(TimerFired of call 3\) came \d.* early/,
+      [replaceData("order-1", "TimerStarted", '"durationMs":300', '"durationMs":300000')],
+    ],
+    [
+      "an attempt before its back-off",
+      /\(StepAttemptFailed of call 2\) came \d.* early/,
+      [replaceData("order-1", "StepAttemptFailed", '"retryInMs":5', '"retryInMs":5000')],
+    ],
+    [
+      "a delayed start that was claimed early",
+      /delayed-and-done: it was claimed .* before its time/,
+      [`UPDATE executions SET not_before = started_at + interval '1 s' ${where("delayed-and-done")}`],
+    ],
+  ],
+  I14: [
+    [
+      "the end of a child that was not started",
+      /family: event \d+: ChildCompleted of call 50 without ChildStarted/,
+      append("family", "ChildCompleted", { position: 50, result: 1 }),
+    ],
+  ],
+  I15: [["a timer that was not started", /asleep: event 4: TimerFired of call 60 without TimerStarted/, append("asleep", "TimerFired", { position: 60 })]],
+  I20: [
+    [
+      "cancelled without a request",
+      /simple-1: event 3: it was cancelled after StepCompleted, without a request/,
+      [`UPDATE history SET type = 'ExecutionCancelled' ${where("simple-1", "seq = 3")}`, `UPDATE executions SET state = 'cancelled' ${where("simple-1")}`],
+    ],
+  ],
+});

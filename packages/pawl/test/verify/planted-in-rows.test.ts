@@ -1,0 +1,154 @@
+/** Rows that must not be: each is found, by exactly the invariant it breaks. */
+import { expect, test } from "vitest";
+import { append, describePlanted, liveWorker, pastRunOf, queue, replaceData, runOf, sharedWorkload, where } from "./planting.ts";
+import { violations } from "./workload.ts";
+
+const workload = sharedWorkload();
+
+test("what was planted elsewhere is found where it must be found too: a child that vanished strands its parent", async () => {
+  const found = violations(
+    await workload.current.doctored([
+      `DELETE FROM history ${where("waiting.1")}`,
+      `DELETE FROM tasks ${where("waiting.1")}`,
+      "DELETE FROM executions WHERE execution_id = 'waiting.1'",
+    ]),
+  );
+  expect(Object.keys(found)).toEqual(["I19", "I21"]);
+});
+
+test("a database that nobody works on is not asked for idle workers, and a suspect waits without blame", async () => {
+  const due = `UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`;
+  const offline = await workload.current.doctored([due], { live: false });
+  expect(offline.invariants.find(({ invariant }) => invariant === "I18")).toMatchObject({ verdict: "not checked", why: expect.any(String) as string });
+  expect(violations(await workload.current.doctored([due, "UPDATE tasks SET suspect = true"]))).toEqual({});
+  expect(violations(await workload.current.doctored([due, "UPDATE workers SET concurrency = 1"]))).toEqual({});
+  expect(violations(await workload.current.doctored([due], { idleAfterMs: 7_200_000 }))).toEqual({});
+});
+
+describePlanted(workload, {
+  I5: [
+    [
+      "a worker that does not exist",
+      /asleep: it is claimed by the worker .*, which does not exist/,
+      [`DELETE FROM tasks ${where("asleep")}`, `UPDATE executions SET worker_id = gen_random_uuid() ${where("asleep")}`],
+    ],
+    ["claimed and queued", /busy: it is claimed by the worker .* and queued as well/, [queue("busy")]],
+    ["held and queued", /held: it is quarantined and queued/, [queue("held")]],
+    [
+      "claimed before it began",
+      /delayed: it is pending and claimed/,
+      [`DELETE FROM tasks ${where("delayed")}`, `UPDATE executions SET worker_id = ${liveWorker} ${where("delayed")}`],
+    ],
+  ],
+  I8: [
+    [
+      "two executions with one id",
+      /simple-1: there are two executions with this id/,
+      ["DROP INDEX executions_id", `UPDATE executions SET execution_id = 'simple-1' ${where("simple-2")}`],
+    ],
+    [
+      "two executions with one key",
+      /another execution of its workflow has its idempotency key/,
+      ["DROP INDEX executions_idempotency", "UPDATE executions SET idempotency_key = 'k' WHERE execution_id IN ('simple-1', 'simple-2')"],
+    ],
+  ],
+  I10: [
+    [
+      "a child whose row names no parent",
+      /order-1\.4: it was started by call 4 of order-1, its row says a client/,
+      [`UPDATE executions SET parent_run_id = NULL, parent_position = NULL ${where("order-1.4")}`],
+    ],
+  ],
+  I18: [
+    [
+      "a task that nobody takes",
+      /asleep: it has been due for 3600 s, and worker .* has \d+ of 100 claims/,
+      [`UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`],
+    ],
+  ],
+  I19: [
+    ["a timer without a task", /asleep: it is running and nothing will wake it/, [`DELETE FROM tasks ${where("asleep")}`]],
+    [
+      "a message that wakes nobody",
+      /waiting: .*1 messages wait without a task/,
+      [`INSERT INTO inbox (run_id, message_id, type, data) VALUES (${runOf("waiting")}, 'cancel', 'CancelRequested', '{}')`],
+    ],
+  ],
+  I21: [
+    [
+      "a child's end that its parent was not told",
+      /family: its child family\.1 \(call 1\) is completed, and it was not told/,
+      [
+        ...append("family.1", "ExecutionCompleted", { result: 1 }),
+        `UPDATE executions SET state = 'completed', finished_at = now() ${where("family.1")}`,
+        `DELETE FROM tasks ${where("family.1")}`,
+      ],
+    ],
+    [
+      "a parent that does not exist",
+      /order-1\.4: its parent, run .*, does not exist/,
+      [`UPDATE executions SET parent_run_id = gen_random_uuid() ${where("order-1.4")}`],
+    ],
+    [
+      "a child that its parent did not start",
+      /family: call 1 started another, and family\.1 says that it was it/,
+      [replaceData("family", "ChildStarted", '"executionId":"family.1"', '"executionId":"another"')],
+    ],
+    [
+      "a child that does not exist",
+      /family: it waits for its child ghost \(call 40\)/,
+      append("family", "ChildStarted", { position: 40, workflow: "child", executionId: "ghost", runId: "r" }),
+    ],
+  ],
+  I23: [
+    ["a task for other code", /asleep: it is of sleeper@1, its task asks for sleeper@2/, [`UPDATE tasks SET definition = 'sleeper@2' ${where("asleep")}`]],
+    ["a task in another queue", /its task is in default\/elsewhere/, [`UPDATE tasks SET task_queue = 'elsewhere' ${where("asleep")}`]],
+    [
+      "a worker without the code",
+      /busy: worker .* has claimed it and does not have busy@1/,
+      ["UPDATE workers SET definitions = array_remove(definitions, 'busy@1')"],
+    ],
+    ["a run of another version", /resumed: run 1 was of resumable@0, the execution is of resumable@1/, ["UPDATE past_runs SET version = '0'"]],
+  ],
+  I24: [
+    [
+      "a task without an execution",
+      /a task without an execution \(1 in all\)/,
+      [`INSERT INTO tasks VALUES (gen_random_uuid(), now(), 'default', 'default', 'x@1')`],
+    ],
+    [
+      "messages without an execution",
+      /messages to a run that is not the latest/,
+      [`INSERT INTO inbox (run_id, message_id, type, data) VALUES (${pastRunOf("resumed")}, 'cancel', 'CancelRequested', '{}')`],
+    ],
+    ["a history without a run", /a history without a run/, ["INSERT INTO history VALUES (gen_random_uuid(), 1, 0, now(), 'ExecutionStarted', '{}')"]],
+    [
+      "an earlier run that is missing",
+      /resumed: it is run 2, and before it there are none/,
+      [`DELETE FROM history WHERE run_id = ${pastRunOf("resumed")}`, "DELETE FROM past_runs"],
+    ],
+    [
+      "an earlier run of nothing",
+      /an earlier run of no execution/,
+      ["INSERT INTO past_runs SELECT gen_random_uuid(), namespace, 'nobody', 1, workflow, version, state, 0, created_at FROM past_runs"],
+    ],
+    ["a state that there is not", /asleep: "dreaming" is no state/, [`UPDATE executions SET state = 'dreaming' ${where("asleep")}`]],
+  ],
+  I25: [
+    [
+      "an id that is too long",
+      /its execution id has 201 characters, 200 are allowed/,
+      [`UPDATE executions SET execution_id = repeat('x', 201) ${where("simple-1")}`],
+    ],
+    [
+      "a sleep that is too long",
+      /asleep: event 3 \(TimerStarted\): a sleep of 360000000000000 ms/,
+      [replaceData("asleep", "TimerStarted", '"durationMs":3600000', '"durationMs":360000000000000')],
+    ],
+    [
+      "a value that is too large",
+      /simple-1: event 3 \(ExecutionCompleted\): 34000013 bytes/,
+      [`UPDATE history SET data = '{"result":"' || repeat('x', 34000000) || '"}' ${where("simple-1", "seq = 3")}`],
+    ],
+  ],
+});

@@ -1,0 +1,238 @@
+/** A database in which everything that can happen to an execution has happened, and some of it goes on. */
+import { defineWorkflow, type AnyWorkflow, type Pawl } from "pawl";
+import {
+  openPawl,
+  silentLogger,
+  verifyDatabase,
+  type EffectRecord,
+  type OperationRecord,
+  type Read,
+  type VerifyOptions,
+  type VerifyReport,
+} from "pawl/internal";
+import pg from "pg";
+import { setTimeout as delay } from "node:timers/promises";
+import { execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
+import { waitFor } from "../support/wait.ts";
+
+const done = (value: number) => (): number => value;
+
+const child = defineWorkflow({ name: "child", run: async (ctx, n: number) => ctx.step("work", () => n * 2) });
+const longChild = defineWorkflow({ name: "long-child", run: async (ctx) => ctx.sleep("1 hour") });
+const order = defineWorkflow({
+  name: "order",
+  retry: { initialInterval: 5, backoffCoefficient: 1, jitter: 0 },
+  run: async (ctx, n: number) => {
+    await ctx.step("first", done(1));
+    await ctx.step("retried", (step) => {
+      if (step.attempt < 3) throw new Error("not yet");
+    });
+    await ctx.sleep(300);
+    const [a, b] = await ctx.all([() => ctx.child(child, n), () => ctx.child(child, n + 1)]);
+    return a + b;
+  },
+});
+const simple = defineWorkflow({ name: "simple", run: async (ctx, n: number) => ctx.step("only", done(n)) });
+const failing = defineWorkflow({
+  name: "failing",
+  run: async () => {
+    throw new TypeError("no");
+  },
+});
+const sleeper = defineWorkflow({
+  name: "sleeper",
+  run: async (ctx) => {
+    await ctx.step("before", done(1));
+    try {
+      await ctx.sleep("1 hour");
+    } catch (error) {
+      await ctx.shield((shielded) => shielded.step("clean-up", done(2)));
+      throw error;
+    }
+  },
+});
+/** The second step of its first run hangs until it is cancelled, the next run gets on. */
+const resumable = (flags: { finish: boolean }) =>
+  defineWorkflow({
+    name: "resumable",
+    run: async (ctx) => {
+      await ctx.step("before", done(1));
+      await ctx.step("after", () => (flags.finish ? 2 : new Promise<number>(() => {})));
+    },
+  });
+const family = defineWorkflow({
+  name: "family",
+  run: async (ctx) => ctx.race([() => ctx.child(longChild, undefined), () => ctx.sleep("1 hour")]),
+});
+const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.child(longChild, undefined) });
+
+export interface Workload {
+  readonly url: string;
+  readonly pawl: Pawl;
+  /** What clients asked, complete. */
+  readonly operations: OperationRecord[];
+  readonly effects: EffectRecord[];
+  /** Verifies what the statements make of the database, and takes it all back. */
+  doctored(statements: readonly string[], options?: VerifyOptions): Promise<VerifyReport>;
+  close(): Promise<void>;
+}
+
+/** Everything has come to rest, but for `busy`, whose step runs until the workload is closed. */
+export async function makeWorkload(): Promise<Workload> {
+  const database: FreshDatabase = await freshDatabase();
+  const { url } = database;
+  const flags = { finish: false };
+  let release = (): void => {};
+  const busyStep = new Promise<void>((resolve) => (release = resolve));
+  const busy = defineWorkflow({ name: "busy", run: async (ctx) => ctx.step("long", () => busyStep) });
+  const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
+  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy];
+  const pawl = await openPawl({ url, logger: silentLogger });
+  await pawl.worker({ workflows, pollInterval: 10 });
+  // Whatever its worker has claimed dies with it.
+  const dying = await openPawl({ url, logger: silentLogger });
+  await dying.worker({ workflows: [poison], pollInterval: 10, lease: "3s" });
+  const log = new Log();
+  const start = async (workflow: string, input: unknown, executionId: string, options: object = {}): Promise<void> => {
+    // By definition: by name would need a live worker for it in this very moment.
+    await pawl.start([...workflows, poison].find(({ name }) => name === workflow)! as AnyWorkflow, input as never, { executionId, ...options });
+    log.add("start", { executionId, workflow });
+  };
+  const state = async (executionId: string): Promise<string> => (await pawl.handle(executionId).status()).state;
+  const settled = (executionId: string, wanted: string): Promise<unknown> =>
+    waitFor(`${executionId} is ${wanted}`, async () => (await state(executionId)) === wanted || undefined);
+
+  await start("order", 1, "order-1");
+  await start("simple", 7, "simple-1");
+  await start("simple", 8, "simple-2");
+  await start("simple", 9, "delayed-and-done", { delay: 20 });
+  await start("simple", 10, "delayed", { delay: "1 hour" });
+  await start("failing", undefined, "failed-1");
+  await start("sleeper", undefined, "asleep");
+  for (const executionId of ["cancelled", "terminated"]) await start("sleeper", undefined, executionId);
+  await start("resumable", undefined, "resumed");
+  await start("family", undefined, "family");
+  await start("waiting", undefined, "waiting");
+  await start("busy", undefined, "busy");
+  await start("poison", undefined, "held");
+
+  for (const executionId of ["order-1", "simple-1", "simple-2", "delayed-and-done"]) await pawl.handle(executionId).result();
+  await settled("failed-1", "failed");
+  const parked = (executionId: string): Promise<unknown> =>
+    waitFor(`${executionId} is parked`, async () => ((await pawl.handle(executionId).status()).waitingFor !== null ? true : undefined));
+  for (const executionId of ["asleep", "cancelled", "terminated", "family", "waiting", "family.1", "waiting.1"]) await parked(executionId);
+  for (const executionId of ["cancelled", "resumed"]) {
+    await pawl.handle(executionId).cancel();
+    log.add("cancel", { executionId });
+    await settled(executionId, "cancelled");
+  }
+  await pawl.handle("terminated").terminate();
+  log.add("terminate", { executionId: "terminated" });
+  flags.finish = true;
+  await pawl.handle("resumed").resume();
+  log.add("resume", { executionId: "resumed" });
+  await settled("resumed", "completed");
+  await killWorkersOf(url, "held");
+  await dying.close({ drain: 0 });
+  await waitFor("the long step is announced", async () =>
+    (await pawl.handle("busy").history()).some(({ event }) => event.type === "StepStarted") ? true : undefined,
+  );
+
+  return {
+    url,
+    pawl,
+    operations: log.records,
+    effects: await effectsOf(url),
+    doctored: (statements, options) =>
+      inTransaction(url, async (client) => {
+        for (const statement of statements) await client.query(statement);
+        return verifyDatabase(readerOf(client), options);
+      }),
+    async close() {
+      release();
+      await pawl.close({ drain: 0 });
+      await database.drop();
+    },
+  };
+}
+
+/** Declares the worker that runs it dead, again and again, until it is held. */
+async function killWorkersOf(url: string, executionId: string): Promise<void> {
+  await waitFor(`${executionId} is quarantined`, async () => {
+    const [row] = await query<{ state: string }>(url, "SELECT state FROM pawl.executions WHERE execution_id = $1", [executionId]);
+    if (row!.state === "quarantined") return true;
+    await execute(url, `UPDATE pawl.workers SET state = 'dead' WHERE id = (SELECT worker_id FROM pawl.executions WHERE execution_id = '${executionId}')`);
+    await delay(50);
+    return undefined;
+  });
+}
+
+/** One client that asks one thing after the other. */
+class Log {
+  readonly records: OperationRecord[] = [];
+  #n = 0;
+
+  add(operation: OperationRecord["operation"], fields: Partial<OperationRecord>): void {
+    this.records.push(...operationOf({ process: "client", n: ++this.#n, operation, ...fields }, this.#n * 10));
+  }
+}
+
+/** An invocation and its acknowledgement. */
+export function operationOf(
+  fields: Omit<Partial<OperationRecord>, "operation"> & Pick<OperationRecord, "operation" | "process" | "n">,
+  at: number,
+  phase: OperationRecord["phase"] = "ok",
+): OperationRecord[] {
+  const { process, n, operation, executionId, workflow, idempotencyKey } = fields;
+  const asked = { process, n, operation, ...(executionId === undefined ? {} : { executionId }), ...(workflow === undefined ? {} : { workflow }) };
+  return [
+    { ...asked, ...(idempotencyKey === undefined ? {} : { idempotencyKey }), phase: "invoke", at },
+    { ...fields, phase, at: at + 5 },
+  ];
+}
+
+/** What a ledger would hold if every step had written one. */
+async function effectsOf(url: string): Promise<EffectRecord[]> {
+  const rows = await query<{ execution_id: string; position: number; attempt: number }>(
+    url,
+    `SELECT DISTINCT x.execution_id, (h.data::json ->> 'position')::int AS position, (h.data::json ->> 'attempt')::int AS attempt
+FROM pawl.history h JOIN (SELECT run_id, execution_id FROM pawl.executions UNION ALL SELECT run_id, execution_id FROM pawl.past_runs) x USING (run_id)
+WHERE h.type IN ('StepCompleted', 'StepFailed', 'StepAttemptFailed') ORDER BY 1, 2, 3`,
+  );
+  return rows.flatMap(({ execution_id: executionId, position, attempt }, index) => {
+    const call = { key: `${executionId}/${position}`, executionId, position, attempt, pid: 1 };
+    return [
+      { ...call, phase: "begin", at: index * 10 },
+      { ...call, phase: "end", at: index * 10 + 5 },
+    ] as const;
+  });
+}
+
+export function readerOf(client: pg.Client): Read {
+  return async (sql, parameters = []) => (await client.query<Record<string, unknown>>(sql, [...parameters])).rows;
+}
+
+/** One snapshot, of which nothing stays. */
+export async function inTransaction<Result>(url: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL search_path = pawl");
+    return await work(client);
+  } finally {
+    await client.query("ROLLBACK");
+    await client.end();
+  }
+}
+
+/** What is violated, with its evidence. */
+export function violations(report: VerifyReport): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    report.invariants
+      .filter(({ verdict }) => verdict === "violated")
+      .map(({ invariant, evidence }) => [
+        invariant,
+        evidence.map(({ executionId, detail }) => (executionId === undefined ? detail : `${executionId}: ${detail}`)),
+      ]),
+  );
+}
