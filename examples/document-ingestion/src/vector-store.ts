@@ -59,6 +59,8 @@ export class VectorStore {
     const pool = new Pool({ connectionString: databaseUrl });
     // Without a listener, an idle connection that the server drops would end the process. The next query reports it.
     pool.on("error", () => {});
+    // The pool does not listen to a connection in a transaction; there, too, the next query reports it.
+    pool.on("connect", (client) => client.on("error", () => {}));
     try {
       const client = await pool.connect();
       try {

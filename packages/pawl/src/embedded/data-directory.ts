@@ -7,6 +7,7 @@
  *       data/              the PostgreSQL data directory
  *       run/               the Unix socket, when its path is short enough
  *       address.json       where the server listens
+ *       stopping           pid of the server that was last told to stop
  *       password           of the superuser, used over TCP only
  *       server.log         what the server said; server.log.old before that
  *     binaries/            a copy of PostgreSQL, only where node_modules cannot be used in place
@@ -29,6 +30,7 @@ export interface DataDirectory {
   readonly data: string;
   readonly run: string;
   readonly address: string;
+  readonly stopping: string;
   readonly password: string;
   readonly log: string;
   readonly binaries: string;
@@ -57,6 +59,7 @@ function pathsIn(root: string): DataDirectory {
     data: join(gate, "data"),
     run: join(gate, "run"),
     address: join(gate, "address.json"),
+    stopping: join(gate, "stopping"),
     password: join(gate, "password"),
     log: join(gate, "server.log"),
     binaries: join(root, "binaries"),
@@ -66,8 +69,9 @@ function pathsIn(root: string): DataDirectory {
 /** Throws unless the directory is new or was made by this layout and this major version of PostgreSQL. Changes nothing. */
 export async function checkLayout(paths: DataDirectory, major: number): Promise<void> {
   const needed = `${major} (layout ${layoutVersion})`;
-  const layout = await readLayout(paths, major);
+  // In this order: the layout is written first, so a directory that another process is just creating passes.
   const cluster = await readOptional(join(paths.data, "PG_VERSION"));
+  const layout = await readLayout(paths, major);
   if (layout === undefined && cluster !== undefined) {
     throw new EmbeddedStartFailed(
       `${paths.data} holds a PostgreSQL database, but ${paths.layout} is missing`,

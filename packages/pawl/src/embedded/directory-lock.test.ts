@@ -57,9 +57,18 @@ test("a lock whose holder died is taken over, by one of several who find it", as
 });
 
 test("what a process left that was killed while it took the lock is removed", async () => {
-  await writeFile(`${path}.draft-1`, deadHolder());
+  await writeFile(`${path}.draft-${deadHolder()}`, "");
+  // The second lock under which a dead holder's is removed.
+  await writeFile(`${path}.0123456789abcdef`, deadHolder());
   (await lockDirectory(path, 1_000)).release();
   expect(await readdir(directory)).toEqual([]);
+});
+
+test("what another process is just writing to take the lock is left to it", async () => {
+  const draft = `lock.draft-${currentProcess()}.x`;
+  await writeFile(join(directory, draft), "");
+  (await lockDirectory(path, 1_000)).release();
+  expect(await readdir(directory)).toEqual([draft]);
 });
 
 test("a lock from before a restart of the machine is taken over", async () => {

@@ -32,7 +32,7 @@ export async function lockDirectory(path: string, timeoutMs: number, onWait?: (h
   for (;;) {
     const lock = tryLock(path);
     if (lock !== undefined) {
-      removeDrafts(path);
+      removeLeftovers(path);
       return lock;
     }
     const waited = Date.now() - started;
@@ -68,7 +68,8 @@ function tryLock(path: string): DirectoryLock | undefined {
     return undefined;
   }
   const mine = `${currentProcess()}.${randomUUID()}`;
-  const draft = `${path}${draftMark}${randomUUID()}`;
+  // Its name tells whose it is from the first moment on; its content does not until it is written.
+  const draft = `${path}${draftMark}${mine}`;
   writeFileSync(draft, mine, { flag: "wx", mode: 0o644 });
   try {
     linkSync(draft, path);
@@ -88,13 +89,17 @@ function tryLock(path: string): DirectoryLock | undefined {
   };
 }
 
-/** Removes what processes left behind that were killed in the middle of `tryLock`. */
-function removeDrafts(path: string): void {
+/**
+ * Removes what processes left behind that were killed in the middle of `tryLock` or `removeStale`. The lock is ours, so no
+ * second lock of a dead process serves any more: the holder it is named after will never be named by the lock again.
+ */
+function removeLeftovers(path: string): void {
   const directory = dirname(path);
   for (const name of readdirSync(directory)) {
-    if (!name.startsWith(`${basename(path)}${draftMark}`)) continue;
-    const draft = join(directory, name);
-    if (livenessOf(holderIn(contentOf(draft) ?? "")) === "dead") removeFile(draft);
+    if (!name.startsWith(`${basename(path)}.`)) continue;
+    const leftover = join(directory, name);
+    const holder = name.includes(draftMark) ? name.slice(name.lastIndexOf(draftMark) + draftMark.length) : contentOf(leftover);
+    if (holder !== undefined && livenessOf(holderIn(holder)) === "dead") removeFile(leftover);
   }
 }
 

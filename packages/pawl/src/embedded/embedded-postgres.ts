@@ -12,7 +12,8 @@
  */
 import { Closed, EmbeddedStartFailed } from "../base/errors.ts";
 import { openDataDirectory } from "./data-directory.ts";
-import { EmbeddedServer, type RunningServer } from "./embedded-server.ts";
+import { EmbeddedServer } from "./embedded-server.ts";
+import type { RunningServer } from "./running-server.ts";
 import type { Transport } from "./server-address.ts";
 
 /** How to open the embedded PostgreSQL. */

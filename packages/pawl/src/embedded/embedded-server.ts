@@ -3,36 +3,32 @@
  * process has left. Everything that changes who runs or who uses it happens under the directory's lock.
  */
 import { mkdir, stat } from "node:fs/promises";
-import { isAbsolute, join, relative } from "node:path";
+import { isAbsolute, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { EmbeddedStartFailed } from "../base/errors.ts";
 import { findBinaries, prepareBinaries, type Binaries } from "./binaries.ts";
 import { Clients } from "./clients.ts";
 import { createCluster } from "./create-cluster.ts";
 import { checkLayout, writeLayout, type DataDirectory } from "./data-directory.ts";
 import { lockDirectory, lockDirectoryNow, type DirectoryLock } from "./directory-lock.ts";
-import { diskFull, fileProblem, saysDiskFull } from "./file-problem.ts";
-import { clusterNameOf, findPostmaster, isPostmaster, readPostmasterFile, signal } from "./postmaster.ts";
+import { mayPass, startFailure } from "./failed-start.ts";
+import { fileProblem } from "./file-problem.ts";
+import { clusterNameOf, findPostmaster, isPostmaster, signal } from "./postmaster.ts";
+import { livenessOf, tokenOf } from "./process-identity.ts";
+import { findRunningServer, type RunningServer } from "./running-server.ts";
 import { serverAccount } from "./server-account.ts";
-import { chooseAddress, connectionUrl, recordedAddress, type ServerAddress, type Transport } from "./server-address.ts";
+import { chooseAddress, connectionUrl, type ServerAddress, type Transport } from "./server-address.ts";
 import { probe } from "./server-probe.ts";
 import { boundLog, startServer, stopServer } from "./server-process.ts";
 import { serverContext, type ServerContext } from "./server-program.ts";
-
-/** The server this process is attached to. */
-export interface RunningServer {
-  readonly pid: number;
-  readonly url: string;
-  readonly address: ServerAddress;
-  readonly clusterName: string;
-  /** Whether this process started it. */
-  readonly started: boolean;
-}
+import { announceStop } from "./stop-notice.ts";
 
 /** A start may have to recover from a crash first, which takes as long as there is log to replay. */
 const lockTimeoutMs = 600_000;
-const answerTimeoutMs = 300_000;
 const exitLockTimeoutMs = 1_000;
+/** What may pass by itself gets this long, and as many attempts when each takes long. */
+const passingMs = 30_000;
+const passingAttempts = 5;
+const betweenAttemptsMs = 100;
 
 /** One process's hold on the server of a directory. */
 export class EmbeddedServer {
@@ -62,7 +58,7 @@ export class EmbeddedServer {
         await checkLayout(this.#paths, found.major);
         this.#clients.register();
         await boundLog(this.#paths);
-        this.#running = (await this.#attach()) ?? (await this.#start(found, known?.address));
+        this.#running = (await findRunningServer(this.#paths, this.#context)) ?? (await this.#start(found, known?.address));
         return this.#running;
       });
     } catch (error) {
@@ -81,14 +77,15 @@ export class EmbeddedServer {
     const running = this.#running;
     // Without its directory there is nothing to lock, only a server to stop.
     if ((await stat(this.#paths.root).catch(() => undefined)) === undefined) {
-      if (running !== undefined && (await isPostmaster(running.pid, running.clusterName))) await stopServer(running.pid, running.clusterName, this.#context);
+      if (running !== undefined && (await isPostmaster(running.pid, running.clusterName)))
+        await stopServer(this.#paths, running.pid, running.clusterName, this.#context);
       return;
     }
     await this.#locked(async () => {
       this.#clients.unregister();
       if (running === undefined || this.#clients.hasOthers()) return;
       const pid = (await findPostmaster(this.#paths, running.clusterName)) ?? running.pid;
-      if (await isPostmaster(pid, running.clusterName)) await stopServer(pid, running.clusterName, this.#context);
+      if (await isPostmaster(pid, running.clusterName)) await stopServer(this.#paths, pid, running.clusterName, this.#context);
     });
   }
 
@@ -101,7 +98,10 @@ export class EmbeddedServer {
       lock ??= lockDirectoryNow(this.#paths.lock, exitLockTimeoutMs);
       this.#clients.unregister();
       // Whoever holds the lock now stops the server when leaving, or the next process adopts it.
-      if (lock !== undefined && running !== undefined && !this.#clients.hasOthers()) signal(running.pid, "SIGINT");
+      if (lock === undefined || running?.token === undefined || this.#clients.hasOthers()) return;
+      if (livenessOf(running.token) !== "alive") return;
+      announceStop(this.#paths, running.pid);
+      signal(running.pid, "SIGINT");
     } catch {
       // The directory is gone or the server is not ours to signal: an exiting process has nobody to tell.
     } finally {
@@ -121,67 +121,26 @@ export class EmbeddedServer {
     }
   }
 
-  /** The server that runs already, once it answers; undefined when there is none. */
-  async #attach(): Promise<RunningServer | undefined> {
-    if ((await stat(this.#paths.data).catch(() => undefined)) === undefined) return undefined;
-    const clusterName = await clusterNameOf(this.#paths);
-    const address = await recordedAddress(this.#paths);
-    const url = address && (await connectionUrl(this.#paths, address));
-    const deadline = Date.now() + answerTimeoutMs;
-    for (;;) {
-      const pid = await findPostmaster(this.#paths, clusterName);
-      const answer = url === undefined ? undefined : await probe(url);
-      if (address !== undefined && url !== undefined && answer?.state === "ready") {
-        // Without a process to be seen, the server runs in another container that shares the directory.
-        const serverPid = pid ?? (await readPostmasterFile(this.#paths))?.pid;
-        if (serverPid !== undefined) return { pid: serverPid, url, address, clusterName, started: false };
-      }
-      if (pid === undefined && answer?.state !== "busy") return undefined;
-      if (pid !== undefined && address !== undefined && (await this.#lostSocket(address))) {
-        await stopServer(pid, clusterName, this.#context);
-        continue;
-      }
-      if (url === undefined || Date.now() > deadline) {
-        throw new EmbeddedStartFailed(
-          url === undefined
-            ? `its server runs (process ${pid}), but ${this.#paths.address} does not tell where`
-            : `its server (process ${pid}) does not answer`,
-          `Stop it with \`kill -INT ${pid}\`, then start again; the data stay.`,
-          { cause: answer?.error },
-        );
-      }
-      await delay(20);
-    }
-  }
-
-  /** Whether something removed the socket of a server that is up: nobody can reach it any more, so it has to start again. */
-  async #lostSocket(address: ServerAddress): Promise<boolean> {
-    if (address.kind === "tcp" || !(await readPostmasterFile(this.#paths))?.ready) return false;
-    return (await stat(join(address.directory, `.s.PGSQL.${address.port}`)).catch(() => undefined)) === undefined;
-  }
-
   async #start(found: Binaries, fixed: ServerAddress | undefined): Promise<RunningServer> {
     this.#clients.forgetUnknown();
     const context = await this.#prepare(found);
+    const began = Date.now();
+    const slow = once(() => this.#onProgress("The embedded PostgreSQL recovers after it was not stopped properly..."));
     for (let attempt = 1; ; attempt++) {
       const address = fixed ?? (await chooseAddress(context, this.#transport));
-      const slow = () => this.#onProgress("The embedded PostgreSQL recovers after it was not stopped properly...");
       const outcome = await startServer(context, address, slow);
       const clusterName = await clusterNameOf(this.#paths);
       if ("pid" in outcome) {
-        return { pid: outcome.pid, url: await connectionUrl(this.#paths, address), address, clusterName, started: true };
+        const { pid } = outcome;
+        return { pid, token: tokenOf(pid), url: await connectionUrl(this.#paths, address), address, clusterName, started: true };
       }
       // A server whose starter was killed before it left a trace is there after all, or a port was taken meanwhile.
-      const other = await this.#attach();
+      const other = await findRunningServer(this.#paths, context);
       if (other !== undefined) return other;
       if (attempt < 3 && address.kind === "tcp" && fixed === undefined) continue;
-      if (attempt < 30 && /pre-existing shared memory block/.test(outcome.logTail)) {
-        // Processes of a killed server that are being torn down still hold it.
-        await delay(100);
-        continue;
-      }
-      if (saysDiskFull(outcome.logTail)) throw diskFull(this.#paths.root, new Error(outcome.logTail));
-      throw new EmbeddedStartFailed(`its log (${this.#paths.log}) ends with\n${outcome.logTail}\n`, "Correct what it says, then start again.");
+      const givesUp = attempt >= passingAttempts && Date.now() - began > passingMs;
+      if (givesUp || !mayPass(outcome)) throw startFailure(this.#paths, outcome);
+      await delay(betweenAttemptsMs);
     }
   }
 
@@ -201,6 +160,14 @@ export class EmbeddedServer {
     }
     return context;
   }
+}
+
+function once(tell: () => void): () => void {
+  let told = false;
+  return () => {
+    if (!told) tell();
+    told = true;
+  };
 }
 
 /** A directory as the user would write it. */

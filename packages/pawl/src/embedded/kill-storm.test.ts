@@ -1,14 +1,18 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openEmbedded } from "./embedded-postgres.ts";
 import { processesTitled } from "./process-titles.ts";
-import { compileProgram, makeTestDirectory, startClient } from "./test-support/child-client.ts";
+import { compileProgram, makeTestDirectory, startClient, startDoomedClient } from "./test-support/child-client.ts";
 import { query } from "./test-support/query.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+// Some twenty processes start one after the other: seconds on a machine of its own, many more on a busy one.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 const ends = ["SIGKILL", "close", "exit", "SIGKILL", "throw"] as const;
+/** From before a process has loaded its program until after it has started a server. */
+const momentsMs = [60, 150, 220, 300, 450] as const;
 let home: string;
 let program: string;
 
@@ -40,7 +44,11 @@ test("whatever is killed when, every open succeeds, at most one server runs, and
       await client.end(ends[(worker + life) % ends.length] ?? "close");
     }
   }
-  await Promise.all([live(0), live(1), live(2)]);
+  /** Processes that are killed at any moment of an open, with or without the lock. */
+  async function dieEarly(): Promise<void> {
+    for (const moment of momentsMs) await startDoomedClient(program, directory, () => delay(moment));
+  }
+  await Promise.all([live(0), live(1), live(2), dieEarly()]);
 
   const last = await openEmbedded({ directory });
   const kept = new Set((await query(last.url, "select n from kept")).flat());
@@ -51,6 +59,7 @@ test("whatever is killed when, every open succeeds, at most one server runs, and
   expect(await processesTitled(`postgres: ${String(name)}: checkpointer`)).toHaveLength(1);
   await last.close();
   expect(await processesTitled(`postgres: ${String(name)}: `)).toEqual([]);
+  expect((await readdir(directory)).toSorted()).toEqual(["clients", "pawl.json", "postgres"]);
 });
 
 function kill(pid: number): void {

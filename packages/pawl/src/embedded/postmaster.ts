@@ -13,6 +13,8 @@ import { processesTitled, titleOf } from "./process-titles.ts";
 /** What `postmaster.pid` says. */
 export interface PostmasterFile {
   readonly pid: number;
+  /** When it started, which tells it from an earlier server with the same pid, as containers have. */
+  readonly started: string;
   readonly ready: boolean;
 }
 
@@ -26,7 +28,7 @@ export async function clusterNameOf(paths: DataDirectory): Promise<string> {
 export async function readPostmasterFile(paths: DataDirectory): Promise<PostmasterFile | undefined> {
   const lines = (await readOptional(join(paths.data, "postmaster.pid")))?.split("\n");
   const pid = Number(lines?.[0]);
-  return Number.isInteger(pid) && pid > 0 ? { pid, ready: lines?.[7]?.trim() === "ready" } : undefined;
+  return Number.isInteger(pid) && pid > 0 ? { pid, started: lines?.[2]?.trim() ?? "", ready: lines?.[7]?.trim() === "ready" } : undefined;
 }
 
 /** Pid of the running server of the directory, also while it starts or shuts down. */
@@ -39,7 +41,19 @@ export async function findPostmaster(paths: DataDirectory, clusterName: string):
 export async function isPostmaster(pid: number, clusterName: string): Promise<boolean> {
   if (!pidRuns(pid)) return false;
   if (process.platform === "win32") return true;
-  return (await titleOf(pid))?.split(" ").includes(`cluster_name=${clusterName}`) ?? false;
+  return startsCluster((await titleOf(pid)) ?? "", clusterName);
+}
+
+/**
+ * Pid of a server that is not in `postmaster.pid`: one that is so young that it has not written it (whoever started it may be
+ * dead), or a child of a killed one that is so young that it has no title of its own yet.
+ */
+export async function findUnrecorded(clusterName: string): Promise<number | undefined> {
+  return (await processesTitled("")).find(({ title }) => startsCluster(title, clusterName))?.pid;
+}
+
+function startsCluster(title: string, clusterName: string): boolean {
+  return title.split(" ").includes(`cluster_name=${clusterName}`);
 }
 
 /**

@@ -24,8 +24,14 @@ let own: string | undefined;
 
 /** Token of this process. */
 export function currentProcess(): string {
-  own ??= [process.pid, startOf(process.pid) ?? notTold, bootId(), pidNamespace()].join("-");
+  own ??= tokenWith(process.pid, startOf(process.pid) ?? notTold);
   return own;
+}
+
+/** Token of a process of this machine (and container); undefined when it does not run. */
+export function tokenOf(pid: number): string | undefined {
+  const start = startOf(pid);
+  return start === undefined ? undefined : tokenWith(pid, start);
 }
 
 /** The pid in a token, for messages. */
@@ -46,6 +52,10 @@ export function livenessOf(token: string): Liveness {
 /** Whether a process with this pid runs (a zombie does not). */
 export function pidRuns(pid: number): boolean {
   return startOf(pid) !== undefined;
+}
+
+function tokenWith(pid: number, start: string): string {
+  return [pid, start, bootId(), pidNamespace()].join("-");
 }
 
 function parse(token: string): ProcessIdentity | undefined {

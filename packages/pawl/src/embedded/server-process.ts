@@ -1,18 +1,21 @@
 /** Starts and stops the server process. It is detached: it outlives whoever started it as long as others use it. */
 import type { ChildProcess } from "node:child_process";
-import { open, readFile, rename, stat, copyFile, truncate, type FileHandle } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, copyFile, truncate, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DataDirectory } from "./data-directory.ts";
+import type { FailedStart } from "./failed-start.ts";
 import { isMissing } from "./file-problem.ts";
-import { clusterNameOf, endOrphans, isPostmaster, readPostmasterFile, signal } from "./postmaster.ts";
+import { clusterNameOf, endOrphans, isPostmaster, readPostmasterFile, signal, type PostmasterFile } from "./postmaster.ts";
 import { pidRuns } from "./process-identity.ts";
 import { titleOf } from "./process-titles.ts";
 import { prepareAddress, type ServerAddress } from "./server-address.ts";
 import { runServerProgram, type ServerContext } from "./server-program.ts";
 import { placement, writeSettings } from "./server-settings.ts";
+import { announceStop, clearStopNotice } from "./stop-notice.ts";
 
-/** A start either gave a server that takes connections or what its log said. */
-export type StartOutcome = { readonly pid: number } | { readonly logTail: string };
+/** A start gives a server that takes connections, or what is known of its end. */
+export type StartOutcome = { readonly pid: number } | FailedStart;
 
 const logLimitBytes = 4 * 1024 * 1024;
 const fastStopMs = 30_000;
@@ -22,8 +25,11 @@ const immediateStopMs = 10_000;
 export async function startServer(context: ServerContext, address: ServerAddress, onSlow: () => void): Promise<StartOutcome> {
   const { paths } = context;
   const clusterName = await clusterNameOf(paths);
-  const stale = (await readPostmasterFile(paths))?.pid;
+  const stale = await readPostmasterFile(paths);
   if (stale !== undefined) await endOrphans(clusterName);
+  // A server that was killed before it had written its pid leaves an empty file, with which none starts any more.
+  else await rm(join(paths.data, "postmaster.pid"), { force: true });
+  await clearStopNotice(paths);
   await prepareAddress(context, address);
   await writeSettings(context, address);
   await boundLog(paths);
@@ -31,17 +37,18 @@ export async function startServer(context: ServerContext, address: ServerAddress
   try {
     await context.account.own(paths.log);
     const logStart = (await log.stat()).size;
-    const child = await spawnServer(context, placement(context, address, clusterName), log, stale);
-    const ready = await waitUntilReady(child, paths, onSlow);
+    const child = await spawnServer(context, placement(context, address, clusterName), log, stale?.pid);
+    const ready = await waitUntilReady(child, paths, stale, onSlow);
     child.unref();
-    return ready === undefined ? { logTail: await logTail(paths, logStart) } : { pid: ready };
+    return ready === undefined ? { logTail: await logTail(paths, logStart), exit: child.signalCode ?? child.exitCode } : { pid: ready };
   } finally {
     await log.close();
   }
 }
 
 /** Stops a server: clients are disconnected, everything is written. Returns when it is gone. */
-export async function stopServer(pid: number, clusterName: string, context: ServerContext | undefined): Promise<void> {
+export async function stopServer(paths: DataDirectory, pid: number, clusterName: string, context: ServerContext | undefined): Promise<void> {
+  announceStop(paths, pid);
   await interrupt(pid, context);
   if (await goneWithin(pid, clusterName, fastStopMs)) return;
   // Nothing is lost: the next start recovers from the log, as after a crash.
@@ -77,12 +84,13 @@ async function spawnServer(context: ServerContext, settings: string[], log: File
 }
 
 /** Pid of the server once it takes connections, undefined if it ended. */
-async function waitUntilReady(child: ChildProcess, paths: DataDirectory, onSlow: () => void): Promise<number | undefined> {
+async function waitUntilReady(child: ChildProcess, paths: DataDirectory, stale: PostmasterFile | undefined, onSlow: () => void): Promise<number | undefined> {
   const started = Date.now();
   let told = false;
   for (;;) {
     const file = await readPostmasterFile(paths);
-    const ours = file !== undefined && (process.platform === "win32" || file.pid === child.pid);
+    const fresh = file?.pid !== stale?.pid || file?.started !== stale?.started;
+    const ours = file !== undefined && fresh && (process.platform === "win32" || file.pid === child.pid);
     if (ours && file.ready) return file.pid;
     const ended = child.signalCode !== null || (child.exitCode !== null && !(process.platform === "win32" && child.exitCode === 0));
     if (ended) return undefined;

@@ -25,7 +25,8 @@ async function connect(): Promise<pg.Client> {
     keepAlive: true,
   });
   fresh.on("error", () => {
-    client = undefined;
+    // Not the one that has taken its place meanwhile.
+    if (client === fresh) client = undefined;
   });
   await fresh.connect();
   await fresh.query(`SET search_path = "${schema}"`);

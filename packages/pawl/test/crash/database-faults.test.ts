@@ -88,6 +88,7 @@ test("PostgreSQL killed with SIGKILL under load comes back by itself, and no ack
 async function terminateSessions(url: string, everyMs: number, stopped: AbortSignal): Promise<Map<string, number>> {
   const terminated = new Map<string, number>();
   const client = new pg.Client({ connectionString: url, application_name: "terminator" });
+  client.on("error", () => {});
   await client.connect();
   while (!stopped.aborted) {
     const { rows } = await client.query<{ application_name: string }>(

@@ -91,6 +91,7 @@ test("a message that meets the end of its execution does not stay in the inbox",
   await running.passed;
   // What request-cancel does, in two statements, so that the execution can end in between.
   const client = new pg.Client({ connectionString: database.url });
+  client.on("error", () => {});
   await client.connect();
   await client.query("BEGIN");
   await client.query("UPDATE pawl.executions SET inbox_seq = inbox_seq + 1 WHERE execution_id = 'ends'");

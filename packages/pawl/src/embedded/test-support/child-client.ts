@@ -82,6 +82,15 @@ export async function startClient(program: string, directory: string, user: { ui
   };
 }
 
+/** Starts the program and kills it once `moment` has come, whatever it is doing then. */
+export async function startDoomedClient(program: string, directory: string, moment: () => Promise<unknown>): Promise<void> {
+  const child = spawn(process.execPath, [program, directory], { stdio: "ignore", cwd: "/" });
+  const ended = once(child, "exit");
+  await moment();
+  child.kill("SIGKILL");
+  await ended;
+}
+
 async function nextReport(lines: AsyncIterator<string>): Promise<Report> {
   const { value, done } = await lines.next();
   if (done === true) throw new Error("The child process ended without a report.");
