@@ -30,7 +30,9 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
       startAt,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
       copies: chance.pick([1, 1, 1, 2, 3]),
-      stop: stops ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined } : undefined,
+      stop: stops
+        ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
+        : undefined,
     };
   });
 }
@@ -56,7 +58,8 @@ export class ClientLog {
 
   /** What clients were told against what is there. */
   check(monitor: Monitor): void {
-    for (const executionId of this.started) if (monitor.row(executionId) === undefined) throw new Violation("I9", `the acknowledged start of ${executionId} is lost`);
+    for (const executionId of this.started)
+      if (monitor.row(executionId) === undefined) throw new Violation("I9", `the acknowledged start of ${executionId} is lost`);
     for (const [executionId, told] of this.#results) {
       const outcome = monitor.outcome(executionId);
       const now = outcome?.state === "completed" ? `completed ${String(outcome.value)}` : outcome?.state;

@@ -6,8 +6,7 @@ export function drawProgram(chance: Chance, depth = 0): Program {
   if (depth === 0 && chance.hits(0.15)) return { do: "wait to be cancelled", value: 1 };
   const value = chance.whole(1, 1000);
   const kind = depth >= 3 ? chance.pick(leaves) : chance.pick(depth === 0 ? groups : [...leaves, ...groups]);
-  const parts = (least: number, most: number): readonly Program[] =>
-    Array.from({ length: chance.whole(least, most) }, () => drawProgram(chance, depth + 1));
+  const parts = (least: number, most: number): readonly Program[] => Array.from({ length: chance.whole(least, most) }, () => drawProgram(chance, depth + 1));
   switch (kind) {
     case "step":
       return { do: "step", ms: chance.pick([0, 0, 0, 20, 400]), value };

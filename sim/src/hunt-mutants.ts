@@ -31,7 +31,9 @@ export async function huntMutants(text: string | undefined, jobs: number): Promi
   };
   await Promise.all(Array.from({ length: jobs }, work));
   const caught = results.filter(({ found }) => found.some((seeds) => seeds !== undefined));
-  console.log(`${caught.length} of ${results.length} mutants caught, in ${median(caught.map(({ found }) => median(found.map((seeds) => seeds ?? mostSeeds))))} seeds (median)`);
+  console.log(
+    `${caught.length} of ${results.length} mutants caught, in ${median(caught.map(({ found }) => median(found.map((seeds) => seeds ?? mostSeeds))))} seeds (median)`,
+  );
   return caught.length === results.length ? 0 : 1;
 }
 

@@ -4,7 +4,9 @@ import type { Parameter } from "pawl/internal";
 export function literal(parameter: Parameter): string {
   if (parameter === null) return "NULL";
   if (typeof parameter !== "object") return typeof parameter === "string" ? quote(parameter) : String(parameter);
-  return quote(`{${parameter.values.map((value) => element(parameter.array === "timestamptz" && value !== null ? new Date(Number(value)).toISOString() : value)).join(",")}}`);
+  return quote(
+    `{${parameter.values.map((value) => element(parameter.array === "timestamptz" && value !== null ? new Date(Number(value)).toISOString() : value)).join(",")}}`,
+  );
 }
 
 function element(value: string | number | boolean | null): string {

@@ -142,21 +142,25 @@ export class Monitor {
   #checkCall(history: readonly Recorded[], event: Event, at: number, where: string): void {
     if (!("position" in event)) return;
     const earlier = history.filter((recorded) => "position" in recorded.event && recorded.event.position === event.position);
-    if (isResult(event) && earlier.some((recorded) => isResult(recorded.event))) throw new Violation("I3", `${where}: call ${event.position} has a result already`);
+    if (isResult(event) && earlier.some((recorded) => isResult(recorded.event)))
+      throw new Violation("I3", `${where}: call ${event.position} has a result already`);
     const starts = earlier.filter((recorded) => recorded.event.type === event.type);
-    if ((event.type === "TimerStarted" || event.type === "ChildStarted") && starts.length > 0) throw new Violation("I3", `${where}: call ${event.position} was started already`);
+    if ((event.type === "TimerStarted" || event.type === "ChildStarted") && starts.length > 0)
+      throw new Violation("I3", `${where}: call ${event.position} was started already`);
     if (event.type === "TimerFired") {
       const started = earlier.find((recorded) => recorded.event.type === "TimerStarted");
       if (started?.event.type !== "TimerStarted") throw new Violation("I15", `${where}: the timer was never started`);
       this.#checkDue(at, started.at + started.event.durationMs, where);
     }
-    if (event.type === "ChildCompleted" && !earlier.some((recorded) => recorded.event.type === "ChildStarted")) throw new Violation("I15", `${where}: never started`);
+    if (event.type === "ChildCompleted" && !earlier.some((recorded) => recorded.event.type === "ChildStarted"))
+      throw new Violation("I15", `${where}: never started`);
     if (event.type === "StepStarted" || event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "StepAttemptFailed") {
       const failed = earlier.filter((recorded) => recorded.event.type === "StepAttemptFailed").at(-1);
       const lastAttempt = Math.max(0, ...earlier.map((recorded) => ("attempt" in recorded.event ? recorded.event.attempt : 0)));
       if (event.attempt < lastAttempt) throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${lastAttempt}`);
       if (failed?.event.type === "StepAttemptFailed") {
-        if (event.attempt <= failed.event.attempt) throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${failed.event.attempt} had failed`);
+        if (event.attempt <= failed.event.attempt)
+          throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${failed.event.attempt} had failed`);
         this.#checkDue(at, failed.at + failed.event.retryInMs, where);
       }
     }
@@ -170,7 +174,8 @@ export class Monitor {
       if (earlier.type === "WorkerLost") deaths++;
       else if (earlier.type !== "StepStarted") break;
     }
-    if (event.type === "WorkerLost" && event.claims !== deaths + 1) throw new Violation("I6", `${where} counts ${event.claims} claims, after ${deaths} deaths without progress`);
+    if (event.type === "WorkerLost" && event.claims !== deaths + 1)
+      throw new Violation("I6", `${where} counts ${event.claims} claims, after ${deaths} deaths without progress`);
     if (event.type === "ExecutionQuarantined" && deaths > 0 && deaths !== 3) throw new Violation("I6", `${where} comes after ${deaths} deaths`);
     if (event.type === "WorkerLost" && deaths >= 3) throw new Violation("I6", `${where} is death ${deaths + 1} without progress`);
   }
@@ -209,7 +214,8 @@ export class Monitor {
     if (row.worker_id !== null && row.worker_state === null) throw new Violation("I5", `${name} is claimed by a worker that never was`);
     if (ended && row.tasks + row.messages > 0) throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and ${row.messages} messages`);
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
-    if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before) throw new Violation("I12", `${name} began before its time`);
+    if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)
+      throw new Violation("I12", `${name} began before its time`);
     if (before === undefined) return;
     if (row.epoch < before.epoch) throw new Violation("I4", `${name} fell from epoch ${before.epoch} to ${row.epoch}`);
     if (row.last_seq < before.last_seq) throw new Violation("I2", `${name} fell from ${before.last_seq} events to ${row.last_seq}`);
@@ -242,7 +248,10 @@ export class Monitor {
       const childRow = this.executions.get(this.#runOf.get(child) ?? "");
       if (childRow !== undefined && !terminal.has(childRow.state)) return;
     }
-    throw new Violation("I19", `${row.execution_id} (${row.state}) has no task, no claim and no open child, after ${history.length} events: nothing will wake it`);
+    throw new Violation(
+      "I19",
+      `${row.execution_id} (${row.state}) has no task, no claim and no open child, after ${history.length} events: nothing will wake it`,
+    );
   }
 
   /** The end of a run: its row says what its history says. */
@@ -252,8 +261,10 @@ export class Monitor {
     if (row === undefined) throw new Violation("I24", `run ${added.run_id} has events and no row`);
     const view = fold(history);
     const held = terminal.has(row.state) || row.state === "quarantined";
-    if (held ? view.state !== row.state : view.state !== "running") throw new Violation("I2", `${row.execution_id} is ${row.state}, its history says ${view.state}`);
-    if ((view.finishedAt ?? null) !== row.finished_at) throw new Violation("I2", `${row.execution_id} finished at ${row.finished_at}, its history says ${view.finishedAt}`);
+    if (held ? view.state !== row.state : view.state !== "running")
+      throw new Violation("I2", `${row.execution_id} is ${row.state}, its history says ${view.state}`);
+    if ((view.finishedAt ?? null) !== row.finished_at)
+      throw new Violation("I2", `${row.execution_id} finished at ${row.finished_at}, its history says ${view.finishedAt}`);
   }
 
   row(executionId: string): ExecutionRow | undefined {
@@ -272,7 +283,13 @@ export class Monitor {
 type ResultEvent = Extract<Event, { type: "StepCompleted" | "StepFailed" | "TimerFired" | "ChildCompleted" | "ChildFailed" }>;
 
 function isResult(event: Event): event is ResultEvent {
-  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" || event.type === "ChildCompleted" || event.type === "ChildFailed";
+  return (
+    event.type === "StepCompleted" ||
+    event.type === "StepFailed" ||
+    event.type === "TimerFired" ||
+    event.type === "ChildCompleted" ||
+    event.type === "ChildFailed"
+  );
 }
 
 function isEnd(event: Event | undefined): boolean {

@@ -14,8 +14,11 @@ const edit = (file: string, find: string, replace: string): Mutant["edits"][numb
  */
 export const mutants: readonly Mutant[] = [
   { name: "appends do not check the epoch", edits: [edit(commit, "e.epoch = i.epoch AND ", ""), edit(commitOne, "AND e.epoch = $2::int ", "")] },
-  { name: "appends do not check the sequence", edits: [edit(commit, "AND e.last_seq = i.expected_seq ", ""), edit(commitOne, "AND e.last_seq = $3::int ", "")] },
-  { name: "appends do not check the state", edits: [edit(commit, " AND e.state = 'running'\"", "\""), edit(commitOne, " AND e.state = 'running'\"", "\"")] },
+  {
+    name: "appends do not check the sequence",
+    edits: [edit(commit, "AND e.last_seq = i.expected_seq ", ""), edit(commitOne, "AND e.last_seq = $3::int ", "")],
+  },
+  { name: "appends do not check the state", edits: [edit(commit, " AND e.state = 'running'\"", '"'), edit(commitOne, " AND e.state = 'running'\"", '"')] },
   {
     name: "appends check nothing",
     edits: [
@@ -24,43 +27,122 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   { name: "heartbeats revive the dead", edits: [edit("postgres/statements/heartbeat.js", " AND state = 'live'", "")] },
-  { name: "leases end five seconds early", edits: [edit("postgres/statements/expire-workers.js", "lease_until < current_time_of_pawl()", "lease_until < current_time_of_pawl() + interval '5 seconds'")] },
+  {
+    name: "leases end five seconds early",
+    edits: [
+      edit("postgres/statements/expire-workers.js", "lease_until < current_time_of_pawl()", "lease_until < current_time_of_pawl() + interval '5 seconds'"),
+    ],
+  },
   { name: "leases never end", edits: [edit("postgres/statements/expire-workers.js", "lease_until < current_time_of_pawl()", "false")] },
   { name: "a take-over leaves the epoch", edits: [edit("postgres/statements/take-over.js", "epoch = e.epoch + 1,", "epoch = e.epoch,")] },
   { name: "a take-over queues nothing", edits: [edit("postgres/statements/take-over.js", "FROM freed WHERE state = 'running'\n", "FROM freed WHERE false\n")] },
   { name: "a claim leaves the epoch", edits: [edit("postgres/statements/claim.js", "epoch = e.epoch + 1,", "epoch = e.epoch,")] },
   { name: "a claim is not counted", edits: [edit("postgres/statements/claim.js", "claims = e.claims + 1,", "claims = e.claims,")] },
-  { name: "claims are counted on failure", edits: [edit("postgres/statements/claim.js", "claims = e.claims + 1,", "claims = e.claims,"), edit("postgres/statements/take-over.js", "SET worker_id = NULL,", "SET worker_id = NULL, claims = e.claims + 1,")] },
+  {
+    name: "claims are counted on failure",
+    edits: [
+      edit("postgres/statements/claim.js", "claims = e.claims + 1,", "claims = e.claims,"),
+      edit("postgres/statements/take-over.js", "SET worker_id = NULL,", "SET worker_id = NULL, claims = e.claims + 1,"),
+    ],
+  },
   { name: "the fourth death is the last", edits: [edit("postgres/statements/take-over.js", "quarantineAfterClaims = 3", "quarantineAfterClaims = 4")] },
-  { name: "progress does not reset the count of claims", edits: [edit(commit, '`CASE WHEN ${gone} THEN 0 ELSE 1 END` : "1"', '"e.claims" : "e.claims"'), edit(commitOne, "claims = 1 WHERE", "claims = e.claims WHERE")] },
+  {
+    name: "progress does not reset the count of claims",
+    edits: [
+      edit(commit, '`CASE WHEN ${gone} THEN 0 ELSE 1 END` : "1"', '"e.claims" : "e.claims"'),
+      edit(commitOne, "claims = 1 WHERE", "claims = e.claims WHERE"),
+    ],
+  },
   { name: "a release leaves the epoch", edits: [edit("postgres/statements/release.js", "epoch = e.epoch + 1,", "epoch = e.epoch,")] },
   { name: "a release queues nothing", edits: [edit("postgres/statements/release.js", "FROM freed\n", "FROM freed WHERE false\n")] },
   { name: "parking does not look for messages", edits: [edit(commit, "OR ${inbox} = ${seenInbox})", "OR true)")] },
   { name: "parking sets no timer", edits: [edit(commit, "AND (delivered > 0 OR wake_at IS NOT NULL)", "AND delivered > 0")] },
   { name: "messages do not wake", edits: [edit(commit, "AND (delivered > 0 OR wake_at IS NOT NULL)", "AND wake_at IS NOT NULL")] },
-  { name: "messages do not count", edits: [edit(commit, "\"inbox_seq = e.inbox_seq + i.delivered\"", "\"inbox_seq = e.inbox_seq\"")] },
+  { name: "messages do not count", edits: [edit(commit, '"inbox_seq = e.inbox_seq + i.delivered"', '"inbox_seq = e.inbox_seq"')] },
   { name: "rejected appends send their messages", edits: [edit(commit, "(m.sender IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE", "true")] },
-  { name: "rejected appends start their children", edits: [edit(commit, "\"WHERE s.parent_run_id IS NULL OR (s.parent_run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE\"", '""')] },
+  {
+    name: "rejected appends start their children",
+    edits: [edit(commit, '"WHERE s.parent_run_id IS NULL OR (s.parent_run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE"', '""')],
+  },
   { name: "consumed messages stay", edits: [edit(commit, "DELETE FROM inbox x USING", "SELECT 1 FROM inbox x,")] },
-  { name: "an end leaves messages behind", edits: [edit(commit, "(SELECT count(drop_wakeups(run_id)) FROM updated", "(SELECT count(run_id) FROM updated"), edit(commitOne, "THEN drop_wakeups(run_id) END", "THEN NULL END")] },
-  { name: "terminating does not tell the parent", edits: [edit("postgres/statements/close-execution.js", "WHERE p.run_id = (SELECT parent_run_id FROM closed) AND", "WHERE false AND p.run_id = (SELECT parent_run_id FROM closed) AND")] },
-  { name: "cancelling what is held leaves its children", edits: [edit("postgres/postgres-store.js", 'state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null', "null")] },
-  { name: "a cancel request does not wake", edits: [edit("postgres/statements/request-cancel.js", "FROM touched WHERE worker_id IS NULL", "FROM touched WHERE false")] },
-  { name: "a resume forgets the children", edits: [edit("postgres/statements/resume.js", "UPDATE executions k SET parent_run_id = $3::uuid", "UPDATE executions k SET parent_run_id = k.parent_run_id")] },
-  { name: "a resume keeps what came after the request", edits: [edit("postgres/statements/resume.js", "(SELECT min(h.seq) - 1 FROM history h", "(SELECT max(h.seq) FROM history h")] },
-  { name: "lost replies of commits are taken for rejections", edits: [edit("postgres/commit-batch.js", "if (repeated && missing.length > 0)", "if (false && missing.length > 0)")] },
+  {
+    name: "an end leaves messages behind",
+    edits: [
+      edit(commit, "(SELECT count(drop_wakeups(run_id)) FROM updated", "(SELECT count(run_id) FROM updated"),
+      edit(commitOne, "THEN drop_wakeups(run_id) END", "THEN NULL END"),
+    ],
+  },
+  {
+    name: "terminating does not tell the parent",
+    edits: [
+      edit(
+        "postgres/statements/close-execution.js",
+        "WHERE p.run_id = (SELECT parent_run_id FROM closed) AND",
+        "WHERE false AND p.run_id = (SELECT parent_run_id FROM closed) AND",
+      ),
+    ],
+  },
+  {
+    name: "cancelling what is held leaves its children",
+    edits: [edit("postgres/postgres-store.js", 'state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null', "null")],
+  },
+  {
+    name: "a cancel request does not wake",
+    edits: [edit("postgres/statements/request-cancel.js", "FROM touched WHERE worker_id IS NULL", "FROM touched WHERE false")],
+  },
+  {
+    name: "a resume forgets the children",
+    edits: [
+      edit("postgres/statements/resume.js", "UPDATE executions k SET parent_run_id = $3::uuid", "UPDATE executions k SET parent_run_id = k.parent_run_id"),
+    ],
+  },
+  {
+    name: "a resume keeps what came after the request",
+    edits: [edit("postgres/statements/resume.js", "(SELECT min(h.seq) - 1 FROM history h", "(SELECT max(h.seq) FROM history h")],
+  },
+  {
+    name: "lost replies of commits are taken for rejections",
+    edits: [edit("postgres/commit-batch.js", "if (repeated && missing.length > 0)", "if (false && missing.length > 0)")],
+  },
   { name: "timers fire early", edits: [edit("worker/active-execution.js", "call.fireAt > this.#host.now()", "call.fireAt - 200 > this.#host.now()")] },
   { name: "retries do not wait", edits: [edit("worker/active-execution.js", "call.retryAt !== undefined && call.retryAt > this.#host.now()", "false")] },
   { name: "the worker's clock runs ahead", edits: [edit("worker/database-clock.js", "return this.#at + ", "return 700 + this.#at + ")] },
-  { name: "steps start without a lease", edits: [edit("worker/worker.js", 'this.#state === "running" && this.#membership.leaseValid', 'this.#state === "running"')] },
+  {
+    name: "steps start without a lease",
+    edits: [edit("worker/worker.js", 'this.#state === "running" && this.#membership.leaseValid', 'this.#state === "running"')],
+  },
   { name: "a lost lease drops nothing", edits: [edit("worker/membership.js", "this.#onLost(error);", "")] },
-  { name: "a rejected write is taken for an accepted one", edits: [edit("worker/active-execution.js", 'if (outcome.outcome === "rejected") {', 'if (outcome.outcome === "rejected" && (outcome = { outcome: "accepted", at: this.#host.now(), parked: false, conflicts: [] }) === undefined) {')] },
-  { name: "children do not tell their parents of their end", edits: [edit("worker/active-execution.js", "if (parentRunId !== null && this.#end.toParent !== undefined) {", "if (false) {")] },
+  {
+    name: "a rejected write is taken for an accepted one",
+    edits: [
+      edit(
+        "worker/active-execution.js",
+        'if (outcome.outcome === "rejected") {',
+        'if (outcome.outcome === "rejected" && (outcome = { outcome: "accepted", at: this.#host.now(), parked: false, conflicts: [] }) === undefined) {',
+      ),
+    ],
+  },
+  {
+    name: "children do not tell their parents of their end",
+    edits: [edit("worker/active-execution.js", "if (parentRunId !== null && this.#end.toParent !== undefined) {", "if (false) {")],
+  },
   { name: "messages are taken twice", edits: [edit("worker/active-execution.js", "if (this.#knownMessages.has(message.messageId))", "if (false)")] },
-  { name: "what was asked for starts before the history is applied", edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;", "this.#live = true;")] },
-  { name: "events are delivered without a pause", edits: [edit("worker/active-execution.js", "if (settled)\n                    return this.#schedulePump();", "")] },
-  { name: "attempts are counted from one in every process", edits: [edit("worker/step-attempt.js", "this.attempt = call.lastAttempt + 1;", "this.attempt = 1;")] },
+  {
+    name: "what was asked for starts before the history is applied",
+    edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;", "this.#live = true;")],
+  },
+  {
+    name: "events are delivered without a pause",
+    edits: [edit("worker/active-execution.js", "if (settled)\n                    return this.#schedulePump();", "")],
+  },
+  {
+    name: "attempts are counted from one in every process",
+    edits: [edit("worker/step-attempt.js", "this.attempt = call.lastAttempt + 1;", "this.attempt = 1;")],
+  },
   { name: "work is found by hints only", edits: [edit("worker/task-poller.js", "this.#timer = this.#runtime.startTimer(", "0 && this.#runtime.startTimer(")] },
-  { name: "children outlive a cancel that meets their start", edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")] },
+  {
+    name: "children outlive a cancel that meets their start",
+    edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")],
+  },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
 ];

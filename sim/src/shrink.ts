@@ -27,7 +27,7 @@ export async function shrink(database: SimDatabase, failed: Outcome): Promise<Sh
     return true;
   };
   for (let size = Math.ceil(faults.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = 0; at < faults.length; ) if (!(await stillFails([...faults.slice(0, at), ...faults.slice(at + size)]))) at += size;
+    for (let at = 0; at < faults.length;) if (!(await stillFails([...faults.slice(0, at), ...faults.slice(at + size)]))) at += size;
   }
   return { outcome, faults };
 }

@@ -149,7 +149,8 @@ class Simulation {
     };
     watch();
     // Some are stopped in order, and started again.
-    if (concurrency > 0 && chance.hits(0.3)) this.#world.schedule(chance.whole(500, troubleMs), "script", undefined, `${name} is told to stop`, () => this.#stop(name, process));
+    if (concurrency > 0 && chance.hits(0.3))
+      this.#world.schedule(chance.whole(500, troubleMs), "script", undefined, `${name} is told to stop`, () => this.#stop(name, process));
   }
 
   async #start(process: SimProcess, name: string, concurrency: number): Promise<void> {
@@ -265,13 +266,15 @@ class Simulation {
 
   #outcome(): Outcome {
     const error = this.#failure;
-    const asError = error instanceof Error ? error : error === undefined ? undefined : new Error(String(error));
+    const asError = error instanceof Error ? error : error === undefined ? undefined : new Error(JSON.stringify(error));
     const rows = [...this.#monitor.executions.values()].map((row) => `${row.execution_id} ${row.state} ${row.last_seq} ${row.epoch}`).toSorted();
     this.#world.note("world", `ends: ${rows.join(", ")}`);
     return {
       seed: this.#seed,
       violation:
-        asError === undefined ? undefined : { invariant: error instanceof Violation ? error.invariant : asError.name, message: asError.message, stack: asError.stack },
+        asError === undefined
+          ? undefined
+          : { invariant: error instanceof Violation ? error.invariant : asError.name, message: asError.message, stack: asError.stack },
       fingerprint: this.#world.fingerprint.toString(16).padStart(8, "0"),
       faults: this.#faults instanceof DrawnFaults ? this.#faults.drawn : [],
       counts: this.#transport.counts,

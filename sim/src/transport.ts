@@ -46,7 +46,11 @@ export class Transport {
   }
 
   hints(process: SimProcess): HintChannel {
-    const hints = new SimHints(process, (from, hint) => this.#spread(from, hint), () => this.#channels.delete(hints));
+    const hints = new SimHints(
+      process,
+      (from, hint) => this.#spread(from, hint),
+      () => this.#channels.delete(hints),
+    );
     this.#channels.add(hints);
     return hints;
   }

@@ -319,7 +319,10 @@ export class Worker implements ExecutionHost {
     return this.#slots.has(execution.runId);
   }
 
-  async childOutcomes(runId: string, children: readonly ChildCall[]): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }> {
+  async childOutcomes(
+    runId: string,
+    children: readonly ChildCall[],
+  ): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }> {
     const outcomes = await this.#parent.store.outcomes(
       this.namespace,
       children.map((call) => call.executionId),

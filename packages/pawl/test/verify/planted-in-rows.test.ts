@@ -54,9 +54,9 @@ describePlanted(workload, {
   ],
   I10: [
     [
-      "a child whose row names no parent",
-      /order-1\.4: it was started by call 4 of order-1, its row says a client/,
-      [`UPDATE executions SET parent_run_id = NULL, parent_position = NULL ${where("order-1.4")}`],
+      "a row that names a call without a parent",
+      /simple-1: its row has a parent without a call, or a call without a parent/,
+      [`UPDATE executions SET parent_position = 3 ${where("simple-1")}`],
     ],
   ],
   I18: [

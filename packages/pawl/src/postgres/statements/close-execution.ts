@@ -68,6 +68,15 @@ queued AS (
 SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id,
  (SELECT array_agg(run_id) FROM children) AS children
 FROM locked l LEFT JOIN closed c ON c.run_id = l.run_id WHERE l.run_id = (SELECT run_id FROM target)`,
-    parameters: [options.namespace, options.executionId, options.state, texts(options.onlyFrom), options.event.type, options.event.data, options.childFailed, options.cancelChildren],
+    parameters: [
+      options.namespace,
+      options.executionId,
+      options.state,
+      texts(options.onlyFrom),
+      options.event.type,
+      options.event.data,
+      options.childFailed,
+      options.cancelChildren,
+    ],
   };
 }

@@ -1,4 +1,7 @@
+import { terminalStates } from "../../kernel/execution-state.ts";
 import type { Transaction } from "../transaction.ts";
+
+const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
 
 /**
  * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
@@ -6,8 +9,8 @@ import type { Transaction } from "../transaction.ts";
  * to past_runs unchanged; messages that were on their way go to the new run.
  *
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
- * knows, and would send the child's end to the run of before. Other children have no parent any more. Nor has a cancelled
- * execution that is resumed itself: its parent was told of the end, and is told of no other.
+ * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more. Nor has
+ * a cancelled execution that is resumed itself: its parent was told of the end, and is told of no other.
  *
  * Lock order: the execution, then its children by run_id, tasks, inbox. Indexes: executions_id, executions_children.
  */
@@ -34,13 +37,16 @@ event AS (
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
   parent_run_id = CASE WHEN e.state = 'cancelled' THEN NULL ELSE e.parent_run_id END,
+  parent_position = CASE WHEN e.state = 'cancelled' THEN NULL ELSE e.parent_position END,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL
  WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 mine AS MATERIALIZED (
  SELECT h.data::json->>'executionId' AS execution_id FROM history h
  WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq <= (SELECT seq FROM cut) AND h.type = 'ChildStarted'),
 children AS (
- UPDATE executions k SET parent_run_id = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE THEN $3::uuid END,
+ UPDATE executions k SET
+  parent_run_id = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE THEN $3::uuid WHEN ${ended} THEN k.parent_run_id END,
+  parent_position = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE OR ${ended} THEN k.parent_position END,
   epoch = CASE WHEN k.worker_id IS NULL THEN k.epoch ELSE k.epoch + 1 END,
   claims = CASE WHEN k.worker_id IS NULL THEN k.claims ELSE greatest(k.claims - 1, 0) END, worker_id = NULL
  WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old)))

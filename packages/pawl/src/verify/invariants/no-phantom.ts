@@ -29,6 +29,8 @@ function checkParent(view: CurrentView, tally: Tally): void {
   const first = view.events[0]?.event;
   if (first?.type !== "ExecutionStarted") return;
   if (first.parent?.position === (parentPosition ?? undefined)) return;
+  // A resume, of itself after a cancel or of its parent, takes its parent away.
+  if (first.parent !== undefined && parentPosition === null) return;
   violated(
     `it was started by ${first.parent === undefined ? "a client" : `call ${first.parent.position} of ${first.parent.executionId}`}, its row says ${parentPosition === null ? "a client" : `call ${parentPosition} of its parent`}`,
   );
