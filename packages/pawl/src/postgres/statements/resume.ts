@@ -1,18 +1,32 @@
 import type { Transaction } from "../transaction.ts";
+import { suspectFromClaims } from "./claim.ts";
+
+export interface ResumeRow {
+  /** The new run; null: another resume gave it or a child of it a new run while the statement waited, nothing was done, send it again. */
+  readonly run_id: string | null;
+}
 
 /**
  * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
  * but the cancel request and what followed (cancelled), or all but the quarantine events (quarantined). The old run moves
  * to past_runs unchanged; children and messages that were on their way go to the new run.
  *
- * Lock order: the execution, then its children by run_id, tasks, inbox. Indexes: executions_id, executions_children.
+ * The owner of a child would tell the old run of its end, so a claimed child goes back to its queue, as in a release.
+ *
+ * Lock order: the execution and its children by run_id, then history, tasks, inbox. Indexes: executions_id, executions_children.
  */
-export function resume(namespace: string, executionId: string, newRunId: string): Transaction<{ readonly run_id: string }> {
+export function resume(namespace: string, executionId: string, newRunId: string): Transaction<ResumeRow> {
   return {
     name: "resume",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+target AS MATERIALIZED (SELECT run_id FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined')),
+wanted AS MATERIALIZED (
+ SELECT run_id FROM target UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target)),
+locked AS MATERIALIZED (SELECT * FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted)) ORDER BY run_id FOR UPDATE),
+complete AS MATERIALIZED (SELECT (SELECT count(*) FROM locked) = (SELECT count(*) FROM wanted) AS yes),
 old AS MATERIALIZED (
- SELECT * FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined') FOR UPDATE),
+ SELECT * FROM locked WHERE run_id = (SELECT run_id FROM target) AND state IN ('cancelled', 'quarantined') AND (SELECT yes FROM complete)),
+kin AS MATERIALIZED (SELECT * FROM locked WHERE parent_run_id = (SELECT run_id FROM old)),
 cut AS MATERIALIZED (
  SELECT o.run_id, coalesce(
   (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND (h.type = 'CancelRequested' OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
@@ -32,12 +46,16 @@ moved AS (
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL
  WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 children AS (
- UPDATE executions k SET parent_run_id = $3::uuid
- WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old)))),
+ UPDATE executions k SET parent_run_id = $3::uuid, worker_id = NULL, epoch = k.epoch + (k.worker_id IS NOT NULL)::int,
+  claims = greatest(k.claims - (k.worker_id IS NOT NULL)::int, 0)
+ WHERE k.run_id = ANY(ARRAY(SELECT run_id FROM kin))),
 queued AS (
- INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)
-SELECT run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages FROM moved`,
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition, suspect)
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, false FROM moved
+ UNION ALL
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, claims > ${suspectFromClaims} FROM kin WHERE worker_id IS NOT NULL)
+SELECT (SELECT run_id FROM moved) AS run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages
+FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
     parameters: [namespace, executionId, newRunId],
   };
 }
