@@ -88,7 +88,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a resume that does not lock",
-    mutation: replacing("resume", ["state IN ('cancelled', 'quarantined') FOR UPDATE", "state IN ('cancelled', 'quarantined')"]),
+    mutation: replacing("resume", [" ORDER BY run_id FOR UPDATE)", " ORDER BY run_id)"]),
     scenario: "quarantined: resume as next | terminate parent",
+  },
+  {
+    name: "a resume that locks in another order",
+    mutation: replacing("resume", [" ORDER BY run_id FOR UPDATE)", " ORDER BY run_id DESC FOR UPDATE)"]),
+    scenario: "quarantined: resume as next | terminate child",
+  },
+  {
+    name: "a terminate that does not look again who the parent is",
+    mutation: replacing("close-execution", [" AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id", ""]),
+    scenario: "quarantined: resume as next | terminate child",
   },
 ];
