@@ -54,8 +54,9 @@ export class Controller {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.sessions.map((session) => session.close()));
+    // Its locks first: a session that still stands at a gate could not end.
     await this.#client.end();
+    await Promise.all(this.sessions.map((session) => session.close()));
   }
 
   /** Runs one piece of work in each session; `choose` decides at every gate who goes on. */

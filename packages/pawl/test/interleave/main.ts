@@ -16,7 +16,9 @@ export interface Options {
 
 /** Explores what was asked for and prints one line for each scenario. Gives whether all was well. */
 export async function main({ scenarios, filter, exploration, serverUrl, jobs }: Options): Promise<boolean> {
-  const chosen = { pairs, triples, all: [...pairs, ...triples] }[scenarios].filter(({ name }) => filter === undefined || name.includes(filter));
+  const all = { pairs, triples, all: [...pairs, ...triples] }[scenarios];
+  const exact = all.filter(({ name }) => name === filter);
+  const chosen = exact.length > 0 ? exact : all.filter(({ name }) => filter === undefined || name.includes(filter));
   const queue = [...chosen];
   const reports: Report[] = [];
   await Promise.all(
@@ -62,7 +64,7 @@ function lineOf({ scenario, orders, isExhaustive, blocked, deadlocks, winners, m
 
 function violationText({ scenario, violation }: Report, { seed }: Exploration): string {
   const { order, problem, trace } = violation!;
-  return `${scenario.name} (seed ${seed}): ${problem}\n\n${trace.join("\n")}\n\nnpm run explore -- --filter '${scenario.name}' --order ${order}`;
+  return `${scenario.name} (seed ${seed}): ${problem}\n\n${trace.join("\n")}\n\nnpm run explore -- --filter '${scenario.name}'${order === "" ? "" : ` --order ${order}`}`;
 }
 
 /** The same server, another database. Not through URL, which refuses the empty host of a Unix socket. */
