@@ -13,8 +13,8 @@ const on =
 export const step = (executionId: string): Part => on(executionId, () => ({ events: [events.step(11)] }));
 export const inAnHour = (): number => Date.now() + anHour;
 
-const park = (wakeAt: number | null): Part =>
-  on("parent", ({ cursor }) => ({ after: { kind: "park", wakeAt, seenInbox: cursor("parent").inboxSeq, waitingFor: "news" } satisfies After }));
+/** By an owner that has read no message yet. */
+const park = (wakeAt: number | null): Part => on("parent", () => ({ after: { kind: "park", wakeAt, seenInbox: 0, waitingFor: "news" } satisfies After }));
 
 export const ended = (executionId: "child" | "sibling"): Part =>
   on(executionId, ({ cursor }) => ({
