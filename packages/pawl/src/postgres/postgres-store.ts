@@ -38,6 +38,7 @@ import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
 import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
+import type { Transaction } from "./transaction.ts";
 import { toFailure } from "../base/values.ts";
 import { ExecutionTerminated } from "../base/errors.ts";
 
@@ -164,10 +165,10 @@ export class PostgresStore implements Store {
   }
 
   async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {
-    const { rows, repeated } = await this.#gateway.send(resume(namespace, executionId, newRunId));
-    if (rows[0] !== undefined) {
+    const { row, repeated } = await this.#untilDone(resume(namespace, executionId, newRunId), ({ run_id }) => run_id !== null);
+    if (row !== undefined) {
       this.hint({ kind: "tasks", namespace, taskQueue: "*" });
-      return { runId: rows[0].run_id };
+      return { runId: newRunId };
     }
     // The reply to an earlier send may have been lost after it had worked.
     if (repeated && (await this.describe(namespace, executionId))?.runId === newRunId) return { runId: newRunId };
@@ -220,6 +221,17 @@ export class PostgresStore implements Store {
     await this.#disconnect();
   }
 
+  /** Sends a statement again that found rows with a new run id once it had their locks; each time, another resume has succeeded. */
+  async #untilDone<Row>(transaction: Transaction<Row>, isDone: (row: Row) => boolean): Promise<{ readonly row: Row | undefined; readonly repeated: boolean }> {
+    let repeated = false;
+    for (;;) {
+      const sent = await this.#gateway.send(transaction);
+      repeated ||= sent.repeated;
+      const [row] = sent.rows;
+      if (row === undefined || isDone(row)) return { row, repeated };
+    }
+  }
+
   async #close(
     namespace: string,
     executionId: string,
@@ -231,8 +243,8 @@ export class PostgresStore implements Store {
     delete failure.stack;
     const childFailed = JSON.stringify({ state, failure }).slice(1, -1);
     const cancelChildren = state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null;
-    const { rows, repeated } = await this.#gateway.send(closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, cancelChildren }));
-    const row = rows[0];
+    const statement = closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, cancelChildren });
+    const { row, repeated } = await this.#untilDone(statement, ({ found_state }) => found_state !== null);
     if (row === undefined) return { found: false, closed: false, state: undefined };
     const closed = row.closed_state !== null || (repeated && row.found_state === state);
     if (closed) {

@@ -440,6 +440,8 @@ export class Worker implements ExecutionHost {
     const workflow = this.#registry.get(claimed.workflow, claimed.version);
     // Only what the registry has is asked for.
     if (workflow === undefined) throw new TypeError(`claimed ${claimed.workflow}@${claimed.version}, which this worker does not have`);
+    // It was freed while it ran here (its parent was resumed): the claim before this one is over.
+    this.#active.get(claimed.runId)?.drop(new ExecutionCancelled(claimed.executionId, "it was claimed anew"));
     const execution = new ActiveExecution(claimed, workflow, this);
     this.#active.set(claimed.runId, execution);
     if (claimed.suspect) this.#suspect = claimed.runId;

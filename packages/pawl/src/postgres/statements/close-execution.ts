@@ -5,7 +5,8 @@ export interface CloseRow {
   readonly run_id: string;
   /** State after this statement; null if it did not close anything. */
   readonly closed_state: string | null;
-  readonly found_state: string;
+  /** Null: a resume gave it or its parent a new run while the statement waited for it; nothing was done, send it again. */
+  readonly found_state: string | null;
   readonly parent_run_id: string | null;
   /** Open children that were asked to cancel too. */
   readonly children: string[] | null;
@@ -39,9 +40,11 @@ locked AS MATERIALIZED (
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM target UNION ALL SELECT parent_run_id FROM target
   UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target) AND $8::text IS NOT NULL))
  ORDER BY e.run_id FOR UPDATE),
+found AS MATERIALIZED (
+ SELECT l.run_id, l.state FROM locked l JOIN target g ON g.run_id = l.run_id AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id),
 closed AS (
  UPDATE executions e SET state = $3, epoch = e.epoch + 1, worker_id = NULL, last_seq = e.last_seq + 1, finished_at = (SELECT now FROM t), waiting_for = NULL
- WHERE e.run_id = (SELECT l.run_id FROM locked l WHERE l.run_id = (SELECT run_id FROM target) AND l.state = ANY($4::text[]))
+ WHERE e.run_id = (SELECT run_id FROM found WHERE state = ANY($4::text[]))
  RETURNING e.run_id, e.epoch, e.last_seq, e.state, e.parent_run_id, e.parent_position),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data) SELECT run_id, last_seq, epoch, (SELECT now FROM t), $5, $6 FROM closed),
@@ -65,9 +68,9 @@ queued AS (
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version 
  FROM (SELECT * FROM woken UNION ALL SELECT * FROM children) AS reached WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, l.run_id, c.state AS closed_state, l.state AS found_state, c.parent_run_id,
+SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, g.run_id, c.state AS closed_state, f.state AS found_state, c.parent_run_id,
  (SELECT array_agg(run_id) FROM children) AS children
-FROM locked l LEFT JOIN closed c ON c.run_id = l.run_id WHERE l.run_id = (SELECT run_id FROM target)`,
+FROM target g LEFT JOIN found f ON f.run_id = g.run_id LEFT JOIN closed c ON c.run_id = g.run_id`,
     parameters: [
       options.namespace,
       options.executionId,

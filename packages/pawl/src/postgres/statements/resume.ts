@@ -1,5 +1,11 @@
 import { terminalStates } from "../../kernel/execution-state.ts";
 import type { Transaction } from "../transaction.ts";
+import { suspectFromClaims } from "./claim.ts";
+
+export interface ResumeRow {
+  /** The new run; null: another resume gave it or a child of it a new run while the statement waited, nothing was done, send it again. */
+  readonly run_id: string | null;
+}
 
 const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
 
@@ -12,14 +18,20 @@ const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(",
  * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more. Nor has
  * a cancelled execution that is resumed itself: its parent was told of the end, and is told of no other.
  *
- * Lock order: the execution, then its children by run_id, tasks, inbox. Indexes: executions_id, executions_children.
+ * Lock order: the execution and its children by run_id, then history, tasks, inbox. Indexes: executions_id, executions_children.
  */
-export function resume(namespace: string, executionId: string, newRunId: string): Transaction<{ readonly run_id: string }> {
+export function resume(namespace: string, executionId: string, newRunId: string): Transaction<ResumeRow> {
   return {
     name: "resume",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+target AS MATERIALIZED (SELECT run_id FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined')),
+wanted AS MATERIALIZED (
+ SELECT run_id FROM target UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target)),
+locked AS MATERIALIZED (SELECT * FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted)) ORDER BY run_id FOR UPDATE),
+complete AS MATERIALIZED (SELECT (SELECT count(*) FROM locked) = (SELECT count(*) FROM wanted) AS yes),
 old AS MATERIALIZED (
- SELECT * FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined') FOR UPDATE),
+ SELECT * FROM locked WHERE run_id = (SELECT run_id FROM target) AND state IN ('cancelled', 'quarantined') AND (SELECT yes FROM complete)),
+kin AS MATERIALIZED (SELECT * FROM locked WHERE parent_run_id = (SELECT run_id FROM old)),
 cut AS MATERIALIZED (
  SELECT o.run_id, coalesce(
   (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND (h.type = 'CancelRequested' OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
@@ -47,17 +59,15 @@ children AS (
  UPDATE executions k SET
   parent_run_id = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE THEN $3::uuid WHEN ${ended} THEN k.parent_run_id END,
   parent_position = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE OR ${ended} THEN k.parent_position END,
-  epoch = CASE WHEN k.worker_id IS NULL THEN k.epoch ELSE k.epoch + 1 END,
-  claims = CASE WHEN k.worker_id IS NULL THEN k.claims ELSE greatest(k.claims - 1, 0) END, worker_id = NULL
- WHERE k.run_id = ANY(ARRAY(SELECT x.run_id FROM executions x WHERE x.parent_run_id = (SELECT run_id FROM old)))
- RETURNING k.run_id, k.state, k.namespace, k.task_queue, k.workflow, k.version),
+  worker_id = NULL, epoch = k.epoch + (k.worker_id IS NOT NULL)::int, claims = greatest(k.claims - (k.worker_id IS NOT NULL)::int, 0)
+ WHERE k.run_id = ANY(ARRAY(SELECT run_id FROM kin))),
 queued AS (
- INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version
- FROM (SELECT run_id, namespace, task_queue, workflow, version FROM moved
-  UNION ALL SELECT run_id, namespace, task_queue, workflow, version FROM children WHERE state = 'running') AS woken
- ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages FROM moved`,
+ INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition, suspect)
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, false FROM moved
+ UNION ALL
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, claims > ${suspectFromClaims} FROM kin WHERE worker_id IS NOT NULL)
+SELECT (SELECT run_id FROM moved) AS run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages
+FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
     parameters: [namespace, executionId, newRunId],
   };
 }

@@ -1,0 +1,138 @@
+import type { TransactionGateway } from "../../src/postgres/gateway.ts";
+import { claim } from "../../src/postgres/statements/claim.ts";
+import { expireWorkers } from "../../src/postgres/statements/expire-workers.ts";
+import { takeOver } from "../../src/postgres/statements/take-over.ts";
+import { anHour, appendTo, childCompleted, commitAll, events, namespace, register, runs, startOf, workers } from "./world.ts";
+
+/** A state of the database in which several moves apply, made by real statements. */
+export interface Fixture {
+  readonly name: string;
+  build(gateway: TransactionGateway): Promise<void>;
+}
+
+type Build = Fixture["build"];
+
+const bothWorkers: Build = async (gateway) => {
+  await register(gateway, workers.one);
+  await register(gateway, workers.two);
+};
+
+/** The parent is claimed by worker one and nothing else is there. */
+const running: Build = async (gateway) => {
+  await bothWorkers(gateway);
+  await commitAll(gateway, [startOf("parent", { claimBy: workers.one })], []);
+};
+
+/** The parent, claimed by worker one, waits for two children, claimed by worker `owner`. Gives where its history ends. */
+async function family(gateway: TransactionGateway, parent: string, owner: string): Promise<{ runId: string; epoch: number; seq: number }> {
+  await commitAll(gateway, [startOf("parent", { runId: parent, claimBy: workers.one })], []);
+  const child = { parentRunId: parent, claimBy: owner };
+  await commitAll(
+    gateway,
+    [],
+    [
+      appendTo(
+        { runId: parent, epoch: 1, seq: 1 },
+        {
+          events: [events.childStarted(1, "child", runs.child), events.childStarted(2, "sibling", runs.sibling)],
+          starts: [
+            startOf("child", { ...child, runId: runs.child, parentPosition: 1 }),
+            startOf("sibling", { ...child, runId: runs.sibling, parentPosition: 2 }),
+          ],
+        },
+      ),
+    ],
+  );
+  return { runId: parent, epoch: 1, seq: 3 };
+}
+
+const withFamily =
+  (parent: string, then: (gateway: TransactionGateway, at: Awaited<ReturnType<typeof family>>) => Promise<void>): Build =>
+  async (gateway) => {
+    await bothWorkers(gateway);
+    await then(gateway, await family(gateway, parent, workers.two));
+  };
+
+const parked =
+  (wakeInMs: number | null): Parameters<typeof withFamily>[1] =>
+  (gateway, at) =>
+    commitAll(
+      gateway,
+      [],
+      [appendTo(at, { after: { kind: "park", wakeAt: wakeInMs === null ? null : Date.now() + wakeInMs, seenInbox: 0, waitingFor: "news" } })],
+    );
+
+const childEnded: Parameters<typeof withFamily>[1] = (gateway, { runId }) =>
+  commitAll(
+    gateway,
+    [],
+    [
+      appendTo(
+        { runId: runs.child, epoch: 1, seq: 1 },
+        { events: [events.completed], after: { kind: "end", state: "completed" }, messages: [childCompleted(runId, 1)] },
+      ),
+    ],
+  );
+
+const endedAs =
+  (state: "cancelled" | "quarantined"): Parameters<typeof withFamily>[1] =>
+  (gateway, at) =>
+    commitAll(gateway, [], [appendTo(at, { events: [events.cancelRequested, events[state]], after: { kind: "end", state } })]);
+
+const expired =
+  (parent: string): Build =>
+  async (gateway) => {
+    await register(gateway, workers.one, -1000);
+    await register(gateway, workers.two);
+    await family(gateway, parent, workers.one);
+  };
+
+const dead =
+  (parent: string): Build =>
+  async (gateway) => {
+    await expired(parent)(gateway);
+    await gateway.run(expireWorkers([]));
+  };
+
+/** Two workers have died of it, and the third has it. */
+const deadly: Build = async (gateway) => {
+  await commitAll(gateway, [startOf("parent")], []);
+  for (const workerId of [runs.next, runs.next2, workers.one]) {
+    for (const { id } of await gateway.run(expireWorkers([]))) await gateway.run(takeOver(id, 10));
+    await register(gateway, workerId, -1000);
+    await gateway.run(claim({ workerId, namespace, taskQueues: ["q"], definitions: ["w@1"], limit: 1, suspects: true }));
+  }
+  await register(gateway, workers.two);
+};
+
+export const alone = {
+  nothing: { name: "nothing", build: bothWorkers },
+  pending: {
+    name: "pending",
+    async build(gateway) {
+      await bothWorkers(gateway);
+      await commitAll(gateway, [startOf("parent", { idempotencyKey: "k" })], []);
+    },
+  },
+  running: { name: "running", build: running },
+  deadly: { name: "deadly", build: deadly },
+} satisfies Record<string, Fixture>;
+
+/** Fixtures with children; rows are locked by run id, so each exists with the parent before and behind its children. */
+export function families(parent: string, suffix: string) {
+  const fixture = (name: string, build: Build): Fixture => ({ name: `${name}${suffix}`, build });
+  return {
+    waiting: fixture(
+      "waiting",
+      withFamily(parent, async () => {}),
+    ),
+    informed: fixture("informed", withFamily(parent, childEnded)),
+    parked: fixture("parked", withFamily(parent, parked(null))),
+    sleeping: fixture("sleeping", withFamily(parent, parked(anHour))),
+    due: fixture("due", withFamily(parent, parked(-1000))),
+    cancelled: fixture("cancelled", withFamily(parent, endedAs("cancelled"))),
+    quarantined: fixture("quarantined", withFamily(parent, endedAs("quarantined"))),
+    expired: fixture("expired", expired(parent)),
+    dead: fixture("dead", dead(parent)),
+  };
+}

@@ -1,0 +1,192 @@
+import * as on from "./appends.ts";
+import { alone, families, type Fixture } from "./fixtures.ts";
+import * as by from "./moves.ts";
+import type { Move } from "./moves.ts";
+import { runs, startOf, workers } from "./world.ts";
+
+/** Moves that happen at the same time in one state of the database. */
+export interface Scenario {
+  readonly name: string;
+  readonly fixture: Fixture;
+  readonly moves: readonly Move[];
+}
+
+const scenario = (fixture: Fixture, ...moves: readonly Move[]): Scenario => ({
+  name: `${fixture.name}: ${moves.map((move) => move.name).join(" | ")}`,
+  fixture,
+  moves,
+});
+
+/** Every two of them, and each with itself: two processes may do the same. */
+function pairsOf(fixture: Fixture, ...moves: readonly Move[]): Scenario[] {
+  return moves.flatMap((move, index) => moves.slice(index).map((other) => scenario(fixture, move, other)));
+}
+
+/** The order of run ids decides nothing where one of two moves locks a single execution. */
+const locksSeveral = /child|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim/;
+const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
+
+const eager = { claimBy: workers.one };
+const keyed = { idempotencyKey: "k", executionId: "keyed", workflow: "w" };
+
+function pairsAlone(): Scenario[] {
+  return [
+    ...pairsOf(
+      alone.nothing,
+      by.start("start", startOf("parent")),
+      by.start("start eagerly", startOf("parent", { runId: runs.other, ...eager })),
+      by.start("start with a key", startOf("parent", { ...keyed, runId: runs.keyed })),
+      by.start("start another with that key", startOf("parent", { ...keyed, executionId: "keyed2", runId: runs.keyed2, ...eager })),
+      by.start("start two", startOf("child", { runId: runs.next }), startOf("parent", { runId: runs.next2 })),
+      by.start("start two in another order", startOf("parent", { runId: runs.lastParent }), startOf("child", { runId: runs.child })),
+      by.claimBy("one"),
+      by.cancel("parent"),
+      by.terminate("parent"),
+      by.registerAgain("one"),
+    ),
+    ...pairsOf(
+      alone.pending,
+      by.claimBy("one"),
+      by.claimBy("two"),
+      by.cancel("parent"),
+      by.terminate("parent"),
+      by.startAgain(),
+      by.startAgain(eager),
+      by.startAgain(keyed),
+    ),
+    ...pairsOf(
+      alone.running,
+      on.append,
+      on.appendTwo,
+      on.announce,
+      on.parkForTimer,
+      by.readAndPark(on.inAnHour()),
+      on.end,
+      on.endTwo,
+      on.quarantine,
+      on.startChild(false),
+      on.startChild(true),
+      by.releaseBy("one"),
+      by.stop("one"),
+      by.reap("kill one", ["one"]),
+      by.beat("one"),
+      by.cancel("parent"),
+      by.terminate("parent"),
+      by.claimBy("two"),
+      by.startAgain(),
+    ),
+    ...pairsOf(
+      alone.deadly,
+      on.append,
+      on.end,
+      by.beat("one"),
+      by.reap(),
+      by.releaseBy("one"),
+      by.cancel("parent"),
+      by.terminate("parent"),
+      by.claimBy("two"),
+      by.resumeAs("next"),
+    ),
+  ];
+}
+
+function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
+  const ends = [on.childEnds, on.siblingEnds];
+  const closes = [by.cancel("parent"), by.terminate("parent"), by.terminate("child")];
+  return [
+    ...pairsOf(
+      at.waiting,
+      ...ends,
+      ...closes,
+      on.bothEnd,
+      on.familyCommit,
+      on.parkForMessages,
+      by.readAndPark(null),
+      on.append,
+      on.endWithOrphan,
+      on.quarantine,
+      on.childStep,
+      by.cancel("child"),
+      by.releaseBy("one"),
+      by.releaseBy("two"),
+      by.reap("kill both", ["one", "two"]),
+      by.claimBy("one"),
+    ),
+    ...pairsOf(
+      at.informed,
+      on.siblingEnds,
+      on.consume,
+      on.consumeAndEnd,
+      on.end,
+      on.parkForMessages,
+      by.readAndPark(null),
+      ...closes,
+      by.releaseBy("one"),
+      by.reap("kill one", ["one"]),
+      by.claimBy("two"),
+    ),
+    ...pairsOf(at.parked, ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.releaseBy("two"), by.reap("kill two", ["two"])),
+    ...pairsOf(at.sleeping, ...ends, ...closes, by.claimBy("one")),
+    ...pairsOf(at.due, ...ends, ...closes, by.claimBy("one"), by.claimBy("two")),
+    ...pairsOf(at.cancelled, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.startAgain()),
+    ...pairsOf(at.quarantined, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, by.claimBy("one")),
+    ...pairsOf(
+      at.expired,
+      by.beat("one"),
+      by.expire(),
+      by.reap(),
+      on.append,
+      on.end,
+      on.childEnds,
+      on.bothEnd,
+      on.parkForMessages,
+      by.releaseBy("one"),
+      by.stop("one"),
+      by.claimBy("two"),
+      ...closes,
+    ),
+    ...pairsOf(at.dead, by.takeOverFrom("one"), on.append, on.familyCommit, on.childEnds, by.releaseBy("one"), by.beat("one"), by.claimBy("two"), ...closes),
+  ];
+}
+
+function triplesOfFamily(at: ReturnType<typeof families>): Scenario[] {
+  return [
+    scenario(at.expired, by.claimBy("two"), by.beat("one"), by.reap()),
+    scenario(at.expired, on.append, by.reap(), by.claimBy("two")),
+    scenario(at.expired, on.childEnds, by.reap(), by.claimBy("two")),
+    scenario(at.expired, on.familyCommit, by.reap(), by.cancel("child")),
+    scenario(at.waiting, on.childEnds, on.parkForMessages, by.claimBy("two")),
+    scenario(at.waiting, on.childEnds, by.readAndPark(null), by.claimBy("two")),
+    scenario(at.sleeping, on.childEnds, by.claimBy("one"), by.claimBy("two")),
+    scenario(at.waiting, on.childEnds, on.siblingEnds, on.parkForMessages),
+    scenario(at.waiting, by.terminate("child"), on.parkForMessages, by.claimBy("one")),
+    scenario(at.cancelled, by.resumeAs("next"), on.childEnds, by.claimBy("one")),
+    scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimBy("one")),
+    scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimAndRest("one")),
+    scenario(at.quarantined, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
+    scenario(at.cancelled, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
+    // Each locks several rows, and a third holds one of them meanwhile.
+    scenario(at.dead, by.takeOverFrom("one"), by.terminate("child"), by.cancel("parent")),
+    scenario(at.dead, by.takeOverFrom("one"), by.terminate("child"), on.childStep),
+    scenario(at.waiting, by.terminate("child"), on.familyCommit, by.cancel("parent")),
+    scenario(at.cancelled, by.resumeAs("next"), on.bothEnd, by.terminate("child")),
+    scenario(at.expired, by.releaseBy("one"), by.reap(), on.childStep),
+  ];
+}
+
+const triplesAlone = [
+  scenario(alone.running, by.cancel("parent"), on.end, by.claimBy("two")),
+  scenario(alone.running, by.cancel("parent"), by.readAndPark(on.inAnHour()), by.claimBy("two")),
+  scenario(alone.running, by.releaseBy("one"), by.claimBy("two"), on.append),
+  scenario(alone.running, by.stop("one"), by.claimBy("two"), on.appendTwo),
+  scenario(alone.running, by.reap("kill one", ["one"]), by.claimBy("two"), on.end),
+  scenario(alone.deadly, by.reap(), on.append, by.terminate("parent")),
+  scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.claimBy("two")),
+  scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.terminate("parent")),
+];
+
+const first = families(runs.parent, "");
+const last = families(runs.lastParent, ", parent last");
+
+export const pairs = [...pairsAlone(), ...pairsOfFamily(first), ...pairsOfFamily(last).filter(ofSeveral)];
+export const triples = [...triplesAlone, ...triplesOfFamily(first), ...triplesOfFamily(last)];
