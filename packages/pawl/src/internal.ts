@@ -5,6 +5,7 @@ export { openEmbedded, type EmbeddedPostgres } from "./embedded/embedded-postgre
 export { migrateDatabase } from "./postgres/open-store.ts";
 export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
+export { decodeEvent } from "./kernel/event-codec.ts";
 export { readPayload } from "./kernel/payload.ts";
 export { silentLogger, consoleLogger } from "./base/logger.ts";
 export { formatDuration, toMilliseconds } from "./base/duration.ts";
