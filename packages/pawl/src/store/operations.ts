@@ -38,7 +38,8 @@ export type MessageType = "ChildCompleted" | "ChildFailed" | "CancelRequested";
 
 /**
  * What the owner of an execution writes: events, and what becomes of the claim. Accepted only if the row still has this
- * epoch, this last seq and state `running`; otherwise nothing of it is written, its starts and messages included.
+ * epoch, this last seq and state `running`, and, where it tells the parent of its end, still this parent's run; otherwise
+ * nothing of it is written, its starts and messages included.
  */
 export interface AppendOperation {
   readonly runId: string;
@@ -82,7 +83,7 @@ export interface ExistingExecution {
 export type AppendOutcome =
   /** `parked`: whether a park took effect. `conflicts`: starts whose id is taken. */
   | { readonly outcome: "accepted"; readonly at: number; readonly parked: boolean; readonly conflicts: readonly StartConflict[] }
-  /** Another claim owns the execution, or it ended: drop it. */
+  /** Another claim owns the execution, or it ended, or its parent goes on in another run: drop it. */
   | { readonly outcome: "rejected" };
 
 export interface StartConflict {

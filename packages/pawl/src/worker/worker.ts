@@ -337,6 +337,8 @@ export class Worker implements ExecutionHost {
 
   rejected(): void {
     this.#staleWrites++;
+    // A child whose parent was resumed is still owned by this worker, which no longer knows of it: look at the next check.
+    this.#checks = auditEveryChecks - 1;
   }
 
   ended(execution: ActiveExecution, end: EndEvent): void {

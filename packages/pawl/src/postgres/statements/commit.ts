@@ -8,7 +8,11 @@ import type { Transaction } from "../transaction.ts";
  * starts executions, sends and consumes messages, queues what became claimable.
  *
  * Fence: an append changes a row only where epoch, last_seq and state are what its owner expects; its events, starts and
- * messages hang on that row having changed. Lock order: executions by run_id (index order), then history, tasks, inbox. Indexes: executions_pkey for every row, unique indexes for starts.
+ * messages hang on that row having changed. A child's end is fenced by its parent's run too: where the parent was resumed
+ * meanwhile, the owner has to learn its new run first, or the news would go to a run that has ended.
+ *
+ * Lock order: executions by run_id (index order), then history, tasks, inbox. Indexes: executions_pkey for every row, unique
+ * indexes for starts.
  *
  * Plans (see plannerSettings): executions are reached by `run_id = ANY(...)` in index order, which is also the lock order, and
  * hash-joined with the input; membership tests are written `(x IN (SELECT ...)) IS TRUE`, which PostgreSQL hashes as a subplan.
@@ -196,13 +200,16 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
   const wakeAt = column("wake_at", wake, parks, "NULL::timestamptz");
   const waiting = (): string => add(texts(of((append) => (append.after.kind === "park" ? append.after.waitingFor : null), null)), "text");
   const waitingFor = column("waiting_for", waiting, parks, "NULL::text");
+  const parents = (): string => add(uuids(of((append) => append.messages.find(({ type }) => type !== "CancelRequested")?.toRunId ?? null, null)), "uuid");
+  const parent = column("parent", parents, ends && delivers, "");
+  const fence = parent === "" ? ok : `${ok} AND (${parent} IS NULL OR e.parent_run_id = ${parent})`;
   const delivered = column("delivered", () => add(integers(targets.map((target) => target.delivered)), "int"), delivers, "0");
 
   const commit = `${parts.add(commitId)}::bigint`;
   const text = (): string => {
     const inbox = delivers ? `e.inbox_seq + ${delivered}` : "e.inbox_seq";
     const gone = `${release} AND (${newState} <> 'running' OR ${inbox} = ${seenInbox})`;
-    const owned = (value: string, name: string): string => (delivers ? `CASE WHEN ${ok} THEN ${value} ELSE e.${name} END` : value);
+    const owned = (value: string, name: string): string => (delivers ? `CASE WHEN ${fence} THEN ${value} ELSE e.${name} END` : value);
     // The claim that goes on counts as one; without a claim there is none.
     const claims = leaves ? `CASE WHEN ${gone} THEN 0 ELSE 1 END` : "1";
     const sets = [
@@ -223,7 +230,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
     return `updated AS (
  UPDATE executions e SET ${sets.join(", ")}
  FROM unnest(${arrays.join(", ")}) WITH ORDINALITY AS i(${names.join(", ")}, ord)
- WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
+ WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${fence}) OR (i.delivered > 0 AND ${alive}))` : fence}
  RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, ${release} AS release, ${wakeAt} AS wake_at,
   ${delivered} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
   };
