@@ -31,3 +31,5 @@ serve({
   },
 });
 report("ready");
+// The rig is gone.
+process.stdin.on("end", () => process.exit(1));

@@ -6,17 +6,17 @@ import { waitFor } from "../../packages/pawl/test/support/wait.ts";
 
 export class DatabaseServer {
   readonly #embedded: EmbeddedPostgres;
+  readonly #databaseOf: "fault" | "server";
   #databases = 0;
 
-  private constructor(embedded: EmbeddedPostgres) {
+  private constructor(embedded: EmbeddedPostgres, databaseOf: "fault" | "server") {
     this.#embedded = embedded;
+    this.#databaseOf = databaseOf;
   }
 
-  static async open(directory: string): Promise<DatabaseServer> {
-    const server = new DatabaseServer(await openEmbedded({ directory }));
-    // Several pools of several processes, and the rig's own looks.
-    await execute(server.url, "ALTER SYSTEM SET idle_session_timeout = 0");
-    return server;
+  /** @param databaseOf whether each fault gets a database, or all use the one that processes find in an embedded directory */
+  static async open(directory: string, databaseOf: "fault" | "server" = "fault"): Promise<DatabaseServer> {
+    return new DatabaseServer(await openEmbedded({ directory }), databaseOf);
   }
 
   /** Of the maintenance database. */
@@ -29,12 +29,14 @@ export class DatabaseServer {
   }
 
   async createDatabase(): Promise<string> {
+    if (this.#databaseOf === "server") return this.url;
     const name = `faults_${++this.#databases}`;
     await execute(this.url, `CREATE DATABASE ${name}`);
     return databaseUrl(this.url, name);
   }
 
   async dropDatabase(url: string): Promise<void> {
+    if (this.#databaseOf === "server") return;
     await execute(this.url, `DROP DATABASE IF EXISTS ${url.match(/faults_\d+/)?.[0] ?? "none"} WITH (FORCE)`);
   }
 

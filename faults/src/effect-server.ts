@@ -39,6 +39,11 @@ export class EffectServer {
     return effects;
   }
 
+  /** How often this step has begun. */
+  begins(key: string): number {
+    return this.#begins.get(key) ?? 0;
+  }
+
   /** Whether a step stands before this gate. */
   isWaiting(gate: string): boolean {
     return (this.#gates.get(gate)?.waiting.length ?? 0) > 0;

@@ -60,6 +60,13 @@ export class Fleet {
     return this.all.filter(({ program }) => !program.hasEnded);
   }
 
+  /** The one with the most work in flight: harm to an idle one proves nothing. */
+  get busiest(): WorkerProcess {
+    const [worker] = this.running.toSorted((a, b) => (b.health?.active ?? 0) - (a.health?.active ?? 0));
+    if (worker === undefined) throw new Error("no worker is running");
+    return worker;
+  }
+
   get staleWritesRejected(): number {
     return this.all.reduce((sum, { health }) => sum + (health?.staleWritesRejected ?? 0), 0);
   }
@@ -81,7 +88,8 @@ export class Fleet {
     this.onProxy(proxy);
     const options: WorkerProcessOptions = {
       ...this.#options,
-      pawl: { ...this.#options.pawl, url: proxy.url, ...placement.pawl },
+      // On an embedded directory there is no way in between to put a proxy.
+      pawl: { ...this.#options.pawl, ...(placement.pawl?.directory === undefined ? { url: proxy.url } : {}), ...placement.pawl },
       worker: { ...this.#options.worker, ...placement.worker },
     };
     const program = new Program(new URL("./worker-process.js", import.meta.url), { ...options }, placement.nodeOptions);

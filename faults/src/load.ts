@@ -15,6 +15,7 @@ export class Load {
   readonly #random: Random;
   readonly #open = new Set<Promise<void>>();
   readonly #started: string[] = [];
+  readonly #enqueued: string[] = [];
   #count = 0;
   #running = false;
   #loops: Promise<unknown> = Promise.resolve();
@@ -35,6 +36,8 @@ export class Load {
   async settle(): Promise<void> {
     this.#running = false;
     await this.#loops;
+    // Nobody waited for them while there were no workers.
+    for (const executionId of this.#enqueued.splice(0)) this.#track(this.#awaitResult(executionId));
     await Promise.all(this.#open);
   }
 
@@ -44,7 +47,7 @@ export class Load {
       const batch = Array.from({ length: Math.min(500, count - from) }, (_, n) =>
         this.#writer.start(this.#workflows.chain, { n: from + n, ms: 1 }, { executionId: `herd-${from + n}` }),
       );
-      for (const answer of await Promise.all(batch)) if (answer !== undefined && "value" in answer) this.#track(this.#awaitResult(answer.value.executionId));
+      for (const answer of await Promise.all(batch)) if (answer !== undefined && "value" in answer) this.#enqueued.push(answer.value.executionId);
     }
   }
 

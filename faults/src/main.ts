@@ -1,4 +1,4 @@
-/** Does to Pawl what happens to programs, and checks what it promised. See docs/testing.md. */
+/** Does to Pawl what happens to programs, and checks what it promised. See CONTRIBUTING.md. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -35,6 +35,7 @@ async function main(): Promise<number> {
 }
 
 async function runAll(faults: typeof allFaults, args: Arguments, folder: string): Promise<FaultOutcome[]> {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void killPrograms().finally(() => process.exit(130)));
   const server = await DatabaseServer.open(join(folder, "postgres"));
   const outcomes: FaultOutcome[] = [];
   try {

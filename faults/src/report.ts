@@ -1,19 +1,20 @@
 import type { FaultOutcome } from "./run-fault.ts";
 
 export function table(outcomes: readonly FaultOutcome[]): string {
-  const head = ["fault", "operations", "succeeded", "injected", "stale writes rejected", "re-claim p50/p99", "repeats per 10,000", "verdict"];
+  const head = ["fault", "operations", "succeeded", "stale writes rejected", "re-claim p50/p99", "repeats per 10,000", "verdict", "injected"];
   const body = outcomes.map((outcome) => [
     `${outcome.id} ${outcome.title}`,
     String(outcome.operations),
     outcome.operations === 0 ? "–" : `${(outcome.succeeded * 100).toFixed(1)} %`,
-    injected(outcome),
     String(outcome.staleWritesRejected),
     outcome.reclaimMs === undefined ? "–" : `${outcome.reclaimMs.p50}/${outcome.reclaimMs.p99} ms`,
     outcome.duplicatesPer10000.toFixed(1),
     outcome.verdict,
+    injected(outcome),
   ]);
   const widths = head.map((title, column) => Math.max(...[title, ...body.map((cells) => cells[column] ?? "")].map((cell) => cell.length)));
-  const line = (cells: readonly string[]): string => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, column) => cell.padEnd(column === head.length - 1 ? 0 : (widths[column] ?? 0))).join("  ");
   return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...body.map(line)].join("\n");
 }
 

@@ -24,6 +24,7 @@ export interface RigOptions {
   readonly perSecond: number;
   readonly worker: Omit<WorkerOptions, "workflows">;
   readonly placement: Placement;
+  readonly clientNodeOptions: readonly string[];
   readonly pawl: PawlOptions;
   readonly blockMs: number;
   readonly drainMs: number;
@@ -34,9 +35,10 @@ const settleMs = 120_000;
 
 export const usualOptions = {
   workers: 4,
-  perSecond: 8,
+  perSecond: 10,
   worker: { lease: leaseMs, pollInterval: 250 },
   placement: {},
+  clientNodeOptions: [],
   pawl: { poolSize: 3 },
   blockMs: 3 * leaseMs,
   drainMs: 5000,
@@ -82,11 +84,11 @@ export class Rig {
     await installAudit(url);
     const effects = await EffectServer.open(join(options.folder, "effects.jsonl"));
     const proxies = [await TcpProxy.open(url), await TcpProxy.open(url)];
-    const client = new Program(new URL("./client-process.js", import.meta.url), {
-      pawls: proxies.map((proxy) => ({ ...options.pawl, url: proxy.url })),
-      log: join(options.folder, "operations.jsonl"),
-      seed: options.seed,
-    });
+    const client = new Program(
+      new URL("./client-process.js", import.meta.url),
+      { pawls: proxies.map((proxy) => ({ ...options.pawl, url: proxy.url })), log: join(options.folder, "operations.jsonl"), seed: options.seed },
+      options.clientNodeOptions,
+    );
     const rig = new Rig(options, server, url, effects, proxies, client);
     await client.report("ready", 1, 120_000);
     await rig.fleet.startAll(options.workers);
@@ -116,13 +118,18 @@ export class Rig {
     this.#notes.write({ at: performance.timeOrigin + performance.now(), what, by });
   }
 
+  /** Notes the largest of several measurements. */
+  most(what: string, value: number): void {
+    this.#counts.set(what, Math.max(this.counted(what), value));
+  }
+
   /** Asks the client process. */
   ask(command: string, fields: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     return this.#client.ask(command, fields, settleMs);
   }
 
-  get clientOutput(): string {
-    return this.#client.output;
+  get clientPid(): number {
+    return this.#client.pid;
   }
 
   /** Calls `harm` again and again until the time is over. */

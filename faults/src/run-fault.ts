@@ -34,6 +34,8 @@ export interface FaultOutcome {
 /** With less, a run has shown only that nothing worked. */
 const leastSucceeded = 0.9;
 
+const mostRounds = 3;
+
 export interface RunSettings {
   readonly folder: string;
   readonly seed: number;
@@ -65,7 +67,7 @@ async function measure(fault: Fault, server: DatabaseServer, options: RigOptions
       await rig.ask("load", { perSecond: options.perSecond });
       await delay(1000);
     }
-    await fault.inject(rig);
+    await injectUntilItBites(fault, rig);
     violations.push(...(await rig.settle()));
     violations.push(...((await fault.check?.(rig)) ?? []), ...rig.fleet.unexplained);
   } finally {
@@ -100,6 +102,17 @@ async function measure(fault: Fault, server: DatabaseServer, options: RigOptions
   // What went wrong is looked into with the database still there, in the data directory of the run.
   if (outcome.verdict === "ok") await server.dropDatabase(rig.url);
   return outcome;
+}
+
+/** On a busy machine less happens in the same time, and chance has its part in what meets what. */
+async function injectUntilItBites(fault: Fault, rig: Rig): Promise<void> {
+  for (let round = 1; round <= mostRounds; round++) {
+    await fault.inject(rig);
+    // The workers report twice a second.
+    await delay(1000);
+    const missing = (await fault.requirements(rig)).some(({ count, least }) => count < least);
+    if (!missing) return;
+  }
 }
 
 function unmeasured(fault: Fault, { seed }: RunSettings, verdict: VerdictWord, reasons: readonly string[]): FaultOutcome {

@@ -46,3 +46,5 @@ async function close(): Promise<void> {
 process.once("SIGTERM", () => void close());
 serve({ close });
 report("ready", { workerId: worker.workerId });
+// The rig is gone.
+process.stdin.on("end", () => process.exit(1));

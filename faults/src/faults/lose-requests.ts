@@ -8,8 +8,8 @@ export const loseRequests: Fault = {
   async inject(rig) {
     await execute(
       rig.url,
-      `CREATE SEQUENCE pawl_guard.conflicts;
-CREATE FUNCTION pawl_guard.conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+      `CREATE SEQUENCE IF NOT EXISTS pawl_guard.conflicts;
+CREATE OR REPLACE FUNCTION pawl_guard.conflict() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
  IF random() < 0.05 THEN
   PERFORM nextval('pawl_guard.conflicts');

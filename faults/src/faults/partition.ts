@@ -38,7 +38,7 @@ export const partition: Fault = {
 export async function partitionNowAndThen(rig: Rig, seconds = rig.seconds): Promise<void> {
   const kinds: readonly Partition[] = ["both", "replies", "requests"];
   let turn = 0;
-  await rig.during(1000, () => cutOff(rig, rig.random.pick(rig.fleet.running), kinds[turn++ % kinds.length] ?? "both"), seconds);
+  await rig.during(1000, () => cutOff(rig, rig.fleet.busiest, kinds[turn++ % kinds.length] ?? "both"), seconds);
 }
 
 async function cutOff(rig: Rig, worker: WorkerProcess, kind: Partition): Promise<void> {
@@ -51,7 +51,7 @@ async function cutOff(rig: Rig, worker: WorkerProcess, kind: Partition): Promise
   cuts.set(rig, [...(cuts.get(rig) ?? []), { pid: worker.pid, from, to }]);
   const healed = performance.now();
   await waitFor("the worker has a lease again", () => worker.health?.leaseValid === true && reportedAfter(worker, to), 30_000);
-  rig.count("slowest reconnect ms", Math.max(0, Math.round(performance.now() - healed) - rig.counted("slowest reconnect ms")));
+  rig.most("slowest reconnect ms", Math.round(performance.now() - healed));
 }
 
 /** Whether its last report is one from after the partition: it reports twice a second. */
