@@ -95,13 +95,16 @@ export class Fleet {
     const program = new Program(new URL("./worker-process.js", import.meta.url), { ...options }, placement.nodeOptions);
     const worker = new WorkerProcess(program, proxy);
     this.all.push(worker);
-    void program.exited.then(async () => {
-      if (!worker.expected) this.deaths.push({ pid: worker.pid, at: honestNow() });
-      await proxy.close();
-      // A supervisor starts what died anew.
-      if (!worker.expected && !this.#closing) await this.start();
-    });
+    void this.#supervise(worker);
     return worker;
+  }
+
+  /** What died by itself is started anew. */
+  async #supervise(worker: WorkerProcess): Promise<void> {
+    await worker.program.exited;
+    if (!worker.expected) this.deaths.push({ pid: worker.pid, at: honestNow() });
+    await worker.proxy.close();
+    if (!worker.expected && !this.#closing) await this.start();
   }
 
   async startAll(count: number): Promise<void> {

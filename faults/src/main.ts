@@ -6,6 +6,7 @@ import { killPrograms } from "../../packages/pawl/test/support/program.ts";
 import { parseArguments, usage, type Arguments } from "./arguments.ts";
 import { DatabaseServer } from "./database-server.ts";
 import { allFaults, soakFault } from "./faults.ts";
+import { leaseMs } from "./rig.ts";
 import { reasons, table } from "./report.ts";
 import { runFault, type FaultOutcome } from "./run-fault.ts";
 
@@ -23,11 +24,10 @@ async function main(): Promise<number> {
   if (faults.length === 0) throw new Error(`There is no such fault. There are: ${allFaults.map(({ id }) => id).join(", ")}`);
   const folder = args.out === undefined ? await mkdtemp(join(tmpdir(), "pawl-faults-")) : resolve(args.out);
   await mkdir(folder, { recursive: true });
-  progress(`Seed ${args.seed}, logs in ${folder}\n`);
+  progress(`Seed ${args.seed}, lease ${leaseMs} ms, logs in ${folder}\n`);
   const outcomes = await runAll(faults, args, folder);
   await writeFile(join(folder, "outcomes.json"), `${JSON.stringify(outcomes, null, 2)}\n`);
   console.log(args.json ? JSON.stringify({ seed: args.seed, outcomes }, null, 2) : `\n${table(outcomes)}\n`);
-  for (const outcome of outcomes) progress(reasons(outcome));
   const is = (verdict: FaultOutcome["verdict"]): boolean => outcomes.some((outcome) => outcome.verdict === verdict);
   const code = is("VIOLATED") ? 1 : is("inconclusive") ? 2 : 0;
   if (code === 0 && !args.keep) await rm(folder, { recursive: true, force: true });
@@ -42,7 +42,7 @@ async function runAll(faults: typeof allFaults, args: Arguments, folder: string)
     for (const fault of faults) {
       progress(`  ${fault.id} ${fault.title} ... `);
       const outcome = await runFault(fault, server, { folder, seed: args.seed, seconds: args.soak === undefined ? args.seconds : args.soak * 60 });
-      progress(`${outcome.verdict}, ${outcome.seconds} s\n`);
+      progress(`${outcome.verdict}, ${outcome.seconds} s\n${reasons(outcome)}`);
       outcomes.push(outcome);
     }
   } finally {

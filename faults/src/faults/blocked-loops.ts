@@ -2,16 +2,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import { waitFor } from "../../../packages/pawl/test/support/wait.ts";
 import { lostClaims } from "../audit.ts";
 import type { Fault } from "../fault.ts";
+import { leaseMs } from "../rig.ts";
 import { startOwn } from "./own-executions.ts";
 
 const falseTakeovers = new WeakMap<object, number>();
 /** Longer than elsewhere: even a thread that only sends heartbeats gets its turn late on a busy machine. */
-const blockedLeaseMs = 4000;
+const blockedLeaseMs = 2 * leaseMs;
 
 export const blockedLoops: Fault = {
   id: "F9",
   title: "main loops blocked for three leases, and for ever",
-  options: { blockMs: 3 * blockedLeaseMs, worker: { lease: blockedLeaseMs, pollInterval: 250, hangTimeout: "16s", killOnHang: true } },
+  options: { blockMs: 3 * blockedLeaseMs, worker: { lease: blockedLeaseMs, pollInterval: 250, hangTimeout: 4 * blockedLeaseMs, killOnHang: true } },
   async inject(rig) {
     const before = await lostClaims(rig.url);
     const blocks = Math.max(1, Math.floor(rig.seconds / 15));

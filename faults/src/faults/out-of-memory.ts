@@ -3,6 +3,7 @@ import type { Fault } from "../fault.ts";
 import { readRuns } from "../recorded-runs.ts";
 import { startOwn } from "./own-executions.ts";
 
+/** Whoever takes all memory is held; a result that is too large may be refused before it does. */
 const held = ["quarantined"];
 const heldOrFailed = ["quarantined", "failed"];
 

@@ -18,19 +18,31 @@ interface Round {
   readonly one: Recorder;
   readonly other: Recorder;
   readonly id: string;
+  readonly handicap: Handicap;
 }
 
+/**
+ * By how much the second one is held back, in milliseconds; below zero, the first. Whoever wins is given more to carry: one
+ * statement is faster than a step that has to end first, and only what is close is a race.
+ */
+interface Handicap {
+  ms: number;
+}
+
+const stepMs = 5;
+const mostMs = 500;
+
 /** Gives who won, or what must not be. */
-type Race = (round: Round) => Promise<{ readonly winner: string } | { readonly problem: string }>;
+type Race = (round: Round) => Promise<{ readonly winner: string; readonly secondWon?: boolean } | { readonly problem: string }>;
 
 const races: Readonly<Record<string, Race>> = {
   cancel: (round) => stopAgainstEnd(round, "cancelled", () => round.other.cancel(round.id)),
   terminate: (round) => stopAgainstEnd(round, "terminated", () => round.other.terminate(round.id)),
 
-  async children({ rig, one, id }) {
+  async children({ rig, one, id, handicap }) {
     await one.start(workflows.couple, { n: 7, ms: 0 }, { executionId: id });
     await atGates(rig, [`${id}.1`, `${id}.2`]);
-    await together(rig, [() => rig.effects.openGate(`${id}.1`), () => rig.effects.openGate(`${id}.2`)]);
+    await together(rig, handicap, [() => rig.effects.openGate(`${id}.1`), () => rig.effects.openGate(`${id}.2`)]);
     await one.result(id);
     const [first] = await query<{ position: number }>(
       rig.url,
@@ -38,7 +50,7 @@ const races: Readonly<Record<string, Race>> = {
 WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
       [id],
     );
-    return first === undefined ? { problem: `${id} got no child's end` } : { winner: `child ${first.position}` };
+    return first === undefined ? { problem: `${id} got no child's end` } : { winner: `child ${first.position}`, secondWon: first.position === 2 };
   },
 
   async start({ one, other, id }) {
@@ -52,7 +64,7 @@ WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
     return { winner: Number(winner.slice(id.length + 1)) % 2 === 0 ? "one" : "other" };
   },
 
-  async resume({ rig, one, other, id }) {
+  async resume({ rig, one, other, id, handicap }) {
     const children = [`${id}.1`, `${id}.2`];
     await one.start(workflows.couple, { n: 3, ms: 0 }, { executionId: id });
     await atGates(rig, children);
@@ -63,7 +75,7 @@ WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
     await Promise.all(children.map((child) => one.resume(child)));
     await waitFor("both children run again", () => children.every((child) => rig.effects.begins(`${child}/1`) >= 2));
     const resumed = async (): Promise<void> => void (await other.resume(id));
-    await together(rig, [resumed, () => children.forEach((child) => rig.effects.openGate(child))]);
+    await together(rig, handicap, [() => children.forEach((child) => rig.effects.openGate(child)), resumed]);
     await one.result(id);
     const [row] = await query<{ late: boolean; state: string }>(
       rig.url,
@@ -72,7 +84,7 @@ FROM pawl.executions p WHERE p.execution_id = $1`,
       [id, children],
     );
     if (row?.state !== "completed") return { problem: `${id} was resumed, and is ${row?.state}` };
-    return { winner: row.late ? "resume" : "child" };
+    return { winner: row.late ? "resume" : "child", secondWon: row.late };
   },
 };
 
@@ -90,11 +102,15 @@ export const raceEnds: Fault = {
     for (const [name, race] of Object.entries(races)) {
       const until = performance.now() + (rig.seconds * 1000) / Object.keys(races).length;
       let count = 0;
+      const handicap: Handicap = { ms: 0 };
       const lane = async (): Promise<void> => {
         while (performance.now() < until) {
-          const outcome = await race({ rig, one: one!, other: other!, id: `${name}-${round}-${count++}` });
+          const outcome = await race({ rig, one: one!, other: other!, id: `${name}-${round}-${count++}`, handicap });
           if ("problem" in outcome) found.push(outcome.problem);
-          else rig.count(`${name}: ${outcome.winner}`);
+          else {
+            rig.count(`${name}: ${outcome.winner}`);
+            handicap.ms = Math.max(-mostMs, Math.min(mostMs, handicap.ms + (outcome.secondWon === true ? stepMs : -stepMs)));
+          }
         }
       };
       await Promise.all(Array.from({ length: lanes }, lane));
@@ -113,18 +129,18 @@ export const raceEnds: Fault = {
 };
 
 /** Stops an execution as it ends: either may win, and everybody must be told the same. */
-async function stopAgainstEnd({ rig, one, other, id }: Round, stopped: string, stop: () => Promise<unknown>): ReturnType<Race> {
+async function stopAgainstEnd({ rig, one, other, id, handicap }: Round, stopped: string, stop: () => Promise<unknown>): ReturnType<Race> {
   await one.start(workflows.gated, { n: 5, ms: 0 }, { executionId: id });
   await atGates(rig, [id]);
   let answer: unknown;
-  await together(rig, [() => rig.effects.openGate(id), async () => void (answer = await stop())]);
+  await together(rig, handicap, [() => rig.effects.openGate(id), async () => void (answer = await stop())]);
   const results = await Promise.all([one.result(id), other.result(id)]);
   const states = new Set(results.map((result) => (result !== undefined && "value" in result ? result.value.state : "unknown")));
   const [state] = states;
   if (states.size !== 1 || (state !== stopped && state !== "completed")) return { problem: `${id} was seen ${[...states].join(" and ")}` };
   if (typeof answer === "object" && answer !== null && "refused" in answer && state === stopped)
     return { problem: `stopping ${id} was refused, and it is ${state}` };
-  return { winner: state };
+  return { winner: state, secondWon: state === stopped };
 }
 
 function atGates(rig: Rig, gates: readonly string[]): Promise<unknown> {
@@ -132,7 +148,10 @@ function atGates(rig: Rig, gates: readonly string[]): Promise<unknown> {
 }
 
 /** In either order, a few milliseconds apart. */
-async function together(rig: Rig, actions: readonly (() => Promise<void> | void)[]): Promise<void> {
-  const waits = actions.map(() => rig.random.whole(0, 12));
-  await Promise.all(actions.map(async (action, index) => delay(waits[index]).then(action)));
+async function together(rig: Rig, { ms }: Handicap, [first, second]: readonly [() => Promise<void> | void, () => Promise<void> | void]): Promise<void> {
+  const after = async (wait: number, action: () => Promise<void> | void): Promise<void> => {
+    await delay(Math.max(0, wait) + rig.random.whole(0, 12));
+    await action();
+  };
+  await Promise.all([after(-ms, first), after(ms, second)]);
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import pg from "pg";
 import type { Logger } from "../base/logger.ts";
 import type { Hint } from "../store/store.ts";
+import { keepAlive } from "./pg-connections.ts";
 
 /** Between two notifications of one process: at most this often, so that they cost commits nothing. */
 const coalesceMs = 5;
@@ -99,7 +100,7 @@ export class PgHintChannel implements HintChannel {
 
   async #connect(): Promise<void> {
     if (this.#closed) return;
-    const client = new pg.Client({ connectionString: this.#url, application_name: "pawl hints", connectionTimeoutMillis: 10_000, keepAlive: true });
+    const client = new pg.Client({ connectionString: this.#url, application_name: "pawl hints", connectionTimeoutMillis: 10_000, ...keepAlive });
     const lost = (): void => {
       client.removeAllListeners("end");
       if (this.#client === client) this.#client = undefined;
