@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openEmbedded } from "pawl/internal";
@@ -37,11 +37,10 @@ export const embedded: Fault = {
       rig.count("SIGKILL of the server");
       await waitFor("its users brought it back", async () => (await answers(rig)) && (await postmaster()) !== pid, 60_000);
     }
-    const again = await openEmbedded({ directory });
-    if (again.owner || again.serverPid !== (await postmaster()))
-      found.push(`opened twice, there are two servers: ${again.serverPid} and ${await postmaster()}`);
-    rig.count("opened twice");
-    await again.close();
+    const another = await rig.fleet.start();
+    await another.program.report("ready", 1, 60_000);
+    rig.count("processes that share it", rig.fleet.running.length);
+    await waitFor("there is one server", async () => (await checkpointers(rig)) <= 1, 15_000).catch(() => found.push("opened again, there are two servers"));
     found.push(...(await removeDirectory()));
     rig.count("directory removed");
   },
@@ -58,6 +57,14 @@ async function answers(rig: Rig): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A server has exactly one, under a title with the name of its cluster. None is seen where there is no /proc. */
+async function checkpointers(rig: Rig): Promise<number> {
+  const [row] = await query<{ name: string }>(rig.url, "SELECT current_setting('cluster_name') AS name");
+  const processes = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const titles = await Promise.all(processes.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return titles.filter((title) => title.startsWith(`postgres: ${row?.name}: checkpointer`)).length;
 }
 
 /** Whoever loses his directory is left with no server and no error on the way out. */

@@ -25,12 +25,20 @@ interface Round {
  * By how much the second one is held back, in milliseconds; below zero, the first. Whoever wins is given more to carry: one
  * statement is faster than a step that has to end first, and only what is close is a race.
  */
-interface Handicap {
-  ms: number;
+class Handicap {
+  ms = 0;
+  #stepMs = 0;
+
+  /** Twice as much for each win in a row. */
+  learn(secondWon: boolean): void {
+    const sign = secondWon ? 1 : -1;
+    this.#stepMs = Math.sign(this.#stepMs) === sign ? this.#stepMs * 2 : sign * leastStepMs;
+    this.ms = Math.max(-mostMs, Math.min(mostMs, this.ms + this.#stepMs));
+  }
 }
 
-const stepMs = 5;
-const mostMs = 500;
+const leastStepMs = 5;
+const mostMs = 2000;
 
 /** Gives who won, or what must not be. */
 type Race = (round: Round) => Promise<{ readonly winner: string; readonly secondWon?: boolean } | { readonly problem: string }>;
@@ -53,15 +61,16 @@ WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
     return first === undefined ? { problem: `${id} got no child's end` } : { winner: `child ${first.position}`, secondWon: first.position === 2 };
   },
 
-  async start({ one, other, id }) {
+  async start({ rig, one, other, id }) {
+    const [even, odd] = rig.random.chance(0.5) ? [one, other] : [other, one];
     const starts = Array.from({ length: 50 }, (_, n) =>
-      (n % 2 === 0 ? one : other).start(workflows.chain, { n: 1, ms: 0 }, { executionId: `${id}-${n}`, idempotencyKey: id }),
+      (n % 2 === 0 ? even : odd).start(workflows.chain, { n: 1, ms: 0 }, { executionId: `${id}-${n}`, idempotencyKey: id }),
     );
     const ids = new Set((await Promise.all(starts)).map((answer) => (answer !== undefined && "value" in answer ? answer.value.executionId : "none")));
     const [winner] = ids;
     if (ids.size !== 1 || winner === undefined || winner === "none") return { problem: `50 starts with the key ${id} gave ${[...ids].join(", ")}` };
     await one.result(winner);
-    return { winner: Number(winner.slice(id.length + 1)) % 2 === 0 ? "one" : "other" };
+    return { winner: (Number(winner.slice(id.length + 1)) % 2 === 0 ? even : odd) === one ? "one" : "other" };
   },
 
   async resume({ rig, one, other, id, handicap }) {
@@ -79,8 +88,8 @@ WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
     await one.result(id);
     const [row] = await query<{ late: boolean; state: string }>(
       rig.url,
-      `SELECT p.state, (SELECT min(c.finished_at) FROM pawl.executions c WHERE c.execution_id = ANY($2)) > p.created_at AS late
-FROM pawl.executions p WHERE p.execution_id = $1`,
+      `SELECT p.state, (SELECT min(c.finished_at) FROM pawl.executions c WHERE c.execution_id = ANY($2)) > h.at AS late
+FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = 'ExecutionResumed' WHERE p.execution_id = $1`,
       [id, children],
     );
     if (row?.state !== "completed") return { problem: `${id} was resumed, and is ${row?.state}` };
@@ -102,14 +111,14 @@ export const raceEnds: Fault = {
     for (const [name, race] of Object.entries(races)) {
       const until = performance.now() + (rig.seconds * 1000) / Object.keys(races).length;
       let count = 0;
-      const handicap: Handicap = { ms: 0 };
+      const handicap = new Handicap();
       const lane = async (): Promise<void> => {
         while (performance.now() < until) {
           const outcome = await race({ rig, one: one!, other: other!, id: `${name}-${round}-${count++}`, handicap });
           if ("problem" in outcome) found.push(outcome.problem);
           else {
             rig.count(`${name}: ${outcome.winner}`);
-            handicap.ms = Math.max(-mostMs, Math.min(mostMs, handicap.ms + (outcome.secondWon === true ? stepMs : -stepMs)));
+            if (outcome.secondWon !== undefined) handicap.learn(outcome.secondWon);
           }
         }
       };
