@@ -5,6 +5,7 @@ export { openEmbedded, type EmbeddedPostgres } from "./embedded/embedded-postgre
 export { migrateDatabase } from "./postgres/open-store.ts";
 export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
+export { decodeEvent } from "./kernel/event-codec.ts";
 export { readPayload } from "./kernel/payload.ts";
 export { silentLogger, consoleLogger } from "./base/logger.ts";
 export { formatDuration, toMilliseconds } from "./base/duration.ts";
@@ -21,7 +22,6 @@ export type { ProcessIdentity } from "./base/process-identity.ts";
 export { uuidv7 } from "./base/ids.ts";
 export type { Logger } from "./base/logger.ts";
 export { SeededRandom } from "./kernel/random.ts";
-export { decodeEvent } from "./kernel/event-codec.ts";
 export { TransactionGateway, type Around } from "./postgres/gateway.ts";
 export type { HintChannel } from "./postgres/hint-channel.ts";
 export { startInlineLeaseKeeper } from "./postgres/inline-lease-keeper.ts";

@@ -3,6 +3,7 @@ import pg from "pg";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Hint } from "../store/store.ts";
+import { keepAlive } from "./pg-connections.ts";
 
 /** Between two notifications of one process: at most this often, so that they cost commits nothing. */
 const coalesceMs = 5;
@@ -100,7 +101,7 @@ export class PgHintChannel implements HintChannel {
 
   async #connect(): Promise<void> {
     if (this.#closed) return;
-    const client = new pg.Client({ connectionString: this.#url, application_name: "pawl hints", connectionTimeoutMillis: 10_000, keepAlive: true });
+    const client = new pg.Client({ connectionString: this.#url, application_name: "pawl hints", connectionTimeoutMillis: 10_000, ...keepAlive });
     const lost = (): void => {
       client.removeAllListeners("end");
       if (this.#client === client) this.#client = undefined;

@@ -1,5 +1,6 @@
 import { workerData } from "node:worker_threads";
 import pg from "pg";
+import { keepAlive } from "./pg-connections.ts";
 import { leaseSlots, type LeaseThreadData } from "./thread-lease-keeper.ts";
 import { heartbeat } from "./statements/heartbeat.ts";
 
@@ -22,7 +23,7 @@ async function connect(): Promise<pg.Client> {
     application_name: "pawl lease",
     connectionTimeoutMillis: leaseMs,
     query_timeout: leaseMs,
-    keepAlive: true,
+    ...keepAlive,
   });
   fresh.on("error", () => {
     // Not the one that has taken its place meanwhile.

@@ -8,7 +8,7 @@ import { classifyFault } from "./faults.ts";
 import { aroundBy, TransactionGateway, type Interceptor } from "./gateway.ts";
 import { LocalHints, PgHintChannel } from "./hint-channel.ts";
 import { migrate, type MigrationReport, type MigrationSession } from "./migrate.ts";
-import { PgConnections } from "./pg-connections.ts";
+import { keepAlive, PgConnections } from "./pg-connections.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { Queries } from "./queries.ts";
 import { checkSchemaName, tablesIn } from "./schema.ts";
@@ -46,6 +46,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     connectionString: url,
     max: Math.max(1, Math.ceil(options.poolSize / 2)),
     connectionTimeoutMillis: 10_000,
+    ...keepAlive,
     application_name: "pawl reads",
   });
   readPool.on("error", () => {});

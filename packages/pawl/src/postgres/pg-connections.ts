@@ -11,6 +11,13 @@ import type { Connections, Transaction } from "./transaction.ts";
 export const plannerSettings =
   "SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
+/**
+ * For every connection: a server that is gone without a word (its machine died, a firewall forgot the connection) is noticed
+ * within half a minute. Without the delay the first probe would be sent after two hours, and a worker whose lease has a
+ * connection of its own would hold its executions all that time.
+ */
+export const keepAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
+
 /** Connections to a PostgreSQL server, for the named transactions. */
 export class PgConnections implements Connections {
   readonly #pool: pg.Pool;
@@ -23,7 +30,7 @@ export class PgConnections implements Connections {
       max: size,
       idleTimeoutMillis: 0,
       connectionTimeoutMillis: 10_000,
-      keepAlive: true,
+      ...keepAlive,
       application_name: "pawl",
       // Awaited by the pool before anyone gets the connection, whatever its types say.
       onConnect: (client) => client.query(`SET search_path = "${schema}"; ${plannerSettings}`) as unknown as void,

@@ -55,6 +55,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Not yet recorded. */
   readonly #outbox = new Outbox();
   readonly #knownMessages = new Set<string>();
+  /** Positions of child calls whose result is recorded or on its way into the history. */
+  readonly #childResults = new Set<number>();
   #parkRequested = false;
   #inFlight: TakenAppend | undefined;
   #enlisted = false;
@@ -80,6 +82,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastNews = host.runtime.monotonicMs();
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
+    for (const { event } of this.#toApply) this.#isToldAlready(event);
     // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
     this.#steps = new StepRunner(claimed.executionId, host.runtime, (event) => this.#stepped(event));
     this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
@@ -111,11 +114,21 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       const key = `${message.messageId}#${message.type === "CancelRequested" ? message.ordinal : ""}`;
       if (this.#knownMessages.has(key)) continue;
       this.#knownMessages.add(key);
-      this.#outbox.addMessage(message, decodeEvent(message.type, message.data));
+      const event = decodeEvent(message.type, message.data);
+      if (this.#isToldAlready(event)) this.#outbox.discard(message.messageId);
+      else this.#outbox.addMessage(message, event);
     }
     this.#lastNews = this.#host.runtime.monotonicMs();
     if (!this.#outbox.isEmpty) this.#enlist();
     else if (this.#live) this.#rest();
+  }
+
+  /** A child that was cancelled, resumed on its own and has ended again: its call has its result. */
+  #isToldAlready(event: Event): boolean {
+    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") return false;
+    if (this.#childResults.has(event.position)) return true;
+    this.#childResults.add(event.position);
+    return false;
   }
 
   /** Another claim owns it, or the worker is going: stop at once, write nothing more. */
@@ -350,6 +363,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   #notMyChild(executionId: string, position: number): void {
+    this.#childResults.add(position);
     const failure = toFailure(new ExecutionConflict(executionId, "was not started by this call"));
     this.#emit({ type: "ChildFailed", position, state: "failed", failure });
   }

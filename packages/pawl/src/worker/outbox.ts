@@ -28,9 +28,11 @@ const keep: After = { kind: "keep" };
 export class Outbox {
   #events: OutgoingEvent[] = [];
   #messages: Message[] = [];
+  /** Inbox messages to remove without a trace in the history. */
+  #discarded: string[] = [];
 
   get isEmpty(): boolean {
-    return this.#events.length === 0 && this.#messages.length === 0;
+    return this.#events.length === 0 && this.#messages.length === 0 && this.#discarded.length === 0;
   }
 
   add(event: Event, start?: StartOperation): void {
@@ -41,6 +43,11 @@ export class Outbox {
   /** A message becomes an event as it came, and leaves the inbox in the same commit. */
   addMessage(message: InboxMessage, event: Event): void {
     this.#events.push({ event, encoded: { type: message.type, data: message.data }, consumes: message.messageId });
+  }
+
+  /** A message that tells what is recorded already leaves the inbox and becomes no event. */
+  discard(messageId: string): void {
+    this.#discarded.push(messageId);
   }
 
   send(message: Message): void {
@@ -57,6 +64,7 @@ export class Outbox {
     const events = this.#events;
     this.#events = [];
     this.#messages = [];
+    this.#discarded = [];
     return events;
   }
 
@@ -76,7 +84,8 @@ export class Outbox {
     // One pass and no copies: this runs for every commit of every execution.
     const encoded: NewEvent[] = [];
     const starts: StartOperation[] = [];
-    const consumed: string[] = [];
+    const consumed = this.#discarded;
+    this.#discarded = [];
     let progress = events.length === 0;
     for (const outgoing of events) {
       encoded.push(outgoing.encoded);

@@ -54,6 +54,29 @@ describe("a child", () => {
     expect(await handle.result()).toEqual([1, "at last"]);
   });
 
+  test("that runs while its parent is resumed tells the parent's new run of its end", async () => {
+    const held = gate();
+    const waiting = defineWorkflow({ name: "late-child", run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "late")) });
+    const parent = defineWorkflow({ name: "resumed-parent", run: async (ctx) => ctx.child(waiting, undefined) });
+    const { pawl } = await h.run([parent, waiting]);
+    const handle = await pawl.start(parent, undefined, { executionId: "resumed-parent" });
+    const child = await eventually(async () => {
+      const status = await pawl.handle("resumed-parent.1").status();
+      expect(status.state).toBe("running");
+      return pawl.handle("resumed-parent.1");
+    });
+    await handle.cancel();
+    await expect(handle.result()).rejects.toBeInstanceOf(ExecutionCancelled);
+    await expect(child.result()).rejects.toBeInstanceOf(ExecutionCancelled);
+    await child.resume();
+    await eventually(async () => expect((await child.status()).workerId).not.toBeNull());
+    const resumed = await handle.resume();
+    // Its new run has asked how the child is and found it running: only the child's own news can wake it.
+    await eventually(async () => expect(await resumed.status()).toMatchObject({ workerId: null, waitingFor: "child resumed-parent.1" }));
+    held.open();
+    expect(await resumed.result({ timeout: "15s" })).toBe("late");
+  });
+
   test("runs in the queue of its workflow, or in the one the call names", async () => {
     const queued = defineWorkflow({ name: "queued-child", taskQueue: "own", run: async () => "ran" });
     const parent = defineWorkflow({

@@ -9,7 +9,8 @@ import { plannerSettings } from "../../src/postgres/pg-connections.ts";
 import { Queries } from "../../src/postgres/queries.ts";
 import { tablesIn } from "../../src/postgres/schema.ts";
 import type { Transaction } from "../../src/postgres/transaction.ts";
-import { invariantProblems } from "../support/invariants.ts";
+import { verifyDatabase } from "../../src/verify/verify-database.ts";
+import { problemsOf } from "../support/invariants.ts";
 import { terminalGuard } from "../support/terminal-guard.ts";
 import { Controller } from "./controller.ts";
 import { installGates } from "./gates.ts";
@@ -111,7 +112,12 @@ export class Arena {
       ...stranded,
       ...late.map((name) => `${name} has a message and is not due`),
       ...untold.map((name) => `${name} waits and was not told of the end of a child`),
-      ...(await invariantProblems(this.#client)),
+      ...problemsOf(
+        await verifyDatabase(
+          async (text, parameters) => (await this.#client.query(text, parameters === undefined ? [] : [...parameters])).rows as Record<string, unknown>[],
+          { schema: "pawl", live: false },
+        ),
+      ),
     ];
     return problems.map(readable);
   }

@@ -1,5 +1,6 @@
 /** Runs the programs of `programs/` as processes of their own. They speak JSON lines: reports on the fourth channel, commands on stdin. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -24,8 +25,10 @@ export class Program {
   #output = "";
   readonly #child: ChildProcess;
 
-  constructor(name: string, options: Readonly<Record<string, unknown>>, nodeOptions: readonly string[] = []) {
-    const path = fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+  /** @param program a file of `programs/`, or the place of another one */
+  constructor(program: string | URL, options: Readonly<Record<string, unknown>>, nodeOptions: readonly string[] = []) {
+    const path = fileURLToPath(new URL(program, new URL("./programs/", import.meta.url)));
+    const name = basename(path);
     this.#child = spawn(process.execPath, [...nodeOptions, path], {
       env: { ...process.env, PROGRAM_OPTIONS: JSON.stringify(options) },
       stdio: ["pipe", "pipe", "pipe", "pipe"],
@@ -77,10 +80,10 @@ export class Program {
   }
 
   /** Sends a command and waits for the report of the same name. */
-  async ask(command: string, fields: Readonly<Record<string, unknown>> = {}): Promise<Report> {
+  async ask(command: string, fields: Readonly<Record<string, unknown>> = {}, timeoutMs?: number): Promise<Report> {
     const count = this.reports.filter((report) => report.event === command).length;
     this.#child.stdin?.write(`${JSON.stringify({ command, ...fields })}\n`);
-    return this.report(command, count + 1);
+    return this.report(command, count + 1, timeoutMs);
   }
 
   signal(signal: NodeJS.Signals): void {

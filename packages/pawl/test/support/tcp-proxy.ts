@@ -1,11 +1,17 @@
 /**
- * A proxy before PostgreSQL that knows enough of the protocol to lose exactly the reply of a chosen statement: the request goes
- * through, the server answers, and then the connection is cut instead of forwarding the answer.
+ * A proxy before PostgreSQL: delays, partitions, cuts. It knows enough of the protocol to lose exactly the reply of a chosen
+ * statement: the request goes through, the server answers, and then the connection is cut instead of forwarding the answer.
+ *
+ * A partition holds bytes back, as TCP does, which sends them again until they arrive: what was under way comes late, also
+ * from a side that has given up the connection meanwhile.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** Whether to lose the reply of this send: `occurrence` counts the sends of statements of this name, from 1. */
 export type Swallow = (statement: string, occurrence: number) => boolean;
+
+/** Which way a partition stops. */
+export type Partition = "none" | "requests" | "replies" | "both";
 
 export class TcpProxy {
   /** Connection string through the proxy. */
@@ -16,12 +22,22 @@ export class TcpProxy {
   readonly seen = new Map<string, number>();
   /** Decides for every named prepared statement; none by default. */
   swallow: Swallow = () => false;
+  /** Cut the connection before this send is forwarded: the database never sees it. */
+  loseRequest: Swallow = () => false;
+  /** Requests lost with their connection. */
+  lostRequests = 0;
+  /** How long everything takes, each way. */
+  delayMs = 0;
   /** Called when a named statement reaches the proxy, before it is forwarded. */
   onStatement: (statement: string, occurrence: number) => void = () => {};
   /** Called when a reply was lost, before the connection is cut. */
   onSwallowed: (statement: string) => void = () => {};
   readonly #server: Server;
   readonly #sockets: Set<Socket>;
+  readonly #lanes = new Set<Lane>();
+  #partition: Partition = "none";
+  /** What happens to connections that one side closed during the partition. */
+  readonly #afterPartition: (() => void)[] = [];
 
   private constructor(url: string, server: Server, sockets: Set<Socket>) {
     this.url = url;
@@ -47,25 +63,56 @@ export class TcpProxy {
     return [...this.swallowed.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  async close(): Promise<void> {
+  /** Connections open at the moment. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
+  partition(kind: Partition): void {
+    this.#partition = kind;
+    if (kind !== "none") return;
+    for (const lane of this.#lanes) lane.flush();
+    for (const finish of this.#afterPartition.splice(0)) finish();
+  }
+
+  /** Resets every connection. */
+  reset(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.reset();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #serve(client: Socket, database: Socket): void {
+    const requestsHeld = (): boolean => this.#partition === "requests" || this.#partition === "both";
+    const repliesHeld = (): boolean => this.#partition === "replies" || this.#partition === "both";
+    const toDatabase = new Lane(database, requestsHeld, () => this.delayMs);
+    const toClient = new Lane(client, repliesHeld, () => this.delayMs);
+    const lanes = [toDatabase, toClient];
+    for (const lane of lanes) this.#lanes.add(lane);
     const cut = (): void => {
       client.destroy();
       database.destroy();
+      for (const lane of lanes) this.#lanes.delete(lane);
     };
     for (const socket of [client, database]) {
       this.#sockets.add(socket);
-      socket.on("error", cut);
+      socket.on("error", () => {});
       socket.on("close", () => {
         this.#sockets.delete(socket);
-        cut();
+        // The other side cannot know before the partition is over.
+        const mustWait = socket === client ? requestsHeld() : repliesHeld();
+        if (!mustWait) return cut();
+        this.#afterPartition.push(() => {
+          (socket === client ? database : client).end();
+          setTimeout(cut, 1000).unref();
+        });
       });
     }
     let losing: string | undefined;
+    let dropped = false;
     const requests = new MessageReader(true, (type, body) => {
       // Bind: the portal's name, then the statement's, each ended by a zero byte.
       if (type !== "B") return;
@@ -75,7 +122,8 @@ export class TcpProxy {
       const occurrence = (this.seen.get(statement) ?? 0) + 1;
       this.seen.set(statement, occurrence);
       this.onStatement(statement, occurrence);
-      if (losing === undefined && this.swallow(statement, occurrence)) losing = statement;
+      if (this.loseRequest(statement, occurrence)) dropped = true;
+      else if (losing === undefined && this.swallow(statement, occurrence)) losing = statement;
     });
     const replies = new MessageReader(false, (type) => {
       if (type !== "Z" || losing === undefined) return;
@@ -86,12 +134,47 @@ export class TcpProxy {
     });
     client.on("data", (chunk: Buffer) => {
       requests.read(chunk);
-      database.write(chunk);
+      if (!dropped) return toDatabase.send(chunk);
+      this.lostRequests++;
+      cut();
     });
     database.on("data", (chunk: Buffer) => {
       replies.read(chunk);
-      if (losing === undefined) client.write(chunk);
+      if (losing === undefined) toClient.send(chunk);
     });
+  }
+}
+
+/** One direction of a connection: passes bytes on, later or much later. */
+class Lane {
+  readonly #to: Socket;
+  readonly #isHeld: () => boolean;
+  readonly #delayMs: () => number;
+  readonly #waiting: { readonly chunk: Buffer; readonly due: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(to: Socket, isHeld: () => boolean, delayMs: () => number) {
+    this.#to = to;
+    this.#isHeld = isHeld;
+    this.#delayMs = delayMs;
+  }
+
+  send(chunk: Buffer): void {
+    this.#waiting.push({ chunk, due: performance.now() + this.#delayMs() });
+    this.flush();
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    for (let first = this.#waiting[0]; first !== undefined && !this.#isHeld(); first = this.#waiting[0]) {
+      const wait = first.due - performance.now();
+      if (wait > 0) {
+        this.#timer = setTimeout(() => this.flush(), wait);
+        return;
+      }
+      this.#waiting.shift();
+      if (!this.#to.destroyed) this.#to.write(first.chunk);
+    }
   }
 }
 

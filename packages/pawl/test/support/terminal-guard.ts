@@ -1,4 +1,4 @@
-import { terminalStates } from "../../src/kernel/execution-state.ts";
+import { terminalStates } from "pawl";
 
 const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
 

@@ -15,8 +15,7 @@ const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(",
  * to past_runs unchanged; messages that were on their way go to the new run.
  *
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
- * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more. Nor has
- * a cancelled execution that is resumed itself: its parent was told of the end, and is told of no other.
+ * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more.
  *
  * Lock order: the execution and its children by run_id, then history, tasks, inbox. Indexes: executions_id, executions_children.
  */
@@ -48,8 +47,6 @@ event AS (
   json_build_object('fromRunId', o.run_id, 'fromState', o.state)::text FROM old o, cut c),
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
-  parent_run_id = CASE WHEN e.state = 'cancelled' THEN NULL ELSE e.parent_run_id END,
-  parent_position = CASE WHEN e.state = 'cancelled' THEN NULL ELSE e.parent_position END,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL
  WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 mine AS MATERIALIZED (

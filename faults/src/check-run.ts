@@ -1,0 +1,38 @@
+/** The one place that judges a run: from the database and the logs alone, with nobody running any more. */
+import { checkInvariants } from "../../packages/pawl/test/support/invariants.ts";
+import type { EffectLine } from "./effect-line.ts";
+import { readJsonLines } from "./json-lines.ts";
+import { checkEffects, countDuplicates } from "./ledger-checks.ts";
+import { checkOperations } from "./log-checks.ts";
+import type { OperationLine } from "./operation-line.ts";
+import { readRuns } from "./recorded-runs.ts";
+
+export interface Verdict {
+  readonly violations: readonly string[];
+  /** Operations that were sent. */
+  readonly operations: number;
+  /** Those with a definite answer. */
+  readonly answered: number;
+  readonly executions: number;
+  /** Attempts of steps that began. */
+  readonly attempts: number;
+  /** Attempts that began more than once: at least once is what is promised, so they are counted and not held against it. */
+  readonly duplicates: number;
+}
+
+export async function checkRun(databaseUrl: string, logFiles: readonly string[], ledgerFiles: readonly string[]): Promise<Verdict> {
+  const violations: string[] = [];
+  await checkInvariants(databaseUrl).catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
+  const runs = await readRuns(databaseUrl);
+  const log = (await Promise.all(logFiles.map((path) => readJsonLines<OperationLine>(path)))).flat();
+  const effects = (await Promise.all(ledgerFiles.map((path) => readJsonLines<EffectLine>(path)))).flat();
+  violations.push(...checkOperations(log, runs), ...checkEffects(effects, runs));
+  const completions = log.filter(({ phase }) => phase !== "invoke");
+  return {
+    violations,
+    operations: log.length - completions.length,
+    answered: completions.filter(({ phase }) => phase !== "unknown").length,
+    executions: runs.filter(({ latest }) => latest).length,
+    ...countDuplicates(effects),
+  };
+}

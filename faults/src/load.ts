@@ -1,0 +1,106 @@
+/** The base load: starts executions at a steady pace, starts some twice, stops some, waits for all, and reads meanwhile. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { AnyWorkflow } from "pawl";
+import { Random } from "./random.ts";
+import type { Recorder } from "./recorder.ts";
+import { baseLoad, type Input, type makeWorkflows } from "./workflows.ts";
+
+/** Starts whose answer has not come: with more of them, the load waits. */
+const mostOpen = 400;
+
+export class Load {
+  readonly #writer: Recorder;
+  readonly #reader: Recorder;
+  readonly #workflows: ReturnType<typeof makeWorkflows>;
+  readonly #random: Random;
+  readonly #open = new Set<Promise<void>>();
+  readonly #started: string[] = [];
+  readonly #enqueued: string[] = [];
+  #count = 0;
+  #running = false;
+  #loops: Promise<unknown> = Promise.resolve();
+
+  constructor(writer: Recorder, reader: Recorder, workflows: ReturnType<typeof makeWorkflows>, seed: number) {
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#workflows = workflows;
+    this.#random = new Random(seed);
+  }
+
+  run(perSecond: number): void {
+    this.#running = true;
+    this.#loops = Promise.all([this.#starting(1000 / perSecond), this.#reading()]);
+  }
+
+  /** Starts nothing more and waits for every answer. */
+  async settle(): Promise<void> {
+    this.#running = false;
+    await this.#loops;
+    // Nobody waited for them while there were no workers.
+    for (const executionId of this.#enqueued.splice(0)) this.#track(this.#awaitResult(executionId));
+    await Promise.all(this.#open);
+  }
+
+  /** So many small executions, as fast as they are taken. */
+  async enqueue(count: number): Promise<void> {
+    for (let from = 0; from < count; from += 500) {
+      const batch = Array.from({ length: Math.min(500, count - from) }, (_, n) =>
+        this.#writer.start(this.#workflows.chain, { n: from + n, ms: 1 }, { executionId: `herd-${from + n}` }),
+      );
+      for (const answer of await Promise.all(batch)) if (answer !== undefined && "value" in answer) this.#enqueued.push(answer.value.executionId);
+    }
+  }
+
+  async #starting(everyMs: number): Promise<void> {
+    while (this.#running) {
+      if (this.#open.size < mostOpen) this.#track(this.#one(this.#count++));
+      await delay(everyMs);
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#open.add(work);
+    void work.finally(() => this.#open.delete(work));
+  }
+
+  async #one(n: number): Promise<void> {
+    const random = this.#random;
+    const workflow: AnyWorkflow = this.#workflows[random.pick(baseLoad)];
+    const input: Input = { n, ms: random.whole(5, 250) };
+    const executionId = `load-${n}`;
+    const options = { executionId, ...(random.chance(0.3) ? { idempotencyKey: `key-${n}` } : {}) };
+    const again = random.next();
+    const stop = random.next();
+    const stopAfterMs = random.whole(0, 1500);
+    const readTwice = random.chance(0.2);
+    const starts = [this.#writer.start(workflow, input, options)];
+    if (again < 0.05) starts.push(this.#reader.start(workflow, input, options));
+    // The same key under another id: there is still only one execution, whichever id it got.
+    else if (again < 0.1 && "idempotencyKey" in options) starts.push(this.#reader.start(workflow, input, { ...options, executionId: `${executionId}-again` }));
+    const answers = await Promise.all(starts);
+    const first = answers.find((answer) => answer !== undefined && "value" in answer);
+    if (first === undefined || !("value" in first)) return;
+    const id = first.value.executionId;
+    this.#started.push(id);
+    if (stop < 0.07) {
+      await delay(stopAfterMs);
+      await (stop < 0.05 ? this.#writer.cancel(id) : this.#writer.terminate(id));
+    }
+    await this.#awaitResult(id);
+    if (readTwice) await Promise.all([this.#reader.result(id), this.#reader.status(id)]);
+  }
+
+  async #awaitResult(executionId: string): Promise<void> {
+    await this.#writer.result(executionId);
+  }
+
+  async #reading(): Promise<void> {
+    for (let turn = 0; this.#running; turn++) {
+      await delay(100);
+      if (this.#started.length === 0) continue;
+      const executionId = this.#random.pick(this.#started.slice(-200));
+      if (turn % 10 === 0) await this.#reader.list();
+      else await (turn % 2 === 0 ? this.#reader.status(executionId) : this.#reader.history(executionId));
+    }
+  }
+}

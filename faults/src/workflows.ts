@@ -1,0 +1,178 @@
+/** The base load, the workflows that do harm, and what each of them must give. */
+import { setTimeout as delay } from "node:timers/promises";
+import { defineWorkflow, type StepContext, type WorkflowContext } from "pawl";
+import type { Effects } from "./effects.ts";
+
+export interface Input {
+  readonly n: number;
+  /** How long each step takes. */
+  readonly ms: number;
+}
+
+const sums = {
+  chain: ({ n }: Input) => n + 10,
+  fan: ({ n }: Input) => n + 140,
+  nap: ({ n }: Input) => 2 * n,
+  flaky: ({ n }: Input) => n + 3,
+  family: ({ n }: Input) => n + (n + 10) + 2 * (n + 1),
+  gated: ({ n }: Input) => n,
+  couple: ({ n }: Input) => 2 * n + 1,
+  block: ({ n }: Input) => n,
+  hang: ({ n }: Input) => n,
+} as const;
+
+/** Undefined for a workflow that never gives a result. */
+export function expectedResult(workflow: string, input: Input): number | undefined {
+  return workflow in sums ? sums[workflow as keyof typeof sums](input) : undefined;
+}
+
+export const baseLoad = ["chain", "chain", "chain", "fan", "nap", "nap", "flaky", "flaky", "family"] as const;
+
+/** @param blockMs how long `block` keeps the main loop busy */
+export function makeWorkflows(effects: Effects, blockMs: number) {
+  const doing =
+    <Result>(result: Result, ms: number) =>
+    async (step: StepContext): Promise<Result> => {
+      await effects.begin(step);
+      await delay(ms);
+      await effects.end(step);
+      return result;
+    };
+
+  const chain = defineWorkflow({
+    name: "chain",
+    run: async (ctx, { n, ms }: Input) => {
+      let sum = n;
+      for (const i of [1, 2, 3, 4]) sum += await ctx.step(`part-${i}`, doing(i, ms));
+      return sum;
+    },
+  });
+
+  const fan = defineWorkflow({
+    name: "fan",
+    run: async (ctx, { n, ms }: Input) => {
+      const squares = await ctx.map([0, 1, 2, 3, 4, 5, 6, 7], (i) => ctx.step(`square-${i}`, doing(i * i, ms)), { concurrency: 5 });
+      return ctx.step(
+        "join",
+        doing(
+          squares.reduce((sum, square) => sum + square, n),
+          ms,
+        ),
+      );
+    },
+  });
+
+  const nap = defineWorkflow({
+    name: "nap",
+    run: async (ctx, { n, ms }: Input) => {
+      const before = await ctx.step("before", doing(n, ms));
+      await ctx.sleep(1000 + (n % 5) * 500);
+      return before + (await ctx.step("after", doing(n, ms)));
+    },
+  });
+
+  const flaky = defineWorkflow({
+    name: "flaky",
+    retry: { initialInterval: 50, jitter: 0 },
+    run: async (ctx, { n, ms }: Input) =>
+      ctx.step("try", async (step) => {
+        await effects.begin(step);
+        await delay(ms);
+        if (step.attempt < 3) throw new Error("not yet");
+        await effects.end(step);
+        return n + 3;
+      }),
+  });
+
+  const family = defineWorkflow({
+    name: "family",
+    run: async (ctx, { n, ms }: Input) => {
+      const [one, other] = await ctx.all([() => ctx.child(chain, { n, ms }), () => ctx.child(nap, { n: n + 1, ms })]);
+      return ctx.step("join", doing(n + one + other, ms));
+    },
+  });
+
+  /** Waits where the rig can let it go at a chosen moment. */
+  const gated = defineWorkflow({
+    name: "gated",
+    run: async (ctx, { n }: Input) =>
+      ctx.step("gate", async (step) => {
+        await effects.begin(step);
+        await effects.pass(ctx.executionId);
+        await effects.end(step);
+        return n;
+      }),
+  });
+
+  const couple = defineWorkflow({
+    name: "couple",
+    run: async (ctx, { n, ms }: Input) => {
+      const [one, other] = await ctx.all([() => ctx.child(gated, { n, ms }), () => ctx.child(gated, { n: n + 1, ms })]);
+      return one + other;
+    },
+  });
+
+  const deadly = defineWorkflow({
+    name: "deadly",
+    run: async (ctx, { ms }: Input) => {
+      await ctx.step("harmless", doing(1, ms));
+      return ctx.step("deadly", async (step) => {
+        await effects.begin(step);
+        process.kill(process.pid, "SIGKILL");
+      });
+    },
+  });
+
+  /** Busy for longer than the lease. */
+  const block = defineWorkflow({
+    name: "block",
+    run: async (ctx, { n }: Input) =>
+      ctx.step("block", async (step) => {
+        await effects.begin(step);
+        spin(() => performance.now(), performance.now() + blockMs);
+        await effects.end(step);
+        return n;
+      }),
+  });
+
+  /** For ever the first time, harmless from then on. */
+  const hang = defineWorkflow({
+    name: "hang",
+    run: async (ctx, { n }: Input) =>
+      ctx.step("hang", async (step) => {
+        if ((await effects.begin(step)) === 1) spin(() => 0, 1);
+        await effects.end(step);
+        return n;
+      }),
+  });
+
+  /** Takes more memory than there is. */
+  const hoard = defineWorkflow({ name: "hoard", run: async (ctx, { n, ms }: Input) => hoarding(ctx, effects, n, ms) });
+
+  /** Gives more than a result may be. */
+  const huge = defineWorkflow({
+    name: "huge",
+    retry: { maximumAttempts: 1 },
+    run: async (ctx, { ms }: Input) => ctx.step("huge", doing("x".repeat(20_000_000), ms)),
+  });
+
+  return { chain, fan, nap, flaky, family, gated, couple, deadly, block, hang, hoard, huge };
+}
+
+function spin(now: () => number, until: number): void {
+  while (now() < until);
+}
+
+async function hoarding(ctx: WorkflowContext, effects: Effects, n: number, ms: number): Promise<number> {
+  await ctx.step("harmless", async (step) => {
+    await effects.begin(step);
+    await delay(ms);
+    await effects.end(step);
+  });
+  return ctx.step("hoard", async (step) => {
+    await effects.begin(step);
+    const kept: object[] = [];
+    for (let i = 0; i < 1e9; i++) kept.push({ i, text: `item ${i}` });
+    return n + kept.length;
+  });
+}
