@@ -57,6 +57,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   readonly #knownMessages = new Set<string>();
   /** Positions of child calls whose result is recorded or on its way into the history. */
   readonly #childResults = new Set<number>();
+  #cancelKnown = false;
   #parkRequested = false;
   #inFlight: TakenAppend | undefined;
   #enlisted = false;
@@ -123,8 +124,13 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     else if (this.#live) this.#rest();
   }
 
-  /** A child that was cancelled, resumed on its own and has ended again: its call has its result. */
+  /** A second cancel request; or the end of a child that was cancelled, resumed on its own and has ended again. */
   #isToldAlready(event: Event): boolean {
+    if (event.type === "CancelRequested") {
+      const known = this.#cancelKnown;
+      this.#cancelKnown = true;
+      return known;
+    }
     if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") return false;
     if (this.#childResults.has(event.position)) return true;
     this.#childResults.add(event.position);
@@ -454,8 +460,18 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#outbox.isEmpty &&
       this.#inFlight === undefined &&
       this.#toApply.length === 0 &&
-      this.#replay.open.size > 0
+      this.#replay.open.size > 0 &&
+      !this.#hasStepToStart()
     );
+  }
+
+  /** One that waits for a slot or for the lease: nothing in the database would wake an execution that parked with it. */
+  #hasStepToStart(): boolean {
+    const now = this.#host.now();
+    for (const call of this.#replay.open.values()) {
+      if (call.kind === "step" && (call.retryAt === undefined || call.retryAt <= now) && !this.#requested.has(call.position)) return true;
+    }
+    return false;
   }
 
   /** It has something to do: it needs a slot again. */

@@ -9,11 +9,10 @@ import { plannerSettings } from "../../src/postgres/pg-connections.ts";
 import { Queries } from "../../src/postgres/queries.ts";
 import { tablesIn } from "../../src/postgres/schema.ts";
 import type { Transaction } from "../../src/postgres/transaction.ts";
-import { verifyDatabase } from "../../src/verify/verify-database.ts";
-import { problemsOf } from "../support/invariants.ts";
 import { terminalGuard } from "../support/terminal-guard.ts";
 import { Controller } from "./controller.ts";
 import { installGates } from "./gates.ts";
+import { invariantProblems } from "./invariant-problems.ts";
 import { readable } from "./world.ts";
 
 const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs"] as const;
@@ -112,12 +111,7 @@ export class Arena {
       ...stranded,
       ...late.map((name) => `${name} has a message and is not due`),
       ...untold.map((name) => `${name} waits and was not told of the end of a child`),
-      ...problemsOf(
-        await verifyDatabase(
-          async (text, parameters) => (await this.#client.query(text, parameters === undefined ? [] : [...parameters])).rows as Record<string, unknown>[],
-          { schema: "pawl", live: false },
-        ),
-      ),
+      ...(await invariantProblems(this.#client)),
     ];
     return problems.map(readable);
   }

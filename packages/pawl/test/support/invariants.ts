@@ -30,7 +30,7 @@ export async function checkInvariants(url: string, witnesses: Pick<VerifyOptions
   if (problems.length > 0) throw new Error(`invariants broken:\n${problems.join("\n")}`);
 }
 
-export function problemsOf({ invariants }: VerifyReport): string[] {
+function problemsOf({ invariants }: VerifyReport): string[] {
   const problems: string[] = [];
   for (const { invariant, title, evidence, violations } of invariants) {
     for (const { executionId, runId, detail } of evidence) problems.push(`${invariant} (${title}): ${[executionId, runId, detail].filter(Boolean).join(": ")}`);
