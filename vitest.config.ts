@@ -24,7 +24,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "system",
-          include: ["packages/*/test/**/*.test.ts", "faults/test/**/*.test.ts"],
+          include: ["packages/*/test/**/*.test.ts", "faults/test/**/*.test.ts", "sim/test/**/*.test.ts"],
           globalSetup: ["packages/pawl/test/support/global-setup.ts"],
           sequence: { groupOrder: 1 },
         },

@@ -4,8 +4,6 @@ import { makeMutant } from "./mutate.ts";
 import { mutants, type Mutant } from "./mutants.ts";
 import { runSeeds } from "./run-seeds.ts";
 
-/** A mutant that so many seeds do not find counts as not caught. */
-const mostSeeds = 1000;
 /** So many independent hunts make up a median. */
 const hunts = 3;
 
@@ -16,17 +14,21 @@ interface Hunt {
   readonly by: ReadonlySet<string>;
 }
 
-/** Lets the simulator look for every mutant whose name holds the text; prints in how many seeds each was found. Gives the exit code. */
-export async function huntMutants(text: string | undefined, jobs: number): Promise<number> {
+/**
+ * Lets the simulator look for every mutant whose name holds the text; prints in how many seeds each was found. Gives the exit code.
+ *
+ * @param mostSeeds a mutant that so many seeds do not find counts as not caught
+ */
+export async function huntMutants(text: string | undefined, mostSeeds: number, jobs: number): Promise<number> {
   const chosen = mutants.filter(({ name }) => text === undefined || name.includes(text));
   const cache = fileURLToPath(new URL("../../node_modules/.cache/pawl-mutants", import.meta.url));
   const results: Hunt[] = [];
   const waiting = [...chosen];
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const result = await hunt(mutant, join(cache, String(mutants.indexOf(mutant))));
+      const result = await hunt(mutant, join(cache, String(mutants.indexOf(mutant))), mostSeeds);
       results.push(result);
-      console.log(line(result));
+      console.log(line(result, mostSeeds));
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));
@@ -37,7 +39,7 @@ export async function huntMutants(text: string | undefined, jobs: number): Promi
   return caught.length === results.length ? 0 : 1;
 }
 
-async function hunt(mutant: Mutant, directory: string): Promise<Hunt> {
+async function hunt(mutant: Mutant, directory: string, mostSeeds: number): Promise<Hunt> {
   const program = makeMutant(mutant, directory);
   const found: (number | undefined)[] = [];
   const by = new Set<string>();
@@ -58,7 +60,7 @@ async function hunt(mutant: Mutant, directory: string): Promise<Hunt> {
   return { mutant, found, by };
 }
 
-function line({ mutant, found, by }: Hunt): string {
+function line({ mutant, found, by }: Hunt, mostSeeds: number): string {
   const seeds = found.map((count) => count ?? `not in ${mostSeeds}`).join(", ");
   return `${found.includes(undefined) ? "NOT CAUGHT" : "caught    "}  ${mutant.name.padEnd(62)} ${seeds} (${[...by].join(", ")})`;
 }

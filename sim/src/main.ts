@@ -15,7 +15,8 @@ const usage = `npm run sim -- [options]
   --seeds <n>       run so many fresh seeds, and those of the corpus (1000)
   --from <seed>     the first of them (drawn)
   --seed <seed>     run one seed, shrink it if it fails, and print its timeline
-  --mutants [text]  break the library on purpose, one way after the other, and say in how many seeds that is found
+  --mutants [text]  break the library on purpose, one way after the other, and say in how many seeds (of at most --seeds)
+                    that is found
   --jobs <n>        processes at the same time (one per core)`;
 
 const program = fileURLToPath(new URL("seeds-process.js", import.meta.url));
@@ -40,7 +41,7 @@ const { values, positionals } = parseArgs({
 const jobs = wholeNumber(values.jobs, "--jobs");
 
 if (values.help) console.log(usage);
-else if (values.mutants) process.exitCode = await huntMutants(positionals[0], jobs);
+else if (values.mutants) process.exitCode = await huntMutants(positionals[0], wholeNumber(values.seeds, "--seeds"), jobs);
 else if (values.seed === undefined) process.exitCode = await runMany();
 else process.exitCode = await runOne(wholeNumber(values.seed, "--seed"));
 

@@ -175,7 +175,8 @@ export class Monitor {
       else if (earlier.type !== "StepStarted") break;
     }
     // Parking is progress too, and leaves no event: then fewer claims count than there were deaths.
-    if (event.type === "WorkerLost" && (event.claims < 1 || event.claims > deaths + 1)) throw new Violation("I6", `${where} counts ${event.claims} claims, after ${deaths} deaths`);
+    if (event.type === "WorkerLost" && (event.claims < 1 || event.claims > deaths + 1))
+      throw new Violation("I6", `${where} counts ${event.claims} claims, after ${deaths} deaths`);
     if (event.type === "ExecutionQuarantined" && deaths > 0 && deaths < 3) throw new Violation("I6", `${where} comes after ${deaths} deaths`);
   }
 

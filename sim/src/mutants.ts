@@ -92,9 +92,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a resume forgets the children",
-    edits: [
-      edit("postgres/statements/resume.js", "UPDATE executions k SET parent_run_id = $3::uuid", "UPDATE executions k SET parent_run_id = k.parent_run_id"),
-    ],
+    edits: [edit("postgres/statements/resume.js", "IS TRUE THEN $3::uuid WHEN", "IS TRUE THEN k.parent_run_id WHEN")],
   },
   {
     name: "a resume keeps what came after the request",
@@ -126,7 +124,13 @@ export const mutants: readonly Mutant[] = [
     name: "children do not tell their parents of their end",
     edits: [edit("worker/active-execution.js", "if (parentRunId !== null && this.#end.toParent !== undefined) {", "if (false) {")],
   },
-  { name: "messages are taken twice", edits: [edit("worker/active-execution.js", "if (this.#knownMessages.has(message.messageId))", "if (false)")] },
+  {
+    name: "messages are taken twice",
+    edits: [
+      edit("worker/active-execution.js", "if (this.#knownMessages.has(key))", "if (false)"),
+      edit("worker/active-execution.js", "if (this.#isToldAlready(event))", "if (false)"),
+    ],
+  },
   {
     name: "what was asked for starts before the history is applied",
     edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;", "this.#live = true;")],
@@ -145,4 +149,6 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")],
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
+  { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
+  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking)", ")")] },
 ];

@@ -112,4 +112,4 @@ CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
-$$ DELETE FROM inbox WHERE run_id = from_run AND type = 'CancelRequested'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+$$ UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;

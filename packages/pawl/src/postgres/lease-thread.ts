@@ -34,6 +34,8 @@ async function connect(): Promise<pg.Client> {
   return fresh;
 }
 
+const longestRetryMs = 5000;
+
 /** Gives how long to wait until the next beat. */
 async function beat(): Promise<number> {
   const turns = Atomics.load(slots, leaseSlots.turns);
@@ -62,15 +64,18 @@ async function beat(): Promise<number> {
     }
     // The lease is counted from before the beat was sent, so that it never seems longer here than in the database.
     Atomics.store(new BigInt64Array(shared, leaseSlots.beatOffset, 1), 0, BigInt(Math.floor(sentAt)));
+    failures = 0;
     return beatMs;
   } catch {
     client?.end().catch(() => {});
     client = undefined;
-    return Math.min(beatMs, 500);
+    // Soon at first, while the lease may be saved; then rarely: a server that hangs keeps every connection that it was left with.
+    return Math.min(Math.min(beatMs, 500) * 2 ** Math.min(failures++, 10), longestRetryMs);
   }
 }
 
 let lastBeatStarted = performance.now();
+let failures = 0;
 
 async function run(): Promise<void> {
   for (;;) {

@@ -230,8 +230,9 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         this.#wakeTimer?.clear();
         return this.#host.gone(this, "parked");
       }
-      // A message arrived first.
+      // A message arrived first. What became due meanwhile starts now.
       this.#host.wantsInbox(this);
+      this.#wake();
     }
     for (const { event } of events) this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
     for (const { runId, existing } of outcome.conflicts)
@@ -303,9 +304,14 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (call !== undefined) this.#advance(call);
   }
 
+  /** While the reply to a park is awaited, somebody else may have claimed it already: nothing may be started. */
+  get #isParking(): boolean {
+    return this.#inFlight?.operation.after.kind === "park";
+  }
+
   /** Does the next thing for an open call, as far as its record allows; harmless when there is nothing to do. */
   #advance(call: Call): void {
-    if (call.settled || this.#gone || this.#end !== undefined) return;
+    if (call.settled || this.#gone || this.#end !== undefined || this.#isParking) return;
     switch (call.kind) {
       case "step":
         return this.#advanceStep(call);

@@ -34,7 +34,7 @@ old AS MATERIALIZED (
 kin AS MATERIALIZED (SELECT * FROM locked WHERE parent_run_id = (SELECT run_id FROM old)),
 cut AS MATERIALIZED (
  SELECT o.run_id, coalesce(
-  (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND (h.type = 'CancelRequested' OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
+  (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND ((h.type = 'CancelRequested' AND o.state = 'cancelled') OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
  FROM old o),
 archived AS (
  INSERT INTO past_runs (run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at)
