@@ -17,6 +17,7 @@ export { readOperationLog, type OperationRecord } from "./verify/operation-log.t
 export { readEffectLedger, type EffectRecord } from "./verify/effect-ledger.ts";
 // For the simulation, which puts its own surroundings around the real kernel, worker, client and statements.
 export { Pawl } from "./pawl.ts";
+export { nodeRuntime } from "./base/node-runtime.ts";
 export type { Runtime, Timer } from "./base/runtime.ts";
 export type { ProcessIdentity } from "./base/process-identity.ts";
 export { uuidv7 } from "./base/ids.ts";

@@ -84,8 +84,15 @@ export class Pawl extends PawlClient {
       workerStopped: (stopped) => this.#forget(stopped),
     };
     const worker = new Worker(parent, options);
-    await worker.start();
+    // Before it has started: who closes meanwhile must find and stop it.
     this.#workers.add(worker);
+    try {
+      await worker.start();
+    } catch (error) {
+      this.#workers.delete(worker);
+      throw error;
+    }
+    this.checkOpen();
     this.localWorkers.push(worker);
     return worker;
   }

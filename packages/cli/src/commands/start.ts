@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { AnyWorkflow, ExecutionHandle, Pawl, StartOptions } from "pawl";
+import { nodeRuntime } from "pawl/internal";
 import { pawlCode, UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
@@ -124,8 +125,10 @@ async function isServed(
   pawl: Pawl,
   { workflow, version, taskQueue }: { readonly workflow: string; readonly version: string; readonly taskQueue: string },
 ): Promise<boolean> {
-  const workers = await pawl.workers();
-  return workers.some((worker) => worker.state === "live" && worker.taskQueues.includes(taskQueue) && worker.definitions.includes(`${workflow}@${version}`));
+  const { identity, isGone } = nodeRuntime;
+  // One that was killed looks alive until its lease ends, and nobody else may be there to run anything.
+  const workers = (await pawl.workers()).filter(({ state, host, pid }) => state === "live" && !(host === identity.host && isGone(pid, "")));
+  return workers.some((worker) => worker.taskQueues.includes(taskQueue) && worker.definitions.includes(`${workflow}@${version}`));
 }
 
 async function finish(session: Session, handle: ExecutionHandle): Promise<void> {

@@ -119,14 +119,15 @@ export class Queries {
       .from(executions)
       .where(eq(executions.workerId, workers.id));
     const rows = await this.#db
-      .select({ worker: workers, claimed: sql<number>`(${claimed})` })
+      // Nobody may be there to declare it dead.
+      .select({ worker: workers, claimed: sql<number>`(${claimed})`, lapsed: sql<boolean>`${workers.leaseUntil} < now()` })
       .from(workers)
       .where(and(eq(workers.namespace, namespace), gt(workers.leaseUntil, sql`now() - interval '1 day'`)))
       .orderBy(desc(workers.startedAt))
       .limit(200);
-    return rows.map(({ worker, claimed: held }) => ({
+    return rows.map(({ worker, claimed: held, lapsed }) => ({
       workerId: worker.id,
-      state: worker.state as WorkerSummary["state"],
+      state: worker.state === "live" && lapsed ? "dead" : (worker.state as WorkerSummary["state"]),
       host: worker.host,
       pid: worker.pid,
       taskQueues: worker.taskQueues,

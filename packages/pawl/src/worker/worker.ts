@@ -100,6 +100,7 @@ export class Worker implements ExecutionHost {
   #lastCheck = 0;
   #checks = 0;
   #uninstallGuard: (() => void) | undefined;
+  #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #removeHintListener: (() => void) | undefined;
   readonly #quiet: (() => void)[] = [];
@@ -175,7 +176,12 @@ export class Worker implements ExecutionHost {
   }
 
   /** Registers and begins to claim. Called by `pawl.worker()`. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     this.#uninstallGuard = installDeterminismGuard();
     await this.#membership.register();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
@@ -497,6 +503,8 @@ export class Worker implements ExecutionHost {
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = "stopping";
+    // What registers after it has left would look alive to everyone.
+    await this.#started?.catch(() => {});
     // Those that only wait to start their next step hold nothing up.
     for (const execution of this.#active.values()) execution.resumeSteps();
     this.#removeHintListener?.();

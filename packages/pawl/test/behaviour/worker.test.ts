@@ -270,3 +270,21 @@ test("one connection is enough for everything", async () => {
   await expect(asleep.result()).rejects.toThrow("cancelled");
   expect((await pawl.list({ workflow: "frugal", state: "completed" })).executions).toHaveLength(10);
 });
+
+test("a worker that is still starting when everything is closed leaves no trace of being alive", async () => {
+  const held = gate();
+  const registering = gate();
+  const pawl = await h.open({}, async (name, phase) => {
+    if (name !== "register-worker" || phase !== "before") return;
+    registering.open();
+    await held.opened;
+  });
+  const client = await h.open();
+  const starting = pawl.worker({ workflows: [defineWorkflow({ name: "never", run: async () => 1 })] });
+  await registering.opened;
+  const closing = pawl.close();
+  held.open();
+  await closing;
+  await starting.catch(() => {});
+  expect((await client.workers()).filter(({ definitions }) => definitions.includes("never@1")).map(({ state }) => state)).toEqual(["stopped"]);
+});
