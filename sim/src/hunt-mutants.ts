@@ -4,9 +4,6 @@ import { makeMutant } from "./mutate.ts";
 import { mutants, type Mutant } from "./mutants.ts";
 import { runSeeds } from "./run-seeds.ts";
 
-/** So many independent hunts make up a median. */
-const hunts = 3;
-
 interface Hunt {
   readonly mutant: Mutant;
   /** Seeds until it was found; undefined where it was not. */
@@ -18,15 +15,16 @@ interface Hunt {
  * Lets the simulator look for every mutant whose name holds the text; prints in how many seeds each was found. Gives the exit code.
  *
  * @param mostSeeds a mutant that so many seeds do not find counts as not caught
+ * @param hunts so many independent hunts make up a median
  */
-export async function huntMutants(text: string | undefined, mostSeeds: number, jobs: number): Promise<number> {
+export async function huntMutants(text: string | undefined, mostSeeds: number, hunts: number, jobs: number): Promise<number> {
   const chosen = mutants.filter(({ name }) => text === undefined || name.includes(text));
   const cache = fileURLToPath(new URL("../../node_modules/.cache/pawl-mutants", import.meta.url));
   const results: Hunt[] = [];
   const waiting = [...chosen];
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const result = await hunt(mutant, join(cache, String(mutants.indexOf(mutant))), mostSeeds);
+      const result = await hunt(mutant, join(cache, String(mutants.indexOf(mutant))), mostSeeds, hunts);
       results.push(result);
       console.log(line(result, mostSeeds));
     }
@@ -39,7 +37,7 @@ export async function huntMutants(text: string | undefined, mostSeeds: number, j
   return caught.length === results.length ? 0 : 1;
 }
 
-async function hunt(mutant: Mutant, directory: string, mostSeeds: number): Promise<Hunt> {
+async function hunt(mutant: Mutant, directory: string, mostSeeds: number, hunts: number): Promise<Hunt> {
   const program = makeMutant(mutant, directory);
   const found: (number | undefined)[] = [];
   const by = new Set<string>();

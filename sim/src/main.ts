@@ -17,6 +17,7 @@ const usage = `npm run sim -- [options]
   --seed <seed>     run one seed, shrink it if it fails, and print its timeline
   --mutants [text]  break the library on purpose, one way after the other, and say in how many seeds (of at most --seeds)
                     that is found
+  --hunts <n>       look for each mutant so many times, for a median (3)
   --jobs <n>        processes at the same time (one per core)`;
 
 const program = fileURLToPath(new URL("seeds-process.js", import.meta.url));
@@ -34,6 +35,7 @@ const { values, positionals } = parseArgs({
     from: { type: "string" },
     seed: { type: "string" },
     mutants: { type: "boolean", default: false },
+    hunts: { type: "string", default: "3" },
     jobs: { type: "string", default: String(availableParallelism()) },
     help: { type: "boolean", default: false },
   },
@@ -41,7 +43,7 @@ const { values, positionals } = parseArgs({
 const jobs = wholeNumber(values.jobs, "--jobs");
 
 if (values.help) console.log(usage);
-else if (values.mutants) process.exitCode = await huntMutants(positionals[0], wholeNumber(values.seeds, "--seeds"), jobs);
+else if (values.mutants) process.exitCode = await huntMutants(positionals[0], wholeNumber(values.seeds, "--seeds"), wholeNumber(values.hunts, "--hunts"), jobs);
 else if (values.seed === undefined) process.exitCode = await runMany();
 else process.exitCode = await runOne(wholeNumber(values.seed, "--seed"));
 

@@ -68,7 +68,8 @@ class Simulation {
   readonly #running = new Map<string, Running>();
   readonly #workers: { health(): { staleWritesRejected: number } }[] = [];
   readonly #generations = new Map<string, number>();
-  readonly #sharedHost: boolean;
+  /** Where processes live: all on one host, each on its own, or on a new one at every start. */
+  readonly #hosts: "one" | "own" | "new";
   #failure: unknown;
   #quarantined = 0;
 
@@ -85,7 +86,7 @@ class Simulation {
       chance: this.#chance.fork("latency"),
       observe: (name, result) => this.#monitor.observe(name, result),
     });
-    this.#sharedHost = this.#chance.hits(0.5);
+    this.#hosts = this.#chance.pick(["one", "own", "new"]);
     this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6).slice(0, options.requests);
     databaseTime.now = () => this.#world.databaseNow;
   }
@@ -138,7 +139,7 @@ class Simulation {
   #keepRunning(name: string, chance: Chance, concurrency: number): void {
     const generation = (this.#generations.get(name) ?? 0) + 1;
     this.#generations.set(name, generation);
-    const host = this.#sharedHost ? "host" : `host of ${name}`;
+    const host = { one: "host", own: `host of ${name}`, new: `host of ${name}.${generation}` }[this.#hosts];
     const process = new SimProcess(this.#world, this.#table, `${name}.${generation}`, host, chance.fork(`process ${generation}`));
     void this.#start(process, name, concurrency).catch((error: unknown) => {
       if (process.alive) this.#fail(error);
