@@ -125,9 +125,10 @@ async function isServed(
   pawl: Pawl,
   { workflow, version, taskQueue }: { readonly workflow: string; readonly version: string; readonly taskQueue: string },
 ): Promise<boolean> {
-  const { identity, isGone } = nodeRuntime;
   // One that was killed looks alive until its lease ends, and nobody else may be there to run anything.
-  const workers = (await pawl.workers()).filter(({ state, host, pid }) => state === "live" && !(host === identity.host && isGone(pid, "")));
+  const workers = (await pawl.workers()).filter(
+    ({ state, host, pid }) => state === "live" && !(host === nodeRuntime.identity.host && nodeRuntime.isGone(pid, "")),
+  );
   return workers.some((worker) => worker.taskQueues.includes(taskQueue) && worker.definitions.includes(`${workflow}@${version}`));
 }
 
