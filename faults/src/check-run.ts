@@ -1,10 +1,9 @@
 /** The one place that judges a run: from the database and the logs alone, with nobody running any more. */
+import type { EffectRecord, OperationRecord } from "pawl/internal";
 import { checkInvariants } from "../../packages/pawl/test/support/invariants.ts";
-import type { EffectLine } from "./effect-line.ts";
 import { readJsonLines } from "./json-lines.ts";
 import { checkEffects, countDuplicates } from "./ledger-checks.ts";
 import { checkOperations } from "./log-checks.ts";
-import type { OperationLine } from "./operation-line.ts";
 import { readRuns } from "./recorded-runs.ts";
 
 export interface Verdict {
@@ -24,8 +23,8 @@ export async function checkRun(databaseUrl: string, logFiles: readonly string[],
   const violations: string[] = [];
   await checkInvariants(databaseUrl).catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
   const runs = await readRuns(databaseUrl);
-  const log = (await Promise.all(logFiles.map((path) => readJsonLines<OperationLine>(path)))).flat();
-  const effects = (await Promise.all(ledgerFiles.map((path) => readJsonLines<EffectLine>(path)))).flat();
+  const log = (await Promise.all(logFiles.map((path) => readJsonLines<OperationRecord>(path)))).flat();
+  const effects = (await Promise.all(ledgerFiles.map((path) => readJsonLines<EffectRecord>(path)))).flat();
   violations.push(...checkOperations(log, runs), ...checkEffects(effects, runs));
   const completions = log.filter(({ phase }) => phase !== "invoke");
   return {

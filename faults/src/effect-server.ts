@@ -3,7 +3,7 @@
  * gates until the rig opens them. No fault touches the way to it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { EffectLine } from "./effect-line.ts";
+import type { EffectRecord } from "pawl/internal";
 import { JsonLines } from "./json-lines.ts";
 
 interface Gate {
@@ -14,7 +14,7 @@ interface Gate {
 export class EffectServer {
   readonly url: string;
   readonly path: string;
-  readonly lines: EffectLine[] = [];
+  readonly lines: EffectRecord[] = [];
   readonly #file: JsonLines;
   readonly #server: Server;
   readonly #begins = new Map<string, number>();
@@ -72,7 +72,7 @@ export class EffectServer {
     let body = "";
     for await (const chunk of request) body += String(chunk);
     if (request.url?.startsWith("/gate/") === true) return this.#wait(request.url.slice(6), response);
-    const line = JSON.parse(body) as EffectLine;
+    const line = JSON.parse(body) as EffectRecord;
     this.lines.push(line);
     this.#file.write(line);
     const begins = (this.#begins.get(line.key) ?? 0) + (line.phase === "begin" ? 1 : 0);

@@ -1,7 +1,7 @@
 /** How steps reach the effect server. */
 import { Agent, request } from "node:http";
 import type { StepContext } from "pawl";
-import type { EffectLine } from "./effect-line.ts";
+import type { EffectRecord } from "pawl/internal";
 import { honestNow } from "./honest-clock.ts";
 
 export interface Effects {
@@ -14,10 +14,10 @@ export interface Effects {
 
 export function effectsAt(url: string): Effects {
   const agent = new Agent({ keepAlive: true });
-  const tell = async (step: StepContext, phase: EffectLine["phase"]): Promise<number> => {
+  const tell = async (step: StepContext, phase: EffectRecord["phase"]): Promise<number> => {
     const key = step.idempotencyKey;
     const position = Number(key.slice(key.lastIndexOf("/") + 1));
-    const line: EffectLine = { key, executionId: step.executionId, position, attempt: step.attempt, pid: process.pid, phase, at: honestNow() };
+    const line: EffectRecord = { key, executionId: step.executionId, position, attempt: step.attempt, pid: process.pid, phase, at: honestNow() };
     return Number(await post(agent, `${url}/effect`, JSON.stringify(line)));
   };
   return {

@@ -1,12 +1,12 @@
 /** The effect ledger against the histories. */
-import type { EffectLine } from "./effect-line.ts";
+import type { EffectRecord } from "pawl/internal";
 import type { RecordedRun } from "./recorded-runs.ts";
 
 /** Between the clock of the database and that of the processes on the same machine. */
 const clockToleranceMs = 250;
 
 /** Every recorded attempt has its effect, and no step began again after its result was recorded. */
-export function checkEffects(effects: readonly EffectLine[], runs: readonly RecordedRun[]): string[] {
+export function checkEffects(effects: readonly EffectRecord[], runs: readonly RecordedRun[]): string[] {
   const problems: string[] = [];
   const begun = new Set<string>();
   const ended = new Set<string>();
@@ -32,7 +32,7 @@ export function checkEffects(effects: readonly EffectLine[], runs: readonly Reco
   return problems;
 }
 
-export function countDuplicates(effects: readonly EffectLine[]): { readonly attempts: number; readonly duplicates: number } {
+export function countDuplicates(effects: readonly EffectRecord[]): { readonly attempts: number; readonly duplicates: number } {
   const begins = new Map<string, number>();
   for (const { key, attempt, phase } of effects) if (phase === "begin") begins.set(`${key}#${attempt}`, (begins.get(`${key}#${attempt}`) ?? 0) + 1);
   const all = [...begins.values()].reduce((sum, count) => sum + count, 0);

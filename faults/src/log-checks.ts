@@ -1,14 +1,13 @@
 /** The operation log against the histories: what was acknowledged is there, what was seen is final, results are right. */
 import { executionStates, terminalStates } from "pawl";
-import { readPayload } from "pawl/internal";
-import type { OperationLine } from "./operation-line.ts";
+import { readPayload, type OperationRecord } from "pawl/internal";
 import type { RecordedRun } from "./recorded-runs.ts";
 import { hashOf } from "./recorder.ts";
 import { expectedResult, type Input } from "./workflows.ts";
 
 const isTerminal = (state: string): boolean => (terminalStates as readonly string[]).includes(state);
 
-export function checkOperations(log: readonly OperationLine[], runs: readonly RecordedRun[]): string[] {
+export function checkOperations(log: readonly OperationRecord[], runs: readonly RecordedRun[]): string[] {
   const latest = new Map(runs.filter((run) => run.latest).map((run) => [run.executionId, run]));
   const byRun = new Map(runs.map((run) => [run.runId, run]));
   return [
@@ -22,7 +21,7 @@ export function checkOperations(log: readonly OperationLine[], runs: readonly Re
 }
 
 /** Every acknowledged start is there, with its input, and one key never gave two executions. */
-function checkStarts(log: readonly OperationLine[], latest: ReadonlyMap<string, RecordedRun>, byRun: ReadonlyMap<string, RecordedRun>): string[] {
+function checkStarts(log: readonly OperationRecord[], latest: ReadonlyMap<string, RecordedRun>, byRun: ReadonlyMap<string, RecordedRun>): string[] {
   const problems: string[] = [];
   const byKey = new Map<string, string>();
   for (const line of log) {
@@ -41,7 +40,7 @@ function checkStarts(log: readonly OperationLine[], latest: ReadonlyMap<string, 
 }
 
 /** An acknowledged terminate ended it so; an acknowledged cancel did, unless it was on its way to its end. */
-function checkStops(log: readonly OperationLine[], latest: ReadonlyMap<string, RecordedRun>): string[] {
+function checkStops(log: readonly OperationRecord[], latest: ReadonlyMap<string, RecordedRun>): string[] {
   const resumed = new Set(log.filter(({ operation }) => operation === "resume").map(({ executionId }) => executionId));
   return log.flatMap(({ operation, phase, executionId }) => {
     const state = latest.get(executionId ?? "")?.state;
@@ -53,7 +52,7 @@ function checkStops(log: readonly OperationLine[], latest: ReadonlyMap<string, R
 }
 
 /** An end that anyone saw is the end that is recorded, with the value that is recorded. */
-function checkOutcomes(log: readonly OperationLine[], latest: ReadonlyMap<string, RecordedRun>, byRun: ReadonlyMap<string, RecordedRun>): string[] {
+function checkOutcomes(log: readonly OperationRecord[], latest: ReadonlyMap<string, RecordedRun>, byRun: ReadonlyMap<string, RecordedRun>): string[] {
   const resumed = new Set(log.filter(({ operation }) => operation === "resume").map(({ executionId }) => executionId));
   return log.flatMap(({ operation, phase, executionId, runId, state, valueHash, process }) => {
     if (phase !== "ok" || executionId === undefined || (operation !== "result" && operation !== "status")) return [];
@@ -67,9 +66,9 @@ function checkOutcomes(log: readonly OperationLine[], latest: ReadonlyMap<string
 }
 
 /** For each reader, the history of a run only grows, and nothing follows its end. */
-function checkReaders(log: readonly OperationLine[]): string[] {
+function checkReaders(log: readonly OperationRecord[]): string[] {
   const problems: string[] = [];
-  const last = new Map<string, OperationLine>();
+  const last = new Map<string, OperationRecord>();
   const invoked = new Map<string, number>();
   for (const line of log) {
     if (line.phase === "invoke") invoked.set(`${line.process}/${line.n}`, line.at);
@@ -87,7 +86,7 @@ function checkReaders(log: readonly OperationLine[]): string[] {
 }
 
 /** Everything that is there was asked for. */
-function checkPhantoms(log: readonly OperationLine[], latest: ReadonlyMap<string, RecordedRun>): string[] {
+function checkPhantoms(log: readonly OperationRecord[], latest: ReadonlyMap<string, RecordedRun>): string[] {
   const asked = new Set(log.filter(({ operation }) => operation === "start").map(({ executionId }) => executionId));
   return [...latest.values()].flatMap(({ executionId, parentRunId, state }) => {
     if (parentRunId === null && !asked.has(executionId)) return [`nobody started ${executionId}`];

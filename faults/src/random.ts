@@ -1,18 +1,16 @@
-/** All choices of a run come from its seed (mulberry32), so that a run can be repeated as far as timing lets it. */
+import { SeededRandom } from "pawl/internal";
+
+/** All choices of a run come from its seed, so that a run can be repeated as far as timing lets it. */
 export class Random {
-  #state: number;
+  readonly #random: SeededRandom;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    this.#random = new SeededRandom(`pawl faults ${seed}`);
   }
 
   /** In [0, 1). */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    return this.#random.next();
   }
 
   chance(probability: number): boolean {

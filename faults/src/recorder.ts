@@ -12,10 +12,13 @@ import {
   type Pawl,
   type StartOptions,
 } from "pawl";
+import type { OperationRecord } from "pawl/internal";
 import { honestNow } from "./honest-clock.ts";
 import type { JsonLines } from "./json-lines.ts";
-import type { Operation, OperationFields, OperationLine } from "./operation-line.ts";
 import type { Input } from "./workflows.ts";
+
+type Operation = OperationRecord["operation"];
+type OperationFields = Omit<Partial<OperationRecord>, "process" | "n" | "at" | "phase" | "operation">;
 
 /** Nothing is heard any more after so long: the outcome is unknown. */
 const giveUpMs = 90_000;
@@ -119,8 +122,8 @@ export class Recorder {
     ask: () => Promise<{ readonly value: Value; readonly fields: OperationFields }>,
   ): Promise<Answer<Value>> {
     const n = ++this.#n;
-    const note = (phase: OperationLine["phase"], fields: OperationFields): void => {
-      this.#log.write({ process: this.#process, n, at: honestNow(), phase, operation, ...fields } satisfies OperationLine);
+    const note = (phase: OperationRecord["phase"], fields: OperationFields): void => {
+      this.#log.write({ process: this.#process, n, at: honestNow(), phase, operation, ...fields } satisfies OperationRecord);
     };
     note("invoke", asked);
     const stopped = new AbortController();

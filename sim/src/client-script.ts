@@ -44,8 +44,6 @@ export class ClientLog {
   /** Executions that someone asked to stop, whatever came of it. */
   readonly stopped = new Set<string>();
   readonly #results = new Map<string, string>();
-  operations = 0;
-  failures = 0;
 
   result(executionId: string, told: string): void {
     const before = this.#results.get(executionId);
@@ -97,14 +95,12 @@ export class Client {
   }
 
   async #watch(handle: ExecutionHandle): Promise<void> {
-    this.#log.operations++;
     try {
       this.#log.result(handle.executionId, `completed ${String(await handle.result())}`);
     } catch (error) {
       if (error instanceof Violation) throw error;
       const told = endOf(error);
-      if (told === undefined) this.#log.failures++;
-      else this.#log.result(handle.executionId, told);
+      if (told !== undefined) this.#log.result(handle.executionId, told);
     }
   }
 
@@ -124,12 +120,10 @@ export class Client {
 
   /** An error of Pawl's own is an answer: not found, wrong state, closed. Anything else is a fault of Pawl. */
   async #try<Result>(operation: () => Promise<Result>): Promise<Result | undefined> {
-    this.#log.operations++;
     try {
       return await operation();
     } catch (error) {
       if (!(error instanceof PawlError)) throw error;
-      this.#log.failures++;
       return undefined;
     }
   }

@@ -81,8 +81,6 @@ export class Monitor {
   /** Runs that were left behind by a resume. */
   readonly #past = new Set<string>();
   #lastTransaction = 0;
-  /** How often a step's function was begun, by idempotency key. */
-  readonly begun = new Map<string, number>();
   #runOf = new Map<string, string>();
 
   constructor(database: SimDatabase, world: World) {
@@ -111,7 +109,6 @@ export class Monitor {
 
   /** A step's function begins: what is recorded must not run again (I3, I7). */
   began(process: SimProcess, idempotencyKey: string): void {
-    this.begun.set(idempotencyKey, (this.begun.get(idempotencyKey) ?? 0) + 1);
     const slash = idempotencyKey.lastIndexOf("/");
     const position = Number(idempotencyKey.slice(slash + 1));
     const runId = this.#runOf.get(idempotencyKey.slice(0, slash));

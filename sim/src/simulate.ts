@@ -37,8 +37,6 @@ export interface Outcome {
 export interface SimulationOptions {
   /** These instead of what the seed would draw. */
   readonly faults?: readonly Fault[];
-  /** Only so many of the seed's requests. */
-  readonly requests?: number;
 }
 
 /** One seed from start to end: real kernel, worker, client and statements, in a world whose every chance the seed decides. */
@@ -87,7 +85,7 @@ class Simulation {
       observe: (name, result) => this.#monitor.observe(name, result),
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
-    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6).slice(0, options.requests);
+    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6);
     databaseTime.now = () => this.#world.databaseNow;
   }
 

@@ -35,7 +35,6 @@ export class World {
   steppedForwardMs = 0;
   readonly timeline: TimelineEntry[] = [];
   fingerprint = 0x811c9dc5;
-  steps = 0;
   readonly #chance: Chance;
   #items: Item[] = [];
 
@@ -79,7 +78,6 @@ export class World {
     while (!done()) {
       const item = this.#next(untilMs);
       if (item === undefined) return done();
-      this.steps++;
       this.note(item.owner?.name ?? "world", `${item.kind} ${item.label}`);
       await item.run();
       // Everything that follows from it in this turn, promises included, happens before the next is drawn.

@@ -144,7 +144,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#wakeTimer?.clear();
     this.#steps.abortAll(reason);
     this.#forgetOutbox();
-    this.#host.gone(this, "dropped");
+    this.#host.gone(this);
   }
 
   /** Announces steps that have been running for a while. */
@@ -222,13 +222,13 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#gone = true;
       this.#wakeTimer?.clear();
       this.#host.ended(this, this.#end!);
-      return this.#host.gone(this, "ended");
+      return this.#host.gone(this);
     }
     if (operation.after.kind === "park") {
       if (outcome.parked) {
         this.#gone = true;
         this.#wakeTimer?.clear();
-        return this.#host.gone(this, "parked");
+        return this.#host.gone(this);
       }
       // A message arrived first. What became due meanwhile starts now.
       this.#host.wantsInbox(this);

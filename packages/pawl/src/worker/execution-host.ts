@@ -39,5 +39,5 @@ export interface ExecutionHost {
   ended(execution: ActiveExecution, end: EndEvent): void;
   failed(execution: ActiveExecution, error: unknown): void;
   /** It is no longer active here. */
-  gone(execution: ActiveExecution, how: "ended" | "parked" | "dropped"): void;
+  gone(execution: ActiveExecution): void;
 }

@@ -1,18 +1,4 @@
-import { expect, test } from "vitest";
-import { exploreScenario } from "./explorer.ts";
-import { inArena } from "./in-arena.ts";
+import { exploreInTests } from "./explore-in-tests.ts";
 import { shortTier } from "./short-tier.ts";
 
-const arena = inArena();
-
-test.each(shortTier.pairs)(
-  "$name",
-  async (scenario) => {
-    const report = await exploreScenario(arena(), scenario, { limit: 16, seed: 1 });
-    expect(report.violation).toBeUndefined();
-    // A race that only one can win, or that never happens, would show nothing.
-    expect(report.overlapped).toBeGreaterThan(0);
-    expect(report.winners.size).toBeGreaterThan(1);
-  },
-  120_000,
-);
+exploreInTests(shortTier.pairs);
