@@ -18,11 +18,25 @@ export interface Request {
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
 }
 
+/** Whoever runs at that time is stopped: children too, which no request names. */
+export interface Strike {
+  readonly at: number;
+  readonly by: "cancel" | "terminate";
+  /** Which of those that run then, in [0, 1). */
+  readonly victim: number;
+}
+
+export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
+  const most = chance.pick([0, 0, 2, 5]);
+  return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
+}
+
 export function drawRequests(chance: Chance, spanMs: number): readonly Request[] {
   return Array.from({ length: chance.whole(2, 7) }, (_, index) => {
     const startAt = chance.whole(0, spanMs);
-    const at = startAt + chance.whole(0, 3000);
-    const stops = chance.hits(0.25);
+    // Often within the few milliseconds in which it begins.
+    const at = startAt + chance.whole(0, chance.pick([30, 300, 3000, 3000]));
+    const stops = chance.hits(0.3);
     return {
       executionId: `x${index}`,
       program: drawProgram(chance),
@@ -37,18 +51,31 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
   });
 }
 
+/** Children are named after their parents: x1.2, x1-own. */
+function rootOf(executionId: string): string {
+  return /^x\d+/.exec(executionId)![0];
+}
+
 /** What clients were told, held against the database at the end. */
 export class ClientLog {
   /** Acknowledged starts: they must be there. */
   readonly started = new Set<string>();
-  /** Executions that someone asked to stop, whatever came of it. */
-  readonly stopped = new Set<string>();
+  /** Executions that someone asked to stop, whatever came of it; for a child, its family. */
+  readonly #stopped = new Set<string>();
   readonly #results = new Map<string, string>();
+
+  stop(executionId: string): void {
+    this.#stopped.add(rootOf(executionId));
+  }
+
+  wasStopped(executionId: string): boolean {
+    return this.#stopped.has(rootOf(executionId));
+  }
 
   result(executionId: string, told: string): void {
     const before = this.#results.get(executionId);
     // A resume makes an end of an earlier run one of the past.
-    if (before !== undefined && before !== told && !this.stopped.has(executionId) && !/quarantined/i.test(before)) {
+    if (before !== undefined && before !== told && !this.wasStopped(executionId) && !/quarantined/i.test(before)) {
       throw new Violation("I1", `clients were told that ${executionId} ended in ${before} and in ${told}`);
     }
     this.#results.set(executionId, told);
@@ -61,7 +88,7 @@ export class ClientLog {
     for (const [executionId, told] of this.#results) {
       const outcome = monitor.outcome(executionId);
       const now = outcome?.state === "completed" ? `completed ${String(outcome.value)}` : outcome?.state;
-      if (now !== told && !this.stopped.has(executionId) && !/quarantined/.test(told)) {
+      if (now !== told && !this.wasStopped(executionId) && !/quarantined/.test(told)) {
         throw new Violation("I1", `clients were told that ${executionId} ended in ${told}; it is ${now ?? "not there"}`);
       }
     }
@@ -105,12 +132,12 @@ export class Client {
   }
 
   async cancel(executionId: string): Promise<void> {
-    this.#log.stopped.add(executionId);
+    this.#log.stop(executionId);
     await this.#try(async () => this.#pawl.handle(executionId).cancel({ reason: "by the simulation" }));
   }
 
   async terminate(executionId: string): Promise<void> {
-    this.#log.stopped.add(executionId);
+    this.#log.stop(executionId);
     await this.#try(async () => this.#pawl.handle(executionId).terminate({ reason: "by the simulation" }));
   }
 

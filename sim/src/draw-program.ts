@@ -3,7 +3,11 @@ import type { Program } from "./workflows.ts";
 
 /** A random program: chains, fan-out and join, races, retries, sleeps, children, in each other. */
 export function drawProgram(chance: Chance, depth = 0): Program {
-  if (depth === 0 && chance.hits(0.15)) return { do: "wait to be cancelled", value: 1 };
+  if (depth === 0 && chance.hits(0.15)) return { do: "wait to be cancelled" };
+  if (depth < 2 && chance.hits(0.08)) {
+    const parts = [drawProgram(chance, depth + 1), { do: "kill", deaths: chance.whole(1, 4), value: 1 }] as const;
+    return chance.hits(0.5) ? { do: "inOrder", parts } : { do: "together", parts, concurrency: 2 };
+  }
   const value = chance.whole(1, 1000);
   const kind = depth >= 3 ? chance.pick(leaves) : chance.pick(depth === 0 ? groups : [...leaves, ...groups]);
   const parts = (least: number, most: number): readonly Program[] => Array.from({ length: chance.whole(least, most) }, () => drawProgram(chance, depth + 1));
@@ -12,7 +16,7 @@ export function drawProgram(chance: Chance, depth = 0): Program {
       return { do: "step", ms: chance.pick([0, 0, 0, 20, 400]), value };
     case "retry": {
       const fails = chance.whole(1, 3);
-      return { do: "retry", fails, attempts: fails + chance.whole(0, 2), value };
+      return { do: "retry", fails, attempts: fails + chance.whole(0, 2), intervalMs: chance.pick([100, 100, 1000]), value };
     }
     case "fail":
       return { do: "fail" };

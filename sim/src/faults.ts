@@ -24,6 +24,8 @@ export type FaultKind =
   | "pause before"
   /** The sender stands still with the reply on its way. */
   | "pause after"
+  /** Nothing gets through between the sender and the database for a while. */
+  | "cut off"
   /** The database's clock is set. */
   | "clock step"
   | "lost hint"
@@ -50,46 +52,56 @@ const transactionKinds = [
   "crash after",
   "pause before",
   "pause after",
+  "cut off",
   "clock step",
 ] as const satisfies FaultKind[];
 const hintKinds = ["lost hint", "late hint", "repeated hint"] as const satisfies FaultKind[];
 
 /** Where the faults of a simulation come from: drawn as it goes, or a plan that was drawn before. */
 export interface FaultSource {
-  transaction(point: number): Fault | undefined;
+  /** @param name of the transaction */
+  transaction(point: number, name: string): Fault | undefined;
   hint(point: number): Fault | undefined;
 }
 
+/** Some simulations aim at one of these: the rare ones would hardly ever be hit otherwise. */
+const focuses = [undefined, undefined, "commit", "claim", "take-over", "expire-workers", "heartbeat", "close-execution", "request-cancel", "resume"] as const;
+const focusFactor = 8;
+/** No aim makes one kind of fault more frequent than this. */
+const highestRate = 0.25;
+
 /**
- * Swarm testing: which kinds occur at all, and how often, is drawn per seed, so that some simulations are calm, some brutal,
- * and some full of one kind of fault only.
+ * Swarm testing: which kinds occur at all, how often, and which transaction they aim at is drawn per seed, so that some
+ * simulations are calm, some brutal, and some full of one kind of fault only.
  */
 export class DrawnFaults implements FaultSource {
   readonly drawn: Fault[] = [];
   readonly #chance: Chance;
   readonly #rates = new Map<FaultKind, number>();
   readonly #leaseMs: number;
+  readonly #focus: string | undefined;
 
   constructor(chance: Chance, leaseMs: number) {
     this.#chance = chance;
     this.#leaseMs = leaseMs;
+    this.#focus = chance.pick(focuses);
     const violence = chance.pick([0.004, 0.012, 0.03, 0.06]);
     for (const kind of transactionKinds) if (chance.hits(0.5)) this.#rates.set(kind, violence * chance.next() * (kind.startsWith("crash") ? 0.5 : 1));
     for (const kind of hintKinds) if (chance.hits(0.5)) this.#rates.set(kind, chance.pick([0.1, 0.4, 0.9]));
   }
 
-  transaction(point: number): Fault | undefined {
-    return this.#draw(point, transactionKinds);
+  transaction(point: number, name: string): Fault | undefined {
+    return this.#draw(point, transactionKinds, name === this.#focus ? focusFactor : 1);
   }
 
   hint(point: number): Fault | undefined {
-    return this.#draw(point, hintKinds);
+    return this.#draw(point, hintKinds, 1);
   }
 
-  #draw(point: number, kinds: readonly FaultKind[]): Fault | undefined {
+  #draw(point: number, kinds: readonly FaultKind[], factor: number): Fault | undefined {
     for (const kind of kinds) {
       const rate = this.#rates.get(kind);
-      if (rate === undefined || !this.#chance.hits(rate)) continue;
+      if (rate === undefined || !this.#chance.hits(factor === 1 ? rate : Math.min(highestRate, rate * factor))) continue;
       const fault = { point, kind, ms: this.#size(kind) };
       this.drawn.push(fault);
       return fault;
@@ -100,7 +112,8 @@ export class DrawnFaults implements FaultSource {
   #size(kind: FaultKind): number {
     if (kind === "clock step") return this.#chance.pick([-2000, -300, 300, 2000, 3 * this.#leaseMs]);
     if (kind === "late hint") return this.#chance.whole(5, 3000);
-    return Math.round(this.#leaseMs * this.#chance.pick([0.05, 0.4, 1.1, 1.5, 3]));
+    // About as long as a lease is where it hurts: what comes back meets whoever has just taken over.
+    return Math.round(this.#leaseMs * this.#chance.pick([0.05, 0.4, 1 + 0.4 * this.#chance.next(), 1.5, 3]));
   }
 }
 

@@ -1,9 +1,8 @@
 import { randomInt } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { huntMutants } from "./hunt-mutants.ts";
+import { huntMutants, readCorpus } from "./hunt-mutants.ts";
 import { printFailure, printTimeline, Totals } from "./report.ts";
 import { runSeedsInParallel } from "./run-seeds.ts";
 import { shrink } from "./shrink.ts";
@@ -18,15 +17,11 @@ const usage = `npm run sim -- [options]
   --mutants [text]  break the library on purpose, one way after the other, and say in how many seeds (of at most --seeds)
                     that is found
   --hunts <n>       look for each mutant so many times, for a median (3)
+  --record          put the first seed that finds each mutant into the corpus
   --jobs <n>        processes at the same time (one per core)`;
 
 const program = fileURLToPath(new URL("seeds-process.js", import.meta.url));
 const timelineEntries = 200;
-
-interface CorpusEntry {
-  readonly seed: number;
-  readonly found: string;
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,6 +31,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string" },
     mutants: { type: "boolean", default: false },
     hunts: { type: "string", default: "3" },
+    record: { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
     help: { type: "boolean", default: false },
   },
@@ -43,14 +39,15 @@ const { values, positionals } = parseArgs({
 const jobs = wholeNumber(values.jobs, "--jobs");
 
 if (values.help) console.log(usage);
-else if (values.mutants) process.exitCode = await huntMutants(positionals[0], wholeNumber(values.seeds, "--seeds"), wholeNumber(values.hunts, "--hunts"), jobs);
-else if (values.seed === undefined) process.exitCode = await runMany();
+else if (values.mutants) {
+  process.exitCode = await huntMutants(positionals[0], wholeNumber(values.seeds, "--seeds"), wholeNumber(values.hunts, "--hunts"), jobs, values.record);
+} else if (values.seed === undefined) process.exitCode = await runMany();
 else process.exitCode = await runOne(wholeNumber(values.seed, "--seed"));
 
 async function runMany(): Promise<number> {
   const count = wholeNumber(values.seeds, "--seeds");
   const from = values.from === undefined ? randomInt(2 ** 40) : wholeNumber(values.from, "--from");
-  const corpus = (JSON.parse(readFileSync(new URL("../corpus.json", import.meta.url), "utf8")) as CorpusEntry[]).map(({ seed }) => seed);
+  const corpus = readCorpus().map(({ seed }) => seed);
   console.log(`${corpus.length} seeds of the corpus and ${count} from ${from}, ${jobs} at a time`);
   const totals = new Totals();
   const startedAt = performance.now();

@@ -33,7 +33,8 @@ export interface ExecutionRow {
   readonly started_at: number | null;
   readonly tasks: number;
   readonly visible_at: number | null;
-  readonly messages: number;
+  /** As JSON; null where there are none. */
+  readonly messages: string | null;
   readonly worker_state: string | null;
 }
 
@@ -63,7 +64,7 @@ const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow,
  ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
  (SELECT count(*)::int FROM tasks t WHERE t.run_id = e.run_id) AS tasks, (SELECT ${ms("t.visible_at")} FROM tasks t WHERE t.run_id = e.run_id) AS visible_at,
- (SELECT count(*)::int FROM inbox x WHERE x.run_id = e.run_id) AS messages, (SELECT w.state FROM workers w WHERE w.id = e.worker_id) AS worker_state
+ (SELECT json_agg(json_build_object('type', x.type, 'data', x.data) ORDER BY x.ordinal)::text FROM inbox x WHERE x.run_id = e.run_id) AS messages, (SELECT w.state FROM workers w WHERE w.id = e.worker_id) AS worker_state
 FROM executions e ORDER BY e.run_id`;
 const historySql = `SELECT h.xmin::text::float8 AS transaction, h.run_id, h.seq, h.epoch, ${ms("h.at")} AS at, h.type, h.data
 FROM history h WHERE h.xmin::text::bigint > $1::bigint ORDER BY h.run_id, h.seq`;
@@ -104,11 +105,17 @@ export class Monitor {
     for (const [runId, row] of before) if (!this.executions.has(runId)) this.#gone(row);
     for (const row of rows) this.#checkWaking(row);
     for (const row of rows) this.#checkFamily(row);
+    for (const row of rows) this.#checkMessages(row);
+    for (const row of rows) if (row.state === "cancelled" && before.get(row.run_id)?.state !== "cancelled") this.#checkChildrenAsked(row);
     for (const row of added) this.#checkEnd(row);
   }
 
-  /** A step's function begins: what is recorded must not run again (I3, I7). */
-  began(process: SimProcess, idempotencyKey: string): void {
+  /**
+   * A step's function begins: what is recorded must not run again (I3, I7), nor what another owns (I5).
+   *
+   * @param workerId of the worker in that process, whose lease holds as far as it knows
+   */
+  began(process: SimProcess, idempotencyKey: string, workerId: string | undefined): ExecutionRow {
     const slash = idempotencyKey.lastIndexOf("/");
     const position = Number(idempotencyKey.slice(slash + 1));
     const runId = this.#runOf.get(idempotencyKey.slice(0, slash));
@@ -118,6 +125,12 @@ export class Monitor {
     if (result !== undefined && this.#world.steppedForwardMs === 0) {
       throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
     }
+    const row = this.executions.get(runId)!;
+    // A resume of its parent frees a child that runs; its worker hears of it a moment later.
+    if (row.state === "running" && row.worker_id !== workerId && row.parent_run_id === null && this.#world.steppedForwardMs === 0) {
+      throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
+    }
+    return row;
   }
 
   #added(row: HistoryRow): void {
@@ -195,6 +208,34 @@ export class Monitor {
     if (!isTrue && row.run_number === 1) throw new Violation("I21", `${row.execution_id} is ${row.state}; its parent was told ${heard.type}`);
   }
 
+  /** I21: the end of a child is sent in the commit that ends it. I19: whoever waits is woken for what has come. */
+  #checkMessages(row: ExecutionRow): void {
+    if (row.messages === null) return;
+    const waits = row.state === "running" && row.worker_id === null;
+    const until = this.#world.databaseNow + this.#world.steppedBackMs + 1;
+    if (waits && (row.visible_at === null || row.visible_at > until))
+      throw new Violation("I19", `${row.execution_id} waits with messages, and nothing wakes it: ${row.messages}`);
+    for (const { type, data } of JSON.parse(row.messages) as { type: string; data: string }[]) {
+      const event = decodeEvent(type, data);
+      if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") continue;
+      const start = this.histories.get(row.run_id)?.find((recorded) => recorded.event.type === "ChildStarted" && recorded.event.position === event.position);
+      const child = start?.event.type === "ChildStarted" ? this.executions.get(start.event.runId) : undefined;
+      // One that was resumed on its own has another run by now.
+      if (child !== undefined && child.run_number === 1 && !terminal.has(child.state))
+        throw new Violation("I21", `${row.execution_id} is told that ${child.execution_id} has ended; it is ${child.state}`);
+    }
+  }
+
+  /** I21: when a cancelled execution ends, its children have been asked to stop. */
+  #checkChildrenAsked(row: ExecutionRow): void {
+    for (const child of this.executions.values()) {
+      if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
+      const asked =
+        (child.messages ?? "").includes("CancelRequested") || this.histories.get(child.run_id)?.some(({ event }) => event.type === "CancelRequested");
+      if (asked !== true) throw new Violation("I21", `${row.execution_id} is cancelled, and its child ${child.execution_id} was never asked to stop`);
+    }
+  }
+
   /** Times are written by the database; where its clock was set back in between, they can lie before what they follow. */
   #checkDue(at: number, due: number, where: string): void {
     if (at + this.#world.steppedBackMs + 1 < due) throw new Violation("I12", `${where} came ${due - at} ms before its time`);
@@ -209,7 +250,8 @@ export class Monitor {
     if (row.worker_id !== null && row.tasks > 0) throw new Violation("I5", `${name} is claimed and queued`);
     if (row.worker_id !== null && row.state !== "running") throw new Violation("I5", `${name} is claimed`);
     if (row.worker_id !== null && row.worker_state === null) throw new Violation("I5", `${name} is claimed by a worker that never was`);
-    if (ended && row.tasks + row.messages > 0) throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and ${row.messages} messages`);
+    if (ended && (row.tasks > 0 || row.messages !== null))
+      throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and the messages ${row.messages ?? "[]"}`);
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
     if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)
       throw new Violation("I12", `${name} began before its time`);

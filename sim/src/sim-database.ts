@@ -1,5 +1,6 @@
 import { PGlite, type QueryOptions, type Results } from "@electric-sql/pglite";
-import { migrate, plannerSettings, type Connections, type Parameter, type Transaction } from "pawl/internal";
+import { drizzle } from "drizzle-orm/pglite";
+import { migrate, plannerSettings, Queries, tablesIn, type Connections, type Parameter, type Transaction } from "pawl/internal";
 import { guardSql } from "./guard.ts";
 import { literal } from "./literal.ts";
 
@@ -14,6 +15,8 @@ const schema = "pawl";
  */
 export class SimDatabase implements Connections {
   readonly pglite: PGlite;
+  /** For the stores of all processes: made once, since it keeps nothing. */
+  readonly queries = new Queries(drizzle(this.#drizzleClient), tablesIn(schema));
   readonly #prepared = new Map<string, string>();
 
   private constructor(pglite: PGlite) {
@@ -43,7 +46,7 @@ export class SimDatabase implements Connections {
   }
 
   /** For Drizzle, which asks the way a PGlite is asked. */
-  get drizzleClient(): PGlite {
+  get #drizzleClient(): PGlite {
     const query = async (text: string, parameters: readonly Parameter[] = [], options?: QueryOptions): Promise<Results> =>
       this.#execute(text, parameters.map(literal), options);
     return { query } as unknown as PGlite;

@@ -1,13 +1,13 @@
-import { terminalStates } from "pawl";
-import { Pawl, PostgresStore, Queries, startInlineLeaseKeeper, tablesIn, TransactionGateway, type Logger } from "pawl/internal";
-import { drizzle } from "drizzle-orm/pglite";
-import { Client, ClientLog, drawRequests, type Request } from "./client-script.ts";
+import { terminalStates, type Worker } from "pawl";
+import { Pawl, PostgresStore, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
+import { Client, ClientLog, drawRequests, drawStrikes, type Request } from "./client-script.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { Monitor, Violation } from "./monitor.ts";
 import { Chance } from "./random.ts";
 import { databaseTime, type SimDatabase } from "./sim-database.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
 import { Transport, type FaultCounts } from "./transport.ts";
+import { Claims } from "./watched-store.ts";
 import { expectedOf, makeWorkflows } from "./workflows.ts";
 import { World, type TimelineEntry } from "./world.ts";
 
@@ -17,6 +17,10 @@ const pollMs = 900;
 const troubleMs = 8000;
 /** Leases, polls, the longest back-off and sleep, several times over. */
 const settleMs = 240_000;
+/** In peace, a task is found within so long by a worker that has nothing else to do. */
+const idleLimitMs = 3 * pollMs;
+/** So long after the last end, workers have heard of it, and the latest request has been answered. */
+const afterwardsMs = 20_000;
 /** Some time in 2030. */
 const epochMs = 1_900_000_000_000;
 
@@ -50,6 +54,7 @@ interface Running {
   readonly process: SimProcess;
   readonly pawl: Pawl;
   readonly client: Client;
+  worker: Worker | undefined;
 }
 
 class Simulation {
@@ -64,7 +69,10 @@ class Simulation {
   readonly #log = new ClientLog();
   readonly #requests: readonly Request[];
   readonly #running = new Map<string, Running>();
-  readonly #workers: { health(): { staleWritesRejected: number } }[] = [];
+  readonly #claims: Claims;
+  readonly #workers: Worker[] = [];
+  /** How often each step has begun. */
+  readonly #begun = new Map<string, number>();
   readonly #generations = new Map<string, number>();
   /** Where processes live: all on one host, each on its own, or on a new one at every start. */
   readonly #hosts: "one" | "own" | "new";
@@ -77,6 +85,7 @@ class Simulation {
     this.#chance = new Chance(`pawl simulation ${seed}`);
     this.#world = new World(this.#chance.fork("order"), epochMs);
     this.#monitor = new Monitor(database, this.#world);
+    this.#claims = new Claims(this.#monitor);
     this.#faults = options.faults === undefined ? new DrawnFaults(this.#chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);
     this.#transport = new Transport({
       world: this.#world,
@@ -113,6 +122,8 @@ class Simulation {
     for (let index = 1; index <= clients; index++) this.#keepRunning(`client-${index}`, plan.fork(`client-${index}`), plan.hits(0.4) ? plan.whole(1, 5) : 0);
     const script = this.#chance.fork("script");
     for (const request of this.#requests) this.#script(request, script, clients);
+    for (const { at, by, victim } of drawStrikes(this.#chance.fork("strikes"), troubleMs))
+      this.#world.schedule(at, "script", undefined, `someone may ${by}`, () => this.#strike(by, victim));
     await this.#world.run(() => this.#failure !== undefined, troubleMs);
   }
 
@@ -131,6 +142,18 @@ class Simulation {
     if (stop === undefined) return;
     byAnyone(stop.at, stop.by, (client) => client[stop.by](request.executionId));
     if (stop.resumeAt !== undefined) byAnyone(stop.resumeAt, "resumes", (client) => client.resume(request.executionId));
+  }
+
+  #strike(by: "cancel" | "terminate", victim: number): void {
+    const open = [...this.#monitor.executions.values()]
+      .filter((row) => !isTerminal(row.state))
+      .map((row) => row.execution_id)
+      .toSorted();
+    const executionId = open[Math.floor(victim * open.length)];
+    const running = this.#running.get("client-1");
+    if (executionId === undefined || running?.process.alive !== true) return;
+    this.#world.note("client-1", `${by}s ${executionId}`);
+    running.client[by](executionId).catch((error: unknown) => this.#fail(error));
   }
 
   /** Starts a process of that name, and another one some time after it has died. */
@@ -156,22 +179,34 @@ class Simulation {
     const around = this.#transport.around(process);
     const logger = this.#logger(process);
     const gateway = new TransactionGateway(this.#database, { logger, runtime: process, around });
-    const store = new PostgresStore({
+    const unwatched = new PostgresStore({
       gateway,
       runtime: process,
-      queries: new Queries(drizzle(this.#database.drizzleClient), tablesIn("pawl")),
+      queries: this.#database.queries,
       hints: this.#transport.hints(process),
       startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, process, lease),
       disconnect: () => Promise.resolve(),
     });
+    const store = this.#claims.watch(process, unwatched, (violation) => this.#fail(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
-    const workflows = makeWorkflows(process, {
-      begin: (which, step) => {
-        if (which.alive) this.#guard(() => this.#monitor.began(which, step.idempotencyKey));
-      },
+    const workflows = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
+    const running: Running = { process, pawl, client: new Client(pawl, workflows[0]!, this.#log), worker: undefined };
+    this.#running.set(name, running);
+    if (concurrency === 0) return;
+    running.worker = await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs });
+    this.#workers.push(running.worker);
+  }
+
+  /** A step's function begins. Gives how often it has begun before. */
+  #begin(process: SimProcess, key: string): number {
+    const before = this.#begun.get(key) ?? 0;
+    this.#begun.set(key, before + 1);
+    if (!process.alive) return before;
+    this.#guard(() => {
+      const { run_id: runId } = this.#monitor.began(process, key, this.#claims.workerIn(process));
+      if (this.#claims.isFenced(process, runId)) throw new Violation("I4", `${process.name} begins step ${key} although its claim was rejected`);
     });
-    this.#running.set(name, { process, pawl, client: new Client(pawl, workflows[0]!, this.#log) });
-    if (concurrency > 0) this.#workers.push(await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs }));
+    return before;
   }
 
   #stop(name: string, process: SimProcess): void {
@@ -199,9 +234,47 @@ class Simulation {
     this.#world.schedule(100, "script", undefined, "tend", tend);
     const untilMs = this.#world.now + settleMs;
     const done = (): boolean => this.#failure !== undefined || this.#isOver();
-    if (await this.#world.run(done, untilMs)) return;
+    this.#watchForIdling();
+    if (await this.#world.run(done, untilMs)) return this.#checkNothingHeld();
     const open = [...this.#monitor.executions.values()].filter((row) => !isTerminal(row.state)).map((row) => `${row.execution_id} (${row.state})`);
     throw new Violation("I18", `after ${settleMs} ms without faults these have not ended: ${open.join(", ")}`);
+  }
+
+  /** I18: in peace no task is due for long while a worker has had nothing to do all that time. */
+  #watchForIdling(): void {
+    const idleSince = new Map<Worker, number>();
+    const dueSince = new Map<string, number>();
+    const watch = (): void => {
+      this.#world.schedule(500, "script", undefined, "", watch);
+      const workers = [...this.#running.values()].flatMap(({ process, worker }) => (process.alive && worker !== undefined ? [worker] : []));
+      for (const worker of workers) {
+        const { leaseValid, slots, state } = worker.health();
+        if (!leaseValid || slots.used > 0 || state !== "running") idleSince.delete(worker);
+        else if (!idleSince.has(worker)) idleSince.set(worker, this.#world.now);
+      }
+      const longest = Math.max(0, ...workers.map((worker) => this.#world.now - (idleSince.get(worker) ?? this.#world.now)));
+      for (const row of this.#monitor.executions.values()) {
+        if (row.visible_at === null || Math.max(row.visible_at, row.not_before ?? 0) > this.#world.databaseNow) dueSince.delete(row.run_id);
+        else if (!dueSince.has(row.run_id)) dueSince.set(row.run_id, this.#world.now);
+        const dueFor = this.#world.now - (dueSince.get(row.run_id) ?? this.#world.now);
+        if (Math.min(dueFor, longest) > idleLimitMs)
+          this.#fail(new Violation("I18", `${row.execution_id} has been due for ${dueFor} ms while a worker had nothing to do`));
+      }
+    };
+    watch();
+  }
+
+  /** I16: when everything has ended, no worker holds on to anything. */
+  async #checkNothingHeld(): Promise<void> {
+    const holders = (): string[] =>
+      [...this.#running.values()].flatMap(({ process, worker }) => {
+        const health = process.alive ? worker?.health() : undefined;
+        return health === undefined || health.slots.used + health.active === 0
+          ? []
+          : [`${process.name} (${health.slots.used} slots, ${health.active} executions)`];
+      });
+    await this.#world.run(() => this.#failure !== undefined || holders().length === 0, this.#world.now + afterwardsMs);
+    if (holders().length > 0) throw new Violation("I16", `everything has ended, and these hold on to something: ${holders().join(", ")}`);
   }
 
   /** What a person would do: resume what is held, and end what waits for ever. */
@@ -210,8 +283,9 @@ class Simulation {
     if (client === undefined) return;
     if (state === "quarantined") {
       this.#quarantined++;
-      this.#log.stopped.add(executionId);
-      client.resume(executionId).catch((error: unknown) => this.#fail(error));
+      this.#log.stop(executionId);
+      const what = this.#chance.pick(["resume", "resume", "cancel", "terminate"] as const);
+      client[what](executionId).catch((error: unknown) => this.#fail(error));
     } else if (state === "running" && this.#waitsForEver(executionId)) client.cancel(executionId).catch((error: unknown) => this.#fail(error));
   }
 
@@ -234,7 +308,7 @@ class Simulation {
     this.#log.check(this.#monitor);
     for (const { executionId, program } of this.#requests) {
       const outcome = this.#monitor.outcome(executionId);
-      if (outcome === undefined || this.#log.stopped.has(executionId)) continue;
+      if (outcome === undefined || this.#log.wasStopped(executionId)) continue;
       const expected = expectedOf(program);
       if (expected === "either") continue;
       const right = expected === "fails" ? outcome.state === "failed" : outcome.state === "completed" && outcome.value === expected.value;

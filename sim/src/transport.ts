@@ -34,10 +34,15 @@ export class Transport {
   transactions = 0;
   readonly #options: TransportOptions;
   #points = 0;
+  /** A request, a reply and a hint take up to so many milliseconds each: some databases are far away. */
+  readonly #slowest: number;
+  /** Until when a process cannot reach the database. */
+  readonly #cutOff = new Map<SimProcess, number>();
   readonly #channels = new Set<SimHints>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#slowest = options.chance.pick([4, 4, 4, 30, 120]);
   }
 
   /** The attempts of one process's transactions. */
@@ -55,9 +60,11 @@ export class Transport {
     return hints;
   }
 
-  #fault(which: "transaction" | "hint"): Fault | undefined {
+  /** @param name of the transaction; undefined for a hint */
+  #fault(name: string | undefined): Fault | undefined {
     const point = ++this.#points;
-    const fault = this.faultsOn ? this.#options.faults[which](point) : undefined;
+    const { faults } = this.#options;
+    const fault = !this.faultsOn ? undefined : name === undefined ? faults.hint(point) : faults.transaction(point, name);
     if (fault !== undefined) this.counts[fault.kind] = (this.counts[fault.kind] ?? 0) + 1;
     return fault;
   }
@@ -65,14 +72,15 @@ export class Transport {
   #send<Result>(process: SimProcess, name: string, attempt: () => Promise<Result>, resolve: (result: Result) => void, reject: (error: unknown) => void): void {
     if (!process.alive) return;
     const { world, chance } = this.#options;
-    const fault = this.#fault("transaction");
+    const fault = this.#fault(name);
     const label = fault === undefined ? name : `${name} (${fault.kind} ${fault.ms} ms)`;
     const kind = fault?.kind;
     if (kind === "crash before") return process.crash();
-    const there = chance.whole(1, 4) + (kind === "late request" || kind === "pause before" ? fault!.ms : 0);
-    const back = chance.whole(1, 4) + (kind === "late reply" ? fault!.ms : 0);
+    const there = chance.whole(1, this.#slowest) + (kind === "late request" || kind === "pause before" ? fault!.ms : 0);
+    const back = chance.whole(1, this.#slowest) + (kind === "late reply" ? fault!.ms : 0);
     const answer = (what: string, settle: () => void): void => void world.schedule(back, "reply", process, `${name}: ${what}`, settle);
-    if (kind === "refused") return answer("refused", () => reject(new NetworkError("ECONNREFUSED", "connect ECONNREFUSED")));
+    if (kind === "cut off") this.#cutOff.set(process, world.now + fault!.ms);
+    if (kind === "refused" || this.#isCutOff(process)) return answer("refused", () => reject(new NetworkError("ECONNREFUSED", "connect ECONNREFUSED")));
     if (kind === "lost request") return answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
     if (kind === "conflict") return answer("conflict", () => reject(new NetworkError("40001", "could not serialize access")));
     if (kind === "clock step") world.stepClock(fault!.ms);
@@ -92,20 +100,24 @@ export class Transport {
       if (kind === "crash after") return process.crash();
       if (kind === "pause after") process.pause(fault!.ms);
       if (!process.alive) return;
-      if (kind === "lost reply") answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
+      if (kind === "lost reply" || this.#isCutOff(process)) answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
       else answer("done", settle);
     });
     if (kind === "crash during") process.crash();
+  }
+
+  #isCutOff(process: SimProcess): boolean {
+    return this.faultsOn && this.#options.world.now < (this.#cutOff.get(process) ?? 0);
   }
 
   #spread(from: SimProcess, hint: Hint): void {
     const { world, chance } = this.#options;
     for (const channel of this.#channels) {
       if (channel.process === from || !channel.process.alive) continue;
-      const fault = this.#fault("hint");
+      const fault = this.#fault(undefined);
       if (fault?.kind === "lost hint") continue;
       const deliver = (inMs: number): void => void world.schedule(inMs, "hint", channel.process, hint.kind, () => channel.deliver(hint));
-      deliver(chance.whole(1, 4) + (fault?.kind === "late hint" ? fault.ms : 0));
+      deliver(chance.whole(1, this.#slowest) + (fault?.kind === "late hint" ? fault.ms : 0));
       if (fault?.kind === "repeated hint") deliver(fault.ms);
     }
   }

@@ -3,15 +3,18 @@ import type { SimProcess } from "./sim-process.ts";
 
 /** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
 export interface Effects {
-  begin(process: SimProcess, step: StepContext): void;
+  /** Gives how often this step has begun before. */
+  begin(process: SimProcess, step: StepContext): number;
 }
 
 /** A random program of durable calls, as data, so that every process and every replay runs the same. */
 export type Program =
   | { readonly do: "step"; readonly ms: number; readonly value: number }
   /** Fails `fails` times; with `gives` up before, for good. */
-  | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly value: number }
+  | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly intervalMs: number; readonly value: number }
   | { readonly do: "fail" }
+  /** Kills so many of the processes that run it. */
+  | { readonly do: "kill"; readonly deaths: number; readonly value: number }
   | { readonly do: "sleep"; readonly ms: number }
   | { readonly do: "child"; readonly program: Program; readonly own: boolean }
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
@@ -20,7 +23,7 @@ export type Program =
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
   /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
-  | { readonly do: "wait to be cancelled"; readonly value: number };
+  | { readonly do: "wait to be cancelled" };
 
 /** Far beyond the end of any simulation. */
 const forEverMs = 30 * 24 * 3600 * 1000;
@@ -47,12 +50,17 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
             if (step.attempt <= program.fails) throw new Error(`attempt ${step.attempt} fails`);
             return program.value;
           },
-          { retry: { initialInterval: 100, backoffCoefficient: 3, maximumAttempts: program.attempts } },
+          { retry: { initialInterval: program.intervalMs, backoffCoefficient: 3, maximumAttempts: program.attempts } },
         );
       case "fail":
         return ctx.step("fail", async (step) => {
           await effect(step, 0);
           throw new NonRetryable("as planned");
+        });
+      case "kill":
+        return ctx.step("kill", async (step) => {
+          if (effects.begin(process, step) < program.deaths) process.crash();
+          return program.value;
         });
       case "sleep":
         await ctx.sleep(program.ms);
@@ -84,7 +92,7 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           ]);
           return 0;
         } finally {
-          await ctx.shield(async (shielded) => shielded.step("clean up", (step) => effects.begin(process, step)));
+          await ctx.shield(async (shielded) => shielded.step("clean up", (step) => void effects.begin(process, step)));
         }
     }
   };
@@ -104,6 +112,7 @@ export type Expected = { readonly value: number } | "fails" | "either";
 export function expectedOf(program: Program): Expected {
   switch (program.do) {
     case "step":
+    case "kill":
       return { value: program.value };
     case "retry":
       return program.fails < program.attempts ? { value: program.value } : "fails";

@@ -6,7 +6,7 @@ import { heartbeat } from "./statements/heartbeat.ts";
 /** Keeps a lease on the main loop, for the in-memory PostgreSQL that no thread can reach. Busy for a lease, it loses it. */
 export function startInlineLeaseKeeper(gateway: TransactionGateway, runtime: Runtime, options: LeaseOptions): LeaseKeeper {
   const { workerId, leaseMs, onLost } = options;
-  let lastBeat = runtime.monotonicMs();
+  let lastBeat = options.heldSince;
   let stopped = false;
   let beating: Promise<void> = Promise.resolve();
   const beat = async (): Promise<void> => {

@@ -18,11 +18,11 @@ const turnMs = 100;
 
 /** Keeps a lease from a thread (see lease-thread.ts); the main loop only counts its turns and reads the result. */
 export function startThreadLeaseKeeper(url: string, schema: string, options: LeaseOptions): LeaseKeeper {
-  const { workerId, leaseMs, hangMs, killOnHang } = options;
+  const { workerId, leaseMs, heldSince, hangMs, killOnHang } = options;
   const shared = new SharedArrayBuffer(16);
   const slots = new Int32Array(shared);
   const lastBeat = new BigInt64Array(shared, leaseSlots.beatOffset, 1);
-  Atomics.store(lastBeat, 0, BigInt(Math.floor(performance.timeOrigin + performance.now())));
+  Atomics.store(lastBeat, 0, BigInt(Math.floor(performance.timeOrigin + heldSince)));
   const workerPath = import.meta.url.endsWith(".ts") ? "./lease-thread.ts" : "./lease-thread.js";
   const thread = new Worker(new URL(workerPath, import.meta.url), {
     workerData: { url, schema, workerId, leaseMs, hangMs, killOnHang, shared } satisfies LeaseThreadData,
@@ -39,7 +39,7 @@ export function startThreadLeaseKeeper(url: string, schema: string, options: Lea
   };
   // Asked before every step, so it must cost next to nothing: the time is brought over once a turn. After a long block it
   // has run out until the next turn, which errs on the safe side.
-  let validUntil = performance.now() + leaseMs;
+  let validUntil = heldSince + leaseMs;
   const turns = setInterval(() => {
     Atomics.add(slots, leaseSlots.turns, 1);
     validUntil = Number(Atomics.load(lastBeat, 0)) - performance.timeOrigin + leaseMs;

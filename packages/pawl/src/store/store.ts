@@ -67,6 +67,8 @@ export interface ClaimOutcome {
 export interface LeaseOptions {
   readonly workerId: string;
   readonly leaseMs: number;
+  /** Monotonic time of this process, in milliseconds, before it registered: the lease may have begun then. */
+  readonly heldSince: number;
   /** The main loop counts as hung after so long without a turn; the lease is then let go. */
   readonly hangMs: number;
   /** Kill this process when its main loop hangs, so that a supervisor starts it anew. */

@@ -47,8 +47,9 @@ export class Membership {
   async register(): Promise<void> {
     const { hangMs, killOnHang, ...registration } = this.#options;
     const workerId = this.#workerId;
+    const heldSince = this.#runtime.monotonicMs();
     await this.#store.registerWorker({ workerId, ...registration, ...this.#runtime.identity });
-    this.#lease = this.#store.keepLease({ workerId, leaseMs: registration.leaseMs, hangMs, killOnHang, onLost: () => void this.#lost() });
+    this.#lease = this.#store.keepLease({ workerId, leaseMs: registration.leaseMs, heldSince, hangMs, killOnHang, onLost: () => void this.#lost() });
   }
 
   /** Gives up every claim and the lease. */

@@ -200,6 +200,8 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
 
   const commit = `${parts.add(commitId)}::bigint`;
   const text = (): string => {
+    // A repetition of this very commit finds what it has written: that row is not its owner's to write again, nor to tell again.
+    const reached = `i.delivered > 0 AND ${alive} AND e.commit_id <> ${commit}`;
     const inbox = delivers ? `e.inbox_seq + ${delivered}` : "e.inbox_seq";
     const gone = `${release} AND (${newState} <> 'running' OR ${inbox} = ${seenInbox})`;
     const owned = (value: string, name: string): string => (delivers ? `CASE WHEN ${ok} THEN ${value} ELSE e.${name} END` : value);
@@ -223,7 +225,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
     return `updated AS (
  UPDATE executions e SET ${sets.join(", ")}
  FROM unnest(${arrays.join(", ")}) WITH ORDINALITY AS i(${names.join(", ")}, ord)
- WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (i.delivered > 0 AND ${alive}))` : ok}
+ WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (${reached}))` : ok}
  RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, ${release} AS release, ${wakeAt} AS wake_at,
   ${delivered} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
   };

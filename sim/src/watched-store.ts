@@ -1,0 +1,55 @@
+import type { PostgresStore } from "pawl/internal";
+import { Violation, type Monitor } from "./monitor.ts";
+import type { SimProcess } from "./sim-process.ts";
+
+/** What a process has been told of its claims, held against what it does next and against the database. */
+export class Claims {
+  readonly #monitor: Monitor;
+  readonly #workers = new Map<SimProcess, string>();
+  /** Runs whose writes were rejected, by process, with the epoch of the claim. */
+  readonly #fenced = new Map<SimProcess, Map<string, number>>();
+
+  constructor(monitor: Monitor) {
+    this.#monitor = monitor;
+  }
+
+  /** Whether this process was told that another owns the run, and has not claimed it since. */
+  isFenced(process: SimProcess, runId: string): boolean {
+    return this.#fenced.get(process)?.has(runId) ?? false;
+  }
+
+  /** The worker of this process, as it has registered last. */
+  workerIn(process: SimProcess): string | undefined {
+    return this.#workers.get(process);
+  }
+
+  /** Puts itself between a process and its store. @param onViolation called with what must never be */
+  watch(process: SimProcess, store: PostgresStore, onViolation: (violation: Violation) => void): PostgresStore {
+    const fenced = new Map<string, number>();
+    this.#fenced.set(process, fenced);
+    const [commit, claim, registerWorker] = [store.commit.bind(store), store.claim.bind(store), store.registerWorker.bind(store)];
+    store.registerWorker = (registration) => {
+      this.#workers.set(process, registration.workerId);
+      return registerWorker(registration);
+    };
+    store.commit = async (batch) => {
+      const stale = batch.appends.find((append) => fenced.get(append.runId) === append.epoch);
+      if (stale !== undefined) onViolation(new Violation("I4", `${process.name} writes to run ${stale.runId} again, whose epoch ${stale.epoch} was rejected`));
+      const outcome = await commit(batch);
+      for (const [index, append] of batch.appends.entries()) {
+        if (outcome.appends[index]?.outcome !== "rejected") continue;
+        fenced.set(append.runId, append.epoch);
+        const row = this.#monitor.executions.get(append.runId);
+        if (row?.state === "running" && row.worker_id !== null && row.epoch === append.epoch)
+          onViolation(new Violation("I4", `${process.name} was told that epoch ${append.epoch} of run ${append.runId} is over, and it is not`));
+      }
+      return outcome;
+    };
+    store.claim = async (request) => {
+      const outcome = await claim(request);
+      for (const { runId } of outcome.executions) fenced.delete(runId);
+      return outcome;
+    };
+    return store;
+  }
+}
