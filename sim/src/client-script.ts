@@ -2,7 +2,7 @@ import { PawlError, type ExecutionHandle, type Pawl } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { drawProgram } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
-import { Violation } from "./monitor.ts";
+import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
 import type { Program } from "./workflows.ts";
 
@@ -32,7 +32,9 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
 }
 
 export function drawRequests(chance: Chance, spanMs: number): readonly Request[] {
-  return Array.from({ length: chance.whole(2, 7) }, (_, index) => {
+  // In some, workers have more to do at a time than goes into one commit.
+  const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
+  return Array.from({ length: count }, (_, index) => {
     const startAt = chance.whole(0, spanMs);
     // Often within the few milliseconds in which it begins.
     const at = startAt + chance.whole(0, chance.pick([30, 300, 3000, 3000]));

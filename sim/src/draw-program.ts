@@ -8,6 +8,13 @@ export function drawProgram(chance: Chance, depth = 0): Program {
     const parts = [drawProgram(chance, depth + 1), { do: "kill", deaths: chance.whole(1, 4), value: 1 }] as const;
     return chance.hits(0.5) ? { do: "inOrder", parts } : { do: "together", parts, concurrency: 2 };
   }
+  // A child ends beside the steps of its parent, often in one commit with one of them.
+  if (depth === 0 && chance.hits(0.12)) {
+    const steps = Array.from({ length: chance.whole(2, 6) }, (): Program => ({ do: "step", ms: 0, value: 1 }));
+    const child: Program = { do: "child", program: { do: "step", ms: 0, value: 1 }, own: false };
+    const family: Program = { do: "inOrder", parts: [child, { do: "step", ms: 0, value: 1 }, child] };
+    return { do: "together", parts: [family, { do: "inOrder", parts: steps }], concurrency: 2 };
+  }
   const value = chance.whole(1, 1000);
   const kind = depth >= 3 ? chance.pick(leaves) : chance.pick(depth === 0 ? groups : [...leaves, ...groups]);
   const parts = (least: number, most: number): readonly Program[] => Array.from({ length: chance.whole(least, most) }, () => drawProgram(chance, depth + 1));

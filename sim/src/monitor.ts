@@ -1,19 +1,9 @@
 import { fold, terminalStates, type Event } from "pawl";
 import { decodeEvent, readPayload } from "pawl/internal";
+import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { World } from "./world.ts";
-
-/** Something that must never be, was. */
-export class Violation extends Error {
-  readonly invariant: string;
-
-  constructor(invariant: string, detail: string) {
-    super(`${invariant}: ${detail}`);
-    this.name = "Violation";
-    this.invariant = invariant;
-  }
-}
 
 export interface ExecutionRow {
   readonly run_id: string;

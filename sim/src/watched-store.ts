@@ -1,13 +1,14 @@
 import type { PostgresStore } from "pawl/internal";
-import { Violation, type Monitor } from "./monitor.ts";
+import type { Monitor } from "./monitor.ts";
+import { Violation } from "./violation.ts";
 import type { SimProcess } from "./sim-process.ts";
 
 /** What a process has been told of its claims, held against what it does next and against the database. */
 export class Claims {
   readonly #monitor: Monitor;
   readonly #workers = new Map<SimProcess, string>();
-  /** Runs whose writes were rejected, by process, with the epoch of the claim. */
-  readonly #fenced = new Map<SimProcess, Map<string, number>>();
+  /** By process and run: the epoch of the latest claim, and of the latest that was rejected. */
+  readonly #epochs = new Map<SimProcess, Map<string, { claimed: number; rejected: number }>>();
 
   constructor(monitor: Monitor) {
     this.#monitor = monitor;
@@ -15,7 +16,8 @@ export class Claims {
 
   /** Whether this process was told that another owns the run, and has not claimed it since. */
   isFenced(process: SimProcess, runId: string): boolean {
-    return this.#fenced.get(process)?.has(runId) ?? false;
+    const epochs = this.#epochs.get(process)?.get(runId);
+    return epochs !== undefined && epochs.rejected >= epochs.claimed;
   }
 
   /** The worker of this process, as it has registered last. */
@@ -25,20 +27,25 @@ export class Claims {
 
   /** Puts itself between a process and its store. @param onViolation called with what must never be */
   watch(process: SimProcess, store: PostgresStore, onViolation: (violation: Violation) => void): PostgresStore {
-    const fenced = new Map<string, number>();
-    this.#fenced.set(process, fenced);
+    const epochs = new Map<string, { claimed: number; rejected: number }>();
+    this.#epochs.set(process, epochs);
+    const of = (runId: string): { claimed: number; rejected: number } => {
+      let known = epochs.get(runId);
+      if (known === undefined) epochs.set(runId, (known = { claimed: 0, rejected: -1 }));
+      return known;
+    };
     const [commit, claim, registerWorker] = [store.commit.bind(store), store.claim.bind(store), store.registerWorker.bind(store)];
     store.registerWorker = (registration) => {
       this.#workers.set(process, registration.workerId);
       return registerWorker(registration);
     };
     store.commit = async (batch) => {
-      const stale = batch.appends.find((append) => fenced.get(append.runId) === append.epoch);
+      const stale = batch.appends.find((append) => of(append.runId).rejected >= append.epoch);
       if (stale !== undefined) onViolation(new Violation("I4", `${process.name} writes to run ${stale.runId} again, whose epoch ${stale.epoch} was rejected`));
       const outcome = await commit(batch);
       for (const [index, append] of batch.appends.entries()) {
         if (outcome.appends[index]?.outcome !== "rejected") continue;
-        fenced.set(append.runId, append.epoch);
+        of(append.runId).rejected = append.epoch;
         const row = this.#monitor.executions.get(append.runId);
         if (row?.state === "running" && row.worker_id !== null && row.epoch === append.epoch)
           onViolation(new Violation("I4", `${process.name} was told that epoch ${append.epoch} of run ${append.runId} is over, and it is not`));
@@ -47,7 +54,7 @@ export class Claims {
     };
     store.claim = async (request) => {
       const outcome = await claim(request);
-      for (const { runId } of outcome.executions) fenced.delete(runId);
+      for (const { runId, epoch } of outcome.executions) of(runId).claimed = epoch;
       return outcome;
     };
     return store;

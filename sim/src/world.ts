@@ -1,5 +1,6 @@
 import type { Chance } from "./random.ts";
 import type { SimProcess } from "./sim-process.ts";
+import { Violation } from "./violation.ts";
 
 /** What can happen next. `request` happens at the database, whatever has become of the process that sent it. */
 export type ItemKind = "timer" | "turn" | "request" | "reply" | "hint" | "script";
@@ -18,6 +19,9 @@ export interface TimelineEntry {
   readonly who: string;
   readonly what: string;
 }
+
+/** In one virtual millisecond; a simulation takes some hundred. */
+const mostItemsAtOnce = 20_000;
 
 const realImmediate = setImmediate;
 
@@ -75,9 +79,18 @@ export class World {
 
   /** Runs until `done`, or until virtual time `untilMs`; gives whether it was done. */
   async run(done: () => boolean, untilMs: number): Promise<boolean> {
+    let before = this.now;
+    let itemsSince = 0;
     while (!done()) {
       const item = this.#next(untilMs);
       if (item === undefined) return done();
+      itemsSince = this.now > before ? 0 : itemsSince + 1;
+      before = this.now;
+      if (itemsSince > mostItemsAtOnce)
+        throw new Violation(
+          "I18",
+          `at ${this.now} ms something goes on and on without any time passing: ${item.owner?.name ?? "world"} ${item.kind} ${item.label}`,
+        );
       this.note(item.owner?.name ?? "world", `${item.kind} ${item.label}`);
       await item.run();
       // Everything that follows from it in this turn, promises included, happens before the next is drawn.
