@@ -20,6 +20,7 @@ const troubleMs = 8000;
 const settleMs = 240_000;
 /** In peace, a task is found within so long by a worker that has nothing else to do. */
 const idleLimitMs = 3 * pollMs;
+const idleCheckMs = 500;
 /** So long after the last end, workers have heard of it, and the latest request has been answered. */
 const afterwardsMs = 20_000;
 /** Some time in 2030. */
@@ -246,11 +247,13 @@ class Simulation {
     const idleSince = new Map<Worker, number>();
     const dueSince = new Map<string, number>();
     const watch = (): void => {
-      this.#world.schedule(500, "script", undefined, "", watch);
+      this.#world.schedule(idleCheckMs, "script", undefined, "", watch);
       const workers = [...this.#running.values()].flatMap(({ process, worker }) => (process.alive && worker !== undefined ? [worker] : []));
-      for (const worker of workers) {
+      for (const { process, worker } of this.#running.values()) {
+        if (worker === undefined) continue;
         const { leaseValid, slots, state } = worker.health();
-        if (!leaseValid || slots.used > 0 || state !== "running") idleSince.delete(worker);
+        const isBusy = !leaseValid || slots.used > 0 || state !== "running" || this.#claims.isBusySince(process, this.#world.now - idleCheckMs);
+        if (isBusy) idleSince.delete(worker);
         else if (!idleSince.has(worker)) idleSince.set(worker, this.#world.now);
       }
       const longest = Math.max(0, ...workers.map((worker) => this.#world.now - (idleSince.get(worker) ?? this.#world.now)));

@@ -7,11 +7,18 @@ import type { SimProcess } from "./sim-process.ts";
 export class Claims {
   readonly #monitor: Monitor;
   readonly #workers = new Map<SimProcess, string>();
+  readonly #claiming = new Map<SimProcess, number>();
+  readonly #claimedAt = new Map<SimProcess, number>();
   /** By process and run: the epoch of the latest claim, and of the latest that was rejected. */
   readonly #epochs = new Map<SimProcess, Map<string, { claimed: number; rejected: number }>>();
 
   constructor(monitor: Monitor) {
     this.#monitor = monitor;
+  }
+
+  /** Whether the process waits for the reply to a claim, or has claimed something since that virtual time. */
+  isBusySince(process: SimProcess, ms: number): boolean {
+    return (this.#claiming.get(process) ?? 0) > 0 || (this.#claimedAt.get(process) ?? -1) >= ms;
   }
 
   /** Whether this process was told that another owns the run, and has not claimed it since. */
@@ -53,7 +60,9 @@ export class Claims {
       return outcome;
     };
     store.claim = async (request) => {
-      const outcome = await claim(request);
+      this.#claiming.set(process, (this.#claiming.get(process) ?? 0) + 1);
+      const outcome = await claim(request).finally(() => this.#claiming.set(process, this.#claiming.get(process)! - 1));
+      if (outcome.executions.length > 0) this.#claimedAt.set(process, process.monotonicMs());
       for (const { runId, epoch } of outcome.executions) of(runId).claimed = epoch;
       return outcome;
     };
