@@ -1,12 +1,21 @@
 export { Pawl, type PawlOptions } from "./pawl.ts";
-export { defineWorkflow, type AnyWorkflow, type InputOf, type OutputOf, type Workflow, type WorkflowOptions } from "./definition/workflow.ts";
+export {
+  defineWorkflow,
+  type AnyWorkflow,
+  type InputOf,
+  type MessageOptions,
+  type OutputOf,
+  type Workflow,
+  type WorkflowOptions,
+} from "./definition/workflow.ts";
+export { update, type Messages, type SignalSchemas, type Update } from "./definition/messages.ts";
 export { step } from "./definition/step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
-export type { ChildOptions, ConcurrencyOptions, StepContext, StepFunction, StepOptions, WorkflowContext } from "./definition/context.ts";
+export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
 export type { ExecutionPage, ListOptions, PawlClient, StartOptions } from "./client/pawl-client.ts";
-export type { ExecutionHandle, ExecutionInfo, HistoryEvent } from "./client/execution-handle.ts";
+export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
 export type { WorkerSummary } from "./store/store.ts";
 export type { Event } from "./kernel/event.ts";

@@ -198,6 +198,44 @@ export class StepTimeout extends PawlError {
   }
 }
 
+/** What workflow code waited for did not come in time. */
+export class WaitTimeout extends PawlError {
+  readonly code = "WAIT_TIMEOUT";
+  constructor(what: string, timeoutMs: number) {
+    super(`${what} did not come within ${timeoutMs} ms. Catch this error to go on without it, or allow more time.`);
+  }
+}
+
+/** A signal or the input of an update does not fit its schema; `issues` lists every path (at most 50). */
+export class PayloadInvalid extends PawlError {
+  readonly code = "PAYLOAD_INVALID";
+  readonly issues: readonly InputIssue[];
+  constructor(what: string, issues: readonly InputIssue[]) {
+    super(
+      `The payload of ${what} does not fit its schema:\n` +
+        issues.map((issue) => `  ${issue.path}: ${issue.message}`).join("\n") +
+        `\nNothing was changed. Correct it and send it again.`,
+    );
+    this.issues = issues;
+  }
+}
+
+/** The workflow has no signal, query or update of this name. */
+export class MessageUnknown extends PawlError {
+  readonly code = "MESSAGE_UNKNOWN";
+  constructor(workflow: string, kind: "signal" | "query" | "update", name: string, known: readonly string[]) {
+    super(`Workflow "${workflow}" has no ${kind} "${name}". ${known.length > 0 ? `It has: ${known.join(", ")}.` : `It has none.`} Check the spelling.`);
+  }
+}
+
+/** An update was rejected by the workflow; `cause` is what its function threw, or a `PayloadInvalid`. */
+export class UpdateRejected extends PawlError {
+  readonly code = "UPDATE_REJECTED";
+  constructor(executionId: string, name: string, cause: Error) {
+    super(`Execution "${executionId}" rejected the update "${name}": ${cause.message}`, { cause });
+  }
+}
+
 /** Workflow code no longer makes the durable calls that its history records. The execution is quarantined, not failed. */
 export class NondeterminismDetected extends PawlError {
   readonly code = "NONDETERMINISM_DETECTED";

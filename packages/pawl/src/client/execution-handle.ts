@@ -1,9 +1,28 @@
-import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, ResultTimeout } from "../base/errors.ts";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import {
+  ExecutionNotFound,
+  ExecutionStateInvalid,
+  MessageUnknown,
+  OptionInvalid,
+  PayloadInvalid,
+  ResultTimeout,
+  UpdateRejected,
+  WaitTimeout,
+} from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import type { Runtime, Timer } from "../base/runtime.ts";
+import { checkId, checkName } from "../base/ids.ts";
+import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
+import { encodeValue, toError } from "../base/values.ts";
+import type { AnyMessages, Messages } from "../definition/messages.ts";
+import { parsePayload } from "../definition/schema.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
-import type { ExecutionState } from "../kernel/execution-state.ts";
-import type { ExecutionSummary, Store } from "../store/store.ts";
+import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
+import { readPayload } from "../kernel/payload.ts";
+import { replayHistory } from "../kernel/replay-history.ts";
+import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
+import { waitForNews } from "./news.ts";
 import { resultOf } from "./result-of.ts";
 import type { ResultHub } from "./result-hub.ts";
 
@@ -28,6 +47,12 @@ export interface HandleParent {
   readonly results: ResultHub;
   readonly runtime: Runtime;
   isLocal(runId: string): boolean;
+  /** Sends it in order; resolves when it is durable. */
+  sendMessage(message: OutsideMessage): Promise<Receipt>;
+  /** The answer of an execution that runs in this process. */
+  queryLocal(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined;
+  /** The code of a workflow, if a worker in this process has it. @throws WorkflowUnknown */
+  definition(workflow: string, version: string): AnyWorkflow;
   /** @throws Closed */
   checkOpen(): void;
 }
@@ -35,17 +60,46 @@ export interface HandleParent {
 const historyPage = 1000;
 const longestReason = 2000;
 
-/** A reference to one execution, by id. Holding one costs nothing and needs no connection. */
-export class ExecutionHandle<Result = unknown> {
+export interface SignalOptions {
+  /** Sent twice with the same id, it arrives once (made). */
+  readonly signalId?: string;
+}
+
+export interface UpdateOptions {
+  /** Sent twice with the same id, it is applied once, and both get the same reply (made). */
+  readonly updateId?: string;
+  /** Throws `WaitTimeout` when the reply takes longer (waits for ever). It may be applied all the same. */
+  readonly timeout?: Duration;
+}
+
+export interface ValueOptions {
+  /** Wait until it is set, or the execution ends (false). */
+  readonly wait?: boolean;
+  /** Throws `WaitTimeout` when that takes longer (waits for ever). */
+  readonly timeout?: Duration;
+}
+
+type ArgumentOf<Query> = Query extends (state: never, ...argument: infer Argument) => unknown ? Argument : never;
+type AnswerOf<Query> = Query extends (...args: never) => infer Answer ? Awaited<Answer> : never;
+type UpdateInput<Definition> = Definition extends { readonly input: StandardSchemaV1<infer In> | undefined } ? In : never;
+type UpdateResult<Definition> = Definition extends { apply(...args: never): infer Result } ? Awaited<Result> : never;
+
+/**
+ * A reference to one execution, by id. Holding one costs nothing and needs no connection. `Sent` is what its workflow can be
+ * sent: any name and payload for a handle that was made from an id alone.
+ */
+export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessages> {
   readonly executionId: string;
   /** The run it was started with; undefined for a handle made from an id alone. */
   readonly runId: string | undefined;
   readonly #parent: HandleParent;
+  readonly #workflow: AnyWorkflow | undefined;
 
-  constructor(parent: HandleParent, executionId: string, runId: string | undefined) {
+  constructor(parent: HandleParent, executionId: string, runId: string | undefined, workflow: AnyWorkflow | undefined) {
     this.#parent = parent;
     this.executionId = executionId;
     this.runId = runId;
+    this.#workflow = workflow;
   }
 
   /**
@@ -93,6 +147,117 @@ export class ExecutionHandle<Result = unknown> {
   }
 
   /**
+   * Sends a signal. When this returns, it is durable, and the execution gets it once, whether it waits for it now or later.
+   * Signals that one process sends to one execution arrive in order.
+   *
+   * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended; MessageUnknown, PayloadInvalid
+   */
+  async signal<Name extends keyof Sent["signals"] & string>(
+    name: Name,
+    payload: StandardSchemaV1.InferInput<Sent["signals"][Name]>,
+    options: SignalOptions = {},
+  ): Promise<void> {
+    this.#parent.checkOpen();
+    checkName(name, "signal name");
+    this.#check("signal", name, payload);
+    const signalId = options.signalId === undefined ? this.#parent.runtime.newUuid() : checkId(options.signalId, "signalId");
+    const data = encodeEvent({ type: "SignalReceived", signalId, name, payload: { text: encodeValue(payload, "payload") } });
+    await this.#parent.sendMessage({ executionId: this.executionId, messageId: `signal:${signalId}`, type: "SignalReceived", data });
+  }
+
+  /**
+   * Asks the execution to change its state and waits for the reply. It is applied once, at one place in the history.
+   *
+   * @throws UpdateRejected (with what the workflow threw as `cause`), ExecutionNotFound; ExecutionStateInvalid if it has ended;
+   *   MessageUnknown, PayloadInvalid, WaitTimeout
+   */
+  async update<Name extends keyof Sent["updates"] & string>(
+    name: Name,
+    input: UpdateInput<Sent["updates"][Name]>,
+    options: UpdateOptions = {},
+  ): Promise<UpdateResult<Sent["updates"][Name]>> {
+    this.#parent.checkOpen();
+    checkName(name, "update name");
+    this.#check("update", name, input);
+    const { store, namespace, runtime } = this.#parent;
+    const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
+    const updateId = options.updateId === undefined ? runtime.newUuid() : checkId(options.updateId, "updateId");
+    const data = encodeEvent({ type: "UpdateReceived", updateId, name, payload: { text: encodeValue(input, "input") } });
+    await this.#parent.sendMessage({ executionId: this.executionId, messageId: `update:${updateId}`, type: "UpdateReceived", data });
+    const read = async (): Promise<Event | undefined> => {
+      // In this order: the reply comes with the end at the latest.
+      const summary = await store.describe(namespace, this.executionId);
+      const [reply] = await store.updateReplies(namespace, this.executionId, [updateId]);
+      if (reply === undefined && (summary === undefined || isTerminal(summary.state)))
+        throw new ExecutionStateInvalid(this.executionId, summary?.state ?? "gone", "updated", "It ended before it read the update.");
+      return reply?.event;
+    };
+    const reply = await waitForNews(store, runtime, read, timeoutMs);
+    if (reply?.type === "UpdateCompleted") return readPayload(reply.result) as UpdateResult<Sent["updates"][Name]>;
+    if (reply?.type === "UpdateRejected") throw new UpdateRejected(this.executionId, name, toError(reply.failure));
+    throw new WaitTimeout(`The reply to update "${name}"`, timeoutMs ?? 0);
+  }
+
+  /**
+   * Asks the execution something about its state. Leaves no trace; works on ended executions too. Answered by the worker that
+   * runs it, if that is in this process, and otherwise by replaying its history here.
+   *
+   * @throws ExecutionNotFound, MessageUnknown; WorkflowUnknown if this process does not have its code
+   */
+  async query<Name extends keyof Sent["queries"] & string>(
+    name: Name,
+    ...argument: ArgumentOf<Sent["queries"][Name]>
+  ): Promise<AnswerOf<Sent["queries"][Name]>> {
+    this.#parent.checkOpen();
+    checkName(name, "query name");
+    const { runId, workflow, version } = await this.status();
+    const here = this.#parent.queryLocal(runId, name, argument[0]);
+    if (here !== undefined) return here.value as AnswerOf<Sent["queries"][Name]>;
+    const known = this.#workflow;
+    const definition = known?.name === workflow && known.version === version ? known : this.#parent.definition(workflow, version);
+    const { namespace, runtime } = this.#parent;
+    const history = (await this.history()).map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 0, event }));
+    const { replay } = await replayHistory(definition, history, { executionId: this.executionId, runId, namespace }, () => nextTurn(runtime));
+    return replay.mailbox.query(name, argument[0]) as AnswerOf<Sent["queries"][Name]>;
+  }
+
+  /**
+   * The value that the execution has published under a key (`ctx.set`); undefined if it has not.
+   *
+   * @throws ExecutionNotFound, WaitTimeout; with `wait`, ExecutionStateInvalid if it ends without having set it
+   */
+  async value(key: string, options: ValueOptions = {}): Promise<unknown> {
+    this.#parent.checkOpen();
+    checkName(key, "key");
+    const { store, namespace, runtime } = this.#parent;
+    const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
+    const read = async (): Promise<{ readonly value: unknown } | undefined> => {
+      const outcome = await store.value(namespace, this.executionId, key);
+      if (outcome === undefined) throw new ExecutionNotFound(this.executionId);
+      const event = outcome.event?.event;
+      if (event?.type === "ValueSet") return { value: readPayload(event.value) };
+      if (options.wait === true && isTerminal(outcome.state))
+        throw new ExecutionStateInvalid(this.executionId, outcome.state, "waited for", `It ended without having set "${key}".`);
+      return undefined;
+    };
+    if (options.wait !== true) return (await read())?.value;
+    const found = await waitForNews(store, runtime, read, timeoutMs);
+    if (found === undefined) throw new WaitTimeout(`The value "${key}"`, timeoutMs ?? 0);
+    return found.value;
+  }
+
+  /** Against the definition, where this process has it: who sent it hears of a mistake at once. */
+  #check(kind: "signal" | "update", name: string, payload: unknown): void {
+    const workflow = this.#workflow;
+    if (workflow === undefined) return;
+    const known = kind === "signal" ? workflow.signals : workflow.updates;
+    if (!Object.hasOwn(known, name)) throw new MessageUnknown(workflow.name, kind, name, Object.keys(known));
+    const schema = kind === "signal" ? workflow.signals[name] : workflow.updates[name]?.input;
+    const parsed = schema === undefined ? undefined : parsePayload(schema, payload);
+    if (parsed !== undefined && "issues" in parsed) throw new PayloadInvalid(`${kind} "${name}"`, parsed.issues);
+  }
+
+  /**
    * Asks the execution to stop: its next durable call throws `ExecutionCancelled`, running steps see their signal fire, and
    * its code may clean up. One that has not begun, or is quarantined, is cancelled at once. Asking again changes nothing.
    *
@@ -122,10 +287,10 @@ export class ExecutionHandle<Result = unknown> {
    *
    * @throws ExecutionNotFound; ExecutionStateInvalid in any other state
    */
-  async resume(): Promise<ExecutionHandle<Result>> {
+  async resume(): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();
     const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, this.#parent.runtime.newUuid());
-    if (resumed !== undefined) return new ExecutionHandle<Result>(this.#parent, this.executionId, resumed.runId);
+    if (resumed !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, resumed.runId, this.#workflow);
     const { state } = await this.status();
     throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only cancelled and quarantined executions can be resumed.");
   }

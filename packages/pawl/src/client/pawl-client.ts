@@ -5,15 +5,16 @@ import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
-import type { AnyWorkflow, InputOf, OutputOf } from "../definition/workflow.ts";
+import type { AnyWorkflow, InputOf, MessagesOf, OutputOf } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
 import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
-import type { Store, WorkerSummary } from "../store/store.ts";
+import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
 import { ExecutionHandle, executionInfo, type ExecutionInfo, type HandleParent } from "./execution-handle.ts";
+import { MessageSender } from "./message-sender.ts";
 import { ResultHub } from "./result-hub.ts";
 
 export interface StartOptions {
@@ -56,6 +57,8 @@ export interface LocalWorker {
   startReserved(start: StartOperation, at: number): void;
   cancelReservation(runId: string): void;
   runs(runId: string): boolean;
+  query(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined;
+  definition(workflow: string, version: string): AnyWorkflow | undefined;
 }
 
 const mostRows = 1000;
@@ -71,6 +74,7 @@ export class PawlClient implements HandleParent {
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
+  readonly #sender: MessageSender;
   #closed = false;
 
   constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime) {
@@ -79,6 +83,7 @@ export class PawlClient implements HandleParent {
     this.logger = logger;
     this.runtime = runtime;
     this.committer = new Committer(store, runtime);
+    this.#sender = new MessageSender(store, this.namespace);
     this.results = new ResultHub(store, namespace, logger, runtime);
   }
 
@@ -88,7 +93,7 @@ export class PawlClient implements HandleParent {
    * @param workflow the definition, or the name of one that a live worker has
    * @throws InputInvalid, WorkflowUnknown, ExecutionConflict, ValueNotSerializable, ValueTooLarge, ValueTooDeep, OptionInvalid
    */
-  start<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<ExecutionHandle<OutputOf<W>>>;
+  start<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.checkOpen();
@@ -126,11 +131,11 @@ export class PawlClient implements HandleParent {
     }
     if (outcome.outcome === "exists") {
       worker?.cancelReservation(runId);
-      return this.#existing(operation, outcome, text);
+      return this.#existing(operation, outcome, text, "run" in definition ? definition : undefined);
     }
     if (worker === undefined) this.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue });
     else worker.startReserved(operation, outcome.at);
-    return new ExecutionHandle(this, executionId, runId);
+    return new ExecutionHandle(this, executionId, runId, "run" in definition ? definition : undefined);
   }
 
   /** Starts an execution and waits for its result. @throws what `start` and `result` throw */
@@ -142,10 +147,10 @@ export class PawlClient implements HandleParent {
   }
 
   /** A handle to an execution that exists or will. Pass the workflow to have its result typed. */
-  handle<W extends AnyWorkflow>(executionId: string, workflow: W): ExecutionHandle<OutputOf<W>>;
+  handle<W extends AnyWorkflow>(executionId: string, workflow: W): ExecutionHandle<OutputOf<W>, MessagesOf<W>>;
   handle(executionId: string): ExecutionHandle;
-  handle(executionId: string): ExecutionHandle {
-    return new ExecutionHandle(this, checkId(executionId, "executionId"), undefined);
+  handle(executionId: string, workflow?: AnyWorkflow): ExecutionHandle {
+    return new ExecutionHandle(this, checkId(executionId, "executionId"), undefined, workflow);
   }
 
   /** Executions, newest first, page by page. @throws OptionInvalid */
@@ -175,6 +180,27 @@ export class PawlClient implements HandleParent {
     return this.store.workers(this.namespace);
   }
 
+  sendMessage(message: OutsideMessage): Promise<Receipt> {
+    return this.#sender.send(message);
+  }
+
+  queryLocal(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined {
+    for (const worker of this.localWorkers) {
+      const answer = worker.query(runId, name, argument);
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  }
+
+  /** The code of a workflow that a worker in this process has. @throws WorkflowUnknown */
+  definition(workflow: string, version: string): AnyWorkflow {
+    for (const worker of this.localWorkers) {
+      const definition = worker.definition(workflow, version);
+      if (definition !== undefined) return definition;
+    }
+    throw new WorkflowUnknown(`${workflow}" in version "${version}`, []);
+  }
+
   isLocal(runId: string): boolean {
     return this.localWorkers.some((worker) => worker.runs(runId));
   }
@@ -192,7 +218,12 @@ export class PawlClient implements HandleParent {
     if (this.#closed) throw new Closed("This Pawl");
   }
 
-  async #existing(operation: StartOperation, outcome: StartOutcome & { outcome: "exists" }, input: string): Promise<ExecutionHandle> {
+  async #existing(
+    operation: StartOperation,
+    outcome: StartOutcome & { outcome: "exists" },
+    input: string,
+    definition: AnyWorkflow | undefined,
+  ): Promise<ExecutionHandle> {
     const { existing } = outcome;
     if (existing.workflow !== operation.workflow) {
       throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
@@ -202,7 +233,7 @@ export class PawlClient implements HandleParent {
       const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
       if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
     }
-    return new ExecutionHandle(this, existing.executionId, existing.runId);
+    return new ExecutionHandle(this, existing.executionId, existing.runId, definition);
   }
 
   /** By name: what live workers offer decides, since nobody else could run it. */

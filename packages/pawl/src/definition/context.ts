@@ -1,4 +1,6 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Duration } from "../base/duration.ts";
+import type { SignalSchemas } from "./messages.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
@@ -36,6 +38,17 @@ export interface ChildOptions {
   readonly taskQueue?: string;
 }
 
+export interface WaitOptions {
+  /** Throws `WaitTimeout` when so much time has passed (waits for ever). */
+  readonly timeout?: Duration;
+}
+
+/** What a saga has done so far, and how to undo it. */
+export interface Saga {
+  /** Undoes what has just been done, should the saga fail. Called with a context that a cancel request leaves alone. */
+  compensate(undo: (ctx: WorkflowContext) => Promise<unknown>): void;
+}
+
 export interface ConcurrencyOptions {
   /** At most so many at a time (no limit). */
   readonly concurrency?: number;
@@ -49,7 +62,7 @@ export type Tasks<Results extends readonly unknown[]> = { readonly [I in keyof R
  * replay, delivered in the order of the history. After a cancel request every call throws `ExecutionCancelled`, except
  * through the context that `shield` gives.
  */
-export interface WorkflowContext {
+export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, State = object> {
   readonly executionId: string;
   readonly runId: string;
   readonly workflow: string;
@@ -62,6 +75,22 @@ export interface WorkflowContext {
   readonly sleep: (duration: Duration) => Promise<void>;
   /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */
   readonly child: <W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options?: ChildOptions) => Promise<OutputOf<W>>;
+  /** The state that queries read and updates change. Code may change it too; it is rebuilt on replay. */
+  readonly state: State;
+  /**
+   * Waits for the next signal of that name that nobody has taken yet, whether it came before or comes now, and gives its
+   * payload. Signals of one name are taken in the order in which they came. Throws `WaitTimeout`.
+   */
+  signal<Name extends keyof Signals & string>(name: Name, options?: WaitOptions): Promise<StandardSchemaV1.InferOutput<Signals[Name]>>;
+  /** Waits until `isTrue` of the state; asked after every change. It must change nothing. Throws `WaitTimeout`. */
+  readonly until: (isTrue: () => boolean, options?: WaitOptions) => Promise<void>;
+  /** Publishes a value of this execution for others to read (`handle.value`). Setting it again replaces it. */
+  readonly set: (key: string, value: unknown) => Promise<void>;
+  /**
+   * Runs `fn`; should it throw, or the execution be cancelled meanwhile, undoes what it has done, the last first, and throws
+   * on. Every undoing is durable, and goes on after a crash. If one throws, the others are done all the same.
+   */
+  readonly saga: <Result>(fn: (saga: Saga) => Promise<Result>) => Promise<Result>;
   /** Runs the tasks and gives all results in order; throws the first error. */
   readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */
@@ -75,5 +104,5 @@ export interface WorkflowContext {
   /** A version 4 UUID, the same on every replay. Not for secrets. */
   readonly uuid: () => string;
   /** Runs clean-up whose durable calls work although the execution was cancelled. */
-  readonly shield: <Result>(fn: (ctx: WorkflowContext) => Promise<Result>) => Promise<Result>;
+  readonly shield: <Result>(fn: (ctx: WorkflowContext<Signals, State>) => Promise<Result>) => Promise<Result>;
 }

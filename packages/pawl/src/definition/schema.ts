@@ -1,4 +1,5 @@
-import { InputInvalid, type InputIssue } from "../base/errors.ts";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { InputInvalid, OptionInvalid, type InputIssue } from "../base/errors.ts";
 import type { AnyWorkflow } from "./workflow.ts";
 
 const mostIssues = 50;
@@ -13,9 +14,24 @@ export async function parseInput(workflow: AnyWorkflow, input: unknown): Promise
   let result = workflow.input["~standard"].validate(input);
   if (result instanceof Promise) result = await result;
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, mostIssues).map((issue): InputIssue => ({
-    path: ["input", ...(issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))].join("."),
+  throw new InputInvalid(workflow.name, issuesOf("input", result.issues));
+}
+
+/**
+ * The payload of a message as the workflow gets it. Its schema must be synchronous: messages are applied in the order of the
+ * history, with nothing in between.
+ *
+ * @throws OptionInvalid for an asynchronous schema
+ */
+export function parsePayload(schema: StandardSchemaV1, payload: unknown): { readonly value: unknown } | { readonly issues: readonly InputIssue[] } {
+  const result = schema["~standard"].validate(payload);
+  if (result instanceof Promise) throw new OptionInvalid("schema", "of a signal or an update must be synchronous; check in a step what needs I/O");
+  return result.issues === undefined ? { value: result.value } : { issues: issuesOf("payload", result.issues) };
+}
+
+function issuesOf(root: string, issues: readonly StandardSchemaV1.Issue[]): readonly InputIssue[] {
+  return issues.slice(0, mostIssues).map((issue) => ({
+    path: [root, ...(issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))].join("."),
     message: issue.message,
   }));
-  throw new InputInvalid(workflow.name, issues);
 }

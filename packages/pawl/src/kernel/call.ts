@@ -3,7 +3,7 @@ import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
 /** A durable call that workflow code has made, with what the history says about it so far. */
-export type Call = StepCall | TimerCall | ChildCall;
+export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall;
 
 interface CallBase {
   /** 1 for the first durable call of a run, in the order the code makes them. */
@@ -50,6 +50,26 @@ export interface ChildCall extends CallBase {
   runId: string | undefined;
 }
 
+/** For a signal, or for the state to change. */
+export interface WaitCall extends CallBase {
+  readonly kind: "wait";
+  /** The name of the signal; undefined: it waits for the state. */
+  readonly signal: string | undefined;
+  readonly isTrue: (() => boolean) | undefined;
+  readonly timeoutMs: number | undefined;
+  /** Whether its start is recorded. */
+  started: boolean;
+  /** Given up at (database clock, milliseconds); unknown until the start is recorded, or without a timeout. */
+  fireAt: number | undefined;
+}
+
+export interface ValueCall extends CallBase {
+  readonly kind: "value";
+  readonly key: string;
+  /** Encoded. */
+  readonly value: string;
+}
+
 /** As `NondeterminismDetected` names it. */
 export function describeCall(call: Call): string {
   switch (call.kind) {
@@ -59,5 +79,9 @@ export function describeCall(call: Call): string {
       return `sleep(${call.durationMs} ms)`;
     case "child":
       return `child "${call.workflow.name}"`;
+    case "wait":
+      return call.signal === undefined ? "a wait for the state" : `a wait for signal "${call.signal}"`;
+    case "value":
+      return `set("${call.key}")`;
   }
 }

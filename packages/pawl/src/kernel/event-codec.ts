@@ -6,7 +6,7 @@ import type { Payload } from "./payload.ts";
  * An event's stored form: JSON of its fields without the type. A payload that is plain JSON stands in it as it is, so that
  * people and SQL can read it; a payload with richer values stands under `<field>#` as one string.
  */
-const payloadFields = ["input", "result", "heartbeat"] as const;
+const payloadFields = ["input", "result", "heartbeat", "payload", "value"] as const;
 
 /** Written by appending: an encoded payload goes in as it is, without being parsed again. */
 export function encodeEvent(event: Event): string {
@@ -14,7 +14,7 @@ export function encodeEvent(event: Event): string {
   for (const key in event) {
     const value = (event as unknown as Record<string, unknown>)[key];
     if (key === "type" || value === undefined) continue;
-    if (key === "input" || key === "result" || key === "heartbeat") {
+    if (key === "input" || key === "result" || key === "heartbeat" || key === "payload" || key === "value") {
       const payload = value as Payload;
       if (!("text" in payload)) throw new TypeError(`The ${key} of ${event.type} was already parsed; encode its text instead.`);
       text += payload.text.startsWith("#") ? `,"${key}#":${JSON.stringify(payload.text)}` : `,"${key}":${payload.text}`;

@@ -16,6 +16,13 @@ export type Event =
   | ChildStarted
   | ChildCompleted
   | ChildFailed
+  | WaitStarted
+  | WaitTimedOut
+  | SignalReceived
+  | UpdateReceived
+  | UpdateCompleted
+  | UpdateRejected
+  | ValueSet
   | CancelRequested
   | WorkerLost
   | ExecutionResumed
@@ -108,6 +115,58 @@ export interface ChildFailed {
   readonly position: number;
   readonly state: "failed" | "cancelled" | "terminated" | "timed_out";
   readonly failure: Failure;
+}
+
+/** Code waits for a signal, or for its state to change. What is there already is taken without such an event. */
+export interface WaitStarted {
+  readonly type: "WaitStarted";
+  readonly position: number;
+  /** The name of the signal. */
+  readonly signal?: string;
+  /** Given up so long after this event. */
+  readonly timeoutMs?: number;
+}
+
+export interface WaitTimedOut {
+  readonly type: "WaitTimedOut";
+  readonly position: number;
+}
+
+/** Taken by the wait for its name that was made first, or kept for the next one. */
+export interface SignalReceived {
+  readonly type: "SignalReceived";
+  readonly signalId: string;
+  readonly name: string;
+  readonly payload: Payload;
+}
+
+/** Applied to the state at this place in the history; the reply follows as an event of its own. */
+export interface UpdateReceived {
+  readonly type: "UpdateReceived";
+  readonly updateId: string;
+  readonly name: string;
+  readonly payload: Payload;
+}
+
+export interface UpdateCompleted {
+  readonly type: "UpdateCompleted";
+  readonly updateId: string;
+  readonly result: Payload;
+}
+
+/** It did not fit its schema, or the workflow's function threw. */
+export interface UpdateRejected {
+  readonly type: "UpdateRejected";
+  readonly updateId: string;
+  readonly failure: Failure;
+}
+
+/** A value published for others to read. */
+export interface ValueSet {
+  readonly type: "ValueSet";
+  readonly position: number;
+  readonly key: string;
+  readonly value: Payload;
 }
 
 export interface CancelRequested {

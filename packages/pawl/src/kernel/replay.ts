@@ -1,15 +1,16 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
-import { ExecutionCancelled, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
+import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { toError } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
-import type { ChildOptions, StepFunction, StepOptions } from "../definition/context.ts";
+import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { describeCall, type Call } from "./call.ts";
+import { describeCall, type Call, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
-import type { Event, RecordedEvent } from "./event.ts";
+import type { Event, RecordedEvent, SignalReceived } from "./event.ts";
+import { Mailbox, type UpdateReply } from "./mailbox.ts";
 import { readPayload } from "./payload.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
@@ -25,6 +26,8 @@ export interface ReplayHost {
   abandoned(call: Call): void;
   /** A child was started for a call that a cancel request had rejected meanwhile. */
   orphaned(childRunId: string): void;
+  /** An update was applied; its reply is to be recorded unless it is. */
+  replied(reply: UpdateReply): void;
   ended(outcome: CodeOutcome): void;
 }
 
@@ -48,11 +51,14 @@ export class Replay {
   readonly identity: ReplayIdentity;
   readonly workflow: AnyWorkflow;
   readonly random: SeededRandom;
+  readonly mailbox: Mailbox;
   /** Time of the latest applied event. */
   nowMs = 0;
   cancelRequested: CancelState | undefined;
   /** Calls whose outcome is not recorded yet, by position. */
   readonly open = new Map<number, Call>();
+  /** Those of them that wait for the state, in call order. */
+  readonly #stateWaits = new Set<WaitCall>();
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
   #lastPosition = 0;
@@ -64,6 +70,7 @@ export class Replay {
     this.workflow = workflow;
     this.identity = identity;
     this.random = new SeededRandom(seed);
+    this.mailbox = new Mailbox(workflow);
     this.#host = host;
     this.#defaultRetry = defaultRetryOf(workflow);
   }
@@ -71,7 +78,7 @@ export class Replay {
   /** Calls the workflow's code with its parsed input. */
   start(input: unknown): void {
     const context = createContext(this, false);
-    const run = async (): Promise<unknown> => this.workflow.run(context, input as never);
+    const run = async (): Promise<unknown> => this.workflow.run(context as never, input as never);
     runAmbient({ kind: "workflow", context }, run).then(
       (value) => this.#host.ended({ outcome: "returned", value }),
       (error: unknown) => this.#host.ended({ outcome: "threw", error }),
@@ -123,11 +130,51 @@ export class Replay {
         return this.#settle(at, this.#callOf(event, "child"), (call) => call.resolve(readPayload(event.result)));
       case "ChildFailed":
         return this.#settle(at, this.#callOf(event, "child"), (call) => call.reject(childError(call, event)));
+      case "WaitStarted": {
+        const call = this.#callOf(event, "wait", event.signal);
+        if (call?.kind === "wait") {
+          call.started = true;
+          call.fireAt = event.timeoutMs === undefined ? undefined : at + event.timeoutMs;
+        }
+        return false;
+      }
+      case "WaitTimedOut":
+        return this.#settle(at, this.#callOf(event, "wait"), (call) =>
+          call.reject(new WaitTimeout(waitedFor(call as WaitCall), (call as WaitCall).timeoutMs!)),
+        );
+      case "SignalReceived":
+        return this.#signal(at, event);
+      case "UpdateReceived": {
+        this.nowMs = at;
+        this.mailbox.update(event);
+        this.#host.replied(this.mailbox.replies.get(event.updateId)!);
+        return this.settleWaits();
+      }
+      case "UpdateCompleted":
+      case "UpdateRejected":
+        this.mailbox.replies.delete(event.updateId);
+        return false;
+      case "ValueSet":
+        return this.#settle(at, this.#callOf(event, "value", event.key), (call) => call.resolve(undefined));
       case "CancelRequested":
         return this.#cancel(at, event.reason);
       default:
         return false;
     }
+  }
+
+  /**
+   * Goes on with code that waited for its state and has it now. To be called when everything that an event led to has
+   * happened, before the next is applied. Returns whether there was such code.
+   */
+  settleWaits(): boolean {
+    for (const call of this.#stateWaits) {
+      if (call.isTrue?.() !== true) continue;
+      this.#close(call);
+      call.resolve(undefined);
+      return true;
+    }
+    return false;
   }
 
   callStep<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean): Promise<Result> {
@@ -175,6 +222,32 @@ export class Replay {
     })) as Promise<void>;
   }
 
+  /** @param isTrue of the state; undefined for a signal */
+  callWait(signal: string | undefined, isTrue: (() => boolean) | undefined, options: WaitOptions | undefined, shielded: boolean): Promise<unknown> {
+    const timeoutMs = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
+    return this.#call(shielded, (position, resolve, reject) => {
+      // What is there already settles the call before anybody hears of it.
+      const taken = signal === undefined ? (isTrue!() ? { value: undefined } : undefined) : this.mailbox.take(signal);
+      if (taken !== undefined) resolve(taken.value);
+      return { position, settled: taken !== undefined, shielded, resolve, reject, kind: "wait", signal, isTrue, timeoutMs, started: false, fireAt: undefined };
+    });
+  }
+
+  callValue(key: string, value: unknown, shielded: boolean): Promise<void> {
+    checkName(key, "ctx.set key");
+    const encoded = encodeValue(value, "value");
+    return this.#call(shielded, (position, resolve, reject) => ({
+      position,
+      settled: false,
+      shielded,
+      resolve,
+      reject,
+      kind: "value",
+      key,
+      value: encoded,
+    })) as Promise<void>;
+  }
+
   callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
@@ -204,7 +277,9 @@ export class Replay {
     }
     const promise = new Promise((resolve, reject) => {
       const call = make(position, resolve, reject);
+      if (call.settled) return void this.#settled.set(position, call.kind);
       this.open.set(position, call);
+      if (call.kind === "wait" && call.isTrue !== undefined) this.#stateWaits.add(call);
       runOutside(() => this.#host.called(call));
     });
     // A loser of a race may reject with nobody waiting; whoever does wait has their own handler.
@@ -220,7 +295,7 @@ export class Replay {
       if (this.#settled.has(position)) return undefined;
       throw new NondeterminismDetected(position, describeRecord(kind, name), "nothing");
     }
-    const calledName = call.kind === "step" ? call.name : call.kind === "child" ? call.workflow.name : undefined;
+    const calledName = nameOf(call);
     if (call.kind !== kind || (name !== undefined && calledName !== name)) {
       throw new NondeterminismDetected(position, describeRecord(kind, name), describeCall(call));
     }
@@ -238,7 +313,22 @@ export class Replay {
   #close(call: Call): void {
     call.settled = true;
     this.open.delete(call.position);
+    if (call.kind === "wait") this.#stateWaits.delete(call);
     this.#settled.set(call.position, call.kind);
+  }
+
+  #signal(at: number, event: SignalReceived): boolean {
+    this.nowMs = at;
+    const parsed = this.mailbox.parse(event);
+    if (parsed === undefined) return false;
+    for (const call of this.open.values()) {
+      if (call.kind !== "wait" || call.signal !== event.name) continue;
+      this.#close(call);
+      call.resolve(parsed.value);
+      return true;
+    }
+    this.mailbox.keep(event.name, parsed.value);
+    return false;
   }
 
   #cancel(at: number, reason: string | undefined): boolean {
@@ -273,6 +363,26 @@ function defaultRetryOf(workflow: AnyWorkflow): ResolvedRetryPolicy {
 }
 
 function ignore(): void {}
+
+/** What a record about this call must name too. */
+function nameOf(call: Call): string | undefined {
+  switch (call.kind) {
+    case "step":
+      return call.name;
+    case "child":
+      return call.workflow.name;
+    case "wait":
+      return call.signal;
+    case "value":
+      return call.key;
+    case "timer":
+      return undefined;
+  }
+}
+
+function waitedFor(call: WaitCall): string {
+  return call.signal === undefined ? "The state that was waited for" : `Signal "${call.signal}"`;
+}
 
 function describeRecord(kind: Call["kind"], name: string | undefined): string {
   return kind === "timer" ? "sleep" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;

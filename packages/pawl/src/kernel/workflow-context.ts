@@ -1,8 +1,10 @@
 import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
+import { checkName } from "../base/ids.ts";
 import { currentAmbient } from "../definition/ambient.ts";
-import type { WorkflowContext } from "../definition/context.ts";
+import type { WaitOptions, WorkflowContext } from "../definition/context.ts";
 import { allOf, mapConcurrently, raceOf } from "./combinators.ts";
 import type { Replay } from "./replay.ts";
+import { runSaga } from "./saga.ts";
 
 /** The `ctx` handed to workflow code: checks, then a durable call of the replay. */
 export function createContext(replay: Replay, shielded: boolean): WorkflowContext {
@@ -58,6 +60,32 @@ class ReplayContext implements WorkflowContext {
   child: WorkflowContext["child"] = (workflow, input, options = {}) => {
     refuseInStep("ctx.child");
     return this.#replay.callChild(workflow, input, options, this.#shielded) as never;
+  };
+
+  get state(): object {
+    return this.#replay.mailbox.state;
+  }
+
+  signal = (name: string, options?: WaitOptions): Promise<never> => {
+    refuseInStep("ctx.signal");
+    checkName(name, "ctx.signal name");
+    return this.#replay.callWait(name, undefined, options, this.#shielded) as Promise<never>;
+  };
+
+  until: WorkflowContext["until"] = (isTrue, options) => {
+    refuseInStep("ctx.until");
+    if (typeof isTrue !== "function") throw new OptionInvalid("ctx.until", "takes a function () => boolean of the state");
+    return this.#replay.callWait(undefined, isTrue, options, this.#shielded) as Promise<void>;
+  };
+
+  set: WorkflowContext["set"] = (key, value) => {
+    refuseInStep("ctx.set");
+    return this.#replay.callValue(key, value, this.#shielded);
+  };
+
+  saga: WorkflowContext["saga"] = (fn) => {
+    if (typeof fn !== "function") throw new OptionInvalid("ctx.saga", "takes a function (saga) => promise");
+    return runSaga(fn, createContext(this.#replay, true));
   };
 
   all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);

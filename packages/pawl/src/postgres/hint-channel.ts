@@ -34,8 +34,7 @@ export class PgHintChannel implements HintChannel {
   #reconnectTimer: NodeJS.Timeout | undefined;
   #reconnectMs = firstReconnectMs;
   #queues = new Map<string, Hint>();
-  #inbox = new Set<string>();
-  #ended = new Set<string>();
+  #runs = noRuns();
   #flushTimer: NodeJS.Timeout | undefined;
   #lastFlush = 0;
   #notifying = false;
@@ -52,7 +51,7 @@ export class PgHintChannel implements HintChannel {
     // Within this process at once; what comes back from the server is left out.
     setImmediate(() => this.#emit(hint));
     if (hint.kind === "tasks") this.#queues.set(`${hint.namespace}/${hint.taskQueue}`, hint);
-    else for (const runId of hint.runIds) (hint.kind === "inbox" ? this.#inbox : this.#ended).add(runId);
+    else for (const runId of hint.runIds) this.#runs[hint.kind].add(runId);
     this.#plan();
   }
 
@@ -74,11 +73,9 @@ export class PgHintChannel implements HintChannel {
     this.#flushTimer = undefined;
     this.#lastFlush = performance.now();
     const hints: Hint[] = [...this.#queues.values()];
-    for (const runIds of chunks(this.#inbox)) hints.push({ kind: "inbox", runIds });
-    for (const runIds of chunks(this.#ended)) hints.push({ kind: "ended", runIds });
+    for (const kind of ["inbox", "ended", "news"] as const) for (const runIds of chunks(this.#runs[kind])) hints.push({ kind, runIds });
     this.#queues = new Map();
-    this.#inbox = new Set();
-    this.#ended = new Set();
+    this.#runs = noRuns();
     const client = this.#client;
     // Not connected: the receivers poll.
     if (client === undefined) return;
@@ -89,7 +86,7 @@ export class PgHintChannel implements HintChannel {
       .catch(() => {})
       .finally(() => {
         this.#notifying = false;
-        if (this.#queues.size + this.#inbox.size + this.#ended.size > 0) this.#plan();
+        if (this.#queues.size + this.#runs.inbox.size + this.#runs.ended.size + this.#runs.news.size > 0) this.#plan();
       });
   }
 
@@ -146,6 +143,11 @@ export class PgHintChannel implements HintChannel {
   #emit(hint: Hint): void {
     for (const listener of this.#listeners) listener(hint);
   }
+}
+
+/** Runs to tell of, by kind of hint. */
+function noRuns(): Readonly<Record<"inbox" | "ended" | "news", Set<string>>> {
+  return { inbox: new Set(), ended: new Set(), news: new Set() };
 }
 
 function* chunks(runIds: ReadonlySet<string>): Generator<string[]> {

@@ -1,7 +1,7 @@
 import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
-import type { ExecutionState } from "../kernel/execution-state.ts";
+import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import type {
   Backlog,
   ClaimOutcome,
@@ -19,8 +19,11 @@ import type {
   LeaseOptions,
   LiveWorker,
   Outcome,
+  OutsideMessage,
+  Receipt,
   Store,
   Takeover,
+  ValueOutcome,
   WorkerRegistration,
   WorkerSummary,
 } from "../store/store.ts";
@@ -36,6 +39,7 @@ import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
+import { sendMessages } from "./statements/send-messages.ts";
 import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
 import type { Transaction } from "./transaction.ts";
@@ -173,6 +177,34 @@ export class PostgresStore implements Store {
     // The reply to an earlier send may have been lost after it had worked.
     if (repeated && (await this.describe(namespace, executionId))?.runId === newRunId) return { runId: newRunId };
     return undefined;
+  }
+
+  async sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>> {
+    const receipts = new Map<string, Receipt>();
+    let left = messages;
+    while (left.length > 0) {
+      const rows = await this.#gateway.run(sendMessages(namespace, left));
+      const reached = rows.filter((row) => row.reached);
+      if (reached.length > 0) {
+        this.hint({ kind: "inbox", runIds: reached.map((row) => row.run_id) });
+        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      }
+      const again = new Set<string>();
+      for (const row of rows) {
+        if (!row.reached && !isTerminal(row.state as ExecutionState)) again.add(row.execution_id);
+        else receipts.set(row.execution_id, { runId: row.run_id, state: row.state as ExecutionState });
+      }
+      left = left.filter(({ executionId }) => again.has(executionId));
+    }
+    return receipts;
+  }
+
+  updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]> {
+    return this.#gateway.read("update-replies", () => this.#queries.updateReplies(namespace, executionId, updateIds));
+  }
+
+  value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined> {
+    return this.#gateway.read("value", () => this.#queries.value(namespace, executionId, key));
   }
 
   outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {

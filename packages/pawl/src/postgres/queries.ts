@@ -3,7 +3,8 @@ import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
-import type { Backlog, DatabaseFacts, ExecutionSummary, ListFilter, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
+import type { RecordedEvent } from "../kernel/event.ts";
+import type { Backlog, DatabaseFacts, ExecutionSummary, ListFilter, LiveWorker, Outcome, ValueOutcome, WorkerSummary } from "../store/store.ts";
 import type { Tables } from "./schema.ts";
 
 type Drizzle = NodePgDatabase | PgliteDatabase;
@@ -54,6 +55,38 @@ export class Queries {
     return rows.map(summary);
   }
 
+  /** The recorded replies to updates, in this run or one before. */
+  async updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]> {
+    const { executions, history } = this.#tables;
+    const rows = await this.#db
+      .select({ seq: history.seq, epoch: history.epoch, at: history.at, type: history.type, data: history.data })
+      .from(executions)
+      .innerJoin(history, eq(history.runId, executions.runId))
+      .where(
+        and(
+          eq(executions.namespace, namespace),
+          eq(executions.executionId, executionId),
+          inArray(history.type, ["UpdateCompleted", "UpdateRejected"]),
+          inArray(sql`${history.data}::json->>'updateId'`, [...updateIds]),
+        ),
+      );
+    return rows.map(recorded);
+  }
+
+  async value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined> {
+    const { executions, history } = this.#tables;
+    const [row] = await this.#db
+      .select({ state: executions.state, seq: history.seq, epoch: history.epoch, at: history.at, type: history.type, data: history.data })
+      .from(executions)
+      .leftJoin(history, and(eq(history.runId, executions.runId), eq(history.type, "ValueSet"), sql`${history.data}::json->>'key' = ${key}`))
+      .where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)))
+      .orderBy(desc(history.seq))
+      .limit(1);
+    if (row === undefined) return undefined;
+    const { state, ...event } = row;
+    return { state: state as ExecutionState, event: event.seq === null ? undefined : recorded(event as HistoryRow) };
+  }
+
   async outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
     const { executions, history } = this.#tables;
     const rows = await this.#db
@@ -85,7 +118,7 @@ export class Queries {
           state: row.state as ExecutionState,
           parentRunId: row.parentRunId,
           parentPosition: row.parentPosition,
-          last: row.type === null ? undefined : { seq: row.seq!, epoch: row.epoch!, at: row.at!.getTime(), event: decodeEvent(row.type, row.data!) },
+          last: row.type === null ? undefined : recorded(row as HistoryRow),
         },
       ]),
     );
@@ -181,7 +214,7 @@ export class Queries {
    * that could wake them. Always empty.
    */
   async stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]> {
-    const { executions, tasks, inbox } = this.#tables;
+    const { executions, tasks, inbox, history } = this.#tables;
     const child = this.#db
       .select({ one: sql`1` })
       .from(sql`${executions} AS child`)
@@ -199,6 +232,11 @@ export class Queries {
       .select({ one: sql`1` })
       .from(inbox)
       .where(eq(inbox.runId, executions.runId));
+    // Which of its waits are over, only its code knows: one that has waited for messages counts as waiting.
+    const wait = this.#db
+      .select({ one: sql`1` })
+      .from(history)
+      .where(and(eq(history.runId, executions.runId), eq(history.type, "WaitStarted")));
     return this.#db
       .select({ executionId: executions.executionId, state: executions.state, namespace: executions.namespace })
       .from(executions)
@@ -209,11 +247,23 @@ export class Queries {
           sql`${executions.workerId} IS NULL`,
           notExists(task),
           // A message without a task would be a lost wake-up: waiting for a child counts only while nothing has arrived.
-          sql`(NOT ${exists(child)} OR ${exists(message)})`,
+          sql`((NOT ${exists(child)} AND NOT ${exists(wait)}) OR ${exists(message)})`,
         ),
       )
       .limit(100);
   }
+}
+
+interface HistoryRow {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly at: Date;
+  readonly type: string;
+  readonly data: string;
+}
+
+function recorded({ seq, epoch, at, type, data }: HistoryRow): RecordedEvent {
+  return { seq, epoch, at: at.getTime(), event: decodeEvent(type, data) };
 }
 
 function summary(row: Tables["executions"]["$inferSelect"]): ExecutionSummary {

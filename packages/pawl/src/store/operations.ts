@@ -33,8 +33,8 @@ export interface Message {
   readonly data: string;
 }
 
-/** `ChildEnded` carries a `ChildCompleted` or `ChildFailed` event; `CancelRequested` the event of that name. */
-export type MessageType = "ChildCompleted" | "ChildFailed" | "CancelRequested";
+/** The type of the event that the message becomes. */
+export type MessageType = "ChildCompleted" | "ChildFailed" | "CancelRequested" | "SignalReceived" | "UpdateReceived";
 
 /**
  * What the owner of an execution writes: events, and what becomes of the claim. Accepted only if the row still has this

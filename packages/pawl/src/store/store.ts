@@ -83,6 +83,27 @@ export interface LeaseKeeper {
   stop(): Promise<void>;
 }
 
+/** A signal or an update on its way into an execution. Idempotent by `messageId`. */
+export interface OutsideMessage {
+  readonly executionId: string;
+  readonly messageId: string;
+  readonly type: "SignalReceived" | "UpdateReceived";
+  /** The event it becomes, encoded. */
+  readonly data: string;
+}
+
+/** What `handle.value` reads. Undefined `event`: nothing is set under this key. */
+export interface ValueOutcome {
+  readonly state: ExecutionState;
+  readonly event: RecordedEvent | undefined;
+}
+
+/** Where a message came to: an execution in a state that takes none has ended. */
+export interface Receipt {
+  readonly runId: string;
+  readonly state: ExecutionState;
+}
+
 export interface InboxMessage {
   readonly messageId: string;
   /** Its place in the order of arrival; tells a message from a later one of the same id. */
@@ -202,6 +223,8 @@ export type Hint =
   | { readonly kind: "tasks"; readonly namespace: string; readonly taskQueue: string }
   /** These runs got a message. */
   | { readonly kind: "inbox"; readonly runIds: readonly string[] }
+  /** These runs answered an update or set a value. */
+  | { readonly kind: "news"; readonly runIds: readonly string[] }
   /** These runs ended. */
   | { readonly kind: "ended"; readonly runIds: readonly string[] };
 
@@ -235,6 +258,13 @@ export interface Store {
   terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
+
+  /** Sends messages from outside; those of one execution arrive in their order. Without an entry: there is no such execution. */
+  sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>>;
+  /** The recorded replies to these updates, by update id. */
+  updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]>;
+  /** The latest value set under a key by the latest run. */
+  value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined>;
 
   outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
   describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined>;

@@ -4,7 +4,7 @@ import type { HistoryEntry } from "./rows.ts";
 /** So many characters of an event's data are read: whole events nearly always, the leading fields of very large ones. */
 export const dataRead = 16 * 1024;
 
-const payloads = ["input", "result", "heartbeat"] as const;
+const payloads = ["input", "result", "heartbeat", "payload", "value"] as const;
 
 export interface EntryRow {
   readonly seq: number;

@@ -7,6 +7,7 @@ import { conservation } from "./invariants/conservation.ts";
 import { effects } from "./invariants/effects.ts";
 import { fencing } from "./invariants/fencing.ts";
 import { gaplessHistory } from "./invariants/gapless-history.ts";
+import { messages } from "./invariants/messages.ts";
 import { noIdleWorker } from "./invariants/no-idle-worker.ts";
 import { noPhantom } from "./invariants/no-phantom.ts";
 import { oneResult } from "./invariants/one-result.ts";
@@ -32,7 +33,7 @@ export const invariants: readonly Invariant[] = [
   startIdempotency,
   acknowledged,
   noPhantom,
-  notChecked("I11", "Signals arrive once, in order", "there are no signals yet"),
+  messages,
   timers,
   notChecked("I13", "Schedules tick once", "there are no schedules yet"),
   joins,

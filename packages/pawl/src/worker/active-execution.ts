@@ -3,11 +3,12 @@ import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, ChildCall, StepCall, TimerCall } from "../kernel/call.ts";
+import type { Call, ChildCall, StepCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
+import type { UpdateReply } from "../kernel/mailbox.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
@@ -15,14 +16,14 @@ import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
 import { endEvent, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
-import { describeWait, nextWake, waitsForChild } from "./open-calls.ts";
+import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
-/** While children run, their parent stays in memory for so long after the last news. */
-const lingerForChildrenMs = 1000;
+/** While it waits for children or messages, an execution stays in memory for so long after the last news. */
+const lingerForNewsMs = 1000;
 
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
@@ -57,6 +58,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   readonly #knownMessages = new Set<string>();
   /** Positions of child calls whose result is recorded or on its way into the history. */
   readonly #childResults = new Set<number>();
+  /** Of signals and updates that are recorded or on their way into the history. */
+  readonly #messageIds = new Set<string>();
   #cancelKnown = false;
   #parkRequested = false;
   #inFlight: TakenAppend | undefined;
@@ -67,8 +70,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   readonly #steps: StepRunner;
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
+  /** Updates whose reply is on its way into the history. */
+  readonly #replied = new Set<string>();
   #wakeTimer: Timer | undefined;
   #waking = false;
+  #announcingWaits = false;
   /** Asks how children have ended: it must not park before it knows. */
   #askingForChildren = false;
   #lastNews: number;
@@ -112,7 +118,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#gone || this.#end !== undefined) return;
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
-      const key = `${message.messageId}#${message.type === "CancelRequested" ? message.ordinal : ""}`;
+      const isOfChild = message.type === "ChildCompleted" || message.type === "ChildFailed";
+      const key = `${message.messageId}#${isOfChild ? "" : message.ordinal}`;
       if (this.#knownMessages.has(key)) continue;
       this.#knownMessages.add(key);
       const event = decodeEvent(message.type, message.data);
@@ -124,12 +131,18 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     else if (this.#live) this.#rest();
   }
 
-  /** A second cancel request; or the end of a child that was cancelled, resumed on its own and has ended again. */
+  /** A second cancel request; a signal or update that was sent again; or the end of a child that was cancelled, resumed on its own and has ended again. */
   #isToldAlready(event: Event): boolean {
     if (event.type === "CancelRequested") {
       const known = this.#cancelKnown;
       this.#cancelKnown = true;
       return known;
+    }
+    if (event.type === "SignalReceived" || event.type === "UpdateReceived") {
+      const id = event.type === "SignalReceived" ? event.signalId : event.updateId;
+      if (this.#messageIds.has(id)) return true;
+      this.#messageIds.add(id);
+      return false;
     }
     if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") return false;
     if (this.#childResults.has(event.position)) return true;
@@ -150,6 +163,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Announces steps that have been running for a while. */
   announceLongSteps(): void {
     if (!this.#gone) this.#steps.announceLong();
+  }
+
+  /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */
+  query(name: string, argument: unknown): { readonly value: unknown } | undefined {
+    return this.#live ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
   }
 
   /** What waited for a valid lease may go on. */
@@ -179,6 +197,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     const data = JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
     this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data });
     this.#enlist();
+  }
+
+  replied(reply: UpdateReply): void {
+    if (this.#live) this.#reply(reply);
   }
 
   ended(outcome: CodeOutcome): void {
@@ -216,6 +238,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastNews = this.#host.runtime.monotonicMs();
     if (operation.progress) this.#host.progressed(this);
     this.#host.startsSettled(operation.starts, outcome);
+    if (events.some(({ event }) => event.type === "UpdateCompleted" || event.type === "UpdateRejected" || event.type === "ValueSet")) this.#host.news(this);
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#gone) return;
     if (operation.after.kind === "end") {
@@ -274,6 +297,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (!this.#started || this.#gone || this.#end !== undefined) return;
     try {
       for (;;) {
+        if (this.#replay.settleWaits()) return this.#schedulePump();
         const next = this.#toApply.shift();
         if (next === undefined) break;
         const settled = this.#replay.apply(next);
@@ -288,6 +312,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       // Messages that were waiting come first: a cancel request must reach the code before anything is started.
       if (!this.#outbox.isEmpty || this.#inFlight !== undefined) return;
       this.#live = true;
+      for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
       for (const call of this.#replay.open.values()) this.#advance(call);
       const unsure = this.#unsureChildren();
       if (unsure.length > 0) void this.#askForChildren(unsure);
@@ -319,6 +344,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         return this.#advanceTimer(call);
       case "child":
         return this.#advanceChild(call);
+      case "wait":
+        return this.#advanceWait(call);
+      case "value":
+        return this.#advanceValue(call);
     }
   }
 
@@ -350,6 +379,33 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
     this.#requested.add(-call.position);
     this.#emit({ type: "TimerFired", position: call.position });
+  }
+
+  #advanceWait(call: WaitCall): void {
+    const { position, signal, timeoutMs } = call;
+    if (!call.started) {
+      // Without a timeout it is recorded only when there is nothing else to do: most waits are short and leave no trace.
+      if (this.#requested.has(position) || (timeoutMs === undefined && !this.#announcingWaits)) return;
+      this.#requested.add(position);
+      const named = signal === undefined ? {} : { signal };
+      return this.#emit({ type: "WaitStarted", position, ...named, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    }
+    if (call.fireAt === undefined || this.#requested.has(-position)) return;
+    if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
+    this.#requested.add(-position);
+    this.#emit({ type: "WaitTimedOut", position });
+  }
+
+  #advanceValue({ position, key, value }: ValueCall): void {
+    if (this.#requested.has(position)) return;
+    this.#requested.add(position);
+    this.#emit({ type: "ValueSet", position, key, value: { text: value } });
+  }
+
+  #reply(reply: UpdateReply): void {
+    if (this.#replied.has(reply.updateId)) return;
+    this.#replied.add(reply.updateId);
+    this.#emit(reply);
   }
 
   #advanceChild(call: ChildCall): void {
@@ -443,6 +499,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       }
     }
     this.#wakeTimer?.clear();
+    // Whoever sent an update is answered even if it was the last thing that happened.
+    for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#outbox.add(reply);
     this.#outbox.add(this.#end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && this.#end.toParent !== undefined) {
@@ -487,9 +545,18 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#host.working(this);
   }
 
+  /** Records what it waits for. Nothing is on its way into the history now that could end a wait meanwhile. */
+  #announceWaits(): void {
+    this.#announcingWaits = true;
+    for (const call of this.#replay.open.values()) if (call.kind === "wait" && !call.started) this.#advance(call);
+    this.#announcingWaits = false;
+  }
+
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   #rest(): void {
     if (this.#gone || !this.#isWaiting()) return;
+    this.#announceWaits();
+    if (!this.#outbox.isEmpty) return;
     // It does not wait for anything but a slot.
     if (!this.#resting && !this.#host.hasSlot(this)) return;
     if (!this.#resting) {
@@ -502,7 +569,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     const wakeAt = nextWake(open);
     const wakeInMs = wakeAt === undefined ? Number.POSITIVE_INFINITY : wakeAt - this.#host.now();
     if (wakeInMs <= lingerForTimerMs) return this.#armWakeTimer();
-    const lingerMs = waitsForChild(open) ? lingerForChildrenMs - (this.#host.runtime.monotonicMs() - this.#lastNews) : 0;
+    const lingerMs = waitsForMessage(open) ? lingerForNewsMs - (this.#host.runtime.monotonicMs() - this.#lastNews) : 0;
     if (lingerMs > 0) {
       this.#wakeTimer?.clear();
       this.#wakeTimer = this.#host.runtime.startTimer(Math.max(1, Math.min(lingerMs, wakeInMs)), () => this.#wake());

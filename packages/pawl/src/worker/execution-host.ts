@@ -35,6 +35,8 @@ export interface ExecutionHost {
   childOutcomes(runId: string, children: readonly ChildCall[]): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }>;
   /** Something that shows that it gets on is recorded. */
   progressed(execution: ActiveExecution): void;
+  /** It has recorded the reply to an update, or a value: whoever waits for it may look. */
+  news(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
   failed(execution: ActiveExecution, error: unknown): void;

@@ -1,4 +1,4 @@
-import type { Call, ChildCall, StepCall } from "../kernel/call.ts";
+import type { Call, ChildCall, StepCall, WaitCall } from "../kernel/call.ts";
 
 /** Questions about the durable calls that an execution has open. */
 export type OpenCalls = ReadonlyMap<number, Call>;
@@ -7,14 +7,15 @@ export type OpenCalls = ReadonlyMap<number, Call>;
 export function nextWake(open: OpenCalls, after = Number.NEGATIVE_INFINITY): number | undefined {
   let earliest: number | undefined;
   for (const call of open.values()) {
-    const due = call.kind === "timer" ? call.fireAt : call.kind === "step" ? call.retryAt : undefined;
+    const due = call.kind === "timer" || call.kind === "wait" ? call.fireAt : call.kind === "step" ? call.retryAt : undefined;
     if (due !== undefined && due > after && (earliest === undefined || due < earliest)) earliest = due;
   }
   return earliest;
 }
 
-export function waitsForChild(open: OpenCalls): boolean {
-  for (const call of open.values()) if (call.kind === "child") return true;
+/** Whether a message from outside may let it go on at any moment. */
+export function waitsForMessage(open: OpenCalls): boolean {
+  for (const call of open.values()) if (call.kind === "child" || call.kind === "wait") return true;
   return false;
 }
 
@@ -31,5 +32,8 @@ export function describeWait(open: OpenCalls): string {
     parts.push(`the next attempt of ${names.join(", ")}${retries.length > 3 ? ` and ${retries.length - 3} more` : ""}`);
   }
   if (children.length > 0) parts.push(children.length === 1 ? `child ${children[0]!.executionId}` : `${children.length} children`);
+  const waits = calls.filter((call): call is WaitCall => call.kind === "wait");
+  for (const { signal } of waits.slice(0, 3)) parts.push(signal === undefined ? "its state to change" : `signal "${signal}"`);
+  if (waits.length > 3) parts.push(`${waits.length - 3} more signals or changes`);
   return parts.join(" and ");
 }

@@ -258,6 +258,16 @@ export class Worker implements ExecutionHost {
     return this.#active.has(runId);
   }
 
+  /** The answer of an execution that runs here; undefined for any other. @throws MessageUnknown, and what the workflow's function throws */
+  query(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined {
+    return this.#active.get(runId)?.query(name, argument);
+  }
+
+  /** The code of a workflow, if this worker has it. */
+  definition(workflow: string, version: string): AnyWorkflow | undefined {
+    return this.#registry.get(workflow, version);
+  }
+
   cancelReservation(runId: string): void {
     if (this.#slots.unreserve(runId)) this.#slots.freed();
   }
@@ -351,6 +361,10 @@ export class Worker implements ExecutionHost {
     if (this.#suspect !== execution.runId) return;
     this.#suspect = undefined;
     this.#poller.wake();
+  }
+
+  news(execution: ActiveExecution): void {
+    this.#parent.store.hint({ kind: "news", runIds: [execution.runId] });
   }
 
   rejected(): void {

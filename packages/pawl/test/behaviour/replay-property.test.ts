@@ -31,6 +31,7 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
     called: (call) => void calls.push(`${call.position}: ${describeCall(call)}`),
     abandoned: () => {},
     orphaned: () => {},
+    replied: () => {},
     ended: (ended) => void (outcome ??= ended),
   });
   const [started, ...rest] = events;

@@ -5,7 +5,6 @@ import {
   workflow,
   workflowsOf,
   type Event,
-  type ExecutionHandle,
   type ExecutionInfo,
   type ExecutionState,
   type InputOf,
@@ -47,7 +46,7 @@ same<OutputOf<typeof sync>, number>();
 const method = defineWorkflow({
   name: "method",
   async run(context, input: bigint) {
-    same<typeof context, WorkflowContext>();
+    same<typeof context, WorkflowContext<{}, object>>();
     return input;
   },
 });
@@ -63,7 +62,7 @@ defineWorkflow({
 
 export async function starting(): Promise<void> {
   const handle = await pawl.start(ingest, { folder: "./docs", since: "2020-01-01" });
-  same<typeof handle, ExecutionHandle<{ files: number; at: Date }>>();
+  same<Awaited<ReturnType<typeof handle.result>>, { files: number; at: Date }>();
   const result = await handle.result();
   same<typeof result, { files: number; at: Date }>();
   const text = await pawl.execute(greet, { name: "Ann" });

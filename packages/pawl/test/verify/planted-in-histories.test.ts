@@ -10,13 +10,13 @@ test("the database as it is holds", async () => {
   expect(violations(report)).toEqual({});
   // Nothing to look at would hold as well.
   expect(report.invariants.filter(({ verdict, checked }) => verdict === "holds" && checked === 0)).toEqual([]);
-  expect(report.scope).toMatchObject({ complete: true, executions: 18, runs: 19 });
+  expect(report.scope).toMatchObject({ complete: true, executions: 19, runs: 19 });
 });
 
 test("at most five are shown, all are counted", async () => {
   const report = await workload.current.doctored(["UPDATE executions SET last_seq = last_seq + 1"]);
   const found = report.invariants.find(({ invariant }) => invariant === "I2")!;
-  expect(found).toMatchObject({ verdict: "violated", violations: 18 });
+  expect(found).toMatchObject({ verdict: "violated", violations: 19 });
   expect(found.evidence).toHaveLength(5);
 });
 
@@ -118,7 +118,29 @@ describePlanted(workload, {
     ],
     ["more claims than allowed", /busy: its row counts 4 claims/, [`UPDATE executions SET claims = 4 ${where("busy")}`]],
   ],
+  I11: [
+    [
+      "a signal that came twice",
+      /asked: event \d+: signal:s1 was received already/,
+      append("asked", "SignalReceived", { signalId: "s1", name: "other", payload: 1 }),
+    ],
+    [
+      "an update that was answered twice",
+      /asked: event \d+: update:u1 was answered already/,
+      append("asked", "UpdateCompleted", { updateId: "u1", result: 1 }),
+    ],
+    [
+      "the reply to an update that nobody sent",
+      /asked: event \d+: a reply to update:u2, which was never received/,
+      append("asked", "UpdateRejected", { updateId: "u2", failure: { name: "Error", message: "no" } }),
+    ],
+  ],
   I12: [
+    [
+      "a wait that was given up early",
+      /asked: event \d+ \(WaitTimedOut of call \d+\) came .* early/,
+      [replaceData("asked", "WaitStarted", '"timeoutMs":20', '"timeoutMs":20000')],
+    ],
     [
       "a timer that fired early",
       /order-1: event \d+ \(TimerFired of call 3\) came \d.* early/,
@@ -142,7 +164,14 @@ describePlanted(workload, {
       append("family", "ChildCompleted", { position: 50, result: 1 }),
     ],
   ],
-  I15: [["a timer that was not started", /asleep: event 4: TimerFired of call 60 without TimerStarted/, append("asleep", "TimerFired", { position: 60 })]],
+  I15: [
+    ["a timer that was not started", /asleep: event 4: TimerFired of call 60 without TimerStarted/, append("asleep", "TimerFired", { position: 60 })],
+    [
+      "a wait that was given up and never made",
+      /asleep: event 4: WaitTimedOut of call 60 without WaitStarted/,
+      append("asleep", "WaitTimedOut", { position: 60 }),
+    ],
+  ],
   I20: [
     [
       "cancelled without a request",

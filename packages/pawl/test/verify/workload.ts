@@ -1,5 +1,5 @@
 /** A database in which everything that can happen to an execution has happened, and some of it goes on. */
-import { defineWorkflow, type AnyWorkflow, type Pawl } from "pawl";
+import { defineWorkflow, update, type AnyWorkflow, type Pawl } from "pawl";
 import {
   openPawl,
   silentLogger,
@@ -11,6 +11,7 @@ import {
   type VerifyReport,
 } from "pawl/internal";
 import pg from "pg";
+import { z } from "zod";
 import { setTimeout as delay } from "node:timers/promises";
 import { execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
 import { waitFor } from "../support/wait.ts";
@@ -65,6 +66,19 @@ const family = defineWorkflow({
   run: async (ctx) => ctx.race([() => ctx.child(longChild, undefined), () => ctx.sleep("1 hour")]),
 });
 const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.child(longChild, undefined) });
+/** Has given up a wait, has read a signal and an update, and waits for another signal. */
+const asked = defineWorkflow({
+  name: "asked",
+  state: () => ({ bumps: 0 }),
+  signals: { late: z.number(), go: z.number() },
+  updates: { bump: update(z.number(), (state: { bumps: number }, by) => (state.bumps += by)) },
+  run: async (ctx) => {
+    await ctx.signal("late", { timeout: 20 }).catch(() => {});
+    await ctx.signal("go");
+    await ctx.set("bumps", ctx.state.bumps);
+    return ctx.signal("go");
+  },
+});
 
 export interface Workload {
   readonly url: string;
@@ -86,7 +100,7 @@ export async function makeWorkload(): Promise<Workload> {
   const busyStep = new Promise<void>((resolve) => (release = resolve));
   const busy = defineWorkflow({ name: "busy", run: async (ctx) => ctx.step("long", () => busyStep) });
   const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
-  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy];
+  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy, asked];
   const pawl = await openPawl({ url, logger: silentLogger });
   await pawl.worker({ workflows, pollInterval: 10 });
   // Whatever its worker has claimed dies with it.
@@ -115,12 +129,15 @@ export async function makeWorkload(): Promise<Workload> {
   await start("waiting", undefined, "waiting");
   await start("busy", undefined, "busy");
   await start("poison", undefined, "held");
+  await start("asked", undefined, "asked");
+  await pawl.handle("asked").update("bump", 2, { updateId: "u1" });
+  await pawl.handle("asked").signal("go", 1, { signalId: "s1" });
 
   for (const executionId of ["order-1", "simple-1", "simple-2", "delayed-and-done"]) await pawl.handle(executionId).result();
   await settled("failed-1", "failed");
   const parked = (executionId: string): Promise<unknown> =>
     waitFor(`${executionId} is parked`, async () => ((await pawl.handle(executionId).status()).waitingFor !== null ? true : undefined));
-  for (const executionId of ["asleep", "cancelled", "terminated", "family", "waiting", "family.1", "waiting.1"]) await parked(executionId);
+  for (const executionId of ["asleep", "cancelled", "terminated", "family", "waiting", "family.1", "waiting.1", "asked"]) await parked(executionId);
   for (const executionId of ["cancelled", "resumed"]) {
     await pawl.handle(executionId).cancel();
     log.add("cancel", { executionId });

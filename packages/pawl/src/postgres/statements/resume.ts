@@ -13,6 +13,7 @@ const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(",
  * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
  * but the cancel request and what followed (cancelled), or all but the quarantine events (quarantined). The old run moves
  * to past_runs unchanged; messages that were on their way go to the new run.
+ * Signals and updates that it had read after the request are sent to the new run again: they were acknowledged.
  *
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
  * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more.
@@ -54,6 +55,11 @@ moved AS (
 mine AS MATERIALIZED (
  SELECT h.data::json->>'executionId' AS execution_id FROM history h
  WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq <= (SELECT seq FROM cut) AND h.type = 'ChildStarted'),
+received AS (
+ INSERT INTO inbox (run_id, message_id, type, data)
+ SELECT $3::uuid, CASE h.type WHEN 'SignalReceived' THEN 'signal:' || (h.data::json->>'signalId') ELSE 'update:' || (h.data::json->>'updateId') END, h.type, h.data
+ FROM history h, cut c WHERE h.run_id = c.run_id AND h.seq > c.seq AND h.type IN ('SignalReceived', 'UpdateReceived') ORDER BY h.seq
+ ON CONFLICT DO NOTHING),
 children AS (
  UPDATE executions k SET
   parent_run_id = CASE WHEN (k.execution_id IN (SELECT execution_id FROM mine)) IS TRUE THEN $3::uuid WHEN ${ended} THEN k.parent_run_id END,

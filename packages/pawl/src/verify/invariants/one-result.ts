@@ -86,13 +86,18 @@ function describe(event: CallEvent): string {
     case "TimerStarted":
     case "TimerFired":
       return "timer";
+    case "WaitStarted":
+    case "WaitTimedOut":
+      return "wait";
+    case "ValueSet":
+      return `set "${event.key}"`;
     default:
       return `step "${event.name}"`;
   }
 }
 
 function isStart(event: CallEvent): boolean {
-  return event.type === "TimerStarted" || event.type === "ChildStarted";
+  return event.type === "TimerStarted" || event.type === "ChildStarted" || event.type === "WaitStarted";
 }
 
 function isChildResult(event: CallEvent): boolean {
@@ -100,5 +105,12 @@ function isChildResult(event: CallEvent): boolean {
 }
 
 function isResult(event: CallEvent): boolean {
-  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" || isChildResult(event);
+  return (
+    event.type === "StepCompleted" ||
+    event.type === "StepFailed" ||
+    event.type === "TimerFired" ||
+    event.type === "WaitTimedOut" ||
+    event.type === "ValueSet" ||
+    isChildResult(event)
+  );
 }

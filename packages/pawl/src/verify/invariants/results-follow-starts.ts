@@ -23,7 +23,7 @@ export const joins: Invariant = {
 export const order: Invariant = {
   id: "I15",
   title: "A timer's end follows its start",
-  check: (tally) => visitor(tally, { TimerFired: "TimerStarted" }, () => false),
+  check: (tally) => visitor(tally, { TimerFired: "TimerStarted", WaitTimedOut: "WaitStarted" }, () => false),
 };
 
 function visitor(tally: Tally, startOf: Partial<Record<Event["type"], Event["type"]>>, isExcused: (view: RunView, seq: number) => boolean): Visitor {

@@ -37,12 +37,13 @@ function earlyEvents({ events }: RunView, looked: () => void): string[] {
     const { position } = event;
     const earliest = due.get(position);
     // A second start is I3's.
-    if (earliest !== undefined && event.type !== "TimerStarted") {
+    if (earliest !== undefined && event.type !== "TimerStarted" && event.type !== "WaitStarted") {
       looked();
       if (at < earliest - roundingMs) problems.push(`event ${seq} (${type} of call ${position}) came ${formatEarly(earliest - at)} early`);
       due.delete(position);
     }
     if (event.type === "TimerStarted") due.set(position, at + event.durationMs);
+    else if (event.type === "WaitStarted" && event.timeoutMs !== undefined) due.set(position, at + event.timeoutMs);
     // Undefined where a very large failure comes before it.
     else if (event.type === "StepAttemptFailed" && (event.retryInMs as number | undefined) !== undefined) due.set(position, at + event.retryInMs);
   }

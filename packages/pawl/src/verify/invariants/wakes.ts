@@ -1,10 +1,11 @@
+import { openWaits } from "../../kernel/open-waits.ts";
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
 import type { Invariant } from "../invariant.ts";
 import { about, type CurrentView } from "../rows.ts";
 
 /**
- * I19. Everything unfinished has a reason to wake: a claim, a task (due now or at a timer), a child that goes on, or somebody
- * who holds it. The same question as `Queries.stranded` asks. A claim counts as long as its worker lives or waits to be taken
+ * I19. Everything unfinished has a reason to wake: a claim, a task (due now or at a timer), a child that goes on, a
+ * signal or a change that it waits for, or somebody who holds it. The same question as `Queries.stranded` asks. A claim counts as long as its worker lives or waits to be taken
  * over; a child counts only while no message has come, since a message must have made the task due.
  */
 export const wakes: Invariant = {
@@ -19,9 +20,10 @@ export const wakes: Invariant = {
   }),
 };
 
-function hasReason({ run, children }: CurrentView): boolean {
+function hasReason({ run, children, events }: CurrentView): boolean {
   if (run.state === "paused" || run.state === "quarantined" || run.claim !== undefined || run.task !== undefined) return true;
-  return run.messages.length === 0 && children.some(({ state }) => !isTerminal(state as ExecutionState));
+  if (run.messages.length > 0) return false;
+  return children.some(({ state }) => !isTerminal(state as ExecutionState)) || openWaits(events.flatMap(({ event }) => event ?? [])).size > 0;
 }
 
 function missing({ run, children }: CurrentView): string {

@@ -1,0 +1,74 @@
+import { PayloadInvalid, MessageUnknown } from "../base/errors.ts";
+import { toFailure } from "../base/values.ts";
+import { encodeValue } from "../base/values.ts";
+import { parsePayload } from "../definition/schema.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { SignalReceived, UpdateCompleted, UpdateReceived, UpdateRejected } from "./event.ts";
+import { readPayload } from "./payload.ts";
+
+/** The reply to an update, as it is recorded. */
+export type UpdateReply = UpdateCompleted | UpdateRejected;
+
+/**
+ * What an execution was sent and its code has not taken yet, and the state that its updates change. Pure: the same history
+ * gives the same state, whichever process replays it.
+ */
+export class Mailbox {
+  readonly state: object;
+  /** Replies that are not recorded yet, by update id. */
+  readonly replies = new Map<string, UpdateReply>();
+  readonly #workflow: AnyWorkflow;
+  readonly #signals = new Map<string, unknown[]>();
+
+  constructor(workflow: AnyWorkflow) {
+    this.#workflow = workflow;
+    this.state = workflow.state?.() ?? {};
+  }
+
+  /** The parsed payload of a signal; undefined for one that does not fit its schema, which nobody gets. */
+  parse({ name, payload }: SignalReceived): { readonly value: unknown } | undefined {
+    const schema = this.#workflow.signals[name];
+    const value = readPayload(payload);
+    if (schema === undefined) return { value };
+    const parsed = parsePayload(schema, value);
+    return "issues" in parsed ? undefined : parsed;
+  }
+
+  /** Keeps a signal that nobody waits for. */
+  keep(name: string, value: unknown): void {
+    const kept = this.#signals.get(name);
+    if (kept === undefined) this.#signals.set(name, [value]);
+    else kept.push(value);
+  }
+
+  /** The first signal of that name that nobody has taken. */
+  take(name: string): { readonly value: unknown } | undefined {
+    const kept = this.#signals.get(name);
+    return kept === undefined || kept.length === 0 ? undefined : { value: kept.shift() };
+  }
+
+  /** Applies an update to the state; its reply waits in `replies` until it is recorded. */
+  update({ updateId, name, payload }: UpdateReceived): void {
+    this.replies.set(updateId, this.#reply(updateId, name, readPayload(payload)));
+  }
+
+  /** The answer to a query. @throws MessageUnknown, and what the workflow's function throws */
+  query(name: string, argument: unknown): unknown {
+    const query = this.#workflow.queries[name];
+    if (query === undefined) throw new MessageUnknown(this.#workflow.name, "query", name, Object.keys(this.#workflow.queries));
+    return query(this.state as never, argument as never);
+  }
+
+  #reply(updateId: string, name: string, input: unknown): UpdateReply {
+    try {
+      const update = this.#workflow.updates[name];
+      if (update === undefined) throw new MessageUnknown(this.#workflow.name, "update", name, Object.keys(this.#workflow.updates));
+      const parsed = update.input === undefined ? { value: input } : parsePayload(update.input, input);
+      if ("issues" in parsed) throw new PayloadInvalid(`update "${name}"`, parsed.issues);
+      const result = { text: encodeValue(update.apply(this.state as never, parsed.value as never), "result") };
+      return { type: "UpdateCompleted", updateId, result };
+    } catch (error) {
+      return { type: "UpdateRejected", updateId, failure: toFailure(error) };
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { OptionInvalid } from "../base/errors.ts";
+import type { Saga, WorkflowContext } from "../definition/context.ts";
+
+/**
+ * `ctx.saga`: a list of how to undo what was done, gone through from its end when the saga fails. It needs no record of its own: the
+ * list is the same on every replay, and every undoing is a durable call.
+ *
+ * @param shielded the context for undoing, which a cancel request leaves alone
+ */
+export async function runSaga<Result>(fn: (saga: Saga) => Promise<Result>, shielded: WorkflowContext): Promise<Result> {
+  const undos: ((ctx: WorkflowContext) => Promise<unknown>)[] = [];
+  const saga: Saga = {
+    compensate: (undo) => {
+      if (typeof undo !== "function") throw new OptionInvalid("saga.compensate", "takes a function (ctx) => promise that undoes what was done");
+      undos.push(undo);
+    },
+  };
+  try {
+    return await fn(saga);
+  } catch (error) {
+    const failures: unknown[] = [];
+    for (const undo of undos.toReversed()) {
+      try {
+        await undo(shielded);
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    if (failures.length === 0) throw error;
+    throw new AggregateError(
+      [error, ...failures],
+      `${messageOf(error)}; besides, ${failures.length} of ${undos.length} compensations failed: ${failures.map(messageOf).join("; ")}`,
+    );
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

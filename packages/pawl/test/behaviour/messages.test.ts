@@ -1,0 +1,377 @@
+import {
+  defineWorkflow,
+  ExecutionCancelled,
+  ExecutionNotFound,
+  ExecutionStateInvalid,
+  MessageUnknown,
+  PayloadInvalid,
+  update,
+  UpdateRejected,
+  WaitTimeout,
+  WorkflowUnknown,
+  type ExecutionHandle,
+} from "pawl";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { causeOf, eventually, gate, harness, refusalOf, soon } from "./harness.ts";
+
+const h = harness();
+
+const parked = (handle: Pick<ExecutionHandle, "status">) => eventually(async () => expect(await handle.status()).toMatchObject({ workerId: null }));
+const types = async (handle: Pick<ExecutionHandle, "history">) => (await handle.history()).map(({ event }) => event.type);
+
+const approval = defineWorkflow({
+  name: "approval",
+  signals: { approve: z.object({ by: z.string() }), note: z.string() },
+  run: async (ctx) => (await ctx.signal("approve")).by,
+});
+
+const counting = defineWorkflow({
+  name: "counting",
+  state: () => ({ total: 0, seen: [] as number[] }),
+  signals: { stop: z.string() },
+  queries: {
+    total: (state: { total: number }) => state.total,
+    seen: (state: { seen: number[] }, longest: number) => state.seen.slice(0, longest),
+    broken: (): number => {
+      throw new Error("no answer");
+    },
+  },
+  updates: {
+    add: update(z.number().int(), (state: { total: number; seen: number[] }, amount) => {
+      if (amount < 0) throw new RangeError("only upwards");
+      state.total += amount;
+      state.seen.push(amount);
+      return state.total;
+    }),
+  },
+  run: async (ctx) => {
+    await ctx.until(() => ctx.state.total >= 10);
+    return ctx.state.total;
+  },
+});
+
+describe("signals", () => {
+  test("reach an execution before it begins, while it waits in memory, and while it is parked", async () => {
+    const pawl = await h.open();
+    const early = await pawl.start(approval, undefined);
+    await early.signal("approve", { by: "early" });
+    await pawl.worker({ workflows: [approval], ...soon });
+    expect(await early.result()).toBe("early");
+    const waiting = await pawl.start(approval, undefined);
+    await eventually(async () => expect(await types(waiting)).toContain("WaitStarted"));
+    await waiting.signal("approve", { by: "in time" });
+    expect(await waiting.result()).toBe("in time");
+    const late = await pawl.start(approval, undefined);
+    await parked(late);
+    expect((await late.status()).waitingFor).toBe('signal "approve"');
+    await late.signal("approve", { by: "late" });
+    expect(await late.result()).toBe("late");
+  });
+
+  test("of one name are taken in the order in which they were sent, and kept until somebody waits for them", async () => {
+    const begun = gate();
+    const goOn = gate();
+    const workflow = defineWorkflow({
+      name: "in-order",
+      signals: { item: z.number() },
+      run: async (ctx) => {
+        await ctx.step("wait", async () => {
+          begun.open();
+          await goOn.opened;
+        });
+        const items: number[] = [];
+        while (items.length < 200) items.push(await ctx.signal("item"));
+        return items;
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await begun.opened;
+    await Promise.all(Array.from({ length: 200 }, (_, index) => handle.signal("item", index)));
+    goOn.open();
+    expect(await handle.result()).toEqual(Array.from({ length: 200 }, (_, index) => index));
+  });
+
+  test("sent twice with one id arrive once, also when the first has been read already", async () => {
+    const workflow = defineWorkflow({
+      name: "once",
+      signals: { item: z.string() },
+      run: async (ctx) => {
+        const first = await ctx.signal("item");
+        const second = await ctx.signal("item");
+        return [first, second];
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await handle.signal("item", "a", { signalId: "one" });
+    await handle.signal("item", "a", { signalId: "one" });
+    await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+    await parked(handle);
+    await handle.signal("item", "a", { signalId: "one" });
+    await handle.signal("item", "b", { signalId: "two" });
+    expect(await handle.result()).toEqual(["a", "b"]);
+    expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(2);
+  });
+
+  test("go to waits of their own name, whatever else is waited for", async () => {
+    const workflow = defineWorkflow({
+      name: "several",
+      signals: { a: z.number(), b: z.number() },
+      run: async (ctx) => {
+        const order: string[] = [];
+        const take = async (name: "a" | "b"): Promise<number> => {
+          const value = await ctx.signal(name);
+          order.push(`${name}${value}`);
+          return value;
+        };
+        await ctx.all([() => take("a"), () => take("b"), () => take("a")]);
+        return order;
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await handle.signal("b", 1);
+    await handle.signal("a", 2);
+    await parked(handle);
+    await handle.signal("a", 3);
+    expect(await handle.result()).toEqual(["b1", "a2", "a3"]);
+  });
+
+  test("that do not come in time are given up, and the workflow goes on", async () => {
+    const workflow = defineWorkflow({
+      name: "in-vain",
+      signals: { never: z.string() },
+      run: async (ctx) => {
+        try {
+          return await ctx.signal("never", { timeout: 300 });
+        } catch (error) {
+          return (error as Error).name;
+        }
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect(await handle.result()).toBe("WaitTimeout");
+    expect(await types(handle)).toEqual(["ExecutionStarted", "WaitStarted", "WaitTimedOut", "ExecutionCompleted"]);
+    const patient = defineWorkflow({ name: "patient", signals: { now: z.string() }, run: async (ctx) => ctx.signal("now", { timeout: "2 days" }) });
+    await pawl.worker({ workflows: [patient], ...soon });
+    const waits = await pawl.start(patient, undefined);
+    await parked(waits);
+    await waits.signal("now", "here");
+    expect(await waits.result()).toBe("here");
+  });
+
+  test("are refused by the sender when name or payload do not fit, and reach nobody when they come past the check", async () => {
+    const { pawl } = await h.run([approval]);
+    const handle = await pawl.start(approval, undefined);
+    // @ts-expect-error there is no such signal
+    expect((await refusalOf(handle.signal("aprove", {}), MessageUnknown)).message).toContain("approve, note");
+    // @ts-expect-error the payload is of another type
+    const invalid = await refusalOf(handle.signal("approve", { by: 7 }), PayloadInvalid);
+    expect(invalid.issues.map(({ path }) => path)).toEqual(["payload.by"]);
+    const anybody = pawl.handle(handle.executionId);
+    await anybody.signal("approve", { by: 7 });
+    await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+    await handle.signal("approve", { by: "ann" });
+    expect(await handle.result()).toBe("ann");
+  });
+
+  test("are refused once the execution has ended, and for one that never was", async () => {
+    const { pawl } = await h.run([approval]);
+    const handle = await pawl.start(approval, undefined);
+    await handle.signal("approve", { by: "ann" });
+    await handle.result();
+    expect((await refusalOf(handle.signal("approve", { by: "bob" }), ExecutionStateInvalid)).state).toBe("completed");
+    await refusalOf(pawl.handle("nobody").signal("approve", {}), ExecutionNotFound);
+    expect(await h.count("inbox")).toBe(0);
+  });
+
+  test("that were read after a cancel request come again when the execution is resumed", async () => {
+    const cleaning = gate();
+    const goOn = gate();
+    const workflow = defineWorkflow({
+      name: "interrupted",
+      signals: { go: z.string() },
+      run: async (ctx) => {
+        try {
+          return await ctx.signal("go");
+        } finally {
+          if (ctx.cancelRequested)
+            await ctx.shield(async (shielded) =>
+              shielded.step("clean up", async () => {
+                cleaning.open();
+                await goOn.opened;
+              }),
+            );
+        }
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await parked(handle);
+    await handle.cancel();
+    await cleaning.opened;
+    await handle.signal("go", "after all");
+    await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+    goOn.open();
+    await refusalOf(handle.result(), ExecutionCancelled);
+    const resumed = await handle.resume();
+    expect(await resumed.result()).toBe("after all");
+  });
+
+  test("reach a quarantined execution and wait for its resume", async () => {
+    let broken = true;
+    const workflow = defineWorkflow({
+      name: "held",
+      signals: { go: z.string() },
+      run: async (ctx) => (broken ? ctx.sleep(1) : ctx.signal("go")),
+    });
+    const first = await h.run([workflow]);
+    const handle = await first.pawl.start(workflow, undefined);
+    broken = false;
+    // Its history says sleep, its code now says signal.
+    await eventually(async () => expect(["quarantined", "completed"]).toContain((await handle.status()).state));
+    broken = true;
+    if ((await handle.status()).state === "completed") return;
+    await handle.signal("go", "x");
+    expect((await (await handle.resume()).status()).state).toBe("running");
+  });
+});
+
+describe("queries", () => {
+  test("are answered from the running execution, from its history, and after its end", async () => {
+    const { pawl, worker } = await h.run([counting]);
+    const handle = await pawl.start(counting, undefined);
+    await handle.update("add", 3);
+    expect(await handle.query("total")).toBe(3);
+    await parked(handle);
+    expect(await handle.query("total")).toBe(3);
+    expect(await handle.query("seen", 1)).toEqual([3]);
+    await worker.stop();
+    expect(await pawl.handle(handle.executionId, counting).query("total")).toBe(3);
+    await pawl.worker({ workflows: [counting], ...soon });
+    await handle.update("add", 7);
+    expect(await handle.result()).toBe(10);
+    expect(await handle.query("seen", 5)).toEqual([3, 7]);
+    expect(await types(handle)).toEqual([
+      "ExecutionStarted",
+      ...(await types(handle)).filter((type) => type !== "ExecutionStarted" && type !== "ExecutionCompleted"),
+      "ExecutionCompleted",
+    ]);
+  });
+
+  test("that do not exist, that throw, or for which nobody here has the code say so", async () => {
+    const { pawl } = await h.run([counting]);
+    const handle = await pawl.start(counting, undefined);
+    // @ts-expect-error there is no such query
+    expect((await refusalOf(handle.query("sum"), MessageUnknown)).message).toContain("total, seen, broken");
+    await expect(handle.query("broken")).rejects.toThrow("no answer");
+    const elsewhere = await h.open();
+    await refusalOf(elsewhere.handle(handle.executionId).query("total"), WorkflowUnknown);
+  });
+});
+
+describe("updates", () => {
+  test("change the state in order, are answered, and are applied once however often they are sent", async () => {
+    const { pawl } = await h.run([counting]);
+    const handle = await pawl.start(counting, undefined);
+    expect(await Promise.all([1, 2, 3].map((amount) => handle.update("add", amount)))).toEqual([1, 3, 6]);
+    expect(await handle.update("add", 2, { updateId: "again" })).toBe(8);
+    expect(await handle.update("add", 2, { updateId: "again" })).toBe(8);
+    await parked(handle);
+    expect(await handle.update("add", 2, { updateId: "again" })).toBe(8);
+    expect(await handle.update("add", 5)).toBe(13);
+    expect(await handle.result()).toBe(13);
+  });
+
+  test("are answered although they are the last that happens, and refused after the end", async () => {
+    const { pawl } = await h.run([counting]);
+    const handle = await pawl.start(counting, undefined);
+    expect(await handle.update("add", 10)).toBe(10);
+    expect(await handle.result()).toBe(10);
+    await refusalOf(handle.update("add", 1), ExecutionStateInvalid);
+  });
+
+  test("are rejected by their schema or their function, and leave the state alone", async () => {
+    const { pawl } = await h.run([counting]);
+    const handle = await pawl.start(counting, undefined);
+    expect((await refusalOf(handle.update("add", -1), UpdateRejected)).cause).toMatchObject({ name: "RangeError", message: "only upwards" });
+    await refusalOf(handle.update("add", 0.5), PayloadInvalid);
+    const rejected = await refusalOf(pawl.handle(handle.executionId).update("add", "many"), UpdateRejected);
+    expect(rejected.cause).toMatchObject({ name: "PayloadInvalid" });
+    await refusalOf(pawl.handle(handle.executionId).update("subtract", 1), UpdateRejected);
+    expect(await handle.query("total")).toBe(0);
+  });
+
+  test("that nobody reads in time are given up by the sender, and applied all the same", async () => {
+    const pawl = await h.open();
+    const handle = await pawl.start(counting, undefined);
+    await refusalOf(handle.update("add", 10, { timeout: 50 }), WaitTimeout);
+    await pawl.worker({ workflows: [counting], ...soon });
+    expect(await handle.result()).toBe(10);
+  });
+});
+
+describe("waiting for the state", () => {
+  test("goes on at once when it is so already, and gives up in time when it never is", async () => {
+    const workflow = defineWorkflow({
+      name: "until",
+      state: () => ({ ready: true }),
+      run: async (ctx) => {
+        await ctx.until(() => ctx.state.ready);
+        ctx.state.ready = false;
+        await ctx.until(() => ctx.state.ready, { timeout: 20 });
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect(await causeOf(handle.result())).toMatchObject({ name: "WaitTimeout", code: "WAIT_TIMEOUT" });
+  });
+
+  test("sees what other branches of the code have changed", async () => {
+    const workflow = defineWorkflow({
+      name: "branches",
+      state: () => ({ done: 0 }),
+      run: async (ctx) => {
+        const work = async (): Promise<void> => {
+          await ctx.step("work", () => 1);
+          ctx.state.done++;
+        };
+        const [, , at] = await ctx.all([work, work, async () => ctx.until(() => ctx.state.done === 2).then(() => ctx.state.done)]);
+        return at;
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    expect(await pawl.execute(workflow, undefined)).toBe(2);
+  });
+});
+
+describe("values", () => {
+  test("are read from outside, replaced, and waited for", async () => {
+    const goOn = gate();
+    const workflow = defineWorkflow({
+      name: "publishing",
+      run: async (ctx) => {
+        await ctx.set("progress", { done: 1 });
+        await ctx.step("work", () => goOn.opened);
+        await ctx.set("progress", { done: 2 });
+        await ctx.set("late", new Date(5));
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect(await handle.value("progress", { wait: true })).toEqual({ done: 1 });
+    expect(await handle.value("late")).toBeUndefined();
+    await refusalOf(handle.value("late", { wait: true, timeout: 20 }), WaitTimeout);
+    const elsewhere = (await h.open()).handle(handle.executionId);
+    const late = elsewhere.value("late", { wait: true });
+    goOn.open();
+    expect(await late).toEqual(new Date(5));
+    await handle.result();
+    expect(await handle.value("progress")).toEqual({ done: 2 });
+    await refusalOf(handle.value("never", { wait: true }), ExecutionStateInvalid);
+    await refusalOf(pawl.handle("nobody").value("progress"), ExecutionNotFound);
+  });
+});

@@ -1,0 +1,74 @@
+import { defineWorkflow, ExecutionCancelled } from "pawl";
+import { expect, test } from "vitest";
+import { causeOf, eventually, harness, parkedSleep, refusalOf } from "./harness.ts";
+
+const h = harness();
+
+function trip(failing: boolean, done: string[]) {
+  return defineWorkflow({
+    name: "trip",
+    run: async (ctx) =>
+      ctx.saga(async (saga) => {
+        for (const part of ["flight", "hotel", "car"]) {
+          await ctx.step(`book ${part}`, () => void done.push(`book ${part}`));
+          saga.compensate((undo) => undo.step(`cancel ${part}`, () => void done.push(`cancel ${part}`)));
+        }
+        await ctx.sleep(parkedSleep);
+        if (failing) throw new RangeError("no money");
+        return done.length;
+      }),
+  });
+}
+
+test("a saga that succeeds undoes nothing", async () => {
+  const done: string[] = [];
+  const workflow = trip(false, done);
+  const { pawl } = await h.run([workflow]);
+  expect(await pawl.execute(workflow, undefined)).toBe(3);
+  expect(done).toEqual(["book flight", "book hotel", "book car"]);
+});
+
+test("a saga that fails undoes what it has done, the last first, and fails with its own error", async () => {
+  const done: string[] = [];
+  const workflow = trip(true, done);
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  expect(await causeOf(handle.result())).toMatchObject({ name: "RangeError", message: "no money" });
+  expect(done.slice(3)).toEqual(["cancel car", "cancel hotel", "cancel flight"]);
+});
+
+test("a cancelled saga is undone although the execution was cancelled", async () => {
+  const done: string[] = [];
+  const workflow = trip(false, done);
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  await eventually(() => expect(done).toHaveLength(3));
+  await handle.cancel();
+  await refusalOf(handle.result(), ExecutionCancelled);
+  expect(done.slice(3)).toEqual(["cancel car", "cancel hotel", "cancel flight"]);
+});
+
+test("a compensation that fails does not stop the others, and is told of in the end", async () => {
+  const done: string[] = [];
+  const workflow = defineWorkflow({
+    name: "broken-undo",
+    run: async (ctx) =>
+      ctx.saga(async (saga) => {
+        saga.compensate((undo) => undo.step("first", () => void done.push("first")));
+        saga.compensate((undo) =>
+          undo.step(
+            "second",
+            () => {
+              throw new Error("stuck");
+            },
+            { retry: { maximumAttempts: 1 } },
+          ),
+        );
+        throw new Error("no money");
+      }),
+  });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  expect((await causeOf(handle.result())).message).toBe("no money; besides, 1 of 2 compensations failed: stuck");
+  expect(done).toEqual(["first"]);
+});
