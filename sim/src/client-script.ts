@@ -26,6 +26,27 @@ export interface Strike {
   readonly victim: number;
 }
 
+/** A signal or an update for whoever runs at that time. */
+export interface Sending {
+  readonly at: number;
+  readonly what: "signal" | "update";
+  /** To whom of those that run then, in [0, 1). */
+  readonly to: number;
+  readonly id: string;
+  /** How often the same one is sent. */
+  readonly copies: number;
+}
+
+export function drawSendings(chance: Chance, spanMs: number): readonly Sending[] {
+  return Array.from({ length: chance.pick([0, 3, 10, 30]) }, (_, index) => ({
+    at: chance.whole(20, spanMs),
+    what: chance.pick(["signal", "signal", "update"] as const),
+    to: chance.next(),
+    id: `m${index}`,
+    copies: chance.pick([1, 1, 1, 2]),
+  }));
+}
+
 export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   const most = chance.pick([0, 0, 2, 5]);
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
@@ -62,6 +83,15 @@ function rootOf(executionId: string): string {
 export class ClientLog {
   /** Acknowledged starts: they must be there. */
   readonly started = new Set<string>();
+  /** Acknowledged signals and updates, with the execution they were sent to and its run then. */
+  readonly sent: { readonly executionId: string; readonly id: string; readonly order: number }[] = [];
+  #orders = 0;
+
+  /** The place of a message among all that are sent. */
+  nextOrder(): number {
+    return ++this.#orders;
+  }
+
   /** Executions that someone asked to stop, whatever came of it; for a child, its family. */
   readonly #stopped = new Set<string>();
   readonly #results = new Map<string, string>();
@@ -81,6 +111,17 @@ export class ClientLog {
       throw new Violation("I1", `clients were told that ${executionId} ended in ${before} and in ${told}`);
     }
     this.#results.set(executionId, told);
+  }
+
+  /** I11: an acknowledged signal is in the history or on its way into it, as long as its execution goes on. */
+  checkSent(monitor: Monitor): void {
+    for (const { executionId, id } of this.sent) {
+      const row = monitor.row(executionId);
+      if (row === undefined || monitor.outcome(executionId) !== undefined) continue;
+      const read = monitor.histories.get(row.run_id)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id);
+      if (read !== true && !(row.messages ?? "").includes(`"${id}`))
+        throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
+    }
   }
 
   /** What clients were told against what is there. */
@@ -131,6 +172,18 @@ export class Client {
       const told = endOf(error);
       if (told !== undefined) this.#log.result(handle.executionId, told);
     }
+  }
+
+  /** Updates wait for their reply, as long as their execution goes on. */
+  async send({ what, id }: Sending, executionId: string): Promise<void> {
+    const handle = this.#pawl.handle(executionId);
+    if (what === "update") return void (await this.#try(async () => handle.update("bump", 1, { updateId: id })));
+    // Signals that one process sends arrive in order: the payload says in which they were sent.
+    const order = this.#log.nextOrder();
+    await this.#try(async () => {
+      await handle.signal("go", order, { signalId: id });
+      this.#log.sent.push({ executionId, id, order });
+    });
   }
 
   async cancel(executionId: string): Promise<void> {

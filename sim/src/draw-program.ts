@@ -29,6 +29,14 @@ export function drawProgram(chance: Chance, depth = 0): Program {
       return { do: "fail" };
     case "sleep":
       return { do: "sleep", ms: chance.pick([1, 50, 240, 260, 1000, 3000]) };
+    case "signal":
+      return { do: "signal", timeoutMs: chance.pick([100, 1000, 4000]) };
+    case "until":
+      return { do: "until", bumps: chance.whole(1, 4), timeoutMs: chance.pick([100, 1000, 4000]) };
+    case "set":
+      return { do: "set", value };
+    case "saga":
+      return { do: "saga", program: drawProgram(chance, depth + 1) };
     case "child":
       // An id of its own clashes when the program has several such children, as it would for users.
       return { do: "child", program: drawProgram(chance, depth + 1), own: chance.hits(0.1) };
@@ -43,5 +51,5 @@ export function drawProgram(chance: Chance, depth = 0): Program {
   }
 }
 
-const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail"] as const;
-const groups = ["inOrder", "inOrder", "together", "race", "settle", "child", "child"] as const;
+const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail", "signal", "signal", "until", "set"] as const;
+const groups = ["inOrder", "inOrder", "together", "race", "settle", "child", "child", "saga"] as const;

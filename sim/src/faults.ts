@@ -65,7 +65,19 @@ export interface FaultSource {
 }
 
 /** Some simulations aim at one of these: the rare ones would hardly ever be hit otherwise. */
-const focuses = [undefined, undefined, "commit", "claim", "take-over", "expire-workers", "heartbeat", "close-execution", "request-cancel", "resume"] as const;
+const focuses = [
+  undefined,
+  undefined,
+  "commit",
+  "claim",
+  "take-over",
+  "expire-workers",
+  "heartbeat",
+  "close-execution",
+  "request-cancel",
+  "resume",
+  "send-messages",
+] as const;
 const focusFactor = 8;
 /** No aim makes one kind of fault more frequent than this. */
 const highestRate = 0.25;

@@ -1,5 +1,5 @@
 import { fold, terminalStates, type Event } from "pawl";
-import { decodeEvent, readPayload } from "pawl/internal";
+import { decodeEvent, openWaits, readPayload } from "pawl/internal";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -48,7 +48,7 @@ interface Recorded {
 
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
-  /^(read-|lost-claims|find-|outcomes|describe|list|workers|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|register-worker|expire-workers|stop-worker)/;
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|register-worker|expire-workers|stop-worker)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow,
@@ -135,6 +135,7 @@ export class Monitor {
     if (isEnd(last?.event)) throw new Violation("I1", `${where} follows the end`);
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
+    this.#checkReceived(history, event, where);
     history.push({ seq: row.seq, epoch: row.epoch, at: row.at, event });
   }
 
@@ -145,12 +146,17 @@ export class Monitor {
     if (isResult(event) && earlier.some((recorded) => isResult(recorded.event)))
       throw new Violation("I3", `${where}: call ${event.position} has a result already`);
     const starts = earlier.filter((recorded) => recorded.event.type === event.type);
-    if ((event.type === "TimerStarted" || event.type === "ChildStarted") && starts.length > 0)
+    if ((event.type === "TimerStarted" || event.type === "ChildStarted" || event.type === "WaitStarted") && starts.length > 0)
       throw new Violation("I3", `${where}: call ${event.position} was started already`);
     if (event.type === "TimerFired") {
       const started = earlier.find((recorded) => recorded.event.type === "TimerStarted");
       if (started?.event.type !== "TimerStarted") throw new Violation("I15", `${where}: the timer was never started`);
       this.#checkDue(at, started.at + started.event.durationMs, where);
+    }
+    if (event.type === "WaitTimedOut") {
+      const started = earlier.find((recorded) => recorded.event.type === "WaitStarted");
+      if (started?.event.type !== "WaitStarted" || started.event.timeoutMs === undefined) throw new Violation("I15", `${where}: the wait was never started`);
+      this.#checkDue(at, started.at + started.event.timeoutMs, where);
     }
     if (event.type === "ChildCompleted" && !earlier.some((recorded) => recorded.event.type === "ChildStarted"))
       throw new Violation("I15", `${where}: never started`);
@@ -163,6 +169,19 @@ export class Monitor {
           throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${failed.event.attempt} had failed`);
         this.#checkDue(at, failed.at + failed.event.retryInMs, where);
       }
+    }
+  }
+
+  /** I11: each signal and update is received once and answered once; those of one sender come in order. */
+  #checkReceived(history: readonly Recorded[], event: Event, where: string): void {
+    for (const { event: earlier } of history) {
+      const isTwice =
+        (event.type === "SignalReceived" && earlier.type === "SignalReceived" && earlier.signalId === event.signalId) ||
+        (event.type === "UpdateReceived" && earlier.type === "UpdateReceived" && earlier.updateId === event.updateId) ||
+        ((event.type === "UpdateCompleted" || event.type === "UpdateRejected") &&
+          (earlier.type === "UpdateCompleted" || earlier.type === "UpdateRejected") &&
+          earlier.updateId === event.updateId);
+      if (isTwice) throw new Violation("I11", `${where}: it is there already`);
     }
   }
 
@@ -273,6 +292,7 @@ export class Monitor {
       if (event.type === "ChildStarted") open.set(event.position, event.executionId);
       else if ("position" in event && isResult(event)) open.delete(event.position);
     }
+    if (openWaits(history.map(({ event }) => event)).size > 0) return;
     for (const child of open.values()) {
       const childRow = this.executions.get(this.#runOf.get(child) ?? "");
       if (childRow !== undefined && !terminal.has(childRow.state)) return;
@@ -309,13 +329,15 @@ export class Monitor {
   }
 }
 
-type ResultEvent = Extract<Event, { type: "StepCompleted" | "StepFailed" | "TimerFired" | "ChildCompleted" | "ChildFailed" }>;
+type ResultEvent = Extract<Event, { type: "StepCompleted" | "StepFailed" | "TimerFired" | "WaitTimedOut" | "ValueSet" | "ChildCompleted" | "ChildFailed" }>;
 
 function isResult(event: Event): event is ResultEvent {
   return (
     event.type === "StepCompleted" ||
     event.type === "StepFailed" ||
     event.type === "TimerFired" ||
+    event.type === "WaitTimedOut" ||
+    event.type === "ValueSet" ||
     event.type === "ChildCompleted" ||
     event.type === "ChildFailed"
   );

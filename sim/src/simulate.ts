@@ -1,6 +1,6 @@
 import { terminalStates, type Worker } from "pawl";
 import { Pawl, PostgresStore, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
-import { Client, ClientLog, drawRequests, drawStrikes, type Request } from "./client-script.ts";
+import { Client, ClientLog, drawRequests, drawSendings, drawStrikes, type Request, type Sending } from "./client-script.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
@@ -72,6 +72,8 @@ class Simulation {
   readonly #requests: readonly Request[];
   readonly #running = new Map<string, Running>();
   readonly #claims: Claims;
+  /** To which execution each message was sent. */
+  readonly #receivers = new Map<string, string>();
   readonly #workers: Worker[] = [];
   /** How often each step has begun. */
   readonly #begun = new Map<string, number>();
@@ -126,6 +128,15 @@ class Simulation {
     for (const request of this.#requests) this.#script(request, script, clients);
     for (const { at, by, victim } of drawStrikes(this.#chance.fork("strikes"), troubleMs))
       this.#world.schedule(at, "script", undefined, `someone may ${by}`, () => this.#strike(by, victim));
+    const sendings = this.#chance.fork("sendings");
+    for (const sending of drawSendings(sendings, troubleMs)) {
+      for (let copy = 0; copy < sending.copies; copy++) {
+        const client = `client-${sendings.whole(1, clients)}`;
+        this.#world.schedule(sending.at + copy * sendings.pick([0, 1, 400]), "script", undefined, `${client} may send ${sending.id}`, () =>
+          this.#send(client, sending),
+        );
+      }
+    }
     await this.#world.run(() => this.#failure !== undefined, troubleMs);
   }
 
@@ -156,6 +167,20 @@ class Simulation {
     if (executionId === undefined || running?.process.alive !== true) return;
     this.#world.note("client-1", `${by}s ${executionId}`);
     running.client[by](executionId).catch((error: unknown) => this.#fail(error));
+  }
+
+  /** The copies of one message go to one execution. */
+  #send(client: string, sending: Sending): void {
+    const open = [...this.#monitor.executions.values()]
+      .filter((row) => !isTerminal(row.state))
+      .map((row) => row.execution_id)
+      .toSorted();
+    const executionId = this.#receivers.get(sending.id) ?? open[Math.floor(sending.to * open.length)];
+    const running = this.#running.get(client);
+    if (executionId === undefined || running?.process.alive !== true) return;
+    this.#receivers.set(sending.id, executionId);
+    this.#world.note(client, `sends ${sending.what} ${sending.id} to ${executionId}`);
+    running.client.send(sending, executionId).catch((error: unknown) => this.#fail(error));
   }
 
   /** Starts a process of that name, and another one some time after it has died. */
@@ -231,6 +256,7 @@ class Simulation {
     this.#keepRunning("healer", chance, 3);
     const tend = (): void => {
       for (const row of this.#monitor.executions.values()) this.#tend(row.execution_id, row.state);
+      this.#guard(() => this.#log.checkSent(this.#monitor));
       this.#world.schedule(2000, "script", undefined, "tend", tend);
     };
     this.#world.schedule(100, "script", undefined, "tend", tend);

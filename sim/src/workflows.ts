@@ -1,4 +1,4 @@
-import { defineWorkflow, NonRetryable, type AnyWorkflow, type StepContext, type WorkflowContext } from "pawl";
+import { defineWorkflow, NonRetryable, update, WaitTimeout, type AnyWorkflow, type StepContext, type WorkflowContext } from "pawl";
 import type { SimProcess } from "./sim-process.ts";
 
 /** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
@@ -16,6 +16,13 @@ export type Program =
   /** Kills so many of the processes that run it. */
   | { readonly do: "kill"; readonly deaths: number; readonly value: number }
   | { readonly do: "sleep"; readonly ms: number }
+  /** Takes a signal, if one comes in time. */
+  | { readonly do: "signal"; readonly timeoutMs: number }
+  /** Waits until so many updates have come, if they come in time. */
+  | { readonly do: "until"; readonly bumps: number; readonly timeoutMs: number }
+  | { readonly do: "set"; readonly value: number }
+  /** Undoes a step when what follows fails. */
+  | { readonly do: "saga"; readonly program: Program }
   | { readonly do: "child"; readonly program: Program; readonly own: boolean }
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
@@ -28,6 +35,21 @@ export type Program =
 /** Far beyond the end of any simulation. */
 const forEverMs = 30 * 24 * 3600 * 1000;
 
+interface State {
+  bumps: number;
+}
+
+const types: { readonly input: number; readonly output: number } | undefined = undefined;
+const number = { "~standard": { version: 1, vendor: "sim", types, validate: (value: unknown) => ({ value: value as number }) } } as const;
+
+/** What executions of all workflows here can be sent. */
+const messages = {
+  state: (): State => ({ bumps: 0 }),
+  signals: { go: number },
+  updates: { bump: update(number, (state: State, by: number) => (state.bumps += by)) },
+};
+type Context = WorkflowContext<typeof messages.signals, State>;
+
 /** The definitions, as this process has loaded them. */
 export function makeWorkflows(process: SimProcess, effects: Effects): readonly AnyWorkflow[] {
   const effect = async (step: StepContext, ms: number): Promise<void> => {
@@ -35,7 +57,7 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
     if (ms > 0) await process.sleep(ms);
   };
 
-  const run = async (ctx: WorkflowContext, program: Program): Promise<number> => {
+  const run = async (ctx: Context, program: Program): Promise<number> => {
     switch (program.do) {
       case "step":
         return ctx.step("step", async (step) => {
@@ -65,6 +87,20 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
       case "sleep":
         await ctx.sleep(program.ms);
         return 0;
+      case "signal":
+        return ctx.signal("go", { timeout: program.timeoutMs }).catch(zeroIfLate);
+      case "until":
+        await ctx.until(() => ctx.state.bumps >= program.bumps, { timeout: program.timeoutMs }).catch(zeroIfLate);
+        return 0;
+      case "set":
+        await ctx.set("value", program.value);
+        return program.value;
+      case "saga":
+        return ctx.saga(async (saga) => {
+          await ctx.step("do", (step) => effect(step, 0));
+          saga.compensate(async (undo) => undo.step("undo", (step) => effect(step, 0)));
+          return run(ctx, program.program);
+        });
       case "child":
         return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
       case "inOrder": {
@@ -97,9 +133,14 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
     }
   };
 
-  const child = defineWorkflow({ name: "child", run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
-  const root = defineWorkflow({ name: "root", run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
+  const child = defineWorkflow({ name: "child", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
+  const root = defineWorkflow({ name: "root", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
   return [root, child];
+}
+
+function zeroIfLate(error: unknown): number {
+  if (error instanceof WaitTimeout) return 0;
+  throw error;
 }
 
 function sumOf(values: readonly number[]): number {
@@ -119,7 +160,14 @@ export function expectedOf(program: Program): Expected {
     case "fail":
       return "fails";
     case "sleep":
+    case "until":
       return { value: 0 };
+    case "set":
+      return { value: program.value };
+    case "signal":
+      return "either";
+    case "saga":
+      return expectedOf(program.program);
     case "child":
       // Of two children with one id the later is a conflict.
       return program.own ? "either" : expectedOf(program.program);

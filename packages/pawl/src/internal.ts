@@ -25,6 +25,7 @@ export type { Logger } from "./base/logger.ts";
 export { SeededRandom } from "./kernel/random.ts";
 export { TransactionGateway, type Around } from "./postgres/gateway.ts";
 export type { HintChannel } from "./postgres/hint-channel.ts";
+export { openWaits } from "./kernel/open-waits.ts";
 export { startInlineLeaseKeeper } from "./postgres/inline-lease-keeper.ts";
 export { migrate } from "./postgres/migrate.ts";
 export type { Parameter } from "./postgres/parameters.ts";
