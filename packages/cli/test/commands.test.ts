@@ -199,3 +199,30 @@ describe("doctor and migrate", () => {
     expect(await project.pawl("doctor", "--schema", "other")).toMatchObject({ code: 0 });
   });
 });
+
+describe("signal, update, query and value", () => {
+  test("reach an execution by its id and print what comes back", async () => {
+    expect(await project.pawl("start", "cart", "--id", "cart-1")).toMatchObject({ code: 0 });
+    expect(await project.pawl("update", "cart-1", "add", "--input", "7")).toMatchObject({ code: 0, stdout: "1\n" });
+    expect(await project.json("update", "cart-1", "add", "--input", "8", "--update-id", "second")).toEqual({ executionId: "cart-1", update: "add", reply: 2 });
+    expect(await project.pawl("query", "cart-1", "items", "--file", "workflows.ts")).toMatchObject({ code: 0, stdout: "[7,8]\n" });
+    expect(await project.json("query", "cart-1", "items", "--file", "workflows.ts", "--input", "1")).toMatchObject({ answer: [7] });
+    expect(await project.pawl("value", "cart-1", "step", "--wait", "--timeout", "20s")).toMatchObject({ code: 0, stdout: '"open"\n' });
+    expect(await project.json("value", "cart-1", "nothing")).toMatchObject({ value: null });
+    expect(await project.json("signal", "cart-1", "pay", "--input", "15", "--signal-id", "p1")).toEqual({ executionId: "cart-1", signal: "pay" });
+    expect(await pawl.handle("cart-1").result()).toEqual({ paid: 15, items: [7, 8] });
+  });
+
+  test("say what is wrong with the id, the name and the file", async () => {
+    const [unknown, ended, query, elsewhere] = await Promise.all([
+      project.pawl("signal", "nobody", "pay"),
+      project.pawl("signal", "ann", "pay"),
+      project.pawl("query", "ann", "items", "--file", "workflows.ts"),
+      project.pawl("update", "cart-1", "add", "--timeout", "soon"),
+    ]);
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no execution "nobody"') });
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining("is completed") });
+    expect(query).toMatchObject({ code: 1, stderr: expect.stringContaining('Workflow "greet" has no query "items"') });
+    expect(elsewhere.code).not.toBe(0);
+  });
+});

@@ -1,6 +1,6 @@
 /** The workflows file that most tests give to the command line, as its text. */
 export const workflowsFile = `
-import { defineWorkflow, step, workflow, workflowsOf } from "pawl";
+import { defineWorkflow, step, update, workflow, workflowsOf } from "pawl";
 import { setTimeout as wait } from "node:timers/promises";
 
 class Orders {
@@ -29,6 +29,21 @@ const failing = defineWorkflow({
   run: (ctx) => ctx.step("break", () => { throw new TypeError("out of \\u001b[31mpaper\\u001b]0;owned\\u0007\\nerror: forged"); }),
 });
 const family = defineWorkflow({ name: "family", run: (ctx) => ctx.child(greet, { name: "child" }) });
+const anything = { "~standard": { version: 1 as const, vendor: "test", validate: (value: unknown) => ({ value: value as number }) } };
+export const cart = defineWorkflow({
+  name: "cart",
+  state: () => ({ items: [] as number[] }),
+  signals: { pay: anything },
+  queries: { items: (state: { items: number[] }, first?: number) => state.items.slice(0, first ?? undefined) },
+  updates: { add: update(anything, (state: { items: number[] }, item: number) => state.items.push(item)) },
+  run: async (ctx) => {
+    await ctx.set("step", "open");
+    const paid = await ctx.signal("pay");
+    await ctx.set("step", "paid");
+    return { paid, items: ctx.state.items };
+  },
+});
+
 export const list = [slow, sleeper, failing];
 export default family;
 `;

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
 import { countByStep, readLedger, readLines, recordedSteps, sessionsOf, temporaryDirectory } from "../support/ledger.ts";
 import { killPrograms, Program } from "../support/program.ts";
-import { drive, makeWorkflows, mixedCount, mixedResult, startSlow } from "../support/programs/workload.mjs";
+import { drive, makeWorkflows, mixedCount, mixedResult, startSlow, toldResult } from "../support/programs/workload.mjs";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { inParallel, waitFor } from "../support/wait.ts";
 
@@ -18,7 +18,19 @@ interface Kill {
 }
 
 /** Transactions that write. The script must meet them all; if one is renamed or never sent any more, the test says so. */
-const writes = ["register-worker", "expire-workers", "take-over", "claim", "commit", "request-cancel", "close-execution", "resume", "release", "stop-worker"];
+const writes = [
+  "register-worker",
+  "expire-workers",
+  "take-over",
+  "claim",
+  "commit",
+  "request-cancel",
+  "close-execution",
+  "resume",
+  "release",
+  "stop-worker",
+  "send-messages",
+];
 
 const width = 5;
 let template: FreshDatabase;
@@ -71,14 +83,18 @@ interface Left {
   readonly state: string;
   readonly run_number: number;
   readonly cancel_requested: boolean;
+  /** Data of the signals and updates that it has read or will read. */
+  readonly messages: string;
 }
 
 const leftSql = `SELECT execution_id, state, run_number, EXISTS (SELECT 1 FROM pawl.inbox x WHERE x.run_id = e.run_id AND x.type = 'CancelRequested')
- OR EXISTS (SELECT 1 FROM pawl.history h WHERE h.run_id = e.run_id AND h.type = 'CancelRequested') AS cancel_requested FROM pawl.executions e`;
+ OR EXISTS (SELECT 1 FROM pawl.history h WHERE h.run_id = e.run_id AND h.type = 'CancelRequested') AS cancel_requested,
+ concat((SELECT string_agg(x.data, ' ') FROM pawl.inbox x WHERE x.run_id = e.run_id),
+  (SELECT string_agg(h.type || h.data, ' ') FROM pawl.history h WHERE h.run_id = e.run_id AND h.type ~ '^(Signal|Update)')) AS messages FROM pawl.executions e`;
 
 /** Whether an operation that was answered is in the database, with nobody alive who might still put it there. */
 function isKept(operation: string, left: ReadonlyMap<string, Left>): boolean {
-  const [verb, executionId] = operation.split(" ") as [string, string];
+  const [verb, executionId, id] = operation.split(" ") as [string, string, string];
   const row = left.get(executionId);
   if (row === undefined) return false;
   switch (verb) {
@@ -90,6 +106,10 @@ function isKept(operation: string, left: ReadonlyMap<string, Left>): boolean {
       return row.state === "cancelled" || row.cancel_requested || row.run_number > 1;
     case "resume":
       return row.run_number === 2;
+    case "signal":
+      return row.messages.includes(`"${id}"`);
+    case "update":
+      return new RegExp(`UpdateCompleted\\{"updateId":"${id}"`).test(row.messages);
     default:
       throw new Error(`no operation ${operation}`);
   }
@@ -124,9 +144,11 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   const slowResults = await Promise.all(slow.map((handle) => handle.result({ timeout: "30s" })));
   const orphanResults = await Promise.all([0, 1].map((n) => pawl.handle(`orphan-${n}`).result({ timeout: "30s" })));
   const mixedResults = await Promise.all(Array.from({ length: mixedCount }, (_, n) => pawl.handle(`mixed-${n}`).result({ timeout: "30s" })));
+  const told = await pawl.handle("told").result({ timeout: "30s" });
   await pawl.close();
   await checkInvariants(database.url);
 
+  expect(told).toBe(toldResult);
   expect(slowResults).toEqual([5, 5]);
   expect(orphanResults).toEqual([0, 10]);
   expect(mixedResults).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
@@ -140,7 +162,7 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   expect(states.get("terminated")).toBe("terminated");
   expect(states.get("delayed")).toBe("cancelled");
   expect(states.get("resumed")).toBe("completed");
-  expect(states.size).toBe(mixedCount * 3 + 4 + 2 + 2);
+  expect(states.size).toBe(mixedCount * 3 + 5 + 2 + 2);
 
   const problems: string[] = [];
   const starts = await readLedger(ledger);

@@ -62,7 +62,7 @@ async function runWorkload(namespace: string, swallow: Swallow): Promise<void> {
   expect(states.get("terminated")).toBe("terminated in run 1");
   expect(states.get("delayed")).toBe("cancelled in run 1");
   expect(states.get("resumed")).toBe("completed in run 2");
-  expect(rows.length).toBe(mixedCount * 3 + 4 + 2);
+  expect(rows.length).toBe(mixedCount * 3 + 5 + 2);
 
   const requests = await query<{ n: number }>(
     database.url,
@@ -94,6 +94,7 @@ test("of any transaction on any path, one at a time, changes nothing", async () 
     /^pawl_request-cancel$/,
     /^pawl_close-execution$/,
     /^pawl_resume$/,
+    /^pawl_send-messages$/,
     /^pawl_read-inboxes$/,
     /^heartbeat$/,
   ]) {

@@ -217,6 +217,19 @@ export function cancel(executionId: string): Move {
   };
 }
 
+/** One batch of signals, as a client sends it. */
+export function signal(...executionIds: readonly string[]): Move {
+  return {
+    name: `signal ${executionIds.join(" and ")}`,
+    async run({ store }) {
+      const data = '{"signalId":"s","name":"go","payload":1}';
+      const messages = executionIds.map((executionId) => ({ executionId, messageId: "signal:s", type: "SignalReceived", data }) as const);
+      const receipts = await store.sendMessages(namespace, messages);
+      return executionIds.map((executionId) => `${executionId} ${receipts.get(executionId)?.state ?? "missing"}`).join(", ");
+    },
+  };
+}
+
 export function terminate(executionId: string): Move {
   return {
     name: `terminate ${executionId}`,

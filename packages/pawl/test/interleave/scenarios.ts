@@ -23,7 +23,7 @@ function pairsOf(fixture: Fixture, ...moves: readonly Move[]): Scenario[] {
 }
 
 /** The order of run ids decides nothing where one of two moves locks a single execution. */
-const locksSeveral = /child|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim/;
+const locksSeveral = /child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim/;
 const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
 
 const eager = { claimBy: workers.one };
@@ -50,6 +50,7 @@ function pairsAlone(): Scenario[] {
       by.claimBy("two"),
       by.cancel("parent"),
       by.terminate("parent"),
+      by.signal("parent"),
       by.startAgain(),
       by.startAgain(eager),
       by.startAgain(keyed),
@@ -72,6 +73,7 @@ function pairsAlone(): Scenario[] {
       by.beat("one"),
       by.cancel("parent"),
       by.terminate("parent"),
+      by.signal("parent"),
       by.claimBy("two"),
       by.startAgain(),
     ),
@@ -92,7 +94,7 @@ function pairsAlone(): Scenario[] {
 
 function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
   const ends = [on.childEnds, on.siblingEnds];
-  const closes = [by.cancel("parent"), by.terminate("parent"), by.terminate("child")];
+  const closes = [by.cancel("parent"), by.terminate("parent"), by.terminate("child"), by.signal("parent", "child")];
   return [
     ...pairsOf(
       at.waiting,

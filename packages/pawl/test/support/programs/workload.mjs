@@ -4,7 +4,8 @@
  */
 import { appendFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { defineWorkflow, ExecutionCancelled, ExecutionStateInvalid } from "pawl";
+import { defineWorkflow, ExecutionCancelled, ExecutionStateInvalid, update } from "pawl";
+import { z } from "zod";
 
 /** @param {string} ledger path of the effects ledger */
 export function makeWorkflows(ledger) {
@@ -126,7 +127,23 @@ export function makeWorkflows(ledger) {
     },
   });
 
-  return { child, mixed, napping, resumable, slow };
+  /** Adds up two signals, and an update that comes before them. */
+  const told = defineWorkflow({
+    name: "told",
+    signals: { add: z.number() },
+    state: () => ({ sum: 0 }),
+    updates: { begin: update(z.number(), (/** @type {{ sum: number }} */ state, from) => (state.sum = from)) },
+    run: async (ctx) => {
+      await ctx.until(() => ctx.state.sum > 0);
+      for (let n = 0; n < 2; n++) ctx.state.sum += await ctx.signal("add");
+      return ctx.step(
+        "after",
+        doing(() => ctx.state.sum),
+      );
+    },
+  });
+
+  return { child, mixed, napping, resumable, slow, told };
 }
 
 /** @typedef {ReturnType<typeof makeWorkflows>} Workflows */
@@ -146,7 +163,7 @@ export const mixedCount = 3;
  * @param {(operation: string) => void} acknowledge
  */
 export async function drive(pawl, workflows, acknowledge) {
-  const { mixed, napping, resumable } = workflows;
+  const { mixed, napping, resumable, told } = workflows;
   const mixedHandles = Array.from({ length: mixedCount }, async (_, n) => {
     const handle = await pawl.start(mixed, n, { executionId: `mixed-${n}` });
     acknowledge(`start mixed-${n}`);
@@ -167,6 +184,12 @@ export async function drive(pawl, workflows, acknowledge) {
       acknowledge("start delayed");
       await handle.cancel();
       acknowledge("cancel delayed");
+    })(),
+    (async () => {
+      const handle = await pawl.start(told, undefined, { executionId: "told" });
+      acknowledge("start told");
+      if ((await handle.status()).finishedAt === null) await tell(handle, acknowledge);
+      await handle.result();
     })(),
     (async () => {
       const handle = await pawl.start(resumable, undefined, { executionId: "resumed" });
@@ -190,6 +213,26 @@ async function cancelled(pawl, { napping }, acknowledge) {
       if (!(error instanceof ExecutionCancelled)) throw error;
     },
   );
+}
+
+export const toldResult = 111;
+
+/** @param {import("pawl").ExecutionHandle<unknown, any>} handle @param {(operation: string) => void} acknowledge */
+async function tell(handle, acknowledge) {
+  try {
+    for (const [signalId, amount] of /** @type {const} */ ([
+      ["ten", 10],
+      ["hundred", 100],
+    ])) {
+      await handle.signal("add", amount, { signalId });
+      acknowledge(`signal told ${signalId}`);
+    }
+    await handle.update("begin", 1, { updateId: "one" });
+    acknowledge("update told one");
+  } catch (error) {
+    // A process before may have told it all.
+    if (!(error instanceof ExecutionStateInvalid)) throw error;
+  }
 }
 
 /** @param {import("pawl").ExecutionHandle<unknown>} handle @param {(operation: string) => void} acknowledge */
