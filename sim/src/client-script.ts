@@ -13,6 +13,8 @@ export interface Request {
   readonly idempotencyKey: string | undefined;
   readonly startAt: number;
   readonly delayMs: number;
+  /** 0: as long as it takes. */
+  readonly timeoutMs: number;
   /** How often it is started, by whichever client. */
   readonly copies: number;
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
@@ -66,6 +68,7 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
       startAt,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
+      timeoutMs: chance.hits(0.1) ? chance.whole(200, 5000) : 0,
       copies: chance.pick([1, 1, 1, 2, 3]),
       stop: stops
         ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
@@ -83,8 +86,8 @@ function rootOf(executionId: string): string {
 export class ClientLog {
   /** Acknowledged starts: they must be there. */
   readonly started = new Set<string>();
-  /** Acknowledged signals and updates, with the execution they were sent to and its run then. */
-  readonly sent: { readonly executionId: string; readonly id: string; readonly order: number }[] = [];
+  /** Acknowledged signals, with the execution they were sent to and its run then. */
+  readonly sent: { readonly executionId: string; readonly runId: string | undefined; readonly id: string }[] = [];
   #orders = 0;
 
   /** The place of a message among all that are sent. */
@@ -115,9 +118,10 @@ export class ClientLog {
 
   /** I11: an acknowledged signal is in the history or on its way into it, as long as its execution goes on. */
   checkSent(monitor: Monitor): void {
-    for (const { executionId, id } of this.sent) {
+    for (const { executionId, runId, id } of this.sent) {
       const row = monitor.row(executionId);
-      if (row === undefined || monitor.outcome(executionId) !== undefined) continue;
+      // What a run had not read when it ended, the run of a resume does not get.
+      if (row === undefined || row.run_id !== runId || monitor.outcome(executionId) !== undefined) continue;
       const read = monitor.histories.get(row.run_id)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id);
       if (read !== true && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
@@ -143,19 +147,24 @@ export class Client {
   readonly #pawl: Pawl;
   readonly #root: AnyWorkflow;
   readonly #log: ClientLog;
+  readonly #monitor: Monitor;
 
-  constructor(pawl: Pawl, root: AnyWorkflow, log: ClientLog) {
+  constructor(pawl: Pawl, root: AnyWorkflow, log: ClientLog, monitor: Monitor) {
     this.#pawl = pawl;
     this.#root = root;
     this.#log = log;
+    this.#monitor = monitor;
   }
 
   async start(request: Request): Promise<void> {
+    // Whether its time is over before its end depends on who was there to run it.
+    if (request.timeoutMs > 0) this.#log.stop(request.executionId);
     const handle = await this.#try(async () =>
       this.#pawl.start(this.#root, request.program, {
         executionId: request.executionId,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
         ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
+        ...(request.timeoutMs === 0 ? {} : { timeout: request.timeoutMs }),
       }),
     );
     if (handle === undefined) return;
@@ -182,7 +191,7 @@ export class Client {
     const order = this.#log.nextOrder();
     await this.#try(async () => {
       await handle.signal("go", order, { signalId: id });
-      this.#log.sent.push({ executionId, id, order });
+      this.#log.sent.push({ executionId, runId: this.#monitor.row(executionId)?.run_id, id });
     });
   }
 
@@ -220,6 +229,8 @@ function endOf(error: unknown): string | undefined {
       return "cancelled";
     case "ExecutionTerminated":
       return "terminated";
+    case "ExecutionTimedOut":
+      return "timed_out";
     case "ExecutionQuarantined":
       return "quarantined";
     default:

@@ -344,5 +344,5 @@ function isResult(event: Event): event is ResultEvent {
 }
 
 function isEnd(event: Event | undefined): boolean {
-  return event !== undefined && /^Execution(Completed|Failed|Cancelled|Terminated)$/.test(event.type);
+  return event !== undefined && /^Execution(Completed|Failed|Cancelled|Terminated|TimedOut)$/.test(event.type);
 }

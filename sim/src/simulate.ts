@@ -217,7 +217,7 @@ class Simulation {
     const store = this.#claims.watch(process, unwatched, (violation) => this.#fail(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
     const workflows = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
-    const running: Running = { process, pawl, client: new Client(pawl, workflows[0]!, this.#log), worker: undefined };
+    const running: Running = { process, pawl, client: new Client(pawl, workflows[0]!, this.#log, this.#monitor), worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
     running.worker = await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs });

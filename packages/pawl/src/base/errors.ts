@@ -168,6 +168,19 @@ export class ExecutionTerminated extends PawlError {
   }
 }
 
+/** The execution ended `timed_out`: it took longer than its `timeout`, or than its parent's. */
+export class ExecutionTimedOut extends PawlError {
+  readonly code = "EXECUTION_TIMED_OUT";
+  readonly executionId: string;
+  constructor(executionId: string, timeoutMs?: number) {
+    super(
+      `Execution "${executionId}" did not end within ${timeoutMs === undefined ? "its time" : `${timeoutMs} ms`}. ` +
+        `Allow more time where it is started or defined, and start it anew.`,
+    );
+    this.executionId = executionId;
+  }
+}
+
 /** The execution is held for a person, after repeated worker deaths or because its code no longer fits its history. */
 export class ExecutionQuarantined extends PawlError {
   readonly code = "EXECUTION_QUARANTINED";

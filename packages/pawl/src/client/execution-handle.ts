@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import {
   ExecutionNotFound,
   ExecutionStateInvalid,
@@ -13,7 +12,7 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import { encodeValue, toError } from "../base/values.ts";
-import type { AnyMessages, Messages } from "../definition/messages.ts";
+import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
@@ -81,7 +80,6 @@ export interface ValueOptions {
 
 type ArgumentOf<Query> = Query extends (state: never, ...argument: infer Argument) => unknown ? Argument : never;
 type AnswerOf<Query> = Query extends (...args: never) => infer Answer ? Awaited<Answer> : never;
-type UpdateInput<Definition> = Definition extends { readonly input: StandardSchemaV1<infer In> | undefined } ? In : never;
 type UpdateResult<Definition> = Definition extends { apply(...args: never): infer Result } ? Awaited<Result> : never;
 
 /**
@@ -154,7 +152,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async signal<Name extends keyof Sent["signals"] & string>(
     name: Name,
-    payload: StandardSchemaV1.InferInput<Sent["signals"][Name]>,
+    payload: SignalPayload<Sent["signals"][Name]>,
     options: SignalOptions = {},
   ): Promise<void> {
     this.#parent.checkOpen();

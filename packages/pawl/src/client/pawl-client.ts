@@ -26,6 +26,8 @@ export interface StartOptions {
   readonly delay?: Duration;
   /** Defaults to the workflow's own queue. */
   readonly taskQueue?: string;
+  /** It ends as timed out so long after it was started, or after its `delay` (the workflow's own). */
+  readonly timeout?: Duration;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
 }
@@ -100,6 +102,8 @@ export class PawlClient implements HandleParent {
     const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
     const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
+    const timeoutOption = options.timeout ?? (typeof workflow === "string" ? undefined : workflow.timeout);
+    const timeoutMs = timeoutOption === undefined ? undefined : delayMs + toMilliseconds(timeoutOption, "timeout");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
     const text = encodeValue(input, "input");
@@ -120,7 +124,7 @@ export class PawlClient implements HandleParent {
       parentPosition: null,
       delayMs,
       claimBy,
-      started: encodeEvent({ type: "ExecutionStarted", input: { text } }),
+      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), input: { text } }),
     };
     let outcome: StartOutcome;
     try {

@@ -1,4 +1,4 @@
-import { ExecutionCancelled, ExecutionFailed, ExecutionQuarantined, ExecutionTerminated } from "../base/errors.ts";
+import { ExecutionCancelled, ExecutionFailed, ExecutionQuarantined, ExecutionTerminated, ExecutionTimedOut } from "../base/errors.ts";
 import { toError } from "../base/values.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { Ending } from "./result-hub.ts";
@@ -14,6 +14,8 @@ export function resultOf(executionId: string, { workflow, event }: Ending): unkn
       throw new ExecutionCancelled(executionId, event.reason);
     case "ExecutionTerminated":
       throw new ExecutionTerminated(executionId, event.reason);
+    case "ExecutionTimedOut":
+      throw new ExecutionTimedOut(executionId, event.timeoutMs);
     case "ExecutionQuarantined":
       throw new ExecutionQuarantined(executionId, toError(event.failure));
     default:

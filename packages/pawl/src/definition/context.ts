@@ -36,6 +36,8 @@ export interface ChildOptions {
   readonly executionId?: string;
   /** Defaults to the child workflow's own queue. */
   readonly taskQueue?: string;
+  /** How long the child may take (its workflow's `timeout`). Never longer than its parent. */
+  readonly timeout?: Duration;
 }
 
 export interface WaitOptions {

@@ -35,6 +35,10 @@ export interface AnyMessages extends Messages {
   readonly updates: Readonly<Record<string, Update<never, any, any>>>;
 }
 
+/** What is sent for a schema; code gets what the schema makes of it. */
+export type SignalPayload<Schema extends StandardSchemaV1> = StandardSchemaV1.InferInput<Schema>;
+export type UpdateInput<Definition> = Definition extends { readonly input: StandardSchemaV1<infer In> | undefined } ? In : never;
+
 /**
  * A request with a validated reply. `apply` may change the state; what it returns is the reply, and what it throws rejects
  * the request: throw before changing anything. It runs again on every replay, so it must be deterministic, and synchronous.
@@ -51,7 +55,7 @@ export function update<State, Schema extends StandardSchemaV1, Result>(
   input: Schema,
   apply: (state: State, input: StandardSchemaV1.InferOutput<Schema>) => Result,
 ): Update<State, StandardSchemaV1.InferInput<Schema>, Result> {
-  return { input: input as unknown as StandardSchemaV1<never>, apply };
+  return { input, apply };
 }
 
 /** @throws OptionInvalid */

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
 import type { WorkflowContext } from "./context.ts";
@@ -15,6 +16,7 @@ export interface Workflow<In, Out, Sent extends Messages = Messages> {
   readonly taskQueue: string;
   readonly input: StandardSchemaV1<In> | undefined;
   readonly retry: RetryPolicy;
+  readonly timeout: Duration | undefined;
   readonly signals: Sent["signals"];
   readonly queries: Sent["queries"];
   readonly updates: Sent["updates"];
@@ -40,6 +42,8 @@ export interface WorkflowOptions {
   readonly taskQueue?: string;
   /** Retry policy of its steps, unless a step says otherwise. */
   readonly retry?: RetryPolicy;
+  /** An execution that takes longer ends as timed out; none of its code runs then (none). */
+  readonly timeout?: Duration;
 }
 
 type QueriesOf<State> = Readonly<Record<string, (state: State, argument: never) => unknown>>;
@@ -103,6 +107,7 @@ export function defineWorkflow(
     throw new OptionInvalid(`${path}.input`, "must be a Standard Schema, such as a zod, valibot or arktype schema");
   }
   resolveRetryPolicy(options.retry ?? {}, `${path}.retry`);
+  if (options.timeout !== undefined) toMilliseconds(options.timeout, `${path}.timeout`);
   const { signals = {}, queries = {}, updates = {}, state } = options;
   if (state !== undefined && typeof state !== "function") throw new OptionInvalid(`${path}.state`, "must be a function that makes the first state");
   checkMessages(path, signals, queries, updates);
@@ -112,6 +117,7 @@ export function defineWorkflow(
     taskQueue: checkName(options.taskQueue ?? "default", `${path}.taskQueue`),
     input: options.input as StandardSchemaV1<never> | undefined,
     retry: options.retry ?? {},
+    timeout: options.timeout,
     signals: Object.freeze({ ...signals }),
     queries: Object.freeze({ ...queries }),
     updates: Object.freeze({ ...updates }),

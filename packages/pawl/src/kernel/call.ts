@@ -45,6 +45,8 @@ export interface ChildCall extends CallBase {
   /** Encoded. */
   readonly input: string;
   readonly options: ChildOptions;
+  /** How long the child may take; undefined: as long as its parent. */
+  readonly executionTimeoutMs: number | undefined;
   executionId: string;
   /** Set when the start is recorded. */
   runId: string | undefined;

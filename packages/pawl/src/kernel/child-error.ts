@@ -1,4 +1,4 @@
-import { ExecutionCancelled, ExecutionFailed, ExecutionTerminated } from "../base/errors.ts";
+import { ExecutionCancelled, ExecutionFailed, ExecutionTerminated, ExecutionTimedOut } from "../base/errors.ts";
 import { toError } from "../base/values.ts";
 import type { Call } from "./call.ts";
 import type { ChildFailed } from "./event.ts";
@@ -11,8 +11,9 @@ export function childError(call: Call, event: ChildFailed): Error {
       return new ExecutionCancelled(call.executionId);
     case "terminated":
       return new ExecutionTerminated(call.executionId);
-    case "failed":
     case "timed_out":
+      return new ExecutionTimedOut(call.executionId);
+    case "failed":
       return new ExecutionFailed(call.executionId, call.workflow.name, toError(event.failure));
   }
 }

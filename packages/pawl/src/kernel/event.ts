@@ -30,6 +30,7 @@ export type Event =
   | ExecutionFailed
   | ExecutionCancelled
   | ExecutionTerminated
+  | ExecutionTimedOut
   | ExecutionQuarantined;
 
 /** The execution that started this one, and the durable call in it that waits for the outcome. */
@@ -44,6 +45,10 @@ export interface ExecutionStarted {
   readonly type: "ExecutionStarted";
   readonly input: Payload;
   readonly parent?: ParentLink;
+  /** It ends as timed out so long after this event. */
+  readonly timeoutMs?: number;
+  /** Its parent's deadline, milliseconds since 1970: it ends as timed out then at the latest. */
+  readonly deadline?: number;
 }
 
 /** A step that runs longer than a moment is announced; short steps have no such event. */
@@ -206,6 +211,13 @@ export interface ExecutionCancelled {
 export interface ExecutionTerminated {
   readonly type: "ExecutionTerminated";
   readonly reason?: string;
+}
+
+/** Its time was over; none of its code ran any more. */
+export interface ExecutionTimedOut {
+  readonly type: "ExecutionTimedOut";
+  /** How long it was allowed to take since it was started. */
+  readonly timeoutMs: number;
 }
 
 /** Held for a person; not terminal. */

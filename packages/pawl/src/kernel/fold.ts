@@ -15,7 +15,7 @@ export interface StepView {
 
 /** The read model of one run. `state` is `running` for every history without an end: claims are not part of what happened. */
 export interface ExecutionView {
-  readonly state: Extract<ExecutionState, "running" | "completed" | "failed" | "cancelled" | "terminated" | "quarantined">;
+  readonly state: Extract<ExecutionState, "running" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out" | "quarantined">;
   readonly lastSeq: number;
   readonly finishedAt: number | undefined;
   readonly result: unknown;
@@ -81,6 +81,10 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         state = event.type === "ExecutionCancelled" ? "cancelled" : "terminated";
         finishedAt = at;
         reason = event.reason;
+        break;
+      case "ExecutionTimedOut":
+        state = "timed_out";
+        finishedAt = at;
         break;
       case "ExecutionQuarantined":
         state = "quarantined";

@@ -252,6 +252,8 @@ export class Replay {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
+    const timeout = options.timeout ?? workflow.timeout;
+    const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
     const encoded = encodeValue(input, "input");
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
@@ -263,6 +265,7 @@ export class Replay {
       workflow,
       input: encoded,
       options,
+      executionTimeoutMs,
       executionId: options.executionId ?? checkId(`${this.identity.executionId}.${position}`, "ctx.child executionId"),
       runId: undefined,
     }));

@@ -27,9 +27,11 @@ export async function runSaga<Result>(fn: (saga: Saga) => Promise<Result>, shiel
       }
     }
     if (failures.length === 0) throw error;
+    // The first error is the first of its errors, and its cause.
     throw new AggregateError(
       [error, ...failures],
       `${messageOf(error)}; besides, ${failures.length} of ${undos.length} compensations failed: ${failures.map(messageOf).join("; ")}`,
+      { cause: error },
     );
   }
 }

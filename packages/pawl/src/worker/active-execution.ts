@@ -14,7 +14,7 @@ import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
-import { endEvent, type EndEvent } from "./end-event.ts";
+import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
@@ -24,6 +24,9 @@ import { StepRunner, type StepEvent } from "./step-runner.ts";
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
+
+/** Node's timers take no more. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
@@ -78,6 +81,9 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Asks how children have ended: it must not park before it knows. */
   #askingForChildren = false;
   #lastNews: number;
+  /** When it ends as timed out (database time, milliseconds). */
+  readonly #deadline: number | undefined;
+  #deadlineTimer: Timer | undefined;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
     this.runId = claimed.runId;
@@ -89,6 +95,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastNews = host.runtime.monotonicMs();
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
+    this.#deadline = deadlineOf(claimed.history[0]!);
     for (const { event } of this.#toApply) this.#isToldAlready(event);
     // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
     this.#steps = new StepRunner(claimed.executionId, host.runtime, (event) => this.#stepped(event));
@@ -96,6 +103,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   begin(inbox: Inbox | undefined): void {
+    if (this.#watchDeadline()) return;
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
@@ -155,6 +163,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#gone) return;
     this.#gone = true;
     this.#wakeTimer?.clear();
+    this.#deadlineTimer?.clear();
     this.#steps.abortAll(reason);
     this.#forgetOutbox();
     this.#host.gone(this);
@@ -219,7 +228,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     else if (this.#outbox.isEmpty) {
       if (!this.#parkRequested || !this.#isWaiting()) return undefined;
       const open = this.#replay.open;
-      after = { kind: "park", wakeAt: nextWake(open) ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
+      after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
     }
     this.#parkRequested = false;
     this.#inFlight = this.#outbox.take({ runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq }, after);
@@ -251,6 +260,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       if (outcome.parked) {
         this.#gone = true;
         this.#wakeTimer?.clear();
+        this.#deadlineTimer?.clear();
         return this.#host.gone(this);
       }
       // A message arrived first. What became due meanwhile starts now.
@@ -412,7 +422,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (call.runId !== undefined || this.#requested.has(call.position)) return;
     this.#requested.add(call.position);
     const { position } = call;
-    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#host);
+    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.#host);
     this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId }, start);
   }
 
@@ -487,10 +497,29 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (starts.length > 0) this.#host.startsSettled(starts, "rejected");
   }
 
+  /** Ends it as timed out if it is time, or comes again then. Gives whether it has ended it. */
+  #watchDeadline(): boolean {
+    if (this.#deadline === undefined || this.#gone || this.#end !== undefined) return false;
+    const leftMs = this.#deadline - this.#host.now();
+    if (leftMs <= 0) {
+      const started = this.#claimed.history[0]!;
+      for (const call of this.#replay.open.values()) if (call.kind === "child") this.#abandonChild(call);
+      this.#endWith(timedOut(this.executionId, Math.round(this.#deadline - started.at)));
+      return true;
+    }
+    this.#deadlineTimer = this.#host.runtime.startTimer(Math.min(Math.ceil(leftMs), longestTimerMs), () => this.#watchDeadline());
+    return false;
+  }
+
   /** The code has ended, or cannot go on: write how. */
   #finish(outcome: CodeOutcome): void {
     if (this.#gone || this.#end !== undefined) return;
-    this.#end = endEvent(outcome, this.executionId, this.#replay.cancelRequested);
+    this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+  }
+
+  #endWith(end: EndEvent): void {
+    this.#end = end;
+    this.#deadlineTimer?.clear();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
     // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
     if (this.#replay.cancelRequested !== undefined) {
@@ -501,10 +530,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#wakeTimer?.clear();
     // Whoever sent an update is answered even if it was the last thing that happened.
     for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#outbox.add(reply);
-    this.#outbox.add(this.#end.event);
+    this.#outbox.add(end.event);
     const { parentRunId, parentPosition } = this.#claimed;
-    if (parentRunId !== null && this.#end.toParent !== undefined) {
-      const event = this.#end.toParent(parentPosition!);
+    if (parentRunId !== null && end.toParent !== undefined) {
+      const event = end.toParent(parentPosition!);
       this.#outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
     }
     // From here on it runs nothing any more: whatever else it was doing needs no slot either.
@@ -536,6 +565,12 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       if (call.kind === "step" && (call.retryAt === undefined || call.retryAt <= now) && !this.#requested.has(call.position)) return true;
     }
     return false;
+  }
+
+  /** The next timer, retry or wait, or its deadline if that comes first. */
+  #nextWake(): number | undefined {
+    const next = nextWake(this.#replay.open);
+    return next === undefined || this.#deadline === undefined ? (next ?? this.#deadline) : Math.min(next, this.#deadline);
   }
 
   /** It has something to do: it needs a slot again. */
@@ -597,4 +632,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#armWakeTimer(now);
     this.#rest();
   }
+}
+
+function deadlineOf({ at, event }: RecordedEvent): number | undefined {
+  const { timeoutMs, deadline } = event as ExecutionStarted;
+  const own = timeoutMs === undefined ? undefined : at + timeoutMs;
+  return own === undefined || deadline === undefined ? (own ?? deadline) : Math.min(own, deadline);
 }

@@ -4,8 +4,17 @@ import type { ParentLink } from "../kernel/event.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 
-/** The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot. */
-export function childStart(call: ChildCall, parent: ParentLink, host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime">): StartOperation {
+/**
+ * The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot.
+ *
+ * @param deadline the parent's, milliseconds since 1970
+ */
+export function childStart(
+  call: ChildCall,
+  parent: ParentLink,
+  deadline: number | undefined,
+  host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime">,
+): StartOperation {
   const { workflow, executionId, options } = call;
   const runId = host.runtime.newUuid();
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
@@ -21,6 +30,12 @@ export function childStart(call: ChildCall, parent: ParentLink, host: Pick<Execu
     parentPosition: parent.position,
     delayMs: 0,
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
-    started: encodeEvent({ type: "ExecutionStarted", parent, input: { text: call.input } }),
+    started: encodeEvent({
+      type: "ExecutionStarted",
+      parent,
+      ...(call.executionTimeoutMs === undefined ? {} : { timeoutMs: call.executionTimeoutMs }),
+      ...(deadline === undefined ? {} : { deadline }),
+      input: { text: call.input },
+    }),
   };
 }

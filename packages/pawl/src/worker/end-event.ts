@@ -1,4 +1,4 @@
-import { ExecutionCancelled, ExecutionTerminated, NondeterminismDetected } from "../base/errors.ts";
+import { ExecutionCancelled, ExecutionTerminated, ExecutionTimedOut, NondeterminismDetected } from "../base/errors.ts";
 import type { Failure } from "../base/failure.ts";
 import { toFailure } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
@@ -9,7 +9,7 @@ import type { CancelState, CodeOutcome } from "../kernel/replay.ts";
 
 /** How an execution ends, in its own history and for its parent. A quarantined one has not ended for its parent. */
 export interface EndEvent {
-  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "quarantined">;
+  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "timed_out" | "quarantined">;
   readonly event: Event;
   readonly toParent: ((position: number) => ChildCompleted | ChildFailed) | undefined;
 }
@@ -51,6 +51,16 @@ function failed(failure: Failure): EndEvent {
   };
 }
 
+/** The end of an execution whose time is over. */
+export function timedOut(executionId: string, timeoutMs: number): EndEvent {
+  const failure = toFailure(new ExecutionTimedOut(executionId, timeoutMs));
+  return {
+    state: "timed_out",
+    event: { type: "ExecutionTimedOut", timeoutMs },
+    toParent: (position) => ({ type: "ChildFailed", position, state: "timed_out", failure }),
+  };
+}
+
 /** What a parent is told about a child whose last event is already in its history. */
 export function childEnding(last: Event, position: number): ChildCompleted | ChildFailed {
   switch (last.type) {
@@ -60,6 +70,8 @@ export function childEnding(last: Event, position: number): ChildCompleted | Chi
       return { type: "ChildFailed", position, state: "failed", failure: last.failure };
     case "ExecutionCancelled":
       return { type: "ChildFailed", position, state: "cancelled", failure: toFailure(new ExecutionCancelled("child", last.reason)) };
+    case "ExecutionTimedOut":
+      return { type: "ChildFailed", position, state: "timed_out", failure: toFailure(new ExecutionTimedOut("child", last.timeoutMs)) };
     default:
       return { type: "ChildFailed", position, state: "terminated", failure: toFailure(new ExecutionTerminated("child")) };
   }

@@ -46,7 +46,7 @@ same<OutputOf<typeof sync>, number>();
 const method = defineWorkflow({
   name: "method",
   async run(context, input: bigint) {
-    same<typeof context, WorkflowContext<{}, object>>();
+    same<typeof context, WorkflowContext<{}>>();
     return input;
   },
 });

@@ -67,7 +67,7 @@ const family = defineWorkflow({
 });
 const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.child(longChild, undefined) });
 /** Has given up a wait, has read a signal and an update, and waits for another signal. */
-const asked = defineWorkflow({
+const told = defineWorkflow({
   name: "asked",
   state: () => ({ bumps: 0 }),
   signals: { late: z.number(), go: z.number() },
@@ -100,7 +100,7 @@ export async function makeWorkload(): Promise<Workload> {
   const busyStep = new Promise<void>((resolve) => (release = resolve));
   const busy = defineWorkflow({ name: "busy", run: async (ctx) => ctx.step("long", () => busyStep) });
   const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
-  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy, asked];
+  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy, told];
   const pawl = await openPawl({ url, logger: silentLogger });
   await pawl.worker({ workflows, pollInterval: 10 });
   // Whatever its worker has claimed dies with it.

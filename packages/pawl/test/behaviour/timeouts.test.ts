@@ -1,0 +1,62 @@
+import { defineWorkflow, ExecutionTimedOut, OptionInvalid } from "pawl";
+import { expect, test } from "vitest";
+import { eventually, harness, refusalOf, soon } from "./harness.ts";
+
+const h = harness();
+
+const sleepy = defineWorkflow({ name: "sleepy", timeout: 400, run: async (ctx) => ctx.sleep("30 days") });
+
+test("an execution that takes longer than its timeout ends as timed out, and none of its code runs then", async () => {
+  const done: string[] = [];
+  const workflow = defineWorkflow({
+    name: "cleaning",
+    timeout: 300,
+    run: async (ctx) => {
+      try {
+        await ctx.step("hang", ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))));
+      } finally {
+        done.push("clean up");
+      }
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  const error = await refusalOf(handle.result(), ExecutionTimedOut);
+  expect(error.message).toContain("300 ms");
+  expect((await handle.status()).state).toBe("timed_out");
+  expect((await handle.history()).at(-1)!.event).toEqual({ type: "ExecutionTimedOut", timeoutMs: 300 });
+  expect(done).toEqual([]);
+});
+
+test("a parked execution wakes for its deadline, and one that nobody ran ends when somebody could", async () => {
+  const { pawl } = await h.run([sleepy]);
+  await refusalOf((await pawl.start(sleepy, undefined)).result(), ExecutionTimedOut);
+  const alone = await h.open();
+  const late = await alone.start(defineWorkflow({ name: "late", timeout: 1, run: async () => "too late" }), undefined);
+  await alone.worker({ workflows: [defineWorkflow({ name: "late", run: async () => "too late" })], ...soon });
+  await refusalOf(late.result(), ExecutionTimedOut);
+});
+
+test("the start decides over the definition, and a delay does not count", async () => {
+  const { pawl } = await h.run([sleepy]);
+  const patient = await pawl.start(sleepy, undefined, { timeout: "1 day" });
+  await eventually(async () => expect(await patient.status()).toMatchObject({ state: "running", workerId: null }));
+  const quick = defineWorkflow({ name: "quick", run: async () => "done" });
+  await pawl.worker({ workflows: [quick], ...soon });
+  expect(await pawl.execute(quick, undefined, { delay: 300, timeout: 200 })).toBe("done");
+  await refusalOf(pawl.start(quick, undefined, { timeout: -1 }), OptionInvalid);
+  expect(() => defineWorkflow({ name: "wrong", timeout: "soon", run: () => 1 })).toThrow(OptionInvalid);
+});
+
+test("a child has no more time than its parent, is asked to stop when the parent's is over, and its parent hears of its own", async () => {
+  const child = defineWorkflow({ name: "child", run: async (ctx) => ctx.sleep("1 hour") });
+  const impatient = defineWorkflow({
+    name: "impatient",
+    run: async (ctx) => ctx.child(child, undefined, { timeout: 50 }).catch((error: Error) => error.name),
+  });
+  const parent = defineWorkflow({ name: "parent", timeout: 700, run: async (ctx) => ctx.child(child, undefined) });
+  const { pawl } = await h.run([child, impatient, parent]);
+  expect(await pawl.execute(impatient, undefined)).toBe("ExecutionTimedOut");
+  await refusalOf(pawl.execute(parent, undefined, { executionId: "parent" }), ExecutionTimedOut);
+  await eventually(async () => expect(["cancelled", "timed_out"]).toContain((await pawl.handle("parent.1").status()).state));
+});
