@@ -1,1 +1,4 @@
 export { openInMemory, type InMemoryOptions } from "./open-in-memory.ts";
+export { TestPawl, type TestPawlOptions } from "./test-pawl.ts";
+export type { TestTime } from "./test-time.ts";
+export type { Mock, MockCall, MockOptions, Mocks } from "./mocks.ts";
