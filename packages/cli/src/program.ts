@@ -5,6 +5,7 @@ import { addDoctorCommand } from "./commands/doctor.ts";
 import { addHistoryCommand } from "./commands/history.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
+import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStartCommand } from "./commands/start.ts";
@@ -50,5 +51,6 @@ export function buildProgram(): Command {
   addMigrateCommand(program);
   addDoctorCommand(program);
   addVerifyCommand(program);
+  addReplayCommand(program);
   return program;
 }

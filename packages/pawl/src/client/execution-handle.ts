@@ -48,6 +48,11 @@ export class ExecutionHandle<Result = unknown> {
     this.runId = runId;
   }
 
+  /** Where it is. */
+  get namespace(): string {
+    return this.#parent.namespace;
+  }
+
   /**
    * Waits until the execution ends and gives its result; for one that has ended already, at once.
    *
