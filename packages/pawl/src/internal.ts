@@ -31,6 +31,7 @@ export { TransactionGateway, type Around } from "./postgres/gateway.ts";
 export type { HintChannel } from "./postgres/hint-channel.ts";
 export { startInlineLeaseKeeper } from "./postgres/inline-lease-keeper.ts";
 export { migrate } from "./postgres/migrate.ts";
+export { literal } from "./postgres/literal.ts";
 export type { Parameter } from "./postgres/parameters.ts";
 export { plannerSettings } from "./postgres/pg-connections.ts";
 export { PostgresStore } from "./postgres/postgres-store.ts";

@@ -10,7 +10,12 @@ import { PgliteConnections } from "./pglite-connections.ts";
 const schema = "pawl";
 
 /** A migrated PostgreSQL without any data, and without a user at the moment: making one takes a second or more. */
-let spare: PGlite | undefined;
+let spare: Session | undefined;
+
+interface Session {
+  readonly db: PGlite;
+  readonly connections: PgliteConnections;
+}
 
 /**
  * A PostgreSQL inside this process (PGlite) with Pawl's schema, whose clock can be set. Closing it empties it and keeps it
@@ -18,28 +23,26 @@ let spare: PGlite | undefined;
  */
 export class MemoryDatabase implements Connections {
   readonly queries: Queries;
-  readonly #db: PGlite;
-  readonly #connections: PgliteConnections;
+  readonly #session: Session;
   #closed = false;
   /** What its clock was last set to; undefined while that is the machine's. */
   #setTo: number | undefined;
 
-  private constructor(db: PGlite) {
-    this.#db = db;
-    this.#connections = new PgliteConnections(db);
+  private constructor(session: Session) {
+    this.#session = session;
     const query = async (text: string, parameters?: unknown[], options?: QueryOptions): Promise<Results> => this.#open.query(text, parameters, options);
     this.queries = new Queries(drizzle({ query } as unknown as PGlite), tablesIn(schema));
   }
 
   static async open(): Promise<MemoryDatabase> {
-    const db = spare ?? (await create());
-    if (db === spare) spare = undefined;
-    return new MemoryDatabase(db);
+    const session = spare;
+    spare = undefined;
+    return new MemoryDatabase(session ?? (await create()));
   }
 
   async run<Row>(transaction: Transaction<Row>): Promise<Row[]> {
     if (this.#closed) throw new Closed("The in-memory database");
-    return this.#connections.run(transaction);
+    return this.#session.connections.run(transaction);
   }
 
   /** From now on, it is that time for every statement. @param nowMs milliseconds since 1970, whole */
@@ -71,14 +74,14 @@ export class MemoryDatabase implements Connections {
     await this.clear();
     await this.#setClock("");
     this.#closed = true;
-    if (spare === undefined) spare = this.#db;
-    else await this.#db.close();
+    if (spare === undefined) spare = this.#session;
+    else await this.#session.connections.close();
   }
 
   /** What its last user still wants must not reach the next one. */
   get #open(): PGlite {
     if (this.#closed) throw new Closed("The in-memory database");
-    return this.#db;
+    return this.#session.db;
   }
 
   async #setClock(now: string): Promise<void> {
@@ -86,9 +89,10 @@ export class MemoryDatabase implements Connections {
   }
 }
 
-async function create(): Promise<PGlite> {
+async function create(): Promise<Session> {
   const db = await PGlite.create();
   await migrate({ exec: async (sql) => void (await db.exec(sql)), query: async (sql) => (await db.query<Record<string, unknown>>(sql)).rows }, schema, true);
-  await new PgliteConnections(db).prepare(schema);
-  return db;
+  const connections = new PgliteConnections(db);
+  await connections.prepare(schema);
+  return { db, connections };
 }

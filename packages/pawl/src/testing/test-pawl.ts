@@ -1,14 +1,14 @@
 import { silentLogger, type Logger } from "../base/logger.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { Pawl } from "../pawl.ts";
+import type { Pawl } from "../pawl.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
 import type { Worker, WorkerOptions } from "../worker/worker.ts";
 import { instrumentWorkflow } from "./instrument-workflow.ts";
 import { MemoryDatabase } from "./memory-database.ts";
 import { Mocks } from "./mocks.ts";
-import { SkippingResults } from "./skipping-results.ts";
 import { TestTime } from "./test-time.ts";
+import { TimedPawl } from "./timed-pawl.ts";
 import { TimedStore } from "./timed-store.ts";
 import { VirtualProcess } from "./virtual-process.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -32,10 +32,9 @@ export interface TestPawlOptions {
  * await pawl.execute(remind, { days: 30 });
  * await pawl.close();
  */
-export class TestPawl extends Pawl {
+export class TestPawl extends TimedPawl {
   readonly time: TestTime;
   readonly mocks = new Mocks();
-  override readonly results: SkippingResults;
   readonly #time: VirtualTime;
   /** One for each definition: the same workflow given twice must still be one. */
   readonly #instrumented = new WeakMap<AnyWorkflow, AnyWorkflow>();
@@ -45,8 +44,7 @@ export class TestPawl extends Pawl {
     const time = new VirtualTime(database, startOf(options.now));
     const process = new VirtualProcess(time, new Set());
     const store = new TimedStore({ database, process, hints: new LocalHints(process), logger });
-    super({ store, namespace, logger, runtime: process, onClose: () => database.close() });
-    this.results = new SkippingResults(time, store, namespace, logger, process);
+    super({ time, process, store, namespace, logger, onClose: () => database.close() });
     this.#time = time;
     this.time = new TestTime(time);
   }
@@ -65,13 +63,11 @@ export class TestPawl extends Pawl {
     return super.worker({ ...options, workflows: this.mocks.withMocked(workflows).map((workflow) => this.#instrument(workflow)) });
   }
 
-  /** Stops the workers and forgets everything. Time is skipped meanwhile: steps that sleep in it hold nothing up. */
+  /** Stops the workers and forgets everything. */
   override async close(options?: Parameters<Pawl["close"]>[0]): Promise<void> {
-    const stop = this.#time.skip();
     try {
       await super.close(options);
     } finally {
-      stop();
       this.#time.close();
     }
   }

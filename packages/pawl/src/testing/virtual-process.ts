@@ -48,13 +48,14 @@ export class VirtualProcess implements Runtime {
 
   /** For the gateway: what a dead process has asked is never answered. */
   readonly around: Around = async (name, attempt) => {
-    await this.#untilBuried();
+    await this.goOn();
     const result = await this.#time.transact(name, attempt);
-    await this.#untilBuried();
+    await this.goOn();
     return result;
   };
 
-  async #untilBuried(): Promise<void> {
+  /** Resolves at once for one that is alive. For one that has crashed, never, until it is buried. @throws Closed then */
+  async goOn(): Promise<void> {
     if (this.#state !== "dead") return;
     await new Promise<void>((resolve) => this.#stopped.push(resolve));
     throw new Closed("The process that crashed");
