@@ -20,7 +20,7 @@ const layers = {
   "pawl.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "embedded"], packages: [builtins] },
   testing: {
     below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "replay", "pawl.ts"],
-    packages: [builtins, "@electric-sql/pglite", "drizzle-orm/pglite"],
+    packages: [builtins, "@electric-sql/pglite", "@standard-schema/spec", "drizzle-orm/pglite"],
   },
   "index.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "pawl.ts"], packages: [] },
   "internal.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "replay", "verify", "embedded", "pawl.ts"], packages: [] },

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext, StepFunction, WorkflowContext } from "../definition/context.ts";
 import { argumentsOf } from "../definition/reusable-step.ts";
@@ -16,19 +17,42 @@ export interface StepInvocation {
 export interface Instruments {
   /** In the place of every step's function. */
   readonly step: (invocation: StepInvocation) => Promise<unknown>;
-  /** In the place of the workflow's code, if it gives something. */
+  /** In the place of the workflow's code, if it gives something; gets the input as callers pass it. */
   readonly workflow: (workflow: AnyWorkflow, executionId: string) => ((ctx: WorkflowContext, input: unknown) => Promise<unknown>) | undefined;
 }
 
 /** The same workflow, with what its code calls passing through the instruments. */
 export function instrumentWorkflow(workflow: AnyWorkflow, instruments: Instruments): AnyWorkflow {
-  const run = async (original: WorkflowContext, input: never): Promise<unknown> => {
+  const run = async (original: WorkflowContext, given: unknown): Promise<unknown> => {
+    const { raw, parsed } = given instanceof BothInputs ? given : { raw: given, parsed: given };
     const context = instrumentContext(original, workflow, instruments);
-    const code = instruments.workflow(workflow, original.executionId) ?? ((ctx: WorkflowContext) => workflow.run(ctx, input));
+    const replacement = instruments.workflow(workflow, original.executionId);
     // Reusable steps and `workflowContext()` find the context there.
-    return runAmbient({ kind: "workflow", context }, async () => code(context, input));
+    return runAmbient({ kind: "workflow", context }, async () =>
+      replacement === undefined ? workflow.run(context, parsed as never) : replacement(context, raw),
+    );
   };
-  return Object.freeze({ ...workflow, run });
+  return Object.freeze({ ...workflow, input: workflow.input === undefined ? undefined : keepingRaw(workflow.input), run });
+}
+
+/** The code gets what the schema made of the input; what stands in the code's place gets what callers pass. */
+class BothInputs {
+  readonly raw: unknown;
+  readonly parsed: unknown;
+
+  constructor(raw: unknown, parsed: unknown) {
+    this.raw = raw;
+    this.parsed = parsed;
+  }
+}
+
+function keepingRaw(schema: StandardSchemaV1): StandardSchemaV1 {
+  const standard = schema["~standard"];
+  const validate: typeof standard.validate = async (raw) => {
+    const outcome = await standard.validate(raw);
+    return outcome.issues === undefined ? { value: new BothInputs(raw, outcome.value) } : outcome;
+  };
+  return { "~standard": { ...standard, validate } };
 }
 
 function instrumentContext(original: WorkflowContext, workflow: AnyWorkflow, instruments: Instruments): WorkflowContext {

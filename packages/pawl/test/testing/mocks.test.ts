@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { defineWorkflow, OptionInvalid, step, stepContext } from "pawl";
 import { TestPawl } from "pawl/testing";
+import { z } from "zod";
 
 let pawl: TestPawl;
 
@@ -118,6 +119,20 @@ test("an execution that began on a mock stays on it", async () => {
   await pawl.worker({ workflows: [long] });
   expect([await pawl.execute(long, undefined), await pawl.execute(long, undefined)]).toEqual(["mocked", "real"]);
   expect(mock.calls).toHaveLength(1);
+});
+
+test("a schema still checks what a mocked workflow is given, which gets it as its callers pass it", async () => {
+  const dated = defineWorkflow({
+    name: "dated",
+    input: z.object({ since: z.string().transform((text) => new Date(text)) }),
+    run: (_ctx, { since }) => since.getUTCFullYear(),
+  });
+  const worker = await pawl.worker({ workflows: [dated] });
+  expect(await pawl.execute(dated, { since: "2030-05-05" })).toBe(2030);
+  pawl.mocks.workflow(dated, ({ since }) => since.length);
+  expect(await pawl.execute(dated, { since: "2030-05-05" })).toBe(10);
+  await expect(pawl.execute(dated, { since: 5 as unknown as string })).rejects.toThrow(/input.since/);
+  await worker.stop();
 });
 
 test("what cannot be mocked is refused with the reason", () => {
