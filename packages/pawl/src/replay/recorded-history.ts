@@ -1,6 +1,6 @@
 import { HistoryInvalid } from "../base/errors.ts";
 import { encodeValue } from "../base/values.ts";
-import { decodeEvent } from "../kernel/event-codec.ts";
+import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, RecordedEvent } from "../kernel/event.ts";
 import { readPayload, type Payload } from "../kernel/payload.ts";
 
@@ -31,20 +31,15 @@ export interface HistoryEntry {
   readonly event: Event;
 }
 
-const payloadFields = ["input", "result", "heartbeat"] as const;
-
-/** The JSON form of one event. */
+/** The JSON form of one event: the stored one, with what stands beside it in a row. */
 export function eventToJson({ seq, at, event }: HistoryEntry): RecordedEventJson {
-  const fields: Record<string, unknown> = { ...event };
-  for (const field of payloadFields) {
-    if (!isPayload(fields[field])) continue;
-    const text = encodeValue(readPayload(fields[field]), field);
-    if (text.startsWith("#")) {
-      fields[`${field}#`] = text;
-      delete fields[field];
-    } else fields[field] = JSON.parse(text);
-  }
-  return { seq, at: at.toISOString(), ...fields, type: event.type };
+  // Read from a database, payloads are values; the stored form is made of their texts.
+  const fields = Object.entries(event).map(([name, value]: [string, unknown]) => [
+    name,
+    isPayload(value) ? { text: encodeValue(readPayload(value), name) } : value,
+  ]);
+  const stored = JSON.parse(encodeEvent(Object.fromEntries(fields) as Event)) as Record<string, unknown>;
+  return { seq, at: at.toISOString(), ...stored, type: event.type };
 }
 
 /** A history with its events as the kernel has them. */
@@ -99,5 +94,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isPayload(value: unknown): value is Payload {
-  return isObject(value) && ("text" in value || "value" in value);
+  return isObject(value) && Object.keys(value).length === 1 && ("text" in value || "value" in value);
 }

@@ -21,6 +21,7 @@ export class TimedPawl extends Pawl {
 
   constructor({ time, process, store, namespace, logger, onClose }: TimedPawlParts) {
     super({ store, namespace, logger, runtime: process, onClose });
+    // In the place of the one that a Pawl makes for itself, which nobody has asked anything yet.
     this.results = new SkippingResults(time, store, namespace, logger, process);
     this.#time = time;
   }
