@@ -1,6 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { defineWorkflow, OptionInvalid, type AnyWorkflow } from "pawl";
 import { assertCrashSafe, CrashUnsafe, exploreCrashes, ExplorationUnstable } from "pawl/testing";
+
+// The first in-memory database of a process takes long to make where the machine is busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 interface Order {
   readonly cents: number;

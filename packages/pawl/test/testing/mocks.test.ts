@@ -1,7 +1,10 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { defineWorkflow, OptionInvalid, step, stepContext } from "pawl";
 import { TestPawl } from "pawl/testing";
 import { z } from "zod";
+
+// The first in-memory database of a process takes long to make where the machine is busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let pawl: TestPawl;
 

@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { defineWorkflow, HistoryInvalid, NondeterminismDetected, OptionInvalid, type AnyWorkflow, type WorkflowContext } from "pawl";
 import { recordHistory, replayHistory, TestPawl, type RecordedHistory } from "pawl/testing";
+
+// The first in-memory database of a process takes long to make where the machine is busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 interface Order {
   readonly cents: number;
