@@ -14,15 +14,16 @@ const layers = {
   postgres: { below: ["base", "definition", "kernel", "store"], packages: [builtins, "pg", /^drizzle-orm(\/|$)/] },
   worker: { below: ["base", "definition", "kernel", "store"], packages: [builtins] },
   client: { below: ["base", "definition", "kernel", "store"], packages: [builtins] },
+  replay: { below: ["base", "definition", "kernel", "client", "worker"], packages: [] },
   verify: { below: ["base", "definition", "kernel", "store", "postgres"], packages: [builtins, "pg"] },
   embedded: { below: ["base"], packages: [builtins, "pg"] },
   "pawl.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "embedded"], packages: [builtins] },
   testing: {
-    below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "pawl.ts"],
-    packages: [builtins, "@electric-sql/pglite", "drizzle-orm/pglite"],
+    below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "replay", "pawl.ts"],
+    packages: [builtins, "@electric-sql/pglite", "@standard-schema/spec", "drizzle-orm/pglite"],
   },
   "index.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "pawl.ts"], packages: [] },
-  "internal.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "verify", "embedded", "pawl.ts"], packages: [] },
+  "internal.ts": { below: ["base", "definition", "kernel", "store", "postgres", "worker", "client", "replay", "verify", "embedded", "pawl.ts"], packages: [] },
 };
 
 /** Every import points down the table above, types and tests included. Tests may use any package. */

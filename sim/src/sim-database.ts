@@ -1,8 +1,7 @@
 import { PGlite, type QueryOptions, type Results } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
-import { migrate, plannerSettings, Queries, tablesIn, type Connections, type Parameter, type Transaction } from "pawl/internal";
+import { literal, migrate, plannerSettings, Queries, tablesIn, type Connections, type Parameter, type Transaction } from "pawl/internal";
 import { guardSql } from "./guard.ts";
-import { literal } from "./literal.ts";
 
 /** Time as the database has it: the world of the simulation that is running sets it. */
 export const databaseTime = { now: (): number => 0 };

@@ -6,6 +6,7 @@ import { addHistoryCommand } from "./commands/history.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addQueryCommand } from "./commands/query.ts";
+import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addSignalCommand } from "./commands/signal.ts";
@@ -58,5 +59,6 @@ export function buildProgram(): Command {
   addMigrateCommand(program);
   addDoctorCommand(program);
   addVerifyCommand(program);
+  addReplayCommand(program);
   return program;
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { HistoryEvent } from "pawl";
-import { formatDuration } from "pawl/internal";
+import { eventToJson, formatDuration } from "pawl/internal";
 import { eventDetails, plainEvent } from "../describe-event.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import type { Output } from "../output.ts";
@@ -25,15 +25,18 @@ export function addHistoryCommand(program: Command): void {
       examples([
         ["pawl history docs-2026-11", "what happened, in order"],
         ["pawl history docs-2026-11 --json | jq '.events[].type'", "for a program"],
+        ["pawl history docs-2026-11 --json > histories/docs.json", "for `pawl replay`, to hold later code against it"],
       ]),
     )
     .action(async (id: string, flags: HistoryFlags, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = pawl.handle(id);
-        const { runId, runNumber } = await handle.status();
+        const { runId, runNumber, workflow, version } = await handle.status();
         const history = await handle.history();
         if (output.json) {
-          output.value({ executionId: id, runId, runNumber, events: history.map(({ seq, at, event }) => ({ seq, at, ...plainEvent(event) })) });
+          // What JSON cannot hold stands there twice: for people, and encoded, so that it can be replayed.
+          const events = history.map((entry) => ({ ...eventToJson(entry), ...plainEvent(entry.event) }));
+          output.value({ executionId: id, namespace: handle.namespace, workflow, version, runId, runNumber, events });
         } else {
           output.lines(lines(history, flags.full === true, output));
         }

@@ -268,6 +268,16 @@ export class NondeterminismDetected extends PawlError {
   }
 }
 
+/** A recorded history that was handed over is not one, or not whole. `path` names what is wrong. */
+export class HistoryInvalid extends PawlError {
+  readonly code = "HISTORY_INVALID";
+  readonly path: string;
+  constructor(path: string, reason: string) {
+    super(`${path}: ${reason}. Record it with \`pawl history <id> --json\` or with recordHistory().`);
+    this.path = path;
+  }
+}
+
 /** Workflow code outside a step used a clock, randomness, a timer or the network, which cannot be replayed. */
 export class NondeterministicCall extends PawlError {
   readonly code = "NONDETERMINISTIC_CALL";

@@ -1,6 +1,6 @@
 import { newUuid } from "./ids.ts";
 import { isGone, processIdentity, type ProcessIdentity } from "./process-identity.ts";
-import type { Runtime, Timer } from "./runtime.ts";
+import type { Runtime, Timer, TimerOptions } from "./runtime.ts";
 
 /** Node fires timers beyond this at once. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -26,7 +26,7 @@ export const nodeRuntime: Runtime = {
 };
 
 /** In chunks, where Node could not count so far. */
-function startTimer(ms: number, onTime: () => void, options?: { readonly background: boolean }): Timer {
+function startTimer(ms: number, onTime: () => void, options?: TimerOptions): Timer {
   let leftMs = Math.max(0, ms);
   let timer: NodeJS.Timeout;
   const arm = (): void => {

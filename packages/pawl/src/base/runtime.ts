@@ -5,6 +5,13 @@ export interface Timer {
   clear(): void;
 }
 
+export interface TimerOptions {
+  /** Does not keep the process alive. */
+  readonly background?: boolean;
+  /** Looks for what a hint may have failed to tell: where time is skipped, it need not stop for this. */
+  readonly polls?: boolean;
+}
+
 /**
  * Everything a process of Pawl takes from its surroundings, the database aside: time, turns, randomness, and which process
  * it is. One object, so that a simulation can put its own in the place of Node's and own every source of chance.
@@ -12,8 +19,8 @@ export interface Timer {
 export interface Runtime {
   /** Milliseconds on a clock that only goes forward. For measuring: what time it is, the database says. */
   monotonicMs(): number;
-  /** Calls once after `ms`, of any length. In the background, it does not keep the process alive. */
-  startTimer(ms: number, onTime: () => void, options?: { readonly background: boolean }): Timer;
+  /** Calls once after `ms`, of any length. */
+  startTimer(ms: number, onTime: () => void, options?: TimerOptions): Timer;
   /** Calls every `ms`, in the background. */
   startInterval(ms: number, onTime: () => void): Timer;
   /** Calls in the next turn of the event loop, when this one's microtasks and arrivals are done with. */

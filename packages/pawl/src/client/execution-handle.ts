@@ -19,7 +19,8 @@ import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
-import { replayHistory } from "../kernel/replay-history.ts";
+import { Replay, type ReplayHost } from "../kernel/replay.ts";
+import { replayEvents } from "../kernel/replay-events.ts";
 import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
 import { waitForNews } from "./news.ts";
 import { resultOf } from "./result-of.ts";
@@ -98,6 +99,11 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     this.executionId = executionId;
     this.runId = runId;
     this.#workflow = workflow;
+  }
+
+  /** Where it is. */
+  get namespace(): string {
+    return this.#parent.namespace;
   }
 
   /**
@@ -215,7 +221,8 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const definition = known?.name === workflow && known.version === version ? known : this.#parent.definition(workflow, version);
     const { namespace, runtime } = this.#parent;
     const history = (await this.history()).map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 0, event }));
-    const { replay } = await replayHistory(definition, history, { executionId: this.executionId, runId, namespace }, () => nextTurn(runtime));
+    const replay = new Replay(definition, { executionId: this.executionId, runId }, `${namespace}/${this.executionId}`, nothingStarts);
+    await replayEvents(replay, history, () => nextTurn(runtime));
     return replay.mailbox.query(name, argument[0]) as AnswerOf<Sent["queries"][Name]>;
   }
 
@@ -293,6 +300,9 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only cancelled and quarantined executions can be resumed.");
   }
 }
+
+/** For a replay that only reads. */
+const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, ended: () => {} };
 
 function checkReason(reason: string | undefined): string | undefined {
   if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {

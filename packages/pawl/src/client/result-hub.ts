@@ -97,7 +97,7 @@ export class ResultHub {
       if (inMs > 0) return;
       this.#timer?.clear();
     }
-    this.#timer = this.#runtime.startTimer(inMs, () => void this.#poll());
+    this.#timer = this.#runtime.startTimer(inMs, () => void this.#poll(), { polls: true });
   }
 
   async #poll(): Promise<void> {

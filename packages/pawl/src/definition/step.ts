@@ -2,6 +2,7 @@ import { OptionInvalid } from "../base/errors.ts";
 import { checkStepName } from "../base/ids.ts";
 import { currentAmbient } from "./ambient.ts";
 import type { StepOptions } from "./context.ts";
+import { reusable, withArguments } from "./reusable-step.ts";
 
 /**
  * A reusable step: inside a workflow a call is a durable step of that name, outside one it is the plain function.
@@ -28,7 +29,13 @@ export function step(
   if (typeof nameOrOptions === "string") {
     const name = checkStepName(nameOrOptions, "step.name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
-    return async (...args: unknown[]) => callStep(name, () => fn(...args), options);
+    return reusable(name, async (...args: unknown[]) =>
+      callStep(
+        name,
+        withArguments(() => fn(...args), args),
+        options,
+      ),
+    );
   }
   const { name: given, ...stepOptions } = nameOrOptions;
   const decorator: StepDecorator = (method, context) => {

@@ -32,9 +32,3 @@ export function toBinary(parameter: Parameter): unknown {
       return timestamptzArray(parameter.values);
   }
 }
-
-export function toPlain(parameter: Parameter): unknown {
-  if (typeof parameter !== "object" || parameter === null) return parameter;
-  if (parameter.array === "timestamptz") return parameter.values.map((value) => (value === null ? null : new Date(value).toISOString()));
-  return [...parameter.values];
-}

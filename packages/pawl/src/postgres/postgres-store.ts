@@ -48,7 +48,8 @@ import { ExecutionTerminated } from "../base/errors.ts";
 
 export interface PostgresStoreParts {
   readonly gateway: TransactionGateway;
-  readonly runtime: Runtime;
+  /** Tells this store's commits from those of others. */
+  readonly runtime: Pick<Runtime, "random">;
   readonly queries: Queries;
   readonly hints: HintChannel;
   readonly startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;

@@ -94,6 +94,6 @@ export class TaskPoller {
       return;
     }
     // Spread, so that a fleet started together does not ask together.
-    this.#timer = this.#runtime.startTimer(this.#pollMs * (0.75 + this.#runtime.random() / 2), () => this.wake());
+    this.#timer = this.#runtime.startTimer(this.#pollMs * (0.75 + this.#runtime.random() / 2), () => this.wake(), { polls: true });
   }
 }

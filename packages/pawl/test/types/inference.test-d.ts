@@ -13,6 +13,7 @@ import {
   type Workflow,
   type WorkflowContext,
 } from "pawl";
+import { exploreCrashes, replayHistory, type Mock, type RecordedHistory, type TestPawl } from "pawl/testing";
 import { z } from "zod";
 
 // The comparison that tells `any`, optional and readonly apart as well.
@@ -216,4 +217,30 @@ export async function decorated(): Promise<void> {
   await pawl.start(order, { item: 5 });
   // @ts-expect-error not a workflow: its methods that are none do not appear
   void workflowsOf(new Shop()).helper;
+}
+
+declare const testPawl: TestPawl;
+declare const history: RecordedHistory;
+
+// The testing kit: a mock fits what it stands for.
+export async function testing(): Promise<void> {
+  const reusable = step("reusable", async (text: string, size: number) => [text.length, size]);
+  same<ReturnType<typeof mocked>, Mock<[text: string, size: number]>>();
+  function mocked() {
+    return testPawl.mocks.step(reusable, (text, size) => [text.length, size]);
+  }
+  // @ts-expect-error the step gives numbers
+  testPawl.mocks.step(reusable, (text) => [text]);
+  const child = testPawl.mocks.workflow(ingest, (input) => {
+    same<typeof input.since, string>();
+    return { files: 1, at: new Date(0) };
+  });
+  same<(typeof child.calls)[0]["args"][0], InputOf<typeof ingest>>();
+  // @ts-expect-error the workflow gives more
+  testPawl.mocks.workflow(ingest, () => ({ files: 1 }));
+  const outcome = await replayHistory(ingest, history);
+  if (outcome.state === "completed") same<typeof outcome.result, { files: number; at: Date }>();
+  await exploreCrashes(greet, { name: "Ann" }, { result: (result) => same<typeof result, string>() });
+  // @ts-expect-error wrong input
+  await exploreCrashes(greet, { nam: "Ann" });
 }

@@ -1,4 +1,4 @@
-import type { Parameter } from "pawl/internal";
+import type { Parameter } from "./parameters.ts";
 
 /** A parameter of a statement, written out as SQL. */
 export function literal(parameter: Parameter): string {

@@ -1,0 +1,124 @@
+import type { Command } from "commander";
+import type { AnyWorkflow, ExecutionState, Pawl } from "pawl";
+import { parseHistory, recordHistory, replayHistory } from "pawl/internal";
+import { pawlCode, UsageError } from "../failures.ts";
+import { addGlobalOptions, collect, examples, wholeNumber, type GlobalFlags } from "../global-options.ts";
+import { readHistoryFiles, type FoundHistory } from "../history-files.ts";
+import { loadWorkflows } from "../load-workflows.ts";
+import { Output } from "../output.ts";
+import { printable } from "../printable.ts";
+import { withPawl } from "../session.ts";
+
+interface ReplayFlags {
+  readonly fromDatabase?: boolean;
+  readonly limit?: number;
+  readonly state?: readonly string[];
+}
+
+/** What became of one history. */
+interface Verdict {
+  readonly source: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly events: number;
+  readonly fits: boolean;
+  /** Where the code stands at its end, or why it does not fit. */
+  readonly detail: string;
+}
+
+export function addReplayCommand(program: Command): void {
+  const command = program
+    .command("replay")
+    .summary("run recorded histories against today's code")
+    .description(
+      "Runs the workflows of a file against recorded histories, without running any step: whether executions that are under way would survive a deployment. " +
+        "Exit code 1 if a history no longer fits.",
+    )
+    .argument("<file>", "the file that exports your workflows, TypeScript or JavaScript")
+    .argument("[histories...]", "files that `pawl history <id> --json` printed, or directories of them")
+    .option("--from-database", "replay executions of the database, the newest ones of these workflows")
+    .option("--limit <n>", "at most so many of each workflow from the database, 1 to 1000 (100)", wholeNumber)
+    .option("--state <state>", "only those in this state, repeatable (all)", collect)
+    .addHelpText(
+      "after",
+      examples([
+        ["pawl history order-7 --json > histories/order-7.json", "record one"],
+        ["pawl replay src/workflows.ts histories/", "in CI: does today's code still fit?"],
+        ["pawl replay src/workflows.ts --from-database --state running --limit 500", "before a deployment: everything that is under way"],
+      ]),
+    )
+    .action(async (file: string, paths: readonly string[], flags: ReplayFlags, self: Command) => {
+      checkSources(paths, flags);
+      const { workflows } = await loadWorkflows(file);
+      const verdicts: Verdict[] = [];
+      const judge = async (histories: readonly FoundHistory[]): Promise<void> => {
+        for (const history of histories) verdicts.push(await verdictOn(history, workflows));
+      };
+      if (flags.fromDatabase === true) {
+        await withPawl(self, {}, async ({ pawl }) => {
+          for (const workflow of workflows) await judge(await readFromDatabase(pawl, workflow, flags));
+        });
+      } else await judge(await readHistoryFiles(paths));
+      print(verdicts, new Output(self.optsWithGlobals<GlobalFlags>().json === true));
+      if (verdicts.some(({ fits }) => !fits)) process.exitCode = 1;
+    });
+  addGlobalOptions(command);
+}
+
+function checkSources(paths: readonly string[], flags: ReplayFlags): void {
+  if (flags.fromDatabase === true && paths.length > 0) throw new UsageError("USAGE", "Give files, or --from-database, but not both.");
+  if (flags.fromDatabase !== true && paths.length === 0) throw new UsageError("USAGE", "Give files or directories of histories, or --from-database.");
+  if (flags.fromDatabase !== true && (flags.limit !== undefined || flags.state !== undefined))
+    throw new UsageError("USAGE", "--limit and --state choose executions of the database: add --from-database.");
+}
+
+async function readFromDatabase(pawl: Pawl, workflow: AnyWorkflow, flags: ReplayFlags): Promise<readonly FoundHistory[]> {
+  // The library checks that they are states.
+  const state = flags.state === undefined ? {} : { state: flags.state as readonly ExecutionState[] };
+  const { executions } = await pawl.list({ workflow: workflow.name, limit: flags.limit ?? 100, ...state });
+  const histories: FoundHistory[] = [];
+  for (const { executionId, version } of executions) {
+    // Other versions run on workers of their own.
+    if (version !== workflow.version) continue;
+    const recorded = JSON.stringify(await recordHistory(pawl.handle(executionId)));
+    histories.push({ source: "database", recorded, parsed: parseHistory(recorded) });
+  }
+  return histories;
+}
+
+async function verdictOn({ source, recorded, parsed }: FoundHistory, workflows: readonly AnyWorkflow[]): Promise<Verdict> {
+  const { executionId, workflow: name, version, events } = parsed;
+  const verdict = { source, executionId, workflow: name, version, events: events.length };
+  const workflow = workflows.find((candidate) => candidate.name === name && candidate.version === version);
+  if (workflow === undefined) {
+    const versions = workflows.filter((candidate) => candidate.name === name).map((candidate) => `"${candidate.version}"`);
+    const has = versions.length === 0 ? `no workflow "${name}"` : `"${name}" only in version ${versions.join(", ")}`;
+    return { ...verdict, fits: false, detail: `the file has ${has}` };
+  }
+  try {
+    const outcome = await replayHistory(workflow, recorded);
+    if (outcome.state === "running")
+      return { ...verdict, fits: true, detail: outcome.waitingFor.length === 0 ? "running" : `next: ${outcome.waitingFor.join(", ")}` };
+    return { ...verdict, fits: true, detail: outcome.state === "completed" ? "completed" : `${outcome.state}: ${outcome.error.message}` };
+  } catch (error) {
+    const code = pawlCode(error);
+    if (code !== "NONDETERMINISM_DETECTED" && code !== "INPUT_INVALID") throw error;
+    return { ...verdict, fits: false, detail: (error as Error).message };
+  }
+}
+
+function print(verdicts: readonly Verdict[], output: Output): void {
+  const misfits = verdicts.filter(({ fits }) => !fits).length;
+  if (output.json) return output.value({ ok: misfits === 0, histories: verdicts });
+  const { green, red, dim } = output.paint;
+  const width = Math.max(0, ...verdicts.map(({ executionId }) => executionId.length));
+  output.lines(
+    verdicts.map(({ fits, executionId, workflow, version, events, source, detail }) => {
+      const from = source === "database" ? "" : ` ${dim(`(${printable(source)})`)}`;
+      const what = `${executionId.padEnd(width)}  ${workflow}@${version}  ${events} events`;
+      return `${fits ? green("fits      ") : red("fits not  ")}${printable(what)}  ${printable(detail)}${from}`;
+    }),
+  );
+  output.lines([verdicts.length === 0 ? "No histories." : `${verdicts.length - misfits} of ${verdicts.length} histories fit.`]);
+}

@@ -1,0 +1,103 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeProject, type Project } from "./support/cli.ts";
+
+/** The same workflow with another body; `version` makes another one beside it. */
+const file = (body: string, version = "1"): string => `
+import { defineWorkflow } from "pawl";
+export const greet = defineWorkflow({ name: "greet", version: "${version}", run: async (ctx, input: { name: string }) => { ${body} } });
+export const nap = defineWorkflow({ name: "nap", run: (ctx) => ctx.sleep("1h") });
+`;
+const first = `await ctx.step("look", () => 10n); return ctx.step("say", () => \`Hello \${input.name}\`);`;
+
+let project: Project;
+let histories: string;
+
+beforeAll(async () => {
+  project = await makeProject();
+  histories = join(project.directory, "histories");
+  await mkdir(join(histories, "more"), { recursive: true });
+  await project.write({
+    "package.json": '{"type":"module"}',
+    "workflows.ts": file(first),
+    "renamed.ts": file(first.replace('"say"', '"speak"')),
+    "newer.ts": file(first, "2"),
+    "broken.json": '{"executionId":"x","events":[]}',
+  });
+  const pawl = await project.open();
+  const worker = project.start(["worker", "workflows.ts"]);
+  await worker.printed("ready:");
+  await pawl.execute("greet", { name: "Ann" }, { executionId: "ann" });
+  await pawl.start("nap", undefined, { executionId: "nap" });
+  while ((await pawl.handle("nap").status()).waitingFor === null) await new Promise((resolve) => setImmediate(resolve));
+  for (const [id, path] of [
+    ["ann", "ann.json"],
+    ["nap", "more/nap.json"],
+  ] as const) {
+    const { stdout } = await project.pawl("history", id, "--json");
+    await writeFile(join(histories, path), stdout);
+  }
+  worker.process.kill("SIGINT");
+  await worker.outcome;
+}, 90_000);
+
+afterAll(async () => project.remove(), 30_000);
+
+test("a recorded history is whole: values that JSON cannot hold stand in it for people and for the replay", async () => {
+  const { namespace, workflow, version, events } = JSON.parse(await readFile(join(histories, "ann.json"), "utf8")) as {
+    readonly namespace: string;
+    readonly workflow: string;
+    readonly version: string;
+    readonly events: readonly Record<string, unknown>[];
+  };
+  expect({ namespace, workflow, version }).toEqual({ namespace: "default", workflow: "greet", version: "1" });
+  expect(events[1]).toMatchObject({ type: "StepCompleted", name: "look", result: "10", "result#": expect.stringMatching(/^#/) });
+});
+
+test("histories that still fit are exit code 0, also below directories", async () => {
+  const { code, stdout } = await project.pawl("replay", "workflows.ts", "histories");
+  expect(stdout).toMatch(/^fits +ann +greet@1 +4 events +completed \(.*ann\.json\)$/m);
+  expect(stdout).toMatch(/^fits +nap +nap@1 +2 events +next: sleep\(3600000 ms\) \(.*nap\.json\)$/m);
+  expect(stdout).toMatch(/^2 of 2 histories fit\.$/m);
+  expect(code).toBe(0);
+});
+
+test("one that no longer fits is exit code 1 and names both sides", async () => {
+  const { code, stdout } = await project.pawl("replay", "renamed.ts", "histories/more/nap.json", "histories/ann.json");
+  expect(stdout).toMatch(/^fits not +ann .* at durable call 2: the history has step "say", the code made step "speak"/m);
+  expect(stdout).toMatch(/^1 of 2 histories fit\.$/m);
+  expect(code).toBe(1);
+});
+
+test("a version that the file has no more does not fit either", async () => {
+  const { code, stdout } = await project.pawl("replay", "newer.ts", "histories/ann.json", "--json");
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: false,
+    histories: [{ executionId: "ann", fits: false, detail: 'the file has "greet" only in version "2"' }],
+  });
+});
+
+test("executions of the database are replayed where they are", async () => {
+  const [all, running, renamed] = await Promise.all([
+    project.pawl("replay", "workflows.ts", "--from-database"),
+    project.pawl("replay", "workflows.ts", "--from-database", "--state", "running", "--limit", "5"),
+    project.pawl("replay", "renamed.ts", "--from-database"),
+  ]);
+  expect(all).toMatchObject({ code: 0, stdout: expect.stringContaining("2 of 2 histories fit.") });
+  expect(running).toMatchObject({ code: 0, stdout: expect.stringMatching(/^fits +nap .*\n1 of 1 histories fit\.\n$/) });
+  expect(renamed.code).toBe(1);
+});
+
+test.each([
+  [["replay", "workflows.ts"], /Give files or directories of histories, or --from-database/],
+  [["replay", "workflows.ts", "histories", "--from-database"], /not both/],
+  [["replay", "workflows.ts", "histories", "--limit", "3"], /add --from-database/],
+  [["replay", "workflows.ts", "node_modules/.none"], /cannot be read/],
+  [["replay", "workflows.ts", "broken.json"], /broken\.json: events: must be a list of at least one event.*\[HISTORY_INVALID\]/],
+])("%j is wrong input: exit code 2", async (args, message) => {
+  const { code, stdout, stderr } = await project.pawl(...args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(message);
+});

@@ -1,0 +1,93 @@
+import { silentLogger, type Logger } from "../base/logger.ts";
+import { OptionInvalid } from "../base/errors.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { Pawl } from "../pawl.ts";
+import { LocalHints } from "../postgres/hint-channel.ts";
+import type { Worker, WorkerOptions } from "../worker/worker.ts";
+import { instrumentWorkflow } from "./instrument-workflow.ts";
+import { MemoryDatabase } from "./memory-database.ts";
+import { Mocks } from "./mocks.ts";
+import { TestTime } from "./test-time.ts";
+import { TimedPawl } from "./timed-pawl.ts";
+import { TimedStore } from "./timed-store.ts";
+import { VirtualProcess } from "./virtual-process.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+export interface TestPawlOptions {
+  readonly namespace?: string;
+  readonly logger?: Logger;
+  /** What time it is when the test begins (the real time). */
+  readonly now?: Date;
+}
+
+/**
+ * A Pawl for tests: the real engine on an in-memory PostgreSQL, with a time of its own, and with mocks. A sleep of a month
+ * takes milliseconds: while the test waits for a result, time jumps to whatever is due next.
+ *
+ * Leases do not end here; `exploreCrashes` is for what happens when workers die.
+ *
+ * @example
+ * const pawl = await TestPawl.open();
+ * await pawl.worker({ workflows: [remind] });
+ * await pawl.execute(remind, { days: 30 });
+ * await pawl.close();
+ */
+export class TestPawl extends TimedPawl {
+  readonly time: TestTime;
+  readonly mocks = new Mocks();
+  readonly #time: VirtualTime;
+  /** One for each definition: the same workflow given twice must still be one. */
+  readonly #instrumented = new WeakMap<AnyWorkflow, AnyWorkflow>();
+
+  private constructor(database: MemoryDatabase, options: TestPawlOptions) {
+    const { logger = silentLogger, namespace = "default" } = options;
+    const time = new VirtualTime(database, startOf(options.now));
+    const process = new VirtualProcess(time, new Set());
+    const store = new TimedStore({ database, process, hints: new LocalHints(process), logger });
+    super({ time, process, store, namespace, logger, onClose: () => database.close() });
+    this.#time = time;
+    this.time = new TestTime(time);
+  }
+
+  /** Needs `@electric-sql/pglite` installed. @throws OptionInvalid */
+  static override async open(options: TestPawlOptions = {}): Promise<TestPawl> {
+    startOf(options.now);
+    return new TestPawl(await MemoryDatabase.open(), options);
+  }
+
+  /** Starts a worker whose steps can be mocked, now or later. Workflows mocked before need not be in its list. */
+  override worker(options: WorkerOptions): Promise<Worker> {
+    const { workflows } = options;
+    // What is wrong with the list, the worker says.
+    if (!Array.isArray(workflows)) return super.worker(options);
+    return super.worker({ ...options, workflows: this.mocks.withMocked(workflows).map((workflow) => this.#instrument(workflow)) });
+  }
+
+  /** Stops the workers and forgets everything. */
+  override async close(options?: Parameters<Pawl["close"]>[0]): Promise<void> {
+    try {
+      await super.close(options);
+    } finally {
+      this.#time.close();
+    }
+  }
+
+  #instrument(workflow: AnyWorkflow): AnyWorkflow {
+    if (typeof workflow?.run !== "function") return workflow;
+    let instrumented = this.#instrumented.get(workflow);
+    if (instrumented === undefined) {
+      instrumented = instrumentWorkflow(workflow, {
+        step: (invocation) => this.time.holdWhile(invocation.step, () => this.mocks.runStep(invocation)),
+        workflow: (mocked, executionId) => this.mocks.codeOf(mocked, executionId),
+      });
+      this.#instrumented.set(workflow, instrumented);
+    }
+    return instrumented;
+  }
+}
+
+function startOf(now: Date | undefined): number {
+  if (now === undefined) return Date.now();
+  if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw new OptionInvalid("now", "must be a valid Date");
+  return now.getTime();
+}
