@@ -9,7 +9,7 @@ import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retr
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { describeCall, type Call } from "./call.ts";
 import { childError } from "./child-error.ts";
-import type { Event, RecordedEvent } from "./event.ts";
+import type { Event, RecordedEvent, ScheduleLink } from "./event.ts";
 import { readPayload } from "./payload.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
@@ -51,6 +51,8 @@ export class Replay {
   /** Time of the latest applied event. */
   nowMs = 0;
   cancelRequested: CancelState | undefined;
+  /** What started the run, if a schedule did. Set before `start`. */
+  schedule: ScheduleLink | undefined;
   /** Calls whose outcome is not recorded yet, by position. */
   readonly open = new Map<number, Call>();
   readonly #host: ReplayHost;
