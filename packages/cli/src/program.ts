@@ -6,6 +6,7 @@ import { addHistoryCommand } from "./commands/history.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addResumeCommand } from "./commands/resume.ts";
+import { addScheduleCommand } from "./commands/schedule.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStartCommand } from "./commands/start.ts";
 import { addTerminateCommand } from "./commands/terminate.ts";
@@ -38,6 +39,7 @@ export function buildProgram(): Command {
   program.commandsGroup("Run:");
   addWorkerCommand(program);
   addStartCommand(program);
+  addScheduleCommand(program);
   program.commandsGroup("Look:");
   addListCommand(program);
   addShowCommand(program);

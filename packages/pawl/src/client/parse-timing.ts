@@ -10,16 +10,17 @@ const weekdays = ["sunday", "monday", "tuesday", "wednesday", "thursday", "frida
 const mostPatterns = 100;
 const mostDates = 1000;
 const leastIntervalMs = 1000;
+const fields = "5 fields (minute hour day month weekday), or 6 with seconds first";
 
 /** The one of `cron`, `interval` and `calendar` that is given; undefined if none is. @throws OptionInvalid */
 export function parseTiming(options: TimingOptions): Timing | undefined {
   const given = (["cron", "interval", "calendar"] as const).filter((name) => options[name] !== undefined);
   if (given.length > 1) throw new OptionInvalid(given[1]!, `cannot be given together with ${given[0]!}; a schedule has one of cron, interval and calendar.`);
-  if (options.cron !== undefined) return checked({ kind: "cron", patterns: patterns(options.cron), timeZone: zone(options.timeZone) }, "cron");
+  if (options.cron !== undefined) return { kind: "cron", ...patterns(options.cron, zone(options.timeZone)) };
   if (options.interval !== undefined) return zoneless(interval(options.interval), options);
   if (options.calendar === undefined) return undefined;
   if (typeof options.calendar === "object" && options.calendar !== null && "dates" in options.calendar) return zoneless(dates(options.calendar.dates), options);
-  return checked({ kind: "calendar", entries: entries(options.calendar), timeZone: zone(options.timeZone) }, "calendar");
+  return { kind: "calendar", ...entries(options.calendar, zone(options.timeZone)) };
 }
 
 /** The same times in another zone. @throws OptionInvalid */
@@ -56,18 +57,19 @@ function zoneless(timing: Timing, { timeZone }: TimingOptions): Timing {
   return timing;
 }
 
-function patterns(cron: string | readonly string[]): readonly string[] {
+function patterns(cron: string | readonly string[], timeZone: string): { readonly patterns: readonly string[]; readonly timeZone: string } {
   const list: readonly unknown[] = Array.isArray(cron) ? cron : [cron];
   if (list.length === 0 || list.length > mostPatterns) throw new OptionInvalid("cron", `must be a pattern or an array of 1 to ${mostPatterns} patterns.`);
-  return list.map((pattern, index) => {
+  const read = list.map((pattern, index) => {
     const path = Array.isArray(cron) ? `cron[${index}]` : "cron";
     if (typeof pattern !== "string") throw new OptionInvalid(path, `must be a pattern such as "0 9 * * MON-FRI", not ${typeof pattern}.`);
     const text = pattern.trim();
     // croner takes a date for a pattern, too.
-    if (text.length > 200 || (!text.startsWith("@") && ![5, 6].includes(text.split(/\s+/).length)))
-      throw new OptionInvalid(path, `must have 5 fields (minute hour day month weekday), or 6 with seconds first.`);
+    if (text.length > 200 || (!text.startsWith("@") && ![5, 6].includes(text.split(/\s+/).length))) throw new OptionInvalid(path, `must have ${fields}.`);
+    checkComes({ kind: "cron", patterns: [text], timeZone }, path);
     return text;
   });
+  return { patterns: read, timeZone };
 }
 
 function interval(given: NonNullable<TimingOptions["interval"]>): Timing {
@@ -84,22 +86,31 @@ function dates(given: readonly (Date | string)[]): Timing {
   return { kind: "dates", at: [...new Set(at)].toSorted((a, b) => a - b) };
 }
 
-function entries(given: CalendarOptions | readonly CalendarOptions[]): readonly CalendarEntry[] {
+function entries(
+  given: CalendarOptions | readonly CalendarOptions[],
+  timeZone: string,
+): { readonly entries: readonly CalendarEntry[]; readonly timeZone: string } {
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (list.length === 0 || list.length > mostPatterns)
     throw new OptionInvalid("calendar", `must be an entry, an array of 1 to ${mostPatterns} entries, or { dates }.`);
-  return list.map((one, index) => entry(one, Array.isArray(given) ? `calendar[${index}]` : "calendar"));
+  const read = list.map((one, index) => {
+    const path = Array.isArray(given) ? `calendar[${index}]` : "calendar";
+    const parsed = entry(one, path);
+    checkComes({ kind: "calendar", entries: [parsed], timeZone }, path);
+    return parsed;
+  });
+  return { entries: read, timeZone };
 }
 
 function entry(given: unknown, path: string): CalendarEntry {
   if (typeof given !== "object" || given === null) throw new OptionInvalid(path, "must be an object such as { hour: 9, dayOfWeek: [1, 2, 3, 4, 5] }.");
-  const fields: { [Field in CalendarFieldName]?: readonly number[] } = {};
+  const read: { [Field in CalendarFieldName]?: readonly number[] } = {};
   for (const [name, value] of Object.entries(given)) {
     const field = calendarFields.find((known) => known === name);
     if (field === undefined) throw new OptionInvalid(`${path}.${name}`, `is no field of a calendar entry; there are ${calendarFields.join(", ")}.`);
-    if (value !== undefined) fields[field] = values(value, field, `${path}.${name}`);
+    if (value !== undefined) read[field] = values(value, field, `${path}.${name}`);
   }
-  return fields;
+  return read;
 }
 
 function values(value: unknown, field: CalendarFieldName, path: string): readonly number[] {
@@ -124,15 +135,14 @@ function inRange(value: unknown, least: number, most: number, path: string): num
   return value;
 }
 
-/** Whether its patterns can be read, and ever fit. */
-function checked(timing: Timing, path: string): Timing {
+/** @throws OptionInvalid unless it can be read, and fits some day */
+function checkComes(timing: Timing, path: string): void {
   let first: number | undefined;
   try {
     first = new Timetable({ timing, startAt: null, endAt: null, jitterMs: 0 }, "").next(0);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^Cron\w+: /, "") : String(error);
-    throw new OptionInvalid(path, `cannot be read: ${reason} Write 5 fields (minute hour day month weekday), or 6 with seconds first.`);
+    const reason = error instanceof Error ? error.message.replace(/^Cron\w+: /, "").replace(/\.$/, "") : String(error);
+    throw new OptionInvalid(path, `cannot be read: ${reason}. Write ${fields}.`);
   }
   if (first === undefined) throw new OptionInvalid(path, "never comes, as 31 February does not.");
-  return timing;
 }

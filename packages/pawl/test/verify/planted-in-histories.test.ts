@@ -10,13 +10,13 @@ test("the database as it is holds", async () => {
   expect(violations(report)).toEqual({});
   // Nothing to look at would hold as well.
   expect(report.invariants.filter(({ verdict, checked }) => verdict === "holds" && checked === 0)).toEqual([]);
-  expect(report.scope).toMatchObject({ complete: true, executions: 18, runs: 19 });
+  expect(report.scope).toMatchObject({ complete: true, executions: 19, runs: 20 });
 });
 
 test("at most five are shown, all are counted", async () => {
   const report = await workload.current.doctored(["UPDATE executions SET last_seq = last_seq + 1"]);
   const found = report.invariants.find(({ invariant }) => invariant === "I2")!;
-  expect(found).toMatchObject({ verdict: "violated", violations: 18 });
+  expect(found).toMatchObject({ verdict: "violated", violations: 19 });
   expect(found.evidence).toHaveLength(5);
 });
 
@@ -133,6 +133,23 @@ describePlanted(workload, {
       "a delayed start that was claimed early",
       /delayed-and-done: it was claimed .* before its time/,
       [`UPDATE executions SET not_before = started_at + interval '1 s' ${where("delayed-and-done")}`],
+    ],
+  ],
+  I13: [
+    [
+      "a second execution for an instant",
+      /simple-1: it was started for 2025-01-01T00:00:00Z of schedule yearly, which its id does not say/,
+      [replaceData("simple-1", "ExecutionStarted", "^\\{", '{"schedule":{"scheduleId":"yearly","at":"2025-01-01T00:00:00Z"},')],
+    ],
+    [
+      "a time that is no instant",
+      /it was started for "2025-01-01", which is not an instant/,
+      [replaceData("yearly:2025-01-01T00:00:00Z", "ExecutionStarted", "T00:00:00Z", "")],
+    ],
+    [
+      "a schedule that nobody will look at",
+      /schedule yearly: it goes on at \d{4}-01-01T00:00:00Z, and nobody will look then/,
+      ["UPDATE schedules SET next_fire_at = NULL, waiting = false"],
     ],
   ],
   I14: [
