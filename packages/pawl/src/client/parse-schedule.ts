@@ -45,12 +45,6 @@ export function changeDefinition(definition: ScheduleDefinition, options: Timing
   return { timing, ...policies(options, definition) };
 }
 
-/** Whether other instants follow from the new definition, so that they count from now. */
-export function changesTimes(before: ScheduleDefinition, after: ScheduleDefinition): boolean {
-  const times = ({ timing, startAt, endAt }: ScheduleDefinition): string => JSON.stringify([timing, startAt, endAt]);
-  return times(before) !== times(after);
-}
-
 function isDates(calendar: TimingOptions["calendar"]): boolean {
   return typeof calendar === "object" && calendar !== null && "dates" in calendar;
 }

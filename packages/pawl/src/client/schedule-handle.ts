@@ -2,34 +2,18 @@ import { OptionInvalid, ScheduleNotFound } from "../base/errors.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
-import { wakeOf } from "../kernel/schedule/advance.ts";
-import { backfillOverlaps, type ScheduleDefinition, type ScheduleState } from "../kernel/schedule/definition.ts";
+import { backfillOverlaps } from "../kernel/schedule/definition.ts";
 import { instantText } from "../kernel/schedule/execution-id.ts";
-import { Timetable } from "../kernel/schedule/timetable.ts";
-import type { ScheduledWork, StoredSchedule } from "../store/schedules.ts";
-import type { StartOperation } from "../store/operations.ts";
-import { ExecutionHandle, type HandleParent } from "./execution-handle.ts";
-import { changeDefinition, changesTimes } from "./parse-schedule.ts";
+import { changeSchedule, findSchedule, stateUnder, type ScheduleParent } from "./change-schedule.ts";
+import { ExecutionHandle } from "./execution-handle.ts";
+import { changeDefinition } from "./parse-schedule.ts";
 import { pointInTime } from "./parse-timing.ts";
 import { scheduleInfo, type ScheduleInfo } from "./schedule-info.ts";
 import type { BackfillOptions, ScheduleUpdate } from "./schedule-options.ts";
 
-/** What a schedule's handle needs of the Pawl it came from. */
-export interface ScheduleParent extends HandleParent {
-  start(operation: StartOperation): Promise<void>;
-  /** What the executions of a schedule shall be; what is not given stays as `before` has it. @throws what `start` throws for an input */
-  work(options: ScheduleUpdate, before: ScheduledWork | undefined): Promise<ScheduledWork>;
-}
-
 /** `describe()`: with the input of its executions. */
 export interface ScheduleDescription extends ScheduleInfo {
   readonly input: unknown;
-}
-
-interface Changed {
-  readonly state: ScheduleState;
-  readonly definition?: ScheduleDefinition;
-  readonly work?: ScheduledWork;
 }
 
 const describedTimes = 10;
@@ -48,7 +32,7 @@ export class ScheduleHandle {
 
   /** How it is defined, where it stands, its next times and latest executions. @throws ScheduleNotFound */
   async describe(): Promise<ScheduleDescription> {
-    const { schedule } = await this.#read();
+    const { schedule } = await findSchedule(this.#parent, this.scheduleId);
     const started = decodeEvent("ExecutionStarted", schedule.started) as ExecutionStarted;
     return { ...scheduleInfo(schedule, describedTimes), input: readPayload(started.input) };
   }
@@ -61,28 +45,29 @@ export class ScheduleHandle {
    */
   async update(update: ScheduleUpdate): Promise<void> {
     const changesWork = (["workflow", "input", "taskQueue", "version"] as const).some((name) => update[name] !== undefined);
-    await this.#change(async (schedule, now) => {
+    await changeSchedule(this.#parent, this.scheduleId, async (schedule, now) => {
       const definition = changeDefinition(schedule.definition, update);
-      const state = changesTimes(schedule.definition, definition) ? { ...schedule.state, cursor: now } : schedule.state;
-      return { state, definition, ...(changesWork ? { work: await this.#parent.work(update, schedule) } : {}) };
+      return { state: stateUnder(definition, schedule, now), definition, ...(changesWork ? { work: await this.#parent.work(update, schedule) } : {}) };
     });
   }
 
   /** Starts nothing more until it is resumed, backfills and triggers apart. @throws ScheduleNotFound */
   async pause(note?: string): Promise<void> {
     const checked = checkNote(note);
-    await this.#change(({ state }) => ({ state: { ...state, paused: true, note: checked } }));
+    await changeSchedule(this.#parent, this.scheduleId, ({ state }) => ({ state: { ...state, paused: true, note: checked } }));
   }
 
   /** Goes on with the next instant from now: those that passed while it was paused are not started. @throws ScheduleNotFound */
   async resume(note?: string): Promise<void> {
     const checked = checkNote(note);
-    await this.#change(({ state }, now) => ({ state: { ...state, paused: false, note: checked, cursor: state.paused ? now : state.cursor } }));
+    await changeSchedule(this.#parent, this.scheduleId, ({ state }, now) => ({
+      state: { ...state, paused: false, note: checked, cursor: state.paused ? now : state.cursor },
+    }));
   }
 
   /** Starts one execution now, whatever else runs, also while paused, and gives its handle. It does not count for the overlap policy. @throws ScheduleNotFound */
   async trigger(): Promise<ExecutionHandle> {
-    const { schedule, now } = await this.#read();
+    const { schedule, now } = await findSchedule(this.#parent, this.scheduleId);
     const runId = this.#parent.runtime.newUuid();
     const executionId = `${this.scheduleId}:trigger:${runId}`;
     const link = JSON.stringify({ scheduleId: this.scheduleId, at: instantText(Math.floor(now)), triggered: true });
@@ -112,7 +97,7 @@ export class ScheduleHandle {
     const overlap = options.overlap ?? "buffer_all";
     if (!backfillOverlaps.includes(overlap)) throw new OptionInvalid("overlap", `"${overlap}" is none of ${backfillOverlaps.join(", ")}.`);
     if (to < from) throw new OptionInvalid("to", "is before from.");
-    await this.#change(({ state }, now) => {
+    await changeSchedule(this.#parent, this.scheduleId, ({ state }, now) => {
       if (to > now) throw new OptionInvalid("to", `is in the future; the database's time is ${instantText(Math.floor(now))}.`);
       if (state.backfills.length >= mostBackfills)
         throw new OptionInvalid("backfill", `${mostBackfills} ranges wait for this schedule already; wait until some of them are done.`);
@@ -124,27 +109,6 @@ export class ScheduleHandle {
   async delete(): Promise<void> {
     this.#parent.checkOpen();
     if (!(await this.#parent.store.schedules.delete(this.#parent.namespace, this.scheduleId))) throw new ScheduleNotFound(this.scheduleId);
-  }
-
-  async #read(): Promise<{ readonly schedule: StoredSchedule & ScheduledWork; readonly now: number }> {
-    this.#parent.checkOpen();
-    const found = await this.#parent.store.schedules.read(this.#parent.namespace, this.scheduleId);
-    if (found === undefined) throw new ScheduleNotFound(this.scheduleId);
-    return found;
-  }
-
-  /** Reads, changes, writes; again if it was fired or changed in between. */
-  async #change(make: (schedule: StoredSchedule & ScheduledWork, now: number) => Changed | Promise<Changed>): Promise<void> {
-    for (;;) {
-      const { schedule, now } = await this.#read();
-      const { state, definition, work } = await make(schedule, now);
-      const merged = { ...schedule, state, definition: definition ?? schedule.definition };
-      const wake = wakeOf({ ...merged, timetable: new Timetable(merged.definition, this.scheduleId), now }, schedule.open);
-      const change = { expected: schedule.revision, revision: this.#parent.runtime.newUuid(), state, definition, work, ...wake };
-      if (!(await this.#parent.store.schedules.change(schedule.id, change))) continue;
-      this.#parent.store.hint({ kind: "schedules", namespace: this.#parent.namespace });
-      return;
-    }
   }
 }
 

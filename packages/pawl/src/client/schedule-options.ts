@@ -62,7 +62,7 @@ export interface ScheduledWorkOptions {
 export interface ScheduleOptions extends TimingOptions, SchedulePolicies, ScheduledWorkOptions {
   /** 1 to 150 characters of `A-Z a-z 0-9 . _ : -`. The execution of an instant has the id `<scheduleId>:<instant>`. */
   readonly scheduleId: string;
-  /** What to do where the id is taken: fail (default), keep that schedule as it is, or update it to these options. */
+  /** What to do where the id is taken: fail (default), keep that schedule as it is, or update it to these options and the defaults of the others. */
   readonly ifExists?: "fail" | "keep" | "update";
 }
 

@@ -3,8 +3,9 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import { wakeOf } from "../kernel/schedule/advance.ts";
 import { initialState } from "../kernel/schedule/definition.ts";
 import { Timetable } from "../kernel/schedule/timetable.ts";
+import { changeSchedule, stateUnder, type ScheduleParent } from "./change-schedule.ts";
 import { checkScheduleId, parseDefinition } from "./parse-schedule.ts";
-import { ScheduleHandle, type ScheduleParent } from "./schedule-handle.ts";
+import { ScheduleHandle } from "./schedule-handle.ts";
 import { scheduleInfo, type ScheduleInfo } from "./schedule-info.ts";
 import type { ScheduledInput, ScheduleListOptions, ScheduleOptions } from "./schedule-options.ts";
 
@@ -51,7 +52,8 @@ export class Schedules {
     const schedule = { id: runtime.newUuid(), revision: runtime.newUuid(), namespace, scheduleId, definition, state, ...work, ...wake };
     const handle = new ScheduleHandle(this.#parent, scheduleId);
     if (await store.schedules.create(schedule)) store.hint({ kind: "schedules", namespace });
-    else if (ifExists === "update") await handle.update(options);
+    else if (ifExists === "update")
+      await changeSchedule(this.#parent, scheduleId, (before, at) => ({ state: stateUnder(definition, before, at), definition, work }));
     else if (ifExists === "fail") throw new ScheduleConflict(scheduleId);
     return handle;
   }

@@ -278,6 +278,16 @@ test("an update without new times loses no instant that is due", async () => {
   expect(await started(namespace)).toEqual(["s:2026-01-01T01:00:00Z"]);
 });
 
+test("a schedule that had come to its end goes on from now when it is given more runs", async () => {
+  const namespace = "more-runs";
+  const options = { scheduleId: "s", workflow: report, input: { days: 1 }, interval: "1 hour", maximumRuns: 1 } as const;
+  await at("2026-01-01T00:30:00Z", namespace, (pawl) => pawl.schedules.create(options));
+  for (const hour of [1, 2, 3]) await tick(`2026-01-01T0${hour}:00:00Z`, namespace);
+  await at("2026-01-01T03:30:00Z", namespace, (pawl) => pawl.schedules.get("s").update({ maximumRuns: 2 }));
+  for (const hour of [4, 5]) await tick(`2026-01-01T0${hour}:00:00Z`, namespace);
+  expect(await started(namespace)).toEqual(["s:2026-01-01T01:00:00Z", "s:2026-01-01T04:00:00Z"]);
+});
+
 test("an id that is taken is refused, kept or updated, as asked", async () => {
   const namespace = "taken";
   const pawl = await h.open({ namespace });
@@ -286,8 +296,9 @@ test("an id that is taken is refused, kept or updated, as asked", async () => {
   expect((await refusalOf(pawl.schedules.create(options), ScheduleConflict)).scheduleId).toBe("s");
   await pawl.schedules.create({ ...options, input: { days: 2 }, ifExists: "keep" });
   expect(await pawl.schedules.get("s").describe()).toMatchObject({ input: { days: 1 } });
+  await pawl.schedules.get("s").update({ overlap: "allow_all", maximumRuns: 3 });
   await pawl.schedules.create({ ...options, input: { days: 2 }, ifExists: "update" });
-  expect(await pawl.schedules.get("s").describe()).toMatchObject({ input: { days: 2 } });
+  expect(await pawl.schedules.get("s").describe()).toMatchObject({ input: { days: 2 }, overlap: "skip", maximumRuns: null });
 });
 
 test("a deleted schedule starts nothing more, its executions go on, and the same instant never starts twice", async () => {

@@ -68,7 +68,7 @@ export function wakeOf({ definition, timetable, state, now }: Omit<Situation, "o
 }
 
 /** Whether all its runs are started or buffered. One that is buffered may still be replaced, where a newer one does that. */
-function isUsedUp({ maximumRuns, overlap }: ScheduleDefinition, { runs, buffered }: Pick<ScheduleState, "runs" | "buffered">): boolean {
+export function isUsedUp({ maximumRuns, overlap }: ScheduleDefinition, { runs, buffered }: Pick<ScheduleState, "runs" | "buffered">): boolean {
   return maximumRuns !== null && runs - (replaces(overlap) ? buffered.length : 0) >= maximumRuns;
 }
 
