@@ -3,6 +3,7 @@ import { crossProcessLatency, sequentialLatency } from "./cases/latency.ts";
 import { queue } from "./cases/queue.ts";
 import { recovery } from "./cases/recovery.ts";
 import { children, oneWorkflow } from "./cases/one-workflow.ts";
+import { scheduleStorm } from "./cases/schedule-storm.ts";
 import { sleeping } from "./cases/sleeping.ts";
 import { emptyWorkflows, tenSteps } from "./cases/throughput.ts";
 
@@ -21,4 +22,5 @@ export const cases: readonly Case[] = [
   crossProcessLatency,
   recovery,
   sleeping,
+  scheduleStorm,
 ];

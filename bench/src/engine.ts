@@ -42,6 +42,8 @@ export interface Handle {
 export interface Engine {
   /** Resolves when the start is durable. */
   start(workflow: WorkflowName, input: number): Promise<Handle>;
+  /** Makes a schedule that starts `empty` with this input at that time. Where a system has no such thing, it has no such function. */
+  scheduleAt?(input: number, at: Date): Promise<void>;
   /** Resolves when it takes work; gives the milliseconds before, in which it certainly took none. */
   listen(): Promise<number>;
   unlisten(): Promise<void>;

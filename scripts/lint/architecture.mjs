@@ -9,7 +9,7 @@ const builtins = /^node:/;
 const layers = {
   base: { below: [], packages: [builtins, "devalue"] },
   definition: { below: ["base"], packages: ["@standard-schema/spec"], files: { "definition/ambient.ts": ["node:async_hooks"] } },
-  kernel: { below: ["base", "definition"], packages: [] },
+  kernel: { below: ["base", "definition"], packages: [], files: { "kernel/schedule/cron.ts": ["croner"] } },
   store: { below: ["base", "definition", "kernel"], packages: [builtins] },
   postgres: { below: ["base", "definition", "kernel", "store"], packages: [builtins, "pg", /^drizzle-orm(\/|$)/] },
   worker: { below: ["base", "definition", "kernel", "store"], packages: [builtins] },

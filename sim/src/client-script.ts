@@ -1,4 +1,4 @@
-import { PawlError, type ExecutionHandle, type Pawl } from "pawl";
+import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { drawProgram } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
@@ -207,6 +207,15 @@ export class Client {
 
   async resume(executionId: string): Promise<void> {
     await this.#try(async () => this.#pawl.handle(executionId).resume());
+  }
+
+  /** Gives whether it is there now. */
+  async makeSchedule(options: ScheduleOptions & { readonly input: Program }): Promise<boolean> {
+    return (await this.#try(async () => this.#pawl.schedules.create({ ...options, workflow: this.#root }))) !== undefined;
+  }
+
+  async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {
+    await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
   }
 
   /** An error of Pawl's own is an answer: not found, wrong state, closed. Anything else is a fault of Pawl. */

@@ -157,4 +157,17 @@ export const mutants: readonly Mutant[] = [
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
   { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking)", ")")] },
+  { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },
+  {
+    name: "a fired execution is queued nowhere",
+    edits: [edit("postgres/statements/fire-schedules.js", "workflow || '@' || version FROM begun)", "workflow || '@' || version FROM begun WHERE false)")],
+  },
+  {
+    name: "a schedule forgets what it has started",
+    edits: [edit("postgres/statements/fire-schedules.js", "open = i.open::text[]", "open = '{}'")],
+  },
+  {
+    name: "nobody looks at schedules whose instants wait",
+    edits: [edit("postgres/statements/read-schedules.js", "s.namespace = $1 AND s.waiting AND (s.next_fire_at", "false AND s.waiting AND (s.next_fire_at")],
+  },
 ];

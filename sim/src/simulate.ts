@@ -1,10 +1,12 @@
 import { terminalStates, type Worker } from "pawl";
 import { Pawl, PostgresStore, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
 import { Client, ClientLog, drawRequests, drawSendings, drawStrikes, type Request, type Sending } from "./client-script.ts";
+import { drawSchedules, type DrawnSchedule } from "./draw-schedules.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import { Chance } from "./random.ts";
+import { ScheduleWatch } from "./schedule-watch.ts";
 import { databaseTime, type SimDatabase } from "./sim-database.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
 import { Transport, type FaultCounts } from "./transport.ts";
@@ -70,6 +72,8 @@ class Simulation {
   readonly #transport: Transport;
   readonly #log = new ClientLog();
   readonly #requests: readonly Request[];
+  readonly #schedules: readonly DrawnSchedule[];
+  readonly #scheduleWatch: ScheduleWatch | undefined;
   readonly #running = new Map<string, Running>();
   readonly #claims: Claims;
   /** To which execution each message was sent. */
@@ -95,10 +99,15 @@ class Simulation {
       world: this.#world,
       faults: this.#faults,
       chance: this.#chance.fork("latency"),
-      observe: (name, result) => this.#monitor.observe(name, result),
+      observe: async (name, result) => {
+        await this.#monitor.observe(name, result);
+        await this.#scheduleWatch?.observe(name);
+      },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
     this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6);
+    this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
+    if (this.#schedules.length > 0) this.#scheduleWatch = new ScheduleWatch(database, this.#monitor, this.#world, this.#schedules);
     databaseTime.now = () => this.#world.databaseNow;
   }
 
@@ -126,6 +135,7 @@ class Simulation {
     for (let index = 1; index <= clients; index++) this.#keepRunning(`client-${index}`, plan.fork(`client-${index}`), plan.hits(0.4) ? plan.whole(1, 5) : 0);
     const script = this.#chance.fork("script");
     for (const request of this.#requests) this.#script(request, script, clients);
+    for (const schedule of this.#schedules) this.#scriptSchedule(schedule);
     for (const { at, by, victim } of drawStrikes(this.#chance.fork("strikes"), troubleMs))
       this.#world.schedule(at, "script", undefined, `someone may ${by}`, () => this.#strike(by, victim));
     const sendings = this.#chance.fork("sendings");
@@ -155,6 +165,24 @@ class Simulation {
     if (stop === undefined) return;
     byAnyone(stop.at, stop.by, (client) => client[stop.by](request.executionId));
     if (stop.resumeAt !== undefined) byAnyone(stop.resumeAt, "resumes", (client) => client.resume(request.executionId));
+  }
+
+  #scriptSchedule(drawn: DrawnSchedule): void {
+    const { scheduleId, program: input, everyMs, jitterMs, overlap, catchUpMs, maximumRuns, createAt, pause, triggerAt } = drawn;
+    const byClient = (inMs: number, label: string, action: (client: Client) => Promise<void>): void => {
+      this.#world.schedule(inMs, "script", undefined, `client-1 ${label} schedule ${scheduleId}`, () => {
+        const running = this.#running.get("client-1");
+        if (running?.process.alive === true) action(running.client).catch((error: unknown) => this.#fail(error));
+      });
+    };
+    const options = { scheduleId, input, interval: everyMs, jitter: jitterMs, overlap, catchUpWindow: catchUpMs, maximumRuns };
+    byClient(createAt, "makes", async (client) => {
+      if (await client.makeSchedule(options)) this.#scheduleWatch?.made.add(scheduleId);
+    });
+    if (triggerAt !== undefined) byClient(triggerAt, "triggers", (client) => client.onSchedule(scheduleId, "trigger"));
+    if (pause === undefined) return;
+    byClient(pause.at, "pauses", (client) => client.onSchedule(scheduleId, "pause"));
+    byClient(pause.resumeAt, "resumes", (client) => client.onSchedule(scheduleId, "resume"));
   }
 
   #strike(by: "cancel" | "terminate", victim: number): void {
@@ -220,7 +248,7 @@ class Simulation {
     const running: Running = { process, pawl, client: new Client(pawl, workflows[0]!, this.#log, this.#monitor), worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
-    running.worker = await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs });
+    running.worker = await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs, schedules: this.#schedules.length > 0 });
     this.#workers.push(running.worker);
   }
 
@@ -257,6 +285,11 @@ class Simulation {
     const tend = (): void => {
       for (const row of this.#monitor.executions.values()) this.#tend(row.execution_id, row.state);
       this.#guard(() => this.#log.checkSent(this.#monitor));
+      for (const id of this.#scheduleWatch?.paused ?? [])
+        this.#running
+          .get("healer")
+          ?.client.onSchedule(id, "resume")
+          .catch((error: unknown) => this.#fail(error));
       this.#world.schedule(2000, "script", undefined, "tend", tend);
     };
     this.#world.schedule(100, "script", undefined, "tend", tend);
@@ -329,13 +362,14 @@ class Simulation {
   #isOver(): boolean {
     const { executions } = this.#monitor;
     for (const row of executions.values()) if (!isTerminal(row.state)) return false;
-    return true;
+    return this.#scheduleWatch === undefined || (this.#scheduleWatch.isOver && this.#scheduleWatch.paused.length === 0);
   }
 
   async #checkAtEnd(): Promise<void> {
     if (this.#failure !== undefined) return;
     await this.#monitor.observe("the end", undefined);
     this.#log.check(this.#monitor);
+    this.#scheduleWatch?.checkAtEnd();
     for (const { executionId, program } of this.#requests) {
       const outcome = this.#monitor.outcome(executionId);
       if (outcome === undefined || this.#log.wasStopped(executionId)) continue;

@@ -17,6 +17,9 @@ export async function open(options: EngineOptions): Promise<Engine> {
   if (options.role === "both") await listen();
   return {
     start: async (workflow: WorkflowName, input: number) => await pawl.start(workflows[workflow], input),
+    async scheduleAt(input, at) {
+      await pawl.schedules.create({ scheduleId: `storm-${input}`, workflow: workflows.empty, input, calendar: { dates: [at] } });
+    },
     listen,
     unlisten: async () => {
       await worker?.stop();

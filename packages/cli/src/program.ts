@@ -8,6 +8,7 @@ import { addMigrateCommand } from "./commands/migrate.ts";
 import { addQueryCommand } from "./commands/query.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
+import { addScheduleCommand } from "./commands/schedule.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addSignalCommand } from "./commands/signal.ts";
 import { addStartCommand } from "./commands/start.ts";
@@ -43,6 +44,7 @@ export function buildProgram(): Command {
   program.commandsGroup("Run:");
   addWorkerCommand(program);
   addStartCommand(program);
+  addScheduleCommand(program);
   program.commandsGroup("Look:");
   addListCommand(program);
   addShowCommand(program);

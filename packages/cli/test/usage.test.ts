@@ -40,12 +40,23 @@ test("looking where there is no database creates none", async () => {
 });
 
 test("every command has help with an example", async () => {
-  const names = ["worker", "start", "list", "show", "history", "cancel", "terminate", "resume", "migrate", "doctor", "verify"];
+  const names = ["worker", "start", "list", "show", "history", "cancel", "terminate", "resume", "schedule", "migrate", "doctor", "verify"];
   const helps = await Promise.all(names.map((name) => project.pawl(name, "--help")));
   for (const [index, { code, stdout }] of helps.entries()) {
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: pawl ${names[index]}`);
     expect(stdout).toMatch(/Examples:\n +# .*\n +.*pawl /);
+    expect(stdout).toContain("--json");
+  }
+});
+
+test("every command of schedule has help with an example", async () => {
+  const names = ["create", "list", "show", "pause", "resume", "trigger", "backfill", "delete"];
+  const helps = await Promise.all(names.map((name) => project.pawl("schedule", name, "--help")));
+  for (const [index, { code, stdout }] of helps.entries()) {
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: pawl schedule ${names[index]}`);
+    expect(stdout).toMatch(/Examples:\n +# .*\n +pawl schedule /);
     expect(stdout).toContain("--json");
   }
 });

@@ -113,3 +113,31 @@ $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ende
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+-- Schedules start executions by cron, interval or calendar. Instants are computed by the processes (kernel/schedule), from
+-- this database's time; a row says when somebody has to look, and every change of it is fenced by its revision.
+CREATE TABLE schedules (
+	id uuid PRIMARY KEY,
+	-- Another value with every change: who read an older one changes nothing.
+	revision uuid NOT NULL,
+	created_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL,
+	-- When the next instant is to be dealt with; null: none comes by itself.
+	next_fire_at timestamptz,
+	-- Instants wait for the executions in open to end.
+	waiting boolean NOT NULL,
+	-- Ids of executions that it started and that its overlap policy has to know of; some may have ended.
+	open text[] NOT NULL,
+	namespace text NOT NULL,
+	schedule_id text NOT NULL,
+	workflow text NOT NULL,
+	version text NOT NULL,
+	task_queue text NOT NULL,
+	-- When it fires and under which policies, and where it stands: JSON, see kernel/schedule/definition.ts.
+	definition text NOT NULL,
+	state text NOT NULL,
+	-- Data of the ExecutionStarted of its executions, without what differs between them.
+	started text NOT NULL
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX schedules_id ON schedules (namespace, schedule_id);
+CREATE INDEX schedules_due ON schedules (namespace, next_fire_at) WHERE next_fire_at IS NOT NULL;
+CREATE INDEX schedules_waiting ON schedules (namespace, id) WHERE waiting;

@@ -15,6 +15,22 @@ export { stepContext, workflowContext } from "./definition/ambient.ts";
 export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
 export type { ExecutionPage, ListOptions, PawlClient, StartOptions } from "./client/pawl-client.ts";
+export type { Schedules, SchedulePage } from "./client/schedules.ts";
+export type { ScheduleDescription, ScheduleHandle } from "./client/schedule-handle.ts";
+export type { ScheduleInfo } from "./client/schedule-info.ts";
+export type {
+  BackfillOptions,
+  CalendarField,
+  CalendarOptions,
+  ScheduledInput,
+  ScheduleListOptions,
+  ScheduleOptions,
+  SchedulePolicies,
+  ScheduleUpdate,
+  TimingOptions,
+  Weekday,
+} from "./client/schedule-options.ts";
+export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
 export type { WorkerSummary } from "./store/store.ts";

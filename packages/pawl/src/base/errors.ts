@@ -135,6 +135,29 @@ export class ExecutionStateInvalid extends PawlError {
   }
 }
 
+/** There is no schedule with this id in this namespace. */
+export class ScheduleNotFound extends PawlError {
+  readonly code = "SCHEDULE_NOT_FOUND";
+  readonly scheduleId: string;
+  constructor(scheduleId: string) {
+    super(`There is no schedule "${scheduleId}". Check the id, the namespace and the database; \`pawl schedule list\` shows what is there.`);
+    this.scheduleId = scheduleId;
+  }
+}
+
+/** The id is taken by another schedule. */
+export class ScheduleConflict extends PawlError {
+  readonly code = "SCHEDULE_CONFLICT";
+  readonly scheduleId: string;
+  constructor(scheduleId: string) {
+    super(
+      `Schedule "${scheduleId}" already exists. Choose another id, change it with pawl.schedules.get("${scheduleId}").update(...), ` +
+        `or create it with ifExists: "update" or "keep".`,
+    );
+    this.scheduleId = scheduleId;
+  }
+}
+
 /** The execution ended `failed`; `cause` is the error its code threw. */
 export class ExecutionFailed extends PawlError {
   readonly code = "EXECUTION_FAILED";

@@ -16,6 +16,8 @@ import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/sto
 import { ExecutionHandle, executionInfo, type ExecutionInfo, type HandleParent } from "./execution-handle.ts";
 import { MessageSender } from "./message-sender.ts";
 import { ResultHub } from "./result-hub.ts";
+import { scheduledWork } from "./scheduled-work.ts";
+import { Schedules } from "./schedules.ts";
 
 export interface StartOptions {
   /** Chosen by you, or made. Starting the same id again gives the same execution. `[A-Za-z0-9._:-]`, 1 to 200 characters. */
@@ -73,6 +75,8 @@ export class PawlClient implements HandleParent {
   readonly namespace: string;
   readonly results: ResultHub;
   readonly runtime: Runtime;
+  /** Makes and finds schedules, which start executions by cron, interval or calendar. */
+  readonly schedules: Schedules;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -87,6 +91,22 @@ export class PawlClient implements HandleParent {
     this.committer = new Committer(store, runtime);
     this.#sender = new MessageSender(store, this.namespace);
     this.results = new ResultHub(store, namespace, logger, runtime);
+    this.schedules = new Schedules({
+      store,
+      namespace,
+      results: this.results,
+      runtime,
+      isLocal: (runId) => this.isLocal(runId),
+      checkOpen: () => this.checkOpen(),
+      sendMessage: (message) => this.sendMessage(message),
+      queryLocal: (runId, name, argument) => this.queryLocal(runId, name, argument),
+      definition: (workflow, version) => this.definition(workflow, version),
+      start: async (operation) => {
+        await this.committer.start(operation);
+        store.hint({ kind: "tasks", namespace, taskQueue: operation.taskQueue });
+      },
+      work: (options, before) => scheduledWork(options, before, (name, version) => this.#find(name, version)),
+    });
   }
 
   /**

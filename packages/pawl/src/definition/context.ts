@@ -69,6 +69,8 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly runId: string;
   readonly workflow: string;
   readonly version: string;
+  /** The schedule that started this execution, and the instant it did so for; undefined if none did. */
+  readonly schedule: { readonly scheduleId: string; readonly at: Date } | undefined;
   /** Whether a cancel request has reached this execution. */
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */

@@ -40,9 +40,18 @@ export interface ParentLink {
   readonly position: number;
 }
 
+/** The schedule that started the execution, and the instant it did so for. */
+export interface ScheduleLink {
+  readonly scheduleId: string;
+  /** ISO 8601, UTC. Of an execution that was triggered by hand, when that was. */
+  readonly at: string;
+  readonly triggered?: true;
+}
+
 /** Always the first event of a run. */
 export interface ExecutionStarted {
   readonly type: "ExecutionStarted";
+  readonly schedule?: ScheduleLink;
   readonly input: Payload;
   readonly parent?: ParentLink;
   /** It ends as timed out so long after this event. */

@@ -12,7 +12,9 @@ import type { Replay } from "./replay.ts";
 export async function replayEvents(replay: Replay, history: readonly RecordedEvent[], turn: () => Promise<void>): Promise<void> {
   const [first, ...rest] = history;
   replay.nowMs = first!.at;
-  replay.start(await parseInput(replay.workflow, readPayload((first!.event as ExecutionStarted).input)));
+  const { input, schedule } = first!.event as ExecutionStarted;
+  replay.schedule = schedule;
+  replay.start(await parseInput(replay.workflow, readPayload(input)));
   await turn();
   for (const recorded of rest) {
     while (replay.settleWaits()) await turn();

@@ -9,7 +9,7 @@ import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retr
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { describeCall, type Call, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
-import type { Event, RecordedEvent, SignalReceived } from "./event.ts";
+import type { Event, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
 import { readPayload } from "./payload.ts";
 import { createContext } from "./workflow-context.ts";
@@ -55,6 +55,8 @@ export class Replay {
   /** Time of the latest applied event. */
   nowMs = 0;
   cancelRequested: CancelState | undefined;
+  /** What started the run, if a schedule did. Set before `start`. */
+  schedule: ScheduleLink | undefined;
   /** Calls whose outcome is not recorded yet, by position. */
   readonly open = new Map<number, Call>();
   /** Those of them that wait for the state, in call order. */

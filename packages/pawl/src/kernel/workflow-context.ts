@@ -43,6 +43,11 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.workflow.version;
   }
 
+  get schedule(): WorkflowContext["schedule"] {
+    const link = this.#replay.schedule;
+    return link === undefined ? undefined : { scheduleId: link.scheduleId, at: new Date(link.at) };
+  }
+
   get cancelRequested(): boolean {
     return this.#replay.cancelRequested !== undefined;
   }

@@ -30,6 +30,7 @@ import type {
 import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
+import { PostgresSchedules } from "./postgres-schedules.ts";
 import type { Queries } from "./queries.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
@@ -58,6 +59,7 @@ export interface PostgresStoreParts {
 
 /** The store on PostgreSQL: hands each verb to its statement and turns rows into the port's types. */
 export class PostgresStore implements Store {
+  readonly schedules: PostgresSchedules;
   readonly #gateway: TransactionGateway;
   readonly #commitIds: CommitIds;
   readonly #queries: Queries;
@@ -66,6 +68,7 @@ export class PostgresStore implements Store {
   readonly #disconnect: () => Promise<void>;
 
   constructor(parts: PostgresStoreParts) {
+    this.schedules = new PostgresSchedules(parts.gateway);
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
     this.#queries = parts.queries;

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { ScheduleStore } from "./schedules.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
@@ -226,13 +227,16 @@ export type Hint =
   /** These runs answered an update or set a value. */
   | { readonly kind: "news"; readonly runIds: readonly string[] }
   /** These runs ended. */
-  | { readonly kind: "ended"; readonly runIds: readonly string[] };
+  | { readonly kind: "ended"; readonly runIds: readonly string[] }
+  /** Schedules were made or changed. */
+  | { readonly kind: "schedules"; readonly namespace: string };
 
 /**
  * The persistence port: every named transaction of Pawl. Worker and client know only this. Each method is one transaction,
  * safe to repeat after an unknown outcome, and already retried for transient faults by the implementation.
  */
 export interface Store {
+  readonly schedules: ScheduleStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;

@@ -56,7 +56,8 @@ export class MemoryDatabase implements Connections {
   /** The next time at which something becomes due, after the time that was set: every wait of an execution has a task. */
   async nextDue(): Promise<number | undefined> {
     const { rows } = await this.#open.query<{ due: number | null }>(
-      "SELECT (extract(epoch FROM min(visible_at)) * 1000)::float8 AS due FROM tasks WHERE visible_at > current_time_of_pawl()",
+      `SELECT (extract(epoch FROM min(at)) * 1000)::float8 AS due
+FROM (SELECT visible_at AS at FROM tasks UNION ALL SELECT next_fire_at FROM schedules) AS due WHERE at > current_time_of_pawl()`,
     );
     return rows[0]?.due ?? undefined;
   }

@@ -4,17 +4,23 @@ import { newUuid } from "../base/ids.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { prepareCommit } from "../postgres/statements/commit.ts";
 import { prepareOne } from "../postgres/statements/commit-one.ts";
+import { changeSchedule } from "../postgres/statements/change-schedule.ts";
 import { claim } from "../postgres/statements/claim.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
+import { createSchedule } from "../postgres/statements/create-schedule.ts";
+import { deleteSchedule } from "../postgres/statements/delete-schedule.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
+import { fireSchedules } from "../postgres/statements/fire-schedules.ts";
 import { heartbeat } from "../postgres/statements/heartbeat.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
+import { dueSchedules, listSchedules, readSchedule } from "../postgres/statements/read-schedules.ts";
 import { release } from "../postgres/statements/release.ts";
 import { requestCancel } from "../postgres/statements/request-cancel.ts";
 import { resume } from "../postgres/statements/resume.ts";
 import { takeOver } from "../postgres/statements/take-over.ts";
 import type { Transaction } from "../postgres/transaction.ts";
 import type { AppendOperation, StartOperation } from "../store/operations.ts";
+import { initialState, type ScheduleDefinition } from "../kernel/schedule/definition.ts";
 import { PgliteConnections } from "./pglite-connections.ts";
 
 /**
@@ -43,7 +49,8 @@ beforeAll(async () => {
       VALUES ('${id}', 1, 1, now(), 'running', 'n', 'e', 'w', '1', 'q');
     INSERT INTO history VALUES ('${id}', 1, 0, now(), 'ExecutionStarted', '{}');
     INSERT INTO tasks VALUES ('${id}', now(), 'n', 'q', 'w@1');
-    INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');`);
+    INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
+    INSERT INTO schedules VALUES ('${id}', '${id}', now(), now(), now(), true, '{e}', 'n', 's', 'w', '1', 'q', '{}', '{}', '{}');`);
   await db.exec("VACUUM ANALYZE");
 }, 60_000);
 
@@ -90,6 +97,19 @@ const closing = {
   cancelChildren: "{}",
 } as const;
 
+const definition: ScheduleDefinition = {
+  timing: { kind: "interval", everyMs: 1000, offsetMs: 0 },
+  overlap: "skip",
+  catchUpMs: 1,
+  jitterMs: 0,
+  startAt: null,
+  endAt: null,
+  maximumRuns: null,
+};
+const change = { expected: newUuid(), revision: newUuid(), state: initialState(0), nextFireAt: 1, waiting: true };
+const work = { workflow: "w", version: "1", taskQueue: "q", started: "{}" };
+const fire = { ...change, id: newUuid(), open: ["e"], starts: [{ executionId: "e3", at: 1, runId: newUuid(), scheduleId: "s" }] };
+
 const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of one start", prepareOne({ starts: [start(newUuid())], appends: [] }, "1")!.transaction],
   ["commit of one event", prepareOne({ starts: [], appends: [append({})] }, "1")!.transaction],
@@ -124,6 +144,13 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["lost-claims", lostClaims([{ runId: newUuid(), epoch: 1 }])],
   ["find-committed", findCommitted([newUuid()], [1], "1")],
   ["find-existing", findExisting([start(null)])],
+  ["create-schedule", createSchedule({ ...change, ...work, id: newUuid(), namespace: "n", scheduleId: "s2", definition })],
+  ["change-schedule", changeSchedule(newUuid(), { ...change, definition, work })],
+  ["delete-schedule", deleteSchedule("n", "s")],
+  ["read-schedule", readSchedule("n", "s")],
+  ["list-schedules", listSchedules("n", "", 10)],
+  ["due-schedules", dueSchedules("n", 10)],
+  ["fire-schedules", fireSchedules([fire, { ...fire, id: newUuid() }])],
 ];
 
 test.each(transactions)("%s reaches every table through an index condition, whatever the statistics say", async (_name, transaction) => {

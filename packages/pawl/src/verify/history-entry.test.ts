@@ -31,6 +31,10 @@ test.each<[Event, object]>([
     { type: "ExecutionStarted", parent: { executionId: "p", runId: "r", position: 9 }, input: { text: large } },
     { parent: { executionId: "p", runId: "r", position: 9 }, input: none },
   ],
+  [
+    { type: "ExecutionStarted", schedule: { scheduleId: "s", at: "2026-01-01T00:00:00Z" }, input: { text: large } },
+    { schedule: { scheduleId: "s", at: "2026-01-01T00:00:00Z" }, input: none },
+  ],
   [{ type: "ExecutionCompleted", result: { text: large } }, { result: none }],
 ])("of a very large event the leading fields are read: %#", (event, fields) => {
   expect(entry(event)).toEqual({ type: event.type, ...fields });

@@ -14,6 +14,7 @@ import { oneResult } from "./invariants/one-result.ts";
 import { parentAndChild } from "./invariants/parent-and-child.ts";
 import { pinnedDefinitions } from "./invariants/pinned-definitions.ts";
 import { joins, order } from "./invariants/results-follow-starts.ts";
+import { scheduleTicks } from "./invariants/schedules.ts";
 import { singleOwner } from "./invariants/single-owner.ts";
 import { startIdempotency } from "./invariants/start-idempotency.ts";
 import { terminalRuns } from "./invariants/terminal-runs.ts";
@@ -35,7 +36,7 @@ export const invariants: readonly Invariant[] = [
   noPhantom,
   messages,
   timers,
-  notChecked("I13", "Schedules tick once", "there are no schedules yet"),
+  scheduleTicks,
   joins,
   order,
   notChecked("I16", "Concurrency limits hold", "there are no limits of queues or keys yet; slots are counted in each worker"),

@@ -1,5 +1,5 @@
 import { dataRead, historyEntry, type EntryRow } from "./history-entry.ts";
-import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, Run, Stray } from "./rows.ts";
+import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, Run, ScheduleView, Stray } from "./rows.ts";
 
 /** Sends one statement with `$1`, `$2`, ... and gives its rows: node `pg`, PGlite or anything else that speaks PostgreSQL. */
 export type Read = (sql: string, parameters?: readonly unknown[]) => Promise<Record<string, unknown>[]>;
@@ -44,6 +44,14 @@ FROM (SELECT ${s}.current_time_of_pawl() AS now) t LEFT JOIN ${s}.workers w ON w
       id === null ? [] : [{ workerId: id, namespace, taskQueues: queues, definitions, concurrency: slots, claimed }],
     );
     return { now: rows[0]!.now, workers };
+  }
+
+  async schedules(now: number): Promise<readonly ScheduleView[]> {
+    const rows = await this.#rows<Omit<ScheduleView, "now">>(
+      `SELECT c.schedule_id AS "scheduleId", c.definition, c.state, ${ms("c.next_fire_at")} AS "nextFireAt", c.waiting, c.open
+FROM ${this.#schema}.schedules c ORDER BY c.id`,
+    );
+    return rows.map((row) => ({ ...row, now }));
   }
 
   /** At most `executionsInBatch`, newest first: run ids are made in time order. The limit stands inside, so that only these rows are joined. */

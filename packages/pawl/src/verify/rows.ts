@@ -105,6 +105,19 @@ export interface LiveWorker {
   readonly claimed: number;
 }
 
+/** A row of `schedules`. */
+export interface ScheduleView {
+  readonly scheduleId: string;
+  /** JSON, as stored. */
+  readonly definition: string;
+  readonly state: string;
+  readonly nextFireAt: number | null;
+  readonly waiting: boolean;
+  readonly open: readonly string[];
+  /** The time of the look. */
+  readonly now: number;
+}
+
 /** A row that belongs to nothing, or that there may be only one of. */
 export interface Stray {
   readonly kind: "task" | "inbox" | "history" | "past run" | "two runs" | "same id" | "same idempotency key";

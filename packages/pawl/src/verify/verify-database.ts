@@ -37,8 +37,9 @@ export async function verifyDatabase(read: Read, options: VerifyOptions = {}): P
   const { limit = Infinity, live = true, idleAfterMs = defaultIdleAfterMs, namespace = "default", operations, effects } = options;
   const reader = new DatabaseReader(read, options.schema ?? "pawl");
   const { now, workers } = await reader.nowAndWorkers();
+  const schedules = await reader.schedules(now);
   const observed = operations === undefined ? undefined : observedOperations(operations);
-  const context: VerifyContext = { now, workers, live, idleAfterMs, namespace, operations: observed, effects };
+  const context: VerifyContext = { now, workers, schedules, live, idleAfterMs, namespace, operations: observed, effects };
   const checks = invariants.map((invariant) => {
     const tally = new Tally(invariant.id, invariant.title);
     return { tally, visitor: invariant.check(tally, context) };

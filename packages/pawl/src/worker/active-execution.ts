@@ -109,6 +109,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
     const started = this.#claimed.history[0]!;
     this.#replay.nowMs = started.at;
+    this.#replay.schedule = (started.event as ExecutionStarted).schedule;
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {

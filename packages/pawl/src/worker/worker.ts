@@ -20,6 +20,7 @@ import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
+import { SchedulePoller } from "./schedule-poller.ts";
 import { Slots } from "./slots.ts";
 import { announceAfterMs } from "./step-runner.ts";
 import { TaskPoller } from "./task-poller.ts";
@@ -38,6 +39,8 @@ export interface WorkerOptions {
   readonly killOnHang?: boolean;
   /** Longest time until new work is found when no hint arrives (500 ms). */
   readonly pollInterval?: Duration;
+  /** Start the executions of schedules that are due (true). At least one worker of a namespace has to. */
+  readonly schedules?: boolean;
   /** Claim only when `runOnce()` is called; for tests (false). */
   readonly manual?: boolean;
 }
@@ -88,6 +91,7 @@ export class Worker implements ExecutionHost {
   readonly #reaper: Reaper;
   readonly #membership: Membership;
   readonly #poller: TaskPoller;
+  readonly #schedules: SchedulePoller | undefined;
   #state: WorkerHealth["state"] = "running";
   readonly #active = new Map<string, ActiveExecution>();
   /** Claimed by the very commit that started them. */
@@ -119,6 +123,7 @@ export class Worker implements ExecutionHost {
     const { store, logger, runtime } = parent;
     this.#clock = new DatabaseClock(runtime);
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
+    const pollMs = duration(options.pollInterval ?? 500, "pollInterval", 5);
     this.#poller = new TaskPoller(
       {
         freeSlots: () => (this.mayStartSteps() && !this.#givingBack ? this.#slots.free : 0),
@@ -126,9 +131,10 @@ export class Worker implements ExecutionHost {
         claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
       },
       runtime,
-      duration(options.pollInterval ?? 500, "pollInterval", 5),
+      pollMs,
       this.#manual,
     );
+    if (options.schedules ?? true) this.#schedules = new SchedulePoller(store, parent.namespace, logger, runtime, pollMs, () => this.#poller.wake());
     this.#membership = new Membership(
       store,
       logger,
@@ -188,6 +194,7 @@ export class Worker implements ExecutionHost {
     this.#tickTimer = this.runtime.startInterval(announceAfterMs, () => this.#tick());
     await this.#reaper.start();
     this.#poller.wake();
+    if (!this.#manual) this.#schedules?.wake();
   }
 
   health(): WorkerHealth {
@@ -202,12 +209,13 @@ export class Worker implements ExecutionHost {
   }
 
   /**
-   * Claims what is due now, runs it until it ends, waits or parks, and gives the number of executions claimed. For tests
+   * Starts the executions of schedules that are due, claims what is due now, runs it until it ends, waits or parks, and gives the number of executions claimed. For tests
    * with `manual: true`, which need not wait for polls.
    */
   async runOnce(): Promise<number> {
     let claimed = 0;
     for (;;) {
+      await this.#schedules?.fireNow();
       const now = await this.#poller.claimNow();
       claimed += now;
       await this.#whenQuiet();
@@ -372,6 +380,7 @@ export class Worker implements ExecutionHost {
   }
 
   ended(execution: ActiveExecution, end: EndEvent): void {
+    this.#executionsEnded();
     this.#parent.ended({ runId: execution.runId, executionId: execution.executionId, workflow: execution.workflow, event: end.event });
     // Who started it in this process waits in this process; for the others there is a hint.
     if (!this.#startedHere.delete(execution.runId)) this.#parent.store.hint({ kind: "ended", runIds: [execution.runId] });
@@ -474,12 +483,19 @@ export class Worker implements ExecutionHost {
     if (hint.kind === "tasks") {
       const mine = (hint.namespace === this.namespace || hint.namespace === "*") && (hint.taskQueue === "*" || this.#taskQueues.includes(hint.taskQueue));
       if (mine) this.#poller.wake();
-    } else if (hint.kind === "inbox") {
+    } else if (hint.kind === "schedules") {
+      if (hint.namespace === this.namespace && !this.#manual) this.#schedules?.wake();
+    } else if (hint.kind === "ended") this.#executionsEnded();
+    else if (hint.kind === "inbox") {
       for (const runId of hint.runIds) {
         const execution = this.#active.get(runId);
         if (execution !== undefined) this.#inboxes.request(execution);
       }
     }
+  }
+
+  #executionsEnded(): void {
+    if (!this.#manual) this.#schedules?.executionsEnded();
   }
 
   // Keeping watch
@@ -522,7 +538,7 @@ export class Worker implements ExecutionHost {
     // Those that only wait to start their next step hold nothing up.
     for (const execution of this.#active.values()) execution.resumeSteps();
     this.#removeHintListener?.();
-    await this.#poller.stop();
+    await Promise.all([this.#poller.stop(), this.#schedules?.stop()]);
     if (drainMs > 0) await this.#whenQuiet(drainMs);
     for (const execution of this.#active.values())
       execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));

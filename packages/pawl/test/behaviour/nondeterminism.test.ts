@@ -181,6 +181,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     runId: ctx.runId,
     workflow: ctx.workflow,
     version: ctx.version,
+    schedule: ctx.schedule,
     cancelRequested: ctx.cancelRequested,
     step: (...args) => ctx.step(...args),
     sleep: (duration) => ctx.sleep(duration),

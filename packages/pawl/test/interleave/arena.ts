@@ -15,7 +15,7 @@ import { installGates } from "./gates.ts";
 import { invariantProblems } from "./invariant-problems.ts";
 import { readable } from "./world.ts";
 
-const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs"] as const;
+const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs", "schedules"] as const;
 /** Deleted rows pile up until the tables are emptied for good, which costs more. */
 const truncateEvery = 100;
 
@@ -91,7 +91,8 @@ export class Arena {
  'tasks', ${list("run_id, visible_at <= clock_timestamp() AS due, suspect", "tasks ORDER BY run_id")},
  'inbox', ${list("run_id, message_id, type", "inbox ORDER BY run_id, ordinal")},
  'workers', ${list("id, state, lease_until > clock_timestamp() AS leased", "workers ORDER BY id")},
- 'past_runs', ${list("run_id, run_number, state, last_seq", "past_runs ORDER BY run_id")}) AS state`);
+ 'past_runs', ${list("run_id, run_number, state, last_seq", "past_runs ORDER BY run_id")},
+ 'schedules', ${list("id, revision, next_fire_at, waiting, open, state", "schedules ORDER BY id")}) AS state`);
     const state = rows[0]!.state as Record<string, readonly Record<string, unknown>[]>;
     const lines = Object.entries(state).flatMap(([table, records]) => records.map((record) => `${table}: ${Object.values(record).map(String).join(" ")}`));
     return readable(lines.join("\n"));

@@ -10,6 +10,7 @@ const keys = {
   tasks: "run_id",
   inbox: "run_id",
   workers: "id",
+  schedules: "id",
 } as const;
 
 /**

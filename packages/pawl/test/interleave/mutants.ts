@@ -101,4 +101,23 @@ export const mutants: readonly Mutant[] = [
     mutation: replacing("close-execution", [" AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id", ""]),
     scenario: "quarantined: resume as next | terminate child",
   },
+  {
+    name: "a firing that trusts what it has read",
+    mutation: replacing("fire-schedules", [" AND s.revision = i.expected", ""], [" SKIP LOCKED", ""]),
+    scenario: "scheduled: fire by one | pause the first",
+  },
+  {
+    name: "a firing that looks at the revision of its snapshot",
+    mutation: replacing(
+      "fire-schedules",
+      ["s.revision = i.expected", "(SELECT x.revision FROM schedules x WHERE x.id = s.id) = i.expected"],
+      [" SKIP LOCKED", ""],
+    ),
+    scenario: "scheduled: fire by one | pause the first",
+  },
+  {
+    name: "a firing that starts what it did not fire",
+    mutation: replacing("fire-schedules", ["JOIN fired f ON f.id = n.id)", "JOIN schedules f ON f.id = n.id)"]),
+    scenario: "scheduled: fire by one | pause the first",
+  },
 ];

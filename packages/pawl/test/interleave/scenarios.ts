@@ -2,6 +2,7 @@ import * as on from "./appends.ts";
 import { alone, families, type Fixture } from "./fixtures.ts";
 import * as by from "./moves.ts";
 import type { Move } from "./moves.ts";
+import { deleteFirst, fireBy, pauseFirst, scheduled, startSameId } from "./schedule-moves.ts";
 import { runs, startOf, workers } from "./world.ts";
 
 /** Moves that happen at the same time in one state of the database. */
@@ -187,8 +188,15 @@ const triplesAlone = [
   scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.terminate("parent")),
 ];
 
+const ofSchedules = [fireBy("one"), fireBy("two"), pauseFirst, deleteFirst, startSameId, by.claimBy("one")];
+const triplesOfSchedules = [
+  scenario(scheduled, fireBy("one"), fireBy("two"), pauseFirst),
+  scenario(scheduled, fireBy("one"), fireBy("two"), startSameId),
+  scenario(scheduled, fireBy("one"), deleteFirst, by.claimBy("one")),
+];
+
 const first = families(runs.parent, "");
 const last = families(runs.lastParent, ", parent last");
 
-export const pairs = [...pairsAlone(), ...pairsOfFamily(first), ...pairsOfFamily(last).filter(ofSeveral)];
-export const triples = [...triplesAlone, ...triplesOfFamily(first), ...triplesOfFamily(last)];
+export const pairs = [...pairsAlone(), ...pairsOf(scheduled, ...ofSchedules), ...pairsOfFamily(first), ...pairsOfFamily(last).filter(ofSeveral)];
+export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfFamily(first), ...triplesOfFamily(last)];

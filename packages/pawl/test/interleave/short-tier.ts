@@ -34,12 +34,17 @@ const shortPairs = [
   "expired: reap | append",
   "expired: reap | release by one",
   "dead: take over from one | terminate child",
+  "scheduled: fire by one | fire by two",
+  "scheduled: fire by one | pause the first",
+  "scheduled: fire by one | delete the first",
+  "scheduled: fire by one | start the same ids",
   "waiting, parent last: child ends | terminate child",
   "quarantined, parent last: resume as next | terminate child",
   "cancelled, parent last: resume as next | both children end",
 ] as const;
 
 const shortTriples = [
+  "scheduled: fire by one | fire by two | pause the first",
   "running: cancel parent | end | claim by two",
   "running: release by one | claim by two | append",
   "expired: claim by two | heartbeat of one | reap",

@@ -26,9 +26,19 @@ export const runs = {
 };
 export const workers = { one: id("01"), two: id("02") };
 
+/** Two schedules, and the revisions they may have. */
+export const schedules = {
+  first: id("d1"),
+  second: id("d2"),
+  unfired: id("d3"),
+  firedByOne: id("d4"),
+  firedByTwo: id("d5"),
+  paused: id("d6"),
+};
+
 /** Ids in a text, by name. */
 export function readable(text: string): string {
-  return [...Object.entries(runs), ...Object.entries(workers)].reduce((read, [name, uuid]) => read.replaceAll(uuid, name), text);
+  return [...Object.entries(runs), ...Object.entries(workers), ...Object.entries(schedules)].reduce((read, [name, uuid]) => read.replaceAll(uuid, name), text);
 }
 
 export const anHour = 3_600_000;

@@ -244,3 +244,16 @@ export async function testing(): Promise<void> {
   // @ts-expect-error wrong input
   await exploreCrashes(greet, { nam: "Ann" });
 }
+
+// The input of a schedule is that of its workflow.
+const none = defineWorkflow({ name: "none", run: async () => 1 });
+void pawl.schedules.create({ scheduleId: "s", workflow: greet, input: { name: "Ann" }, cron: "@daily" });
+void pawl.schedules.create({ scheduleId: "s", workflow: none, interval: "1 hour", overlap: "buffer_one" });
+void pawl.schedules.create({ scheduleId: "s", workflow: "by-name", input: { any: true }, calendar: { dayOfWeek: "monday", hour: { from: 9, to: 17 } } });
+// @ts-expect-error the name is missing
+void pawl.schedules.create({ scheduleId: "s", workflow: greet, input: {}, cron: "@daily" });
+// @ts-expect-error the input is missing
+void pawl.schedules.create({ scheduleId: "s", workflow: greet, cron: "@daily" });
+// @ts-expect-error there is no such policy
+void pawl.schedules.create({ scheduleId: "s", workflow: none, cron: "@daily", overlap: "sometimes" });
+same<WorkflowContext["schedule"], { readonly scheduleId: string; readonly at: Date } | undefined>();

@@ -157,6 +157,23 @@ describePlanted(workload, {
       [`UPDATE executions SET not_before = started_at + interval '1 s' ${where("delayed-and-done")}`],
     ],
   ],
+  I13: [
+    [
+      "a second execution for an instant",
+      /simple-1: it was started for 2025-01-01T00:00:00Z of schedule yearly, which its id does not say/,
+      [replaceData("simple-1", "ExecutionStarted", "^\\{", '{"schedule":{"scheduleId":"yearly","at":"2025-01-01T00:00:00Z"},')],
+    ],
+    [
+      "a time that is no instant",
+      /it was started for "2025-01-01", which is not an instant/,
+      [replaceData("yearly:2025-01-01T00:00:00Z", "ExecutionStarted", "T00:00:00Z", "")],
+    ],
+    [
+      "a schedule that nobody will look at",
+      /schedule yearly: it goes on at \d{4}-01-01T00:00:00Z, and nobody will look then/,
+      ["UPDATE schedules SET next_fire_at = NULL, waiting = false"],
+    ],
+  ],
   I14: [
     [
       "the end of a child that was not started",

@@ -133,7 +133,10 @@ export async function makeWorkload(): Promise<Workload> {
   await pawl.handle("asked").update("bump", 2, { updateId: "u1" });
   await pawl.handle("asked").signal("go", 1, { signalId: "s1" });
 
-  for (const executionId of ["order-1", "simple-1", "simple-2", "delayed-and-done"]) await pawl.handle(executionId).result();
+  const yearly = await pawl.schedules.create({ scheduleId: "yearly", workflow: simple, input: 11, cron: "0 0 1 1 *" });
+  await yearly.backfill({ from: "2025-01-01T00:00:00Z", to: "2025-12-31T00:00:00Z" });
+  await waitFor("the backfill", async () => ((await yearly.describe()).recent.length > 0 ? true : undefined));
+  for (const executionId of ["yearly:2025-01-01T00:00:00Z", "order-1", "simple-1", "simple-2", "delayed-and-done"]) await pawl.handle(executionId).result();
   await settled("failed-1", "failed");
   const parked = (executionId: string): Promise<unknown> =>
     waitFor(`${executionId} is parked`, async () => ((await pawl.handle(executionId).status()).waitingFor !== null ? true : undefined));

@@ -56,17 +56,21 @@ class Asked {
 
   unasked(view: RunView): string[] {
     const { executionId } = view.run;
+    // Its schedule started it, and may have stopped it to start the next one.
+    const first = view.events[0]?.event;
+    const scheduled = first?.type === "ExecutionStarted" && first.schedule !== undefined;
     const count = (operation: ObservedOperation["operation"]): number => this.#byId.get(executionId)?.get(operation) ?? 0;
     const problems: string[] = [];
     const has = (type: string): boolean => view.events.some((entry) => entry.type === type);
     if (view.kind === "current") {
       const { parentRunId, runNumber } = view.run;
-      if (parentRunId === null && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
+      if (parentRunId === null && !scheduled && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
       if (runNumber - 1 > count("resume")) problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes`);
       // A parent that is cancelled asks its children to stop.
-      if (parentRunId === null && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled"))) problems.push("nobody cancelled it");
+      if (parentRunId === null && !scheduled && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled")))
+        problems.push("nobody cancelled it");
     }
-    if (has("ExecutionTerminated") && count("terminate") === 0) problems.push("nobody terminated it");
+    if (has("ExecutionTerminated") && !scheduled && count("terminate") === 0) problems.push("nobody terminated it");
     return problems;
   }
 

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeProject, type Project, type Running } from "./support/cli.ts";
+import { workflowsFile } from "./support/workflows.ts";
+
+let project: Project;
+let worker: Running;
+
+beforeAll(async () => {
+  project = await makeProject();
+  await project.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile });
+  await project.open();
+  worker = project.start(["worker", "workflows.ts"]);
+  await worker.printed("ready:");
+}, 60_000);
+
+afterAll(async () => {
+  worker.process.kill("SIGINT");
+  await worker.outcome;
+  await project.remove();
+}, 30_000);
+
+const create = ["schedule", "create", "yearly", "greet", "--cron", "0 0 1 1 *", "--time-zone", "Europe/Berlin", "--input", '{"name":"Ann"}'];
+
+test("a schedule is made, shown, paused, resumed, triggered, backfilled and deleted", async () => {
+  const created = await project.pawl(...create);
+  expect(created).toMatchObject({ code: 0, stdout: "yearly starts greet@1: cron 0 0 1 1 * (Europe/Berlin)\n" });
+  expect(created.stderr).toMatch(/^Next: \d{4}-12-31T23:00:00Z, /);
+  expect((await project.pawl("schedule", "list")).stdout).toMatch(/^ID +WORKFLOW +STATE +NEXT +WHEN\nyearly +greet@1 +active +\d{4}-12-31T23:00:00Z +cron/);
+
+  expect(await project.pawl("schedule", "pause", "yearly", "--note", "holidays")).toMatchObject({ code: 0, stdout: "yearly is paused\n" });
+  const shown = await project.pawl("schedule", "show", "yearly");
+  expect(shown.stdout).toMatch(/State +paused \(holidays\)/);
+  expect(shown.stdout).toMatch(/Input +\{"name":"Ann"\}/);
+  expect(await project.json("schedule", "resume", "yearly")).toMatchObject({ scheduleId: "yearly", state: "active" });
+
+  const { executionId } = await project.json<{ executionId: string }>("schedule", "trigger", "yearly");
+  expect(executionId).toMatch(/^yearly:trigger:/);
+  const range = ["--from", "2024-06-01", "--to", "2025-06-01"];
+  expect(await project.pawl("schedule", "backfill", "yearly", ...range)).toMatchObject({ code: 0 });
+  await expect
+    .poll(async () => (await project.json<{ recent: { executionId: string }[] }>("schedule", "show", "yearly")).recent, { timeout: 15_000 })
+    .toMatchObject([{ executionId: "yearly:2024-12-31T23:00:00Z" }]);
+
+  expect(await project.pawl("schedule", "delete", "yearly")).toMatchObject({ code: 0, stdout: "yearly is deleted\n" });
+  expect(await project.json("schedule", "list")).toEqual({ schedules: [], nextCursor: null });
+});
+
+test("what is wrong is said: an unknown id with exit code 1, wrong times and a taken id", async () => {
+  const [nobody, twice, wrong] = await Promise.all([
+    project.pawl("schedule", "show", "nobody"),
+    project.pawl("schedule", "create", "s", "greet", "--cron", "@daily", "--interval", "1h"),
+    project.pawl("schedule", "create", "s", "greet", "--cron", "99 * * * *"),
+  ]);
+  expect(nobody).toMatchObject({ code: 1 });
+  expect(nobody.stderr).toContain("SCHEDULE_NOT_FOUND");
+  expect(twice).toMatchObject({ code: 2 });
+  expect(twice.stderr).toContain("interval: cannot be given together with cron");
+  expect(wrong.stderr).toMatch(/cron\[0\]: cannot be read: Invalid value for minute: 99/);
+  expect(await project.pawl("schedule", "create", "taken", "greet", "--interval", "1d")).toMatchObject({ code: 0 });
+  const again = await project.pawl("schedule", "create", "taken", "greet", "--interval", "2d");
+  expect(again.code).toBe(1);
+  expect(again.stderr).toContain("SCHEDULE_CONFLICT");
+  const updated = await project.json<{ timing: object }>("schedule", "create", "taken", "greet", "--interval", "2d", "--update");
+  expect(updated.timing).toEqual({ kind: "interval", everyMs: 172_800_000, offsetMs: 0 });
+});

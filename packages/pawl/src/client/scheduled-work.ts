@@ -1,0 +1,40 @@
+import { OptionInvalid } from "../base/errors.ts";
+import { toMilliseconds } from "../base/duration.ts";
+import { checkName } from "../base/ids.ts";
+import { encodeValue } from "../base/values.ts";
+import { parseInput } from "../definition/schema.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
+import type { ScheduledWork } from "../store/schedules.ts";
+import type { ScheduleUpdate } from "./schedule-options.ts";
+
+/**
+ * What the executions of a schedule are, from what is given and, for the rest, from what they were. A new workflow or version
+ * brings its own task queue.
+ *
+ * @param find what a live worker offers under a name. @throws WorkflowUnknown
+ * @throws InputInvalid, OptionInvalid, ValueNotSerializable, ValueTooLarge, ValueTooDeep
+ */
+export async function scheduledWork(
+  options: ScheduleUpdate,
+  before: ScheduledWork | undefined,
+  find: (name: string, version: string | undefined) => Promise<{ readonly name: string; readonly version: string; readonly taskQueue: string }>,
+): Promise<ScheduledWork> {
+  const { workflow, version } = options;
+  if (version !== undefined) checkName(version, "version");
+  const named = typeof workflow === "string" ? workflow : workflow === undefined && version !== undefined ? before?.workflow : undefined;
+  const given = typeof workflow === "string" ? undefined : workflow;
+  const definition = named === undefined ? given : await find(named, version);
+  if (definition === undefined && before === undefined) throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+  if (definition !== undefined && typeof definition?.name !== "string")
+    throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+  const keepsInput = options.input === undefined && before !== undefined;
+  const timeout = given?.timeout === undefined ? {} : { timeoutMs: toMilliseconds(given.timeout, "timeout") };
+  const started = keepsInput ? before.started : encodeEvent({ type: "ExecutionStarted", ...timeout, input: { text: encodeValue(options.input, "input") } });
+  if (!keepsInput && given?.input !== undefined) await parseInput(given, options.input);
+  return {
+    workflow: definition?.name ?? before!.workflow,
+    version: definition?.version ?? before!.version,
+    taskQueue: checkName(options.taskQueue ?? definition?.taskQueue ?? before!.taskQueue, "taskQueue"),
+    started,
+  };
+}

@@ -1,0 +1,56 @@
+import type { ScheduleLink } from "../../kernel/event.ts";
+import { wakeOf } from "../../kernel/schedule/advance.ts";
+import type { ScheduleDefinition, ScheduleState } from "../../kernel/schedule/definition.ts";
+import { instantText, scheduledExecutionId } from "../../kernel/schedule/execution-id.ts";
+import { Timetable } from "../../kernel/schedule/timetable.ts";
+import type { Invariant } from "../invariant.ts";
+import { about, type ScheduleView } from "../rows.ts";
+
+/**
+ * I13. At most one execution for each instant of a schedule, and somebody looks when the next instant comes. The id of an
+ * execution is made of its schedule and instant, and ids are unique (I8): so each execution that names a schedule has to
+ * have that id. Overlap and catch-up are not judged: a schedule's definition may have been another one at the time.
+ */
+export const scheduleTicks: Invariant = {
+  id: "I13",
+  title: "Schedules tick once",
+  check(tally, { schedules }) {
+    for (const schedule of schedules) {
+      tally.looked();
+      const problem = wakeProblem(schedule);
+      if (problem !== undefined) tally.violated({ detail: `schedule ${schedule.scheduleId}: ${problem}` });
+    }
+    return {
+      run(view) {
+        const first = view.events[0]?.event;
+        if (first?.type !== "ExecutionStarted" || first.schedule === undefined) return;
+        tally.looked();
+        const problem = linkProblem(view.run.executionId, first.schedule) ?? (first.parent === undefined ? undefined : "it has a parent, too");
+        if (problem !== undefined) tally.violated({ ...about(view), detail: problem });
+      },
+    };
+  },
+};
+
+function linkProblem(executionId: string, { scheduleId, at, triggered }: ScheduleLink): string | undefined {
+  const time = Date.parse(at);
+  if (Number.isNaN(time) || instantText(time) !== at) return `it was started for "${at}", which is not an instant`;
+  if (triggered === true)
+    return executionId.startsWith(`${scheduleId}:trigger:`) ? undefined : `it was triggered, and its id is not one of schedule ${scheduleId}`;
+  return executionId === scheduledExecutionId(scheduleId, time) ? undefined : `it was started for ${at} of schedule ${scheduleId}, which its id does not say`;
+}
+
+/** A schedule with something left to do has to be found by the due query some day. */
+function wakeProblem({ scheduleId, definition, state, nextFireAt, waiting, open, now }: ScheduleView): string | undefined {
+  let parsed: { readonly definition: ScheduleDefinition; readonly state: ScheduleState };
+  try {
+    parsed = { definition: JSON.parse(definition) as ScheduleDefinition, state: JSON.parse(state) as ScheduleState };
+  } catch {
+    return "its definition or state cannot be read";
+  }
+  const wake = wakeOf({ scheduleId, ...parsed, timetable: new Timetable(parsed.definition, scheduleId), now }, open);
+  if (wake.waiting && !waiting && nextFireAt === null) return `instants wait for ${open.join(", ")}, and nobody will look when that ends`;
+  if (wake.nextFireAt !== null && nextFireAt === null && !waiting)
+    return `it goes on at ${instantText(Math.floor(wake.nextFireAt))}, and nobody will look then`;
+  return undefined;
+}

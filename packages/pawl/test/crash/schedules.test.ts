@@ -1,0 +1,196 @@
+/** Processes that die while they fire schedules, replies that are lost, and several processes at once: one execution for each instant. */
+import { defineWorkflow, type Pawl } from "pawl";
+import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { sessionsOf } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { waitFor } from "../support/wait.ts";
+
+vi.setConfig({ testTimeout: 90_000 });
+
+const noted = defineWorkflow({ name: "noted", run: async (ctx) => ctx.schedule?.at.toISOString() });
+const endless = defineWorkflow({ name: "endless", run: async (ctx) => ctx.sleep("1000 days") });
+
+let database: FreshDatabase;
+beforeAll(async () => {
+  database = await freshDatabase();
+  await (await openPawl({ url: database.url, logger: silentLogger })).close();
+  await installTerminalGuard(database.url);
+});
+afterEach(async () => {
+  await killPrograms();
+  await checkInvariants(database.url);
+});
+afterAll(() => database.drop());
+
+/** The same database with its clock standing still. */
+function urlAt(time: string, url = database.url): string {
+  return `${url}${url.includes("?") ? "&" : "?"}options=${encodeURIComponent(`-c pawl.now=${time}`)}`;
+}
+
+async function open<Result>(namespace: string, time: string, work: (pawl: Pawl) => Promise<Result>, intercept?: Interceptor, url?: string): Promise<Result> {
+  const pawl = await openPawl({ url: urlAt(time, url), namespace, migrate: false, logger: silentLogger }, intercept);
+  try {
+    return await work(pawl);
+  } finally {
+    await pawl.close({ drain: 0 });
+  }
+}
+
+const created = "2026-01-01T00:00:30Z";
+const due = "2026-01-01T00:03:10Z";
+const instants = [1, 2, 3].map((minute) => `2026-01-01T00:0${minute}:00`);
+
+/** Three schedules that are due three times. */
+async function prepare(namespace: string): Promise<readonly string[]> {
+  const ids = ["a", "b", "c"];
+  await open(namespace, created, async (pawl) => {
+    for (const scheduleId of ids) await pawl.schedules.create({ scheduleId, workflow: noted, interval: "1 minute", overlap: "allow_all" });
+  });
+  return ids.flatMap((id) => instants.map((instant) => `${id}:${instant}Z`));
+}
+
+async function fire(namespace: string, intercept?: Interceptor, url?: string): Promise<void> {
+  await open(namespace, due, async (pawl) => (await pawl.worker({ workflows: [noted], manual: true })).runOnce(), intercept, url);
+}
+
+async function ended(namespace: string): Promise<readonly string[]> {
+  const rows = await query<{ execution_id: string; state: string }>(
+    database.url,
+    "SELECT execution_id, state FROM pawl.executions WHERE namespace = $1 ORDER BY execution_id",
+    [namespace],
+  );
+  expect(rows.filter(({ state }) => state !== "completed")).toEqual([]);
+  return rows.map((row) => row.execution_id);
+}
+
+async function countsOf(namespace: string): Promise<readonly { runs: number; skipped: number; missed: number }[]> {
+  const pawl = await openPawl({ url: database.url, namespace, migrate: false, logger: silentLogger });
+  const { schedules } = await pawl.schedules.list();
+  await pawl.close();
+  return schedules.map(({ runs, skipped, missed }) => ({ runs, skipped, missed }));
+}
+
+test.each(["due-schedules/after", "fire-schedules/before", "fire-schedules/after", "claim/before", "claim/after"])(
+  "killed with SIGKILL at %s: the next process starts what was not, and nothing twice",
+  async (boundary) => {
+    const namespace = `killed-${boundary.replace("/", "-")}`;
+    const expected = await prepare(namespace);
+    const program = new Program("schedules.mjs", { url: urlAt(due), namespace, kill: { boundary, occurrence: 1 } });
+    expect((await program.exited).signal, program.output).toBe("SIGKILL");
+    await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+    await checkInvariants(database.url);
+    // The dead one's lease stands still with the clock; it had claimed nothing, or what it had claimed is given back.
+    await query(database.url, "UPDATE pawl.workers SET state = 'dead' WHERE namespace = $1 AND state = 'live'", [namespace]);
+    await fire(namespace);
+    expect(await ended(namespace)).toEqual(expected);
+    expect(await countsOf(namespace)).toEqual([1, 2, 3].map(() => ({ runs: 3, skipped: 0, missed: 0 })));
+  },
+);
+
+test("the reply to the firing is lost: sent again, it starts nothing again and counts nothing again", async () => {
+  const namespace = "lost-reply";
+  const expected = await prepare(namespace);
+  const proxy = await TcpProxy.open(database.url);
+  proxy.swallow = (statement, occurrence) => statement === "pawl_fire-schedules" && occurrence === 1;
+  await fire(namespace, undefined, proxy.url);
+  expect(proxy.seen.get("pawl_fire-schedules")).toBeGreaterThan(1);
+  await proxy.close();
+  expect(await ended(namespace)).toEqual(expected);
+  expect(await countsOf(namespace)).toEqual([1, 2, 3].map(() => ({ runs: 3, skipped: 0, missed: 0 })));
+});
+
+test.each(["create-schedule", "change-schedule", "delete-schedule"])("the reply to %s is lost: it is answered as if nothing had happened", async (lost) => {
+  const namespace = `lost-${lost}`;
+  const proxy = await TcpProxy.open(database.url);
+  proxy.swallow = (statement, occurrence) => statement === `pawl_${lost}` && occurrence === 1;
+  await open(
+    namespace,
+    due,
+    async (pawl) => {
+      const handle = await pawl.schedules.create({ scheduleId: "s", workflow: noted, interval: "1 minute" });
+      await handle.backfill({ from: "2026-01-01T00:01:00Z", to: "2026-01-01T00:02:00Z" });
+      expect((await handle.describe()).backfills).toHaveLength(1);
+      await handle.delete();
+    },
+    undefined,
+    proxy.url,
+  );
+  expect(proxy.seen.get(`pawl_${lost}`)).toBeGreaterThan(1);
+  await proxy.close();
+  expect(await countsOf(namespace)).toEqual([]);
+});
+
+test("two processes that have both read the same due schedules start each instant once", async () => {
+  const namespace = "both-have-read";
+  const expected = await prepare(namespace);
+  let readers = 0;
+  let release = (): void => {};
+  const both = new Promise<void>((resolve) => (release = resolve));
+  // Whoever has read waits until the other has, too.
+  const meet: Interceptor = async (name, phase) => {
+    if (name !== "due-schedules" || phase !== "after" || readers >= 2) return;
+    if (++readers === 2) release();
+    await both;
+  };
+  await Promise.all([fire(namespace, meet), fire(namespace, meet)]);
+  expect(await ended(namespace)).toEqual(expected);
+  expect(await countsOf(namespace)).toEqual([1, 2, 3].map(() => ({ runs: 3, skipped: 0, missed: 0 })));
+});
+
+test("a process that has read what is due changes nothing after the schedule was paused, changed or deleted", async () => {
+  const namespace = "overtaken";
+  await prepare(namespace);
+  let read = (): void => {};
+  let goOn = (): void => {};
+  const hasRead = new Promise<void>((resolve) => (read = resolve));
+  const mayGoOn = new Promise<void>((resolve) => (goOn = resolve));
+  const hold: Interceptor = async (name, phase) => {
+    if (name !== "fire-schedules" || phase !== "before") return;
+    read();
+    await mayGoOn;
+  };
+  const firing = fire(namespace, hold);
+  await hasRead;
+  await open(namespace, due, async (pawl) => {
+    await pawl.schedules.get("a").pause();
+    await pawl.schedules.get("b").update({ interval: "1 day" });
+    await pawl.schedules.get("c").delete();
+  });
+  goOn();
+  await firing;
+  expect(await ended(namespace)).toEqual([]);
+  expect(await countsOf(namespace)).toEqual([1, 2].map(() => ({ runs: 0, skipped: 0, missed: 0 })));
+});
+
+test.each(["cancel_other", "terminate_other"] as const)("dying between stopping the other one and firing (%s) loses no instant", async (overlap) => {
+  const namespace = `dies-${overlap}`;
+  await open(namespace, created, (pawl) => pawl.schedules.create({ scheduleId: "s", workflow: endless, interval: "1 minute", overlap }));
+  const run = async (time: string, intercept?: Interceptor): Promise<void> =>
+    open(
+      namespace,
+      time,
+      async (pawl) => {
+        const worker = await pawl.worker({ workflows: [endless], manual: true });
+        for (let round = 0; round < 3; round++) await worker.runOnce();
+      },
+      intercept,
+    );
+  await run("2026-01-01T00:01:00Z");
+  const dies: Interceptor = (name, phase) => {
+    if (name === "fire-schedules" && phase === "before") throw new TypeError("dies here");
+  };
+  await run("2026-01-01T00:02:00Z", dies).catch(() => {});
+  await run("2026-01-01T00:02:01Z");
+  const rows = await query<{ execution_id: string; state: string }>(
+    database.url,
+    "SELECT execution_id, state FROM pawl.executions WHERE namespace = $1 ORDER BY execution_id",
+    [namespace],
+  );
+  expect(rows.map(({ execution_id, state }) => `${execution_id} ${state}`)).toEqual([
+    `s:2026-01-01T00:01:00Z ${overlap === "cancel_other" ? "cancelled" : "terminated"}`,
+    "s:2026-01-01T00:02:00Z running",
+  ]);
+});

@@ -1,0 +1,42 @@
+import type { OverlapPolicy } from "pawl";
+import { drawProgram } from "./draw-program.ts";
+import type { Chance } from "./random.ts";
+import type { Program } from "./workflows.ts";
+
+/** A schedule that a client makes, and what is done with it. */
+export interface DrawnSchedule {
+  readonly scheduleId: string;
+  readonly program: Program;
+  readonly everyMs: number;
+  readonly jitterMs: number;
+  readonly overlap: OverlapPolicy;
+  readonly catchUpMs: number;
+  readonly maximumRuns: number;
+  readonly createAt: number;
+  readonly pause: { readonly at: number; readonly resumeAt: number } | undefined;
+  readonly triggerAt: number | undefined;
+}
+
+const policies = ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"] as const;
+
+/** In most simulations there are none, and then no worker looks for any. */
+export function drawSchedules(chance: Chance, spanMs: number): readonly DrawnSchedule[] {
+  if (!chance.hits(0.4)) return [];
+  return Array.from({ length: chance.whole(1, 3) }, (_, index) => {
+    const pauseAt = chance.whole(500, spanMs);
+    return {
+      // No request has such a number.
+      scheduleId: `x9${index}`,
+      // No parts that wait for ever or kill their worker: the schedule is what is tried.
+      program: drawProgram(chance, 2),
+      everyMs: chance.pick([1000, 1000, 2000, 3000]),
+      jitterMs: chance.pick([0, 0, 700]),
+      overlap: chance.pick(policies),
+      catchUpMs: chance.pick([10_000, 3_600_000]),
+      maximumRuns: chance.whole(1, 6),
+      createAt: chance.whole(0, spanMs / 2),
+      pause: chance.hits(0.3) ? { at: pauseAt, resumeAt: pauseAt + chance.whole(0, 3000) } : undefined,
+      triggerAt: chance.hits(0.3) ? chance.whole(500, spanMs) : undefined,
+    };
+  });
+}
