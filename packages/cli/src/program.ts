@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { addCancelCommand } from "./commands/cancel.ts";
+import { addCountCommand } from "./commands/count.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addHistoryCommand } from "./commands/history.ts";
 import { addListCommand } from "./commands/list.ts";
@@ -40,6 +41,7 @@ export function buildProgram(): Command {
   addStartCommand(program);
   program.commandsGroup("Look:");
   addListCommand(program);
+  addCountCommand(program);
   addShowCommand(program);
   addHistoryCommand(program);
   program.commandsGroup("Control:");

@@ -63,6 +63,31 @@ describe("list", () => {
   });
 });
 
+describe("labels and attributes", () => {
+  test("are given at a start, found by a filter, counted and shown", async () => {
+    const start = (id: string, ...flags: string[]) => project.pawl("start", "greet", "--id", id, "--input", '{"name":"L"}', "--wait", ...flags);
+    await start("labelled-1", "--label", "customer=acme", "--attribute", "pages=120", "--attribute", "urgent=true");
+    await start("labelled-2", "--label", "customer=acme");
+    const filter = 'labels.customer == "acme" && attributes.pages > 100';
+    const [listed, counted, json, shown] = await Promise.all([
+      project.json<{ executions: readonly { executionId: string }[] }>("list", "--filter", filter),
+      project.pawl("count", "--by", "labels.customer", "--workflow", "greet"),
+      project.json<{ count: number }>("count", "--filter", 'labels.customer == "acme"'),
+      project.pawl("show", "labelled-1"),
+    ]);
+    expect(listed.executions.map(({ executionId }) => executionId)).toEqual(["labelled-1"]);
+    expect(counted.stdout).toMatch(/^COUNT +labels.customer\n(?: +2 +acme\n| +\d+ +\(none\)\n){2}$/);
+    expect(json.count).toBe(2);
+    expect(shown.stdout).toMatch(/Labels +\{"customer":"acme"\}\nAttributes +\{"pages":120,"urgent":true\}/);
+  });
+
+  test("a filter with a mistake is exit code 2 and says where it is", async () => {
+    const { code, stderr } = await project.pawl("list", "--filter", 'sate == "failed"');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: filter: at position 1: there is no field "sate"; .*\[FILTER_INVALID\]$/m);
+  });
+});
+
 describe("show", () => {
   test("tells state, steps and failure of a failed execution, with nothing a terminal would obey", async () => {
     const { code, stdout } = await project.pawl("show", "broken");

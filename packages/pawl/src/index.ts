@@ -5,10 +5,12 @@ export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-d
 export { stepContext, workflowContext } from "./definition/ambient.ts";
 export type { ChildOptions, ConcurrencyOptions, StepContext, StepFunction, StepOptions, WorkflowContext } from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
-export type { ExecutionPage, ListOptions, PawlClient, StartOptions } from "./client/pawl-client.ts";
+export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
+export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
+export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent } from "./client/execution-handle.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
-export type { WorkerSummary } from "./store/store.ts";
+export type { CountedGroup, WorkerSummary } from "./store/store.ts";
 export type { Event } from "./kernel/event.ts";
 export { executionStates, terminalStates, type ExecutionState } from "./kernel/execution-state.ts";
 export { fold, type ExecutionView, type StepView } from "./kernel/fold.ts";

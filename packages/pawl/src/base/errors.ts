@@ -22,6 +22,16 @@ export class OptionInvalid extends PawlError {
   }
 }
 
+/** A filter cannot be understood. `position` is where, counted in characters from 1. */
+export class FilterInvalid extends PawlError {
+  readonly code = "FILTER_INVALID";
+  readonly position: number;
+  constructor(position: number, reason: string) {
+    super(`filter: at position ${position}: ${reason}`);
+    this.position = position;
+  }
+}
+
 /** One place where an input does not fit its schema. */
 export interface InputIssue {
   readonly path: string;

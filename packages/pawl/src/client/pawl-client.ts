@@ -3,17 +3,20 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
+import type { Attributes, Labels } from "../base/search-values.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
-import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
+import { searchValues } from "../store/search-values.ts";
 import type { Store, WorkerSummary } from "../store/store.ts";
-import { ExecutionHandle, executionInfo, type ExecutionInfo, type HandleParent } from "./execution-handle.ts";
+import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
+import { parseField } from "./filter/parse-filter.ts";
+import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
 import { ResultHub } from "./result-hub.ts";
 
 export interface StartOptions {
@@ -27,27 +30,10 @@ export interface StartOptions {
   readonly taskQueue?: string;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
-}
-
-export interface ListOptions {
-  readonly workflow?: string;
-  readonly state?: ExecutionState | readonly ExecutionState[];
-  readonly taskQueue?: string;
-  /** Only children of this execution. */
-  readonly parent?: string;
-  readonly createdAfter?: Date;
-  readonly createdBefore?: Date;
-  /** Rows per page, 1 to 1000 (50). */
-  readonly limit?: number;
-  /** `nextCursor` of the page before. */
-  readonly cursor?: string;
-}
-
-export interface ExecutionPage {
-  /** Newest first. */
-  readonly executions: readonly ExecutionInfo[];
-  /** Undefined on the last page. */
-  readonly nextCursor: string | undefined;
+  /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
+  readonly labels?: Labels;
+  /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
+  readonly attributes?: Attributes;
 }
 
 /** A local worker, as far as the client uses one. */
@@ -59,6 +45,7 @@ export interface LocalWorker {
 }
 
 const mostRows = 1000;
+const mostGroups = 1000;
 /** A database that cannot be reached does not hold up closing for longer; what is not acknowledged by then is rejected. */
 const closeTimeoutMs = 10_000;
 
@@ -97,6 +84,7 @@ export class PawlClient implements HandleParent {
     const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
@@ -115,7 +103,8 @@ export class PawlClient implements HandleParent {
       parentPosition: null,
       delayMs,
       claimBy,
-      started: encodeEvent({ type: "ExecutionStarted", input: { text } }),
+      ...searchable,
+      started: encodeEvent({ type: "ExecutionStarted", ...found, input: { text } }),
     };
     let outcome: StartOutcome;
     try {
@@ -148,25 +137,31 @@ export class PawlClient implements HandleParent {
     return new ExecutionHandle(this, checkId(executionId, "executionId"), undefined);
   }
 
-  /** Executions, newest first, page by page. @throws OptionInvalid */
+  /** Executions, newest first, page by page. @throws FilterInvalid, OptionInvalid */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.checkOpen();
     const limit = options.limit ?? 50;
     if (!Number.isInteger(limit) || limit < 1 || limit > mostRows)
       throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);
-    const rows = await this.store.list({
-      namespace: this.namespace,
-      limit: limit + 1,
-      ...(options.workflow === undefined ? {} : { workflow: checkName(options.workflow, "workflow") }),
-      ...(options.state === undefined ? {} : { state: states(options.state) }),
-      ...(options.taskQueue === undefined ? {} : { taskQueue: checkName(options.taskQueue, "taskQueue") }),
-      ...(options.parent === undefined ? {} : { parentExecutionId: checkId(options.parent, "parent") }),
-      ...(options.createdAfter === undefined ? {} : { createdAfter: time(options.createdAfter, "createdAfter") }),
-      ...(options.createdBefore === undefined ? {} : { createdBefore: time(options.createdBefore, "createdBefore") }),
-      ...(options.cursor === undefined ? {} : { before: cursor(options.cursor) }),
-    });
+    const page = { limit: limit + 1, ...(options.cursor === undefined ? {} : { before: cursor(options.cursor) }) };
+    const rows = await this.store.list(listFilter(this.namespace, options), page);
     const executions = rows.slice(0, limit).map(executionInfo);
     return { executions, nextCursor: rows.length > limit ? executions.at(-1)?.runId : undefined };
+  }
+
+  /** How many executions there are, and how many of each value of `groupBy`. Reads as many rows as it counts. @throws FilterInvalid, OptionInvalid */
+  async count(options: CountOptions = {}): Promise<ExecutionCount> {
+    this.checkOpen();
+    const filter = listFilter(this.namespace, options);
+    if (options.groupBy === undefined) {
+      const [all] = await this.store.count(filter, undefined, 1);
+      return { count: all?.count ?? 0, groups: [], complete: true };
+    }
+    if (typeof options.groupBy !== "string") throw new OptionInvalid("groupBy", 'must be the name of a field, such as "state" or "labels.customer"');
+    const groups = await this.store.count(filter, parseField(options.groupBy), mostGroups + 1);
+    if (groups.length <= mostGroups) return { count: groups.reduce((sum, { count }) => sum + count, 0), groups, complete: true };
+    const [all] = await this.store.count(filter, undefined, 1);
+    return { count: all?.count ?? 0, groups: groups.slice(0, mostGroups), complete: false };
   }
 
   /** Workers that lived within the last day, newest first. */
@@ -221,22 +216,4 @@ export class PawlClient implements HandleParent {
     }
     throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].toSorted());
   }
-}
-
-function states(state: ExecutionState | readonly ExecutionState[]): readonly ExecutionState[] {
-  const list: readonly ExecutionState[] = typeof state === "string" ? [state] : state;
-  for (const one of list) {
-    if (!executionStates.includes(one)) throw new OptionInvalid("state", `"${one}" is none of ${executionStates.join(", ")}`);
-  }
-  return list;
-}
-
-function time(value: Date, path: string): number {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw new OptionInvalid(path, "must be a valid Date");
-  return value.getTime();
-}
-
-function cursor(value: string): string {
-  if (!/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(value)) throw new OptionInvalid("cursor", "is not a nextCursor of list()");
-  return value;
 }

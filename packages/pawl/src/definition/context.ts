@@ -1,4 +1,5 @@
 import type { Duration } from "../base/duration.ts";
+import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
@@ -34,6 +35,10 @@ export interface ChildOptions {
   readonly executionId?: string;
   /** Defaults to the child workflow's own queue. */
   readonly taskQueue?: string;
+  /** What the child belongs to; it does not inherit those of its parent. */
+  readonly labels?: Labels;
+  /** What the child can be found by; its code may change them. */
+  readonly attributes?: Attributes;
 }
 
 export interface ConcurrencyOptions {
@@ -62,6 +67,11 @@ export interface WorkflowContext {
   readonly sleep: (duration: Duration) => Promise<void>;
   /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */
   readonly child: <W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options?: ChildOptions) => Promise<OutputOf<W>>;
+  /**
+   * Changes attributes of this execution, by which `pawl.list({ filter })` finds it: those named, `null` takes one away. When it
+   * returns, they are recorded. Throws `OptionInvalid` for a name or value that is no attribute.
+   */
+  readonly setAttributes: (changes: AttributeChanges) => Promise<void>;
   /** Runs the tasks and gives all results in order; throws the first error. */
   readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */

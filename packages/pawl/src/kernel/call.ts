@@ -1,9 +1,10 @@
+import type { StoredChanges } from "../base/search-values.ts";
 import type { ChildOptions, StepFunction } from "../definition/context.ts";
 import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
 /** A durable call that workflow code has made, with what the history says about it so far. */
-export type Call = StepCall | TimerCall | ChildCall;
+export type Call = StepCall | TimerCall | ChildCall | AttributesCall;
 
 interface CallBase {
   /** 1 for the first durable call of a run, in the order the code makes them. */
@@ -50,6 +51,11 @@ export interface ChildCall extends CallBase {
   runId: string | undefined;
 }
 
+export interface AttributesCall extends CallBase {
+  readonly kind: "attributes";
+  readonly changes: StoredChanges;
+}
+
 /** As `NondeterminismDetected` names it. */
 export function describeCall(call: Call): string {
   switch (call.kind) {
@@ -59,5 +65,7 @@ export function describeCall(call: Call): string {
       return `sleep(${call.durationMs} ms)`;
     case "child":
       return `child "${call.workflow.name}"`;
+    case "attributes":
+      return "setAttributes";
   }
 }

@@ -1,4 +1,5 @@
 import type { Failure } from "../base/failure.ts";
+import type { Labels, StoredAttributes, StoredChanges } from "../base/search-values.ts";
 import type { Payload } from "./payload.ts";
 
 /**
@@ -16,6 +17,7 @@ export type Event =
   | ChildStarted
   | ChildCompleted
   | ChildFailed
+  | AttributesSet
   | CancelRequested
   | WorkerLost
   | ExecutionResumed
@@ -37,6 +39,8 @@ export interface ExecutionStarted {
   readonly type: "ExecutionStarted";
   readonly input: Payload;
   readonly parent?: ParentLink;
+  readonly labels?: Labels;
+  readonly attributes?: StoredAttributes;
 }
 
 /** A step that runs longer than a moment is announced; short steps have no such event. */
@@ -110,6 +114,13 @@ export interface ChildFailed {
   readonly failure: Failure;
 }
 
+/** Code has changed attributes of its execution; null takes one away. */
+export interface AttributesSet {
+  readonly type: "AttributesSet";
+  readonly position: number;
+  readonly attributes: StoredChanges;
+}
+
 export interface CancelRequested {
   readonly type: "CancelRequested";
   readonly reason?: string;
@@ -127,6 +138,8 @@ export interface ExecutionResumed {
   readonly type: "ExecutionResumed";
   readonly fromRunId: string;
   readonly fromState: string;
+  /** The attributes that the run before had at its end, which may lie behind the prefix. */
+  readonly attributes?: StoredAttributes;
 }
 
 export interface ExecutionCompleted {

@@ -1,6 +1,8 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { ExecutionCancelled, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
+import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { toError } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
@@ -56,6 +58,8 @@ export class Replay {
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
   #lastPosition = 0;
+  /** Every one that the code has named so far. */
+  readonly #attributeNames = new Set<string>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
 
@@ -123,6 +127,8 @@ export class Replay {
         return this.#settle(at, this.#callOf(event, "child"), (call) => call.resolve(readPayload(event.result)));
       case "ChildFailed":
         return this.#settle(at, this.#callOf(event, "child"), (call) => call.reject(childError(call, event)));
+      case "AttributesSet":
+        return this.#settle(at, this.#callOf(event, "attributes"), (call) => call.resolve(undefined));
       case "CancelRequested":
         return this.#cancel(at, event.reason);
       default:
@@ -179,6 +185,8 @@ export class Replay {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
+    checkLabels(options.labels, "ctx.child labels");
+    checkAttributes(options.attributes, "ctx.child attributes");
     const encoded = encodeValue(input, "input");
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
@@ -193,6 +201,25 @@ export class Replay {
       executionId: options.executionId ?? checkId(`${this.identity.executionId}.${position}`, "ctx.child executionId"),
       runId: undefined,
     }));
+  }
+
+  callAttributes(changes: AttributeChanges, shielded: boolean): Promise<void> {
+    const stored = checkAttributeChanges(changes, "ctx.setAttributes");
+    for (const name of Object.keys(stored)) this.#attributeNames.add(name);
+    if (this.#attributeNames.size > limits.searchNames)
+      throw new OptionInvalid(
+        "ctx.setAttributes",
+        `this code has set ${this.#attributeNames.size} different attributes; at most ${limits.searchNames} are allowed.`,
+      );
+    return this.#call(shielded, (position, resolve, reject) => ({
+      position,
+      settled: false,
+      shielded,
+      resolve,
+      reject,
+      kind: "attributes",
+      changes: stored,
+    })) as Promise<void>;
   }
 
   // Each kind of call is written out as one literal: a spread here was a tenth of all time spent on short steps.
@@ -275,5 +302,5 @@ function defaultRetryOf(workflow: AnyWorkflow): ResolvedRetryPolicy {
 function ignore(): void {}
 
 function describeRecord(kind: Call["kind"], name: string | undefined): string {
-  return kind === "timer" ? "sleep" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
+  return kind === "timer" ? "sleep" : kind === "attributes" ? "setAttributes" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
 }

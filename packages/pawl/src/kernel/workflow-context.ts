@@ -60,6 +60,11 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.callChild(workflow, input, options, this.#shielded) as never;
   };
 
+  setAttributes: WorkflowContext["setAttributes"] = (changes) => {
+    refuseInStep("ctx.setAttributes");
+    return this.#replay.callAttributes(changes, this.#shielded);
+  };
+
   all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);
 
   map: WorkflowContext["map"] = (items, fn, options) => mapConcurrently(items, fn, options);

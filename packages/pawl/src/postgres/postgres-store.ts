@@ -2,6 +2,7 @@ import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
   ClaimOutcome,
@@ -9,12 +10,14 @@ import type {
   CloseOutcome,
   CommitBatch,
   CommitOutcome,
+  CountedGroup,
   DatabaseFacts,
   ExecutionSummary,
   Hint,
   Inbox,
   InboxMessage,
   ListFilter,
+  ListPage,
   LeaseKeeper,
   LeaseOptions,
   LiveWorker,
@@ -187,8 +190,12 @@ export class PostgresStore implements Store {
     return (await this.#gateway.run(readHistory(runId, afterSeq, limit))).map(recordedEvent);
   }
 
-  list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
-    return this.#gateway.read("list", () => this.#queries.list(filter));
+  list(filter: ListFilter, page: ListPage): Promise<readonly ExecutionSummary[]> {
+    return this.#gateway.read("list", () => this.#queries.list(filter, page));
+  }
+
+  count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]> {
+    return this.#gateway.read("count", () => this.#queries.count(filter, groupBy, limit));
   }
 
   workers(namespace: string): Promise<readonly WorkerSummary[]> {

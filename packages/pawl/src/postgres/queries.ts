@@ -1,9 +1,12 @@
 import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, ne, notExists, notInArray, sql, type SQL } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
+import { readAttributes } from "../base/search-values.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
-import type { Backlog, DatabaseFacts, ExecutionSummary, ListFilter, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
+import type { FilterField } from "../store/filter.ts";
+import type { Backlog, CountedGroup, DatabaseFacts, ExecutionSummary, ListFilter, ListPage, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
+import { filterCondition, groupValue, readGroupValue } from "./filter-sql.ts";
 import type { Tables } from "./schema.ts";
 
 type Drizzle = NodePgDatabase | PgliteDatabase;
@@ -28,8 +31,36 @@ export class Queries {
     return row === undefined ? undefined : summary(row);
   }
 
-  /** Newest first: run ids are made in time order, so the primary key is the order. */
-  async list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
+  /** Newest first: run ids are made in time order, so the primary key is the order, and a page costs as much as the rows it passes. */
+  async list(filter: ListFilter, { limit, before }: ListPage): Promise<readonly ExecutionSummary[]> {
+    const { executions } = this.#tables;
+    const conditions = this.#conditions(filter);
+    if (before !== undefined) conditions.push(lt(executions.runId, before));
+    const rows = await this.#db
+      .select()
+      .from(executions)
+      .where(and(...conditions))
+      .orderBy(desc(executions.runId))
+      .limit(limit);
+    return rows.map(summary);
+  }
+
+  async count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]> {
+    const { executions } = this.#tables;
+    const count = sql<number>`count(*)::float8`;
+    const where = and(...this.#conditions(filter));
+    if (groupBy === undefined) return [{ value: null, count: (await this.#db.select({ count }).from(executions).where(where))[0]!.count }];
+    const rows = await this.#db
+      .select({ value: sql<unknown>`${groupValue(executions, groupBy)} AS value`, count })
+      .from(executions)
+      .where(where)
+      .groupBy(sql`1`)
+      .orderBy(desc(count), sql`1`)
+      .limit(limit);
+    return rows.map((row) => ({ value: readGroupValue(row.value), count: row.count }));
+  }
+
+  #conditions(filter: ListFilter): SQL[] {
     const { executions } = this.#tables;
     const conditions: SQL[] = [eq(executions.namespace, filter.namespace)];
     if (filter.workflow !== undefined) conditions.push(eq(executions.workflow, filter.workflow));
@@ -37,7 +68,6 @@ export class Queries {
     if (filter.taskQueue !== undefined) conditions.push(eq(executions.taskQueue, filter.taskQueue));
     if (filter.createdAfter !== undefined) conditions.push(gte(executions.createdAt, new Date(filter.createdAfter)));
     if (filter.createdBefore !== undefined) conditions.push(lt(executions.createdAt, new Date(filter.createdBefore)));
-    if (filter.before !== undefined) conditions.push(lt(executions.runId, filter.before));
     if (filter.parentExecutionId !== undefined) {
       const parent = this.#db
         .select({ runId: executions.runId })
@@ -45,13 +75,8 @@ export class Queries {
         .where(and(eq(executions.namespace, filter.namespace), eq(executions.executionId, filter.parentExecutionId)));
       conditions.push(inArray(executions.parentRunId, parent));
     }
-    const rows = await this.#db
-      .select()
-      .from(executions)
-      .where(and(...conditions))
-      .orderBy(desc(executions.runId))
-      .limit(filter.limit);
-    return rows.map(summary);
+    if (filter.filter !== undefined) conditions.push(filterCondition(executions, filter.filter));
+    return conditions;
   }
 
   async outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
@@ -233,5 +258,7 @@ function summary(row: Tables["executions"]["$inferSelect"]): ExecutionSummary {
     parentRunId: row.parentRunId,
     idempotencyKey: row.idempotencyKey,
     waitingFor: row.waitingFor,
+    labels: row.labels ?? {},
+    attributes: readAttributes(row.attributes),
   };
 }

@@ -1,4 +1,5 @@
-import { bigint, boolean, customType, integer, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { Labels, StoredAttributes } from "../base/search-values.ts";
 import { OptionInvalid } from "../base/errors.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -31,6 +32,8 @@ export function tablesIn(schema: string) {
       taskQueue: text("task_queue").notNull(),
       idempotencyKey: text("idempotency_key"),
       waitingFor: text("waiting_for"),
+      labels: jsonb("labels").$type<Labels>(),
+      attributes: jsonb("attributes").$type<StoredAttributes>(),
     }),
     history: within.table("history", {
       runId: uuid("run_id").notNull(),

@@ -1,5 +1,7 @@
+import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { Filter, FilterField } from "./filter.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
@@ -115,6 +117,8 @@ export interface ExecutionSummary {
   readonly parentRunId: string | null;
   readonly idempotencyKey: string | null;
   readonly waitingFor: string | null;
+  readonly labels: Labels;
+  readonly attributes: Attributes;
 }
 
 export interface ListFilter {
@@ -125,9 +129,19 @@ export interface ListFilter {
   readonly parentExecutionId?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
+  readonly filter?: Filter;
+}
+
+export interface ListPage {
   readonly limit: number;
   /** `runId` of the last row of the page before: rows come newest first. */
   readonly before?: string;
+}
+
+/** How many executions have one value of what they are grouped by; null: those that have none. */
+export interface CountedGroup {
+  readonly value: AttributeValue | null;
+  readonly count: number;
 }
 
 /** A closing event written by a client, with what the statement found. */
@@ -239,7 +253,9 @@ export interface Store {
   outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
   describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined>;
   history(runId: string, afterSeq: number, limit: number): Promise<readonly RecordedEvent[]>;
-  list(filter: ListFilter): Promise<readonly ExecutionSummary[]>;
+  list(filter: ListFilter, page: ListPage): Promise<readonly ExecutionSummary[]>;
+  /** Without `groupBy` one group of value null; at most `limit` groups, the largest first. */
+  count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]>;
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
   databaseFacts(): Promise<DatabaseFacts>;
   /** What waits for a worker, longest wait first; at most 100 rows. */

@@ -95,6 +95,8 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of one event", prepareOne({ starts: [], appends: [append({})] }, "1")!.transaction],
   ["commit of one end", prepareOne({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1")!.transaction],
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
+  ["commit of a start with labels", prepareCommit({ starts: [{ ...start(null), labels: "{}" }], appends: [] }, "1").transaction],
+  ["commit of changed attributes", prepareCommit({ starts: [], appends: [append({ attributes: "{}" })] }, "1").transaction],
   ["commit of steps", prepareCommit({ starts: [], appends: [append({}), append({})] }, "1").transaction],
   ["commit of ends", prepareCommit({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1").transaction],
   [

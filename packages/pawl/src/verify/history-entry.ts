@@ -39,7 +39,8 @@ function wholeFields(data: string): Record<string, unknown> | undefined {
   return known;
 }
 
-const field = /[{,]"(\w+#?)":(?:(-?\d[\d.eE+-]*|true|false|null|"(?:[^"\\]|\\.)*"|\{[^{}]*\})(?=[,}]))?/y;
+const field =
+  /[{,]"(\w+#?)":(?:(-?\d[\d.eE+-]*|true|false|null|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})*\})(?=[,}]))?/y;
 
 /** The fields before the first one that is cut off or is a payload. `encodeEvent` writes payloads last. */
 function leadingFields(head: string): Record<string, unknown> | undefined {

@@ -319,6 +319,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         return this.#advanceTimer(call);
       case "child":
         return this.#advanceChild(call);
+      case "attributes":
+        if (this.#requested.has(call.position)) return;
+        this.#requested.add(call.position);
+        return this.#emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
     }
   }
 

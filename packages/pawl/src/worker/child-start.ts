@@ -1,6 +1,7 @@
 import type { ChildCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ParentLink } from "../kernel/event.ts";
+import { searchValues } from "../store/search-values.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 
@@ -8,6 +9,7 @@ import type { ExecutionHost } from "./execution-host.ts";
 export function childStart(call: ChildCall, parent: ParentLink, host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime">): StartOperation {
   const { workflow, executionId, options } = call;
   const runId = host.runtime.newUuid();
+  const { found, searchable } = searchValues(options.labels, options.attributes, "ctx.child");
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
   return {
     runId,
@@ -21,6 +23,7 @@ export function childStart(call: ChildCall, parent: ParentLink, host: Pick<Execu
     parentPosition: parent.position,
     delayMs: 0,
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
-    started: encodeEvent({ type: "ExecutionStarted", parent, input: { text: call.input } }),
+    ...searchable,
+    started: encodeEvent({ type: "ExecutionStarted", parent, ...found, input: { text: call.input } }),
   };
 }

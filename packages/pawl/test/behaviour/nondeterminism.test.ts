@@ -185,6 +185,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     step: (...args) => ctx.step(...args),
     sleep: (duration) => ctx.sleep(duration),
     child: (...args) => ctx.child(...args),
+    setAttributes: (changes) => ctx.setAttributes(changes),
     all: (...args) => ctx.all(...args),
     map: (...args) => ctx.map(...args),
     race: (tasks) => ctx.race(tasks),

@@ -33,6 +33,7 @@ const order = defineWorkflow({
   },
 });
 const simple = defineWorkflow({ name: "simple", run: async (ctx, n: number) => ctx.step("only", done(n)) });
+const searchable = defineWorkflow({ name: "searchable", run: async (ctx) => ctx.setAttributes({ phase: "done", size: null, when: new Date(5) }) });
 const failing = defineWorkflow({
   name: "failing",
   run: async () => {
@@ -86,7 +87,7 @@ export async function makeWorkload(): Promise<Workload> {
   const busyStep = new Promise<void>((resolve) => (release = resolve));
   const busy = defineWorkflow({ name: "busy", run: async (ctx) => ctx.step("long", () => busyStep) });
   const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
-  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy];
+  const workflows = [child, longChild, order, simple, searchable, failing, sleeper, resumable(flags), family, waiting, busy];
   const pawl = await openPawl({ url, logger: silentLogger });
   await pawl.worker({ workflows, pollInterval: 10 });
   // Whatever its worker has claimed dies with it.
@@ -107,6 +108,7 @@ export async function makeWorkload(): Promise<Workload> {
   await start("simple", 8, "simple-2");
   await start("simple", 9, "delayed-and-done", { delay: 20 });
   await start("simple", 10, "delayed", { delay: "1 hour" });
+  await start("searchable", undefined, "searchable", { labels: { team: "red" }, attributes: { size: 1, text: "x".repeat(900) } });
   await start("failing", undefined, "failed-1");
   await start("sleeper", undefined, "asleep");
   for (const executionId of ["cancelled", "terminated"]) await start("sleeper", undefined, executionId);
@@ -116,7 +118,7 @@ export async function makeWorkload(): Promise<Workload> {
   await start("busy", undefined, "busy");
   await start("poison", undefined, "held");
 
-  for (const executionId of ["order-1", "simple-1", "simple-2", "delayed-and-done"]) await pawl.handle(executionId).result();
+  for (const executionId of ["order-1", "simple-1", "simple-2", "delayed-and-done", "searchable"]) await pawl.handle(executionId).result();
   await settled("failed-1", "failed");
   const parked = (executionId: string): Promise<unknown> =>
     waitFor(`${executionId} is parked`, async () => ((await pawl.handle(executionId).status()).waitingFor !== null ? true : undefined));

@@ -86,6 +86,8 @@ function describe(event: CallEvent): string {
     case "TimerStarted":
     case "TimerFired":
       return "timer";
+    case "AttributesSet":
+      return "setAttributes";
     default:
       return `step "${event.name}"`;
   }
@@ -100,5 +102,5 @@ function isChildResult(event: CallEvent): boolean {
 }
 
 function isResult(event: CallEvent): boolean {
-  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" || isChildResult(event);
+  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" || event.type === "AttributesSet" || isChildResult(event);
 }
