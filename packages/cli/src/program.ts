@@ -7,6 +7,7 @@ import { addHistoryCommand } from "./commands/history.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addResumeCommand } from "./commands/resume.ts";
+import { addRetentionCommand } from "./commands/retention.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStartCommand } from "./commands/start.ts";
 import { addTerminateCommand } from "./commands/terminate.ts";
@@ -50,6 +51,7 @@ export function buildProgram(): Command {
   addResumeCommand(program);
   program.commandsGroup("Operate:");
   addMigrateCommand(program);
+  addRetentionCommand(program);
   addDoctorCommand(program);
   addVerifyCommand(program);
   return program;

@@ -88,6 +88,20 @@ describe("labels and attributes", () => {
   });
 });
 
+test("retention sets, lists and deletes policies, and deletes what none of them keeps", async () => {
+  expect((await project.pawl("retention", "list")).stderr).toContain("everything is kept");
+  await project.pawl("start", "order", "--id", "short-lived", "--input", '{"amount":1}', "--wait");
+  expect(await project.pawl("retention", "set", "--workflow", "order", "--keep", "0ms")).toMatchObject({ code: 0 });
+  expect(await project.pawl("retention", "set", "--state", "failed", "--keep", "forever")).toMatchObject({ code: 0 });
+  expect((await project.pawl("retention", "list")).stdout).toMatch(/^WORKFLOW +STATE +KEPT FOR\norder +all +0ms\nall +failed +forever\n$/);
+  expect(await project.json("retention", "run")).toEqual({ deleted: 1 });
+  expect(await project.pawl("show", "short-lived")).toMatchObject({ code: 1 });
+  expect(await project.pawl("retention", "delete", "--workflow", "order")).toMatchObject({ code: 0 });
+  expect(await project.pawl("retention", "delete", "--workflow", "order")).toMatchObject({ code: 1 });
+  expect(await project.pawl("retention", "delete", "--state", "failed")).toMatchObject({ code: 0 });
+  expect(await project.pawl("retention", "set", "--keep", "soon")).toMatchObject({ code: 2 });
+});
+
 describe("show", () => {
   test("tells state, steps and failure of a failed execution, with nothing a terminal would obey", async () => {
     const { code, stdout } = await project.pawl("show", "broken");

@@ -114,6 +114,14 @@ CREATE TABLE inbox (
 	data text NOT NULL,
 	PRIMARY KEY (run_id, message_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- How long ended executions are kept, by workflow and state; '*' stands for all of them, null for ever.
+CREATE TABLE retention_policies (
+	namespace text NOT NULL,
+	workflow text NOT NULL,
+	state text NOT NULL,
+	keep_ms double precision,
+	PRIMARY KEY (namespace, workflow, state)
+);
 -- The two below are called from statements that have just locked the execution's row. Being volatile functions they see
 -- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.

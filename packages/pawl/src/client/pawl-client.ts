@@ -18,6 +18,7 @@ import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-h
 import { parseField } from "./filter/parse-filter.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
 import { ResultHub } from "./result-hub.ts";
+import { Retention } from "./retention.ts";
 
 export interface StartOptions {
   /** Chosen by you, or made. Starting the same id again gives the same execution. `[A-Za-z0-9._:-]`, 1 to 200 characters. */
@@ -55,6 +56,8 @@ export class PawlClient implements HandleParent {
   readonly namespace: string;
   readonly results: ResultHub;
   readonly runtime: Runtime;
+  /** How long executions that have ended are kept. */
+  readonly retention: Retention;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -66,6 +69,7 @@ export class PawlClient implements HandleParent {
     this.logger = logger;
     this.runtime = runtime;
     this.committer = new Committer(store, runtime);
+    this.retention = new Retention(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
   }
 

@@ -1,7 +1,8 @@
 import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
-import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { ExecutionState, TerminalState } from "../kernel/execution-state.ts";
+import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
@@ -33,12 +34,14 @@ import type { HintChannel } from "./hint-channel.ts";
 import type { Queries } from "./queries.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
+import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
+import { deleteRetention, retentionPolicies, setRetention } from "./statements/retention-policies.ts";
 import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
 import type { Transaction } from "./transaction.ts";
@@ -212,6 +215,29 @@ export class PostgresStore implements Store {
 
   stranded() {
     return this.#gateway.read("stranded", () => this.#queries.stranded());
+  }
+
+  async setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void> {
+    await this.#gateway.run(setRetention(namespace, rule, keepMs));
+  }
+
+  async deleteRetention(namespace: string, rule: RetentionRule): Promise<boolean> {
+    const { rows, repeated } = await this.#gateway.send(deleteRetention(namespace, rule));
+    return rows.length > 0 || repeated;
+  }
+
+  async retentionPolicies(namespace: string): Promise<readonly RetentionPolicyRow[]> {
+    const rows = await this.#gateway.run(retentionPolicies(namespace));
+    return rows.map(({ workflow, state, keep_ms }) => ({
+      ...(workflow === null ? {} : { workflow }),
+      ...(state === null ? {} : { state: state as TerminalState }),
+      keepMs: keep_ms,
+    }));
+  }
+
+  async deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded> {
+    const [row] = await this.#gateway.run(deleteEnded(request));
+    return { deleted: row!.deleted, next: row!.more ? (row!.last_run_id ?? undefined) : undefined };
   }
 
   hint(hint: Hint): void {

@@ -2,6 +2,7 @@ import type { Attributes, AttributeValue, Labels } from "../base/search-values.t
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { Filter, FilterField } from "./filter.ts";
+import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
@@ -262,6 +263,13 @@ export interface Store {
   backlog(namespace: string): Promise<readonly Backlog[]>;
   /** Executions that nothing would ever wake. Must be empty (invariant I19). */
   stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]>;
+
+  setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void>;
+  /** Whether there was one. */
+  deleteRetention(namespace: string, rule: RetentionRule): Promise<boolean>;
+  retentionPolicies(namespace: string): Promise<readonly RetentionPolicyRow[]>;
+  /** Deletes what the policies no longer keep, of the next executions of a walk. */
+  deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded>;
 
   hint(hint: Hint): void;
   onHint(listener: (hint: Hint) => void): () => void;

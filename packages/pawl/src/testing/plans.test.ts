@@ -6,12 +6,14 @@ import { prepareCommit } from "../postgres/statements/commit.ts";
 import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { claim } from "../postgres/statements/claim.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
+import { deleteEnded } from "../postgres/statements/delete-ended.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
 import { heartbeat } from "../postgres/statements/heartbeat.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
 import { release } from "../postgres/statements/release.ts";
 import { requestCancel } from "../postgres/statements/request-cancel.ts";
 import { resume } from "../postgres/statements/resume.ts";
+import { deleteRetention, retentionPolicies, setRetention } from "../postgres/statements/retention-policies.ts";
 import { takeOver } from "../postgres/statements/take-over.ts";
 import type { Transaction } from "../postgres/transaction.ts";
 import type { AppendOperation, StartOperation } from "../store/operations.ts";
@@ -43,6 +45,8 @@ beforeAll(async () => {
       VALUES ('${id}', 1, 1, now(), 'running', 'n', 'e', 'w', '1', 'q');
     INSERT INTO history VALUES ('${id}', 1, 0, now(), 'ExecutionStarted', '{}');
     INSERT INTO tasks VALUES ('${id}', now(), 'n', 'q', 'w@1');
+    INSERT INTO past_runs VALUES (gen_random_uuid(), 'n', 'e', 1, 'w', '1', 'cancelled', 1, now());
+    INSERT INTO retention_policies VALUES ('n', '*', '*', 1);
     INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');`);
   await db.exec("VACUUM ANALYZE");
 }, 60_000);
@@ -120,6 +124,10 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["request-cancel", requestCancel("n", "e", "{}")],
   ["close-execution", closeExecution(closing)],
   ["resume", resume("n", "e", newUuid())],
+  ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
+  ["set-retention", setRetention("n", {}, 1)],
+  ["delete-retention", deleteRetention("n", {})],
+  ["retention-policies", retentionPolicies("n")],
   ["read-histories", readHistories([newUuid()])],
   ["read-history", readHistory(newUuid(), 0, 10)],
   ["read-inboxes", readInboxes([newUuid()])],

@@ -14,13 +14,18 @@ export function searchValueProblems({ run, events }: CurrentView): string[] {
     else if (event.type === "AttributesSet") attributes = changedAttributes(attributes, event.attributes);
     else if (event.type === "ExecutionResumed") attributes = event.attributes ?? attributes;
   }
+  return [...differences("label", run.labels, labels), ...differences("attribute", run.attributes, attributes)];
+}
+
+function differences(what: string, row: Readonly<Record<string, unknown>> | null, history: Readonly<Record<string, unknown>> | undefined): string[] {
   const problems: string[] = [];
-  if (!isDeepStrictEqual(run.labels ?? undefined, labels)) problems.push(`its row has the labels ${text(run.labels)}, its history ${text(labels)}`);
-  if (!isDeepStrictEqual(run.attributes ?? undefined, attributes))
-    problems.push(`its row has the attributes ${text(run.attributes)}, its history ${text(attributes)}`);
+  for (const name of new Set([...Object.keys(row ?? {}), ...Object.keys(history ?? {})])) {
+    const [here, there] = [row?.[name], history?.[name]];
+    if (!isDeepStrictEqual(here, there)) problems.push(`its row has the ${what} ${name} ${text(here)}, its history ${text(there)}`);
+  }
   return problems;
 }
 
-function text(values: object | null | undefined): string {
-  return JSON.stringify(values ?? {}).slice(0, 200);
+function text(value: unknown): string {
+  return value === undefined ? "not" : JSON.stringify(value).slice(0, 100);
 }
