@@ -102,6 +102,18 @@ test("retention sets, lists and deletes policies, and deletes what none of them 
   expect(await project.pawl("retention", "set", "--keep", "soon")).toMatchObject({ code: 2 });
 });
 
+test("an exported execution is imported under another id, from a file or from stdin, once", async () => {
+  const { stdout } = await project.pawl("export", "broken");
+  await project.write({ "broken.json": stdout, "nothing.json": "{}" });
+  expect(await project.pawl("import", "broken.json", "--execution-id", "broken-copy")).toMatchObject({ code: 0, stdout: "broken-copy is failed\n" });
+  expect((await project.pawl("show", "broken-copy")).stdout).toMatch(/Failure +TypeError: out of paper/);
+  expect(await project.pawl("import", "broken.json")).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_CONFLICT") as string });
+  expect(await project.pawl("import", "nothing.json")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/document: format: .*DOCUMENT_INVALID/) as string,
+  });
+});
+
 describe("show", () => {
   test("tells state, steps and failure of a failed execution, with nothing a terminal would obey", async () => {
     const { code, stdout } = await project.pawl("show", "broken");

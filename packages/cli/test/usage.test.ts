@@ -40,7 +40,23 @@ test("looking where there is no database creates none", async () => {
 });
 
 test("every command has help with an example", async () => {
-  const names = ["worker", "start", "list", "count", "retention", "show", "history", "cancel", "terminate", "resume", "migrate", "doctor", "verify"];
+  const names = [
+    "worker",
+    "start",
+    "list",
+    "count",
+    "retention",
+    "export",
+    "import",
+    "show",
+    "history",
+    "cancel",
+    "terminate",
+    "resume",
+    "migrate",
+    "doctor",
+    "verify",
+  ];
   const helps = await Promise.all(names.map((name) => project.pawl(name, "--help")));
   for (const [index, { code, stdout }] of helps.entries()) {
     expect(code).toBe(0);

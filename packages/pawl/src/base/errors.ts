@@ -32,6 +32,16 @@ export class FilterInvalid extends PawlError {
   }
 }
 
+/** A document that should be an exported execution is none. `path` says where in it. Nothing was imported. */
+export class DocumentInvalid extends PawlError {
+  readonly code = "DOCUMENT_INVALID";
+  readonly path: string;
+  constructor(path: string, reason: string) {
+    super(`document: ${path}: ${reason} Nothing was imported.`);
+    this.path = path;
+  }
+}
+
 /** One place where an input does not fit its schema. */
 export interface InputIssue {
   readonly path: string;

@@ -20,6 +20,10 @@ export const limits = {
   filterDepth: 32,
   filterNodes: 500,
   filterList: 200,
+  /** An execution that is imported: its runs, its events, and the characters of all events together. */
+  documentRuns: 1000,
+  documentEvents: 200_000,
+  documentCharacters: 128 * 1024 * 1024,
   /** Longest delay or sleep: five years, in milliseconds. */
   durationMs: 5 * 365 * 24 * 3_600_000,
 } as const;

@@ -55,6 +55,15 @@ export function checkAttributeChanges(changes: unknown, path: string): StoredCha
   );
 }
 
+/** Of stored attributes that come from outside. @throws OptionInvalid */
+export function checkStoredAttributes(stored: unknown, path: string): void {
+  for (const [name, value] of entriesOf(stored, path, "attributes")) {
+    checkAttributeName(name, path);
+    const isTime = typeof value === "object" && value !== null && Object.keys(value).length === 1 && Number.isInteger((value as { time?: unknown }).time);
+    if (value !== null && !isTime) storedAttribute(value, `${path}.${name}`);
+  }
+}
+
 /** What becomes of attributes through changes; undefined where none is left. */
 export function changedAttributes(before: StoredAttributes | undefined, changes: StoredChanges): StoredAttributes | undefined {
   const left = Object.entries({ ...before, ...changes }).filter((entry): entry is [string, StoredAttribute] => entry[1] !== null);

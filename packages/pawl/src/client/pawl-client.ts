@@ -14,6 +14,9 @@ import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
 import { searchValues } from "../store/search-values.ts";
 import type { Store, WorkerSummary } from "../store/store.ts";
+import type { ExecutionDocument } from "./document/execution-document.ts";
+import { exportExecution } from "./document/export-execution.ts";
+import { readDocument } from "./document/read-document.ts";
 import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
 import { parseField } from "./filter/parse-filter.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
@@ -166,6 +169,31 @@ export class PawlClient implements HandleParent {
     if (groups.length <= mostGroups) return { count: groups.reduce((sum, { count }) => sum + count, 0), groups, complete: true };
     const [all] = await this.store.count(filter, undefined, 1);
     return { count: all?.count ?? 0, groups: groups.slice(0, mostGroups), complete: false };
+  }
+
+  /** An execution with all its runs and histories, as a JSON document. @throws ExecutionNotFound, OptionInvalid */
+  async exportExecution(executionId: string): Promise<ExecutionDocument> {
+    this.checkOpen();
+    return exportExecution(this.store, this.namespace, checkId(executionId, "executionId"));
+  }
+
+  /**
+   * Writes an exported execution, under its own id or another; one that exists is never changed. An execution that had not ended
+   * is quarantined: `resume` lets it go on here.
+   *
+   * @param document as `exportExecution` gives it, or parsed from a file
+   * @throws DocumentInvalid; ExecutionConflict if the id is taken; OptionInvalid
+   */
+  async importExecution(document: unknown, options: { readonly executionId?: string } = {}): Promise<ExecutionHandle> {
+    this.checkOpen();
+    const operation = readDocument(document, {
+      namespace: this.namespace,
+      executionId: options.executionId === undefined ? undefined : checkId(options.executionId, "executionId"),
+      newUuid: () => this.runtime.newUuid(),
+    });
+    const imported = await this.store.importExecution(operation);
+    if (!imported) throw new ExecutionConflict(operation.executionId, "nothing was imported");
+    return new ExecutionHandle(this, operation.executionId, undefined);
   }
 
   /** Workers that lived within the last day, newest first. */

@@ -2,6 +2,7 @@ import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState, TerminalState } from "../kernel/execution-state.ts";
+import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
@@ -23,6 +24,7 @@ import type {
   LeaseOptions,
   LiveWorker,
   Outcome,
+  PastRunSummary,
   Store,
   Takeover,
   WorkerRegistration,
@@ -36,6 +38,7 @@ import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
+import { importExecution } from "./statements/import-execution.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
@@ -215,6 +218,17 @@ export class PostgresStore implements Store {
 
   stranded() {
     return this.#gateway.read("stranded", () => this.#queries.stranded());
+  }
+
+  pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]> {
+    return this.#gateway.read("past-runs", () => this.#queries.pastRuns(namespace, executionId));
+  }
+
+  async importExecution(operation: ImportOperation): Promise<boolean> {
+    const { rows, repeated } = await this.#gateway.send(importExecution(operation));
+    if (rows.length > 0) return true;
+    // The reply to an earlier send may have been lost after it had worked.
+    return repeated && (await this.describe(operation.namespace, operation.executionId))?.runId === operation.runs.at(-1)!.runId;
   }
 
   async setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void> {

@@ -5,7 +5,18 @@ import { readAttributes } from "../base/search-values.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
 import type { FilterField } from "../store/filter.ts";
-import type { Backlog, CountedGroup, DatabaseFacts, ExecutionSummary, ListFilter, ListPage, LiveWorker, Outcome, WorkerSummary } from "../store/store.ts";
+import type {
+  Backlog,
+  CountedGroup,
+  DatabaseFacts,
+  ExecutionSummary,
+  ListFilter,
+  ListPage,
+  LiveWorker,
+  Outcome,
+  PastRunSummary,
+  WorkerSummary,
+} from "../store/store.ts";
 import { filterCondition, groupValue, readGroupValue } from "./filter-sql.ts";
 import type { Tables } from "./schema.ts";
 
@@ -77,6 +88,22 @@ export class Queries {
     }
     if (filter.filter !== undefined) conditions.push(filterCondition(executions, filter.filter));
     return conditions;
+  }
+
+  async pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]> {
+    const { pastRuns } = this.#tables;
+    const rows = await this.#db
+      .select()
+      .from(pastRuns)
+      .where(and(eq(pastRuns.namespace, namespace), eq(pastRuns.executionId, executionId)))
+      .orderBy(asc(pastRuns.runNumber));
+    return rows.map(({ runId, runNumber, state, startedAt, lastSeq }) => ({
+      runId,
+      runNumber,
+      state: state as ExecutionState,
+      startedAt: startedAt?.getTime() ?? null,
+      events: lastSeq,
+    }));
   }
 
   async outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {

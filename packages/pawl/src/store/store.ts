@@ -2,6 +2,7 @@ import type { Attributes, AttributeValue, Labels } from "../base/search-values.t
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { Filter, FilterField } from "./filter.ts";
+import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 
@@ -121,6 +122,9 @@ export interface ExecutionSummary {
   readonly labels: Labels;
   readonly attributes: Attributes;
 }
+
+/** An earlier run of an execution. */
+export type PastRunSummary = Pick<ExecutionSummary, "runId" | "runNumber" | "state" | "startedAt" | "events">;
 
 export interface ListFilter {
   readonly namespace: string;
@@ -263,6 +267,11 @@ export interface Store {
   backlog(namespace: string): Promise<readonly Backlog[]>;
   /** Executions that nothing would ever wake. Must be empty (invariant I19). */
   stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]>;
+
+  /** Earlier runs, oldest first. */
+  pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]>;
+  /** Writes a whole execution; false if its id is taken, and then nothing. */
+  importExecution(operation: ImportOperation): Promise<boolean>;
 
   setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void>;
   /** Whether there was one. */

@@ -9,6 +9,7 @@ import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { deleteEnded } from "../postgres/statements/delete-ended.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
 import { heartbeat } from "../postgres/statements/heartbeat.ts";
+import { importExecution } from "../postgres/statements/import-execution.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
 import { release } from "../postgres/statements/release.ts";
 import { requestCancel } from "../postgres/statements/request-cancel.ts";
@@ -84,6 +85,24 @@ const append = (parts: Partial<AppendOperation>): AppendOperation => ({
 });
 
 const message = { toRunId: newUuid(), messageId: "m", type: "ChildCompleted", data: "{}" } as const;
+const importedRun = {
+  runId: newUuid(),
+  state: "completed",
+  createdAt: 1,
+  startedAt: 1,
+  finishedAt: 1,
+  events: [{ type: "t", data: "{}", epoch: 0, at: 1 }],
+} as const;
+const importedExecution = {
+  namespace: "n",
+  executionId: "e",
+  workflow: "w",
+  version: "1",
+  taskQueue: "q",
+  labels: null,
+  attributes: null,
+  runs: [importedRun, { ...importedRun, runId: newUuid() }],
+};
 const closing = {
   namespace: "n",
   executionId: "e",
@@ -125,6 +144,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["close-execution", closeExecution(closing)],
   ["resume", resume("n", "e", newUuid())],
   ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
+  ["import-execution", importExecution(importedExecution)],
   ["set-retention", setRetention("n", {}, 1)],
   ["delete-retention", deleteRetention("n", {})],
   ["retention-policies", retentionPolicies("n")],

@@ -1,19 +1,18 @@
 import { isDeepStrictEqual } from "node:util";
-import { changedAttributes, type Labels, type StoredAttributes } from "../base/search-values.ts";
+import type { Event } from "../kernel/event.ts";
+import { searchValuesOf } from "../kernel/search-values.ts";
 import { dataRead } from "./history-entry.ts";
 import type { CurrentView } from "./rows.ts";
 
 /** Where a row's labels and attributes are not those that its history gives. They are a projection, like its state. */
 export function searchValueProblems({ run, events }: CurrentView): string[] {
-  let labels: Labels | undefined;
-  let attributes: StoredAttributes | undefined;
+  const known: Event[] = [];
   for (const { bytes, event } of events) {
     // Of very large events only the beginning is read, and these may stand behind it.
     if (event === undefined || (event.type === "ExecutionStarted" && bytes >= dataRead && event.attributes === undefined)) return [];
-    if (event.type === "ExecutionStarted") ({ labels, attributes } = event);
-    else if (event.type === "AttributesSet") attributes = changedAttributes(attributes, event.attributes);
-    else if (event.type === "ExecutionResumed") attributes = event.attributes ?? attributes;
+    known.push(event);
   }
+  const { labels, attributes } = searchValuesOf(known);
   return [...differences("label", run.labels, labels), ...differences("attribute", run.attributes, attributes)];
 }
 

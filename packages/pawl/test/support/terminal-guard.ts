@@ -34,7 +34,7 @@ BEGIN
  SELECT a.run_id || ': ' || a.type INTO bad FROM added a JOIN pawl.executions e ON e.run_id = a.run_id
  WHERE e.state IN (${terminal}) AND e.xmin::text::bigint <> txid_current() % 4294967296 LIMIT 1;
  IF bad IS NULL THEN
-  SELECT a.run_id || ': ' || a.type INTO bad FROM added a JOIN pawl.past_runs e ON e.run_id = a.run_id LIMIT 1;
+  SELECT a.run_id || ': ' || a.type INTO bad FROM added a JOIN pawl.past_runs e ON e.run_id = a.run_id WHERE e.xmin::text::bigint <> txid_current() % 4294967296 LIMIT 1;
  END IF;
  IF bad IS NOT NULL THEN PERFORM pawl_guard.refuse('event added to the ended run ' || bad); END IF;
  RETURN NULL;
