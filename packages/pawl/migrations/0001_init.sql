@@ -53,7 +53,7 @@ CREATE TABLE executions (
 	-- What a parked execution waits for, in words.
 	waiting_for text,
 	-- What it belongs to, given at its start, and what is known of it, which its code may change: names and plain values, a
-	-- time as {"time": milliseconds since 1970}. Null where there are none, so that most rows and both indexes know nothing of them.
+	-- time as {"time": milliseconds since 1970}. Null where there are none, so that the index knows only of rows that have some.
 	labels jsonb,
 	attributes jsonb
 ) WITH (fillfactor = 50);
@@ -61,8 +61,7 @@ CREATE UNIQUE INDEX executions_id ON executions (namespace, execution_id);
 CREATE UNIQUE INDEX executions_idempotency ON executions (namespace, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
 CREATE INDEX executions_children ON executions (parent_run_id) WHERE parent_run_id IS NOT NULL;
-CREATE INDEX executions_labels ON executions USING gin (labels) WHERE labels IS NOT NULL;
-CREATE INDEX executions_attributes ON executions USING gin (attributes) WHERE attributes IS NOT NULL;
+CREATE INDEX executions_search ON executions USING gin (labels, attributes) WHERE labels IS NOT NULL OR attributes IS NOT NULL;
 -- What people look for among millions that went well. A commit that begins, continues or completes an execution does not touch it.
 CREATE INDEX executions_exceptional ON executions (namespace, run_id)
 	WHERE state IN ('failed', 'quarantined', 'cancelled', 'terminated', 'timed_out', 'paused', 'continued_as_new');

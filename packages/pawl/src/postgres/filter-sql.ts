@@ -12,7 +12,7 @@ type Executions = Tables["executions"];
  *
  * A comparison with what is not there gives NULL, which counts as false: AND and OR keep it so, and what negates says IS NOT
  * TRUE. Nothing is wrapped in `coalesce`, which would hide the condition from the indexes. `@>` and `?` are what the GIN
- * indexes on labels and attributes answer, so every condition on an attribute holds one of them.
+ * index on labels and attributes answers, so every condition on an attribute holds one of them.
  */
 export function filterCondition(executions: Executions, filter: Filter): SQL {
   switch (filter.kind) {
