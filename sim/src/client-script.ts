@@ -1,6 +1,6 @@
 import { PawlError, type ExecutionHandle, type Pawl } from "pawl";
 import type { AnyWorkflow } from "pawl";
-import { drawProgram } from "./draw-program.ts";
+import { drawProgram, withAttributes } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./monitor.ts";
 import type { Chance } from "./random.ts";
@@ -15,6 +15,7 @@ export interface Request {
   readonly delayMs: number;
   /** How often it is started, by whichever client. */
   readonly copies: number;
+  readonly attributes: Readonly<Record<string, number>> | undefined;
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
 }
 
@@ -31,7 +32,9 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-export function drawRequests(chance: Chance, spanMs: number): readonly Request[] {
+/** @param attributes decides whether there are any, apart from everything else that is drawn */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance): readonly Request[] {
+  const hasAttributes = attributes.hits(0.3);
   return Array.from({ length: chance.whole(2, 7) }, (_, index) => {
     const startAt = chance.whole(0, spanMs);
     // Often within the few milliseconds in which it begins.
@@ -39,7 +42,7 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
     const stops = chance.hits(0.3);
     return {
       executionId: `x${index}`,
-      program: drawProgram(chance),
+      ...searchable(drawProgram(chance), hasAttributes && attributes.hits(0.6) ? attributes : undefined),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
       startAt,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
@@ -49,6 +52,12 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
         : undefined,
     };
   });
+}
+
+function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {
+  // What waits to be cancelled is known by its program.
+  if (chance === undefined || program.do === "wait to be cancelled") return { program, attributes: undefined };
+  return { program: withAttributes(program, chance), attributes: chance.hits(0.5) ? { a: chance.whole(1, 9) } : undefined };
 }
 
 /** Children are named after their parents: x1.2, x1-own. */
@@ -112,6 +121,7 @@ export class Client {
       this.#pawl.start(this.#root, request.program, {
         executionId: request.executionId,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
+        ...(request.attributes === undefined ? {} : { attributes: request.attributes }),
         ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
       }),
     );
@@ -143,6 +153,12 @@ export class Client {
 
   async resume(executionId: string): Promise<void> {
     await this.#try(async () => this.#pawl.handle(executionId).resume());
+  }
+
+  /** Nothing that has ended is kept any longer. */
+  async forget(): Promise<void> {
+    await this.#try(async () => this.#pawl.retention.set({ keep: 0 }));
+    await this.#try(async () => this.#pawl.retention.run());
   }
 
   /** An error of Pawl's own is an answer: not found, wrong state, closed. Anything else is a fault of Pawl. */

@@ -34,7 +34,7 @@ export class SimDatabase implements Connections {
 
   /** Empty, as after the migration. */
   async reset(): Promise<void> {
-    await this.pglite.exec("TRUNCATE executions, history, tasks, inbox, workers, past_runs RESTART IDENTITY");
+    await this.pglite.exec("TRUNCATE executions, history, tasks, inbox, workers, past_runs, retention_policies RESTART IDENTITY");
   }
 
   async run<Row>(transaction: Transaction<Row>): Promise<Row[]> {

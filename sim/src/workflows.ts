@@ -20,6 +20,7 @@ export type Program =
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
+  | { readonly do: "set"; readonly name: string; readonly value: number | null }
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
   /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
@@ -64,6 +65,9 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
         });
       case "sleep":
         await ctx.sleep(program.ms);
+        return 0;
+      case "set":
+        await ctx.setAttributes({ [program.name]: program.value });
         return 0;
       case "child":
         return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
@@ -119,6 +123,7 @@ export function expectedOf(program: Program): Expected {
     case "fail":
       return "fails";
     case "sleep":
+    case "set":
       return { value: 0 };
     case "child":
       // Of two children with one id the later is a conflict.
