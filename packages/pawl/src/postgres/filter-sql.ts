@@ -133,9 +133,10 @@ function contains(column: Executions["labels"] | Executions["attributes"], name:
 
 function timeValue(executions: Executions, value: FilterValue): SQL {
   if (isSinceNow(value)) {
-    // Its own clock, and the one that tests and simulations set.
+    // Its own clock, and the one that tests and simulations set. As a subquery, because a volatile function is asked for every
+    // row otherwise, and no index can help.
     const { schema } = getTableConfig(executions);
-    return sql`(${sql.identifier(schema!)}.current_time_of_pawl() + ${value.sinceNow}::float8 * interval '1 millisecond')`;
+    return sql`(SELECT ${sql.identifier(schema!)}.current_time_of_pawl() + ${value.sinceNow}::float8 * interval '1 millisecond')`;
   }
   return sql`to_timestamp(${(value as { readonly time: number }).time}::float8 / 1000)`;
 }
