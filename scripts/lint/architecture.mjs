@@ -13,7 +13,11 @@ const layers = {
   store: { below: ["base", "definition", "kernel"], packages: [builtins] },
   postgres: { below: ["base", "definition", "kernel", "store"], packages: [builtins, "pg", /^drizzle-orm(\/|$)/] },
   worker: { below: ["base", "definition", "kernel", "store"], packages: [builtins] },
-  client: { below: ["base", "definition", "kernel", "store"], packages: [builtins] },
+  client: {
+    below: ["base", "definition", "kernel", "store"],
+    packages: [builtins],
+    files: Object.fromEntries(["parse-filter", "field", "constant", "fail-at"].map((name) => [`client/filter/${name}.ts`, ["@marcbachmann/cel-js"]])),
+  },
   replay: { below: ["base", "definition", "kernel", "client", "worker"], packages: [] },
   verify: { below: ["base", "definition", "kernel", "store", "postgres"], packages: [builtins, "pg"] },
   embedded: { below: ["base"], packages: [builtins, "pg"] },

@@ -1,6 +1,6 @@
 import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
-import { drawProgram } from "./draw-program.ts";
+import { drawProgram, withAttributes } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -17,6 +17,7 @@ export interface Request {
   readonly timeoutMs: number;
   /** How often it is started, by whichever client. */
   readonly copies: number;
+  readonly attributes: Readonly<Record<string, number>> | undefined;
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
 }
 
@@ -54,7 +55,9 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-export function drawRequests(chance: Chance, spanMs: number): readonly Request[] {
+/** @param attributes decides whether there are any, apart from everything else that is drawn */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance): readonly Request[] {
+  const hasAttributes = attributes.hits(0.3);
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
   return Array.from({ length: count }, (_, index) => {
@@ -64,7 +67,7 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
     const stops = chance.hits(0.3);
     return {
       executionId: `x${index}`,
-      program: drawProgram(chance),
+      ...searchable(drawProgram(chance), hasAttributes && attributes.hits(0.6) ? attributes : undefined),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
       startAt,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
@@ -75,6 +78,12 @@ export function drawRequests(chance: Chance, spanMs: number): readonly Request[]
         : undefined,
     };
   });
+}
+
+function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {
+  // What waits to be cancelled is known by its program.
+  if (chance === undefined || program.do === "wait to be cancelled") return { program, attributes: undefined };
+  return { program: withAttributes(program, chance), attributes: chance.hits(0.5) ? { a: chance.whole(1, 9) } : undefined };
 }
 
 /** Children are named after their parents: x1.2, x1-own. */
@@ -163,6 +172,7 @@ export class Client {
       this.#pawl.start(this.#root, request.program, {
         executionId: request.executionId,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
+        ...(request.attributes === undefined ? {} : { attributes: request.attributes }),
         ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
         ...(request.timeoutMs === 0 ? {} : { timeout: request.timeoutMs }),
       }),
@@ -216,6 +226,12 @@ export class Client {
 
   async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {
     await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
+  }
+
+  /** Nothing that has ended is kept any longer. */
+  async forget(): Promise<void> {
+    await this.#try(async () => this.#pawl.retention.set({ keep: 0 }));
+    await this.#try(async () => this.#pawl.retention.run());
   }
 
   /** An error of Pawl's own is an answer: not found, wrong state, closed. Anything else is a fault of Pawl. */

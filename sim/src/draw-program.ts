@@ -33,8 +33,8 @@ export function drawProgram(chance: Chance, depth = 0): Program {
       return { do: "signal", timeoutMs: chance.pick([100, 1000, 4000]) };
     case "until":
       return { do: "until", bumps: chance.whole(1, 4), timeoutMs: chance.pick([100, 1000, 4000]) };
-    case "set":
-      return { do: "set", value };
+    case "publish":
+      return { do: "publish", value };
     case "saga":
       return { do: "saga", program: drawProgram(chance, depth + 1) };
     case "child":
@@ -51,5 +51,12 @@ export function drawProgram(chance: Chance, depth = 0): Program {
   }
 }
 
-const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail", "signal", "signal", "until", "set"] as const;
+/** The same program with attributes set before, beside and after it. */
+export function withAttributes(program: Program, chance: Chance): Program {
+  const set = (): Program => ({ do: "set", name: chance.pick(["a", "b"]), value: chance.hits(0.3) ? null : chance.whole(1, 9) });
+  const beside: Program = chance.hits(0.5) ? { do: "together", parts: [program, set(), set()], concurrency: 3 } : program;
+  return { do: "inOrder", parts: [set(), beside, set()] };
+}
+
+const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail", "signal", "signal", "until", "publish"] as const;
 const groups = ["inOrder", "inOrder", "together", "race", "settle", "child", "child", "saga"] as const;

@@ -1,12 +1,20 @@
 /**
  * Triggers that make the database itself refuse what must never be: a change of a run that has ended (I1), and any change or
  * removal of an event (I2). A resume, which moves the row to a new run, is allowed; so is pointing a child that has ended to
- * its parent's new run.
+ * its parent's new run, and what retention does: whole executions go, and their children lose the link.
  */
 export const guardSql = `
 CREATE FUNCTION refuse_change_of_ended() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
- IF TG_OP = 'DELETE' OR (NEW.run_id = OLD.run_id AND (to_jsonb(NEW) - 'parent_run_id') <> (to_jsonb(OLD) - 'parent_run_id')) THEN
+ IF TG_OP = 'DELETE' THEN
+  IF NOT EXISTS (SELECT FROM retention_policies) THEN RAISE EXCEPTION 'I1: % has ended (%) and was deleted', OLD.execution_id, OLD.state; END IF;
+  RETURN OLD;
+ END IF;
+ IF NEW.parent_run_id IS NULL AND NEW.parent_position IS NULL
+  AND (to_jsonb(NEW) - 'parent_run_id' - 'parent_position') = (to_jsonb(OLD) - 'parent_run_id' - 'parent_position') THEN
+  RETURN NEW;
+ END IF;
+ IF (NEW.run_id = OLD.run_id AND (to_jsonb(NEW) - 'parent_run_id') <> (to_jsonb(OLD) - 'parent_run_id')) THEN
   RAISE EXCEPTION 'I1: % has ended (%) and % would change it', OLD.execution_id, OLD.state, TG_OP;
  END IF;
  RETURN NEW;
@@ -17,5 +25,13 @@ CREATE FUNCTION refuse_change_of_history() RETURNS trigger LANGUAGE plpgsql AS $
 BEGIN
  RAISE EXCEPTION 'I2: event % of run % and %', OLD.seq, OLD.run_id, TG_OP;
 END $$;
-CREATE TRIGGER history_only_grows BEFORE UPDATE OR DELETE ON history FOR EACH ROW EXECUTE FUNCTION refuse_change_of_history();
+CREATE FUNCTION refuse_parts_of_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+ IF EXISTS (SELECT FROM executions WHERE run_id = OLD.run_id) OR EXISTS (SELECT FROM past_runs WHERE run_id = OLD.run_id) THEN
+  RAISE EXCEPTION 'I2: event % of run % deleted, which is still there', OLD.seq, OLD.run_id;
+ END IF;
+ RETURN NULL;
+END $$;
+CREATE TRIGGER history_goes_whole AFTER DELETE ON history FOR EACH ROW EXECUTE FUNCTION refuse_parts_of_history();
+CREATE TRIGGER history_only_grows BEFORE UPDATE ON history FOR EACH ROW EXECUTE FUNCTION refuse_change_of_history();
 `;

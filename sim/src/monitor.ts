@@ -1,5 +1,5 @@
 import { fold, terminalStates, type Event } from "pawl";
-import { decodeEvent, openWaits, readPayload } from "pawl/internal";
+import { decodeEvent, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -26,6 +26,7 @@ export interface ExecutionRow {
   /** As JSON; null where there are none. */
   readonly messages: string | null;
   readonly worker_state: string | null;
+  readonly attributes: Readonly<Record<string, unknown>> | null;
 }
 
 interface HistoryRow {
@@ -51,7 +52,7 @@ const changesNoExecution =
   /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow,
+const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow, e.attributes,
  ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
  (SELECT count(*)::int FROM tasks t WHERE t.run_id = e.run_id) AS tasks, (SELECT ${ms("t.visible_at")} FROM tasks t WHERE t.run_id = e.run_id) AS visible_at,
  (SELECT json_agg(json_build_object('type', x.type, 'data', x.data) ORDER BY x.ordinal)::text FROM inbox x WHERE x.run_id = e.run_id) AS messages, (SELECT w.state FROM workers w WHERE w.id = e.worker_id) AS worker_state
@@ -71,6 +72,8 @@ export class Monitor {
   executions = new Map<string, ExecutionRow>();
   /** Runs that were left behind by a resume. */
   readonly #past = new Set<string>();
+  /** Whether a retention policy lets ended executions go. */
+  mayForget = false;
   #lastTransaction = 0;
   #runOf = new Map<string, string>();
 
@@ -264,6 +267,9 @@ export class Monitor {
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
     if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)
       throw new Violation("I12", `${name} began before its time`);
+    const { attributes } = searchValuesOf(history.map(({ event }) => event));
+    if (inOrder(row.attributes) !== inOrder(attributes))
+      throw new Violation("I2", `${name} has the attributes ${inOrder(row.attributes)}, its history ${inOrder(attributes)}`);
     if (before === undefined) return;
     if (row.epoch < before.epoch) throw new Violation("I4", `${name} fell from epoch ${before.epoch} to ${row.epoch}`);
     if (row.last_seq < before.last_seq) throw new Violation("I2", `${name} fell from ${before.last_seq} events to ${row.last_seq}`);
@@ -273,9 +279,10 @@ export class Monitor {
       throw new Violation("I1", `${name} changed after its end: ${JSON.stringify(before)} to ${JSON.stringify(row)}`);
   }
 
-  /** A row goes only when a resume gives the execution a new run. */
+  /** A row goes only when a resume gives the execution a new run, or when it has ended and nobody keeps it. */
   #gone(before: ExecutionRow): void {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
+    if (now === undefined && this.mayForget && terminal.has(before.state)) return;
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
     if (now.run_number !== before.run_number + 1 || (before.state !== "cancelled" && before.state !== "quarantined")) {
       throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
@@ -341,6 +348,10 @@ function isResult(event: Event): event is ResultEvent {
     event.type === "ChildCompleted" ||
     event.type === "ChildFailed"
   );
+}
+
+function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {
+  return JSON.stringify(Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function isEnd(event: Event | undefined): boolean {

@@ -170,4 +170,12 @@ export const mutants: readonly Mutant[] = [
     name: "nobody looks at schedules whose instants wait",
     edits: [edit("postgres/statements/read-schedules.js", "s.namespace = $1 AND s.waiting AND (s.next_fire_at", "false AND s.waiting AND (s.next_fire_at")],
   },
+  {
+    name: "of several changes of attributes in one commit only the last counts",
+    edits: [edit("worker/outbox.js", "attributes = { ...attributes, ...outgoing.event.attributes }", "attributes = outgoing.event.attributes")],
+  },
+  {
+    name: "what is deleted leaves its events",
+    edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM history WHERE run_id", "DELETE FROM history WHERE false AND run_id")],
+  },
 ];

@@ -86,6 +86,7 @@ class Simulation {
   readonly #hosts: "one" | "own" | "new";
   #failure: unknown;
   #quarantined = 0;
+  #executions = 0;
 
   constructor(database: SimDatabase, seed: number, options: SimulationOptions) {
     this.#database = database;
@@ -105,7 +106,7 @@ class Simulation {
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
-    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6);
+    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6, this.#chance.fork("attributes"));
     this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
     if (this.#schedules.length > 0) this.#scheduleWatch = new ScheduleWatch(database, this.#monitor, this.#world, this.#schedules);
     databaseTime.now = () => this.#world.databaseNow;
@@ -118,6 +119,8 @@ class Simulation {
       await this.#trouble();
       await this.#settle();
       await this.#checkAtEnd();
+      this.#executions = this.#monitor.executions.size;
+      if (this.#chance.fork("retention").hits(0.3)) await this.#forget();
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -248,7 +251,14 @@ class Simulation {
     const running: Running = { process, pawl, client: new Client(pawl, workflows[0]!, this.#log, this.#monitor), worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
-    running.worker = await pawl.worker({ workflows, concurrency, lease: leaseMs, pollInterval: pollMs, schedules: this.#schedules.length > 0 });
+    running.worker = await pawl.worker({
+      workflows,
+      concurrency,
+      lease: leaseMs,
+      pollInterval: pollMs,
+      schedules: this.#schedules.length > 0,
+      retentionInterval: "1h",
+    });
     this.#workers.push(running.worker);
   }
 
@@ -380,6 +390,32 @@ class Simulation {
     }
   }
 
+  /** I24: when no policy keeps anything, everything goes, whole, whatever goes wrong meanwhile; nothing is left over. */
+  async #forget(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    this.#monitor.mayForget = true;
+    this.#transport.faultsOn = true;
+    const ask = (): void => {
+      for (const { process, client } of this.#running.values()) if (process.alive) client.forget().catch((error: unknown) => this.#fail(error));
+    };
+    ask();
+    this.#world.schedule(3000, "script", undefined, "faults end", () => {
+      this.#transport.faultsOn = false;
+      for (const { process } of this.#running.values()) process.pausedUntil = 0;
+      ask();
+    });
+    // The database's clock may have been set back, and then nothing has ended yet.
+    const done = (): boolean => this.#failure !== undefined || this.#monitor.executions.size === 0;
+    await this.#world.run(done, this.#world.now + afterwardsMs + this.#world.steppedBackMs);
+    if (this.#failure !== undefined) return;
+    const left = await this.#database.read<{ readonly what: string }>(
+      "SELECT 'execution ' || execution_id AS what FROM executions UNION ALL SELECT 'run ' || run_id FROM past_runs UNION ALL SELECT 'event of ' || run_id FROM history",
+    );
+    const first = left[0];
+    if (first !== undefined && this.#world.steppedBackMs === 0)
+      throw new Violation("I24", `${left.length} rows are left of what nobody keeps, such as ${first.what}`);
+  }
+
   #guard(check: () => void): void {
     try {
       check();
@@ -417,7 +453,7 @@ class Simulation {
       counts: this.#transport.counts,
       virtualMs: this.#world.now,
       transactions: this.#transport.transactions,
-      executions: this.#monitor.executions.size,
+      executions: Math.max(this.#executions, this.#monitor.executions.size),
       staleWritesRejected: this.#workers.reduce((sum, worker) => sum + worker.health().staleWritesRejected, 0),
       quarantined: this.#quarantined,
       timeline: this.#world.timeline,

@@ -20,13 +20,14 @@ export type Program =
   | { readonly do: "signal"; readonly timeoutMs: number }
   /** Waits until so many updates have come, if they come in time. */
   | { readonly do: "until"; readonly bumps: number; readonly timeoutMs: number }
-  | { readonly do: "set"; readonly value: number }
+  | { readonly do: "publish"; readonly value: number }
   /** Undoes a step when what follows fails. */
   | { readonly do: "saga"; readonly program: Program }
   | { readonly do: "child"; readonly program: Program; readonly own: boolean }
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
+  | { readonly do: "set"; readonly name: string; readonly value: number | null }
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
   /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
@@ -92,7 +93,7 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
       case "until":
         await ctx.until(() => ctx.state.bumps >= program.bumps, { timeout: program.timeoutMs }).catch(zeroIfLate);
         return 0;
-      case "set":
+      case "publish":
         await ctx.set("value", program.value);
         return program.value;
       case "saga":
@@ -101,6 +102,9 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           saga.compensate(async (undo) => undo.step("undo", (step) => effect(step, 0)));
           return run(ctx, program.program);
         });
+      case "set":
+        await ctx.setAttributes({ [program.name]: program.value });
+        return 0;
       case "child":
         return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
       case "inOrder": {
@@ -161,8 +165,9 @@ export function expectedOf(program: Program): Expected {
       return "fails";
     case "sleep":
     case "until":
-      return { value: 0 };
     case "set":
+      return { value: 0 };
+    case "publish":
       return { value: program.value };
     case "signal":
       return "either";

@@ -24,6 +24,8 @@ export class Interrupted extends Error {
 
 const inputCodes: ReadonlySet<string> = new Set([
   "OPTION_INVALID",
+  "FILTER_INVALID",
+  "DOCUMENT_INVALID",
   "INPUT_INVALID",
   "VALUE_NOT_SERIALIZABLE",
   "VALUE_TOO_LARGE",

@@ -63,6 +63,57 @@ describe("list", () => {
   });
 });
 
+describe("labels and attributes", () => {
+  test("are given at a start, found by a filter, counted and shown", async () => {
+    const start = (id: string, ...flags: string[]) => project.pawl("start", "greet", "--id", id, "--input", '{"name":"L"}', "--wait", ...flags);
+    await start("labelled-1", "--label", "customer=acme", "--attribute", "pages=120", "--attribute", "urgent=true");
+    await start("labelled-2", "--label", "customer=acme");
+    const filter = 'labels.customer == "acme" && attributes.pages > 100';
+    const [listed, counted, json, shown] = await Promise.all([
+      project.json<{ executions: readonly { executionId: string }[] }>("list", "--filter", filter),
+      project.pawl("count", "--by", "labels.customer", "--workflow", "greet"),
+      project.json<{ count: number }>("count", "--filter", 'labels.customer == "acme"'),
+      project.pawl("show", "labelled-1"),
+    ]);
+    expect(listed.executions.map(({ executionId }) => executionId)).toEqual(["labelled-1"]);
+    expect(counted.stdout).toMatch(/^COUNT +labels.customer\n(?: +2 +acme\n| +\d+ +\(none\)\n){2}$/);
+    expect(json.count).toBe(2);
+    expect(shown.stdout).toMatch(/Labels +\{"customer":"acme"\}\nAttributes +\{"pages":120,"urgent":true\}/);
+  });
+
+  test("a filter with a mistake is exit code 2 and says where it is", async () => {
+    const { code, stderr } = await project.pawl("list", "--filter", 'sate == "failed"');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: filter: at position 1: there is no field "sate"; .*\[FILTER_INVALID\]$/m);
+  });
+});
+
+test("retention sets, lists and deletes policies, and deletes what none of them keeps", async () => {
+  expect((await project.pawl("retention", "list")).stderr).toContain("everything is kept");
+  await project.pawl("start", "order", "--id", "short-lived", "--input", '{"amount":1}', "--wait");
+  expect(await project.pawl("retention", "set", "--workflow", "order", "--keep", "0ms")).toMatchObject({ code: 0 });
+  expect(await project.pawl("retention", "set", "--state", "failed", "--keep", "forever")).toMatchObject({ code: 0 });
+  expect((await project.pawl("retention", "list")).stdout).toMatch(/^WORKFLOW +STATE +KEPT FOR\norder +all +0ms\nall +failed +forever\n$/);
+  expect(await project.json("retention", "run")).toEqual({ deleted: 1 });
+  expect(await project.pawl("show", "short-lived")).toMatchObject({ code: 1 });
+  expect(await project.pawl("retention", "delete", "--workflow", "order")).toMatchObject({ code: 0 });
+  expect(await project.pawl("retention", "delete", "--workflow", "order")).toMatchObject({ code: 1 });
+  expect(await project.pawl("retention", "delete", "--state", "failed")).toMatchObject({ code: 0 });
+  expect(await project.pawl("retention", "set", "--keep", "soon")).toMatchObject({ code: 2 });
+});
+
+test("an exported execution is imported under another id, from a file or from stdin, once", async () => {
+  const { stdout } = await project.pawl("export", "broken");
+  await project.write({ "broken.json": stdout, "nothing.json": "{}" });
+  expect(await project.pawl("import", "broken.json", "--execution-id", "broken-copy")).toMatchObject({ code: 0, stdout: "broken-copy is failed\n" });
+  expect((await project.pawl("show", "broken-copy")).stdout).toMatch(/Failure +TypeError: out of paper/);
+  expect(await project.pawl("import", "broken.json")).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_CONFLICT") as string });
+  expect(await project.pawl("import", "nothing.json")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/document: format: .*DOCUMENT_INVALID/) as string,
+  });
+});
+
 describe("show", () => {
   test("tells state, steps and failure of a failed execution, with nothing a terminal would obey", async () => {
     const { code, stdout } = await project.pawl("show", "broken");

@@ -40,7 +40,29 @@ test("looking where there is no database creates none", async () => {
 });
 
 test("every command has help with an example", async () => {
-  const names = ["worker", "start", "list", "show", "history", "cancel", "terminate", "resume", "schedule", "migrate", "doctor", "verify"];
+  const names = [
+    "worker",
+    "start",
+    "list",
+    "count",
+    "retention",
+    "export",
+    "import",
+    "show",
+    "history",
+    "cancel",
+    "terminate",
+    "resume",
+    "schedule",
+    "signal",
+    "update",
+    "query",
+    "value",
+    "replay",
+    "migrate",
+    "doctor",
+    "verify",
+  ];
   const helps = await Promise.all(names.map((name) => project.pawl(name, "--help")));
   for (const [index, { code, stdout }] of helps.entries()) {
     expect(code).toBe(0);

@@ -51,12 +51,20 @@ CREATE TABLE executions (
 	task_queue text NOT NULL,
 	idempotency_key text,
 	-- What a parked execution waits for, in words.
-	waiting_for text
+	waiting_for text,
+	-- What it belongs to, given at its start, and what is known of it, which its code may change: names and plain values, a
+	-- time as {"time": milliseconds since 1970}. Null where there are none, so that the index knows only of rows that have some.
+	labels jsonb,
+	attributes jsonb
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX executions_id ON executions (namespace, execution_id);
 CREATE UNIQUE INDEX executions_idempotency ON executions (namespace, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
 CREATE INDEX executions_children ON executions (parent_run_id) WHERE parent_run_id IS NOT NULL;
+CREATE INDEX executions_search ON executions USING gin (labels, attributes) WHERE labels IS NOT NULL OR attributes IS NOT NULL;
+-- What people look for among millions that went well. A commit that begins, continues or completes an execution does not touch it.
+CREATE INDEX executions_exceptional ON executions (namespace, run_id)
+	WHERE state IN ('failed', 'quarantined', 'cancelled', 'terminated', 'timed_out', 'paused', 'continued_as_new');
 -- What happened in a run, in order, without gaps. Rows are only ever added.
 CREATE TABLE history (
 	run_id uuid NOT NULL,
@@ -105,6 +113,14 @@ CREATE TABLE inbox (
 	data text NOT NULL,
 	PRIMARY KEY (run_id, message_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- How long ended executions are kept, by workflow and state; '*' stands for all of them, null for ever.
+CREATE TABLE retention_policies (
+	namespace text NOT NULL,
+	workflow text NOT NULL,
+	state text NOT NULL,
+	keep_ms double precision,
+	PRIMARY KEY (namespace, workflow, state)
+);
 -- The two below are called from statements that have just locked the execution's row. Being volatile functions they see
 -- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.

@@ -14,7 +14,6 @@ export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-d
 export { stepContext, workflowContext } from "./definition/ambient.ts";
 export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
-export type { ExecutionPage, ListOptions, PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { Schedules, SchedulePage } from "./client/schedules.ts";
 export type { ScheduleDescription, ScheduleHandle } from "./client/schedule-handle.ts";
 export type { ScheduleInfo } from "./client/schedule-info.ts";
@@ -32,10 +31,15 @@ export type {
 } from "./client/schedule-options.ts";
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
+export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
+export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
+export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
+export type { EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
+export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
-export type { WorkerSummary } from "./store/store.ts";
+export type { CountedGroup, WorkerSummary } from "./store/store.ts";
 export type { Event } from "./kernel/event.ts";
-export { executionStates, terminalStates, type ExecutionState } from "./kernel/execution-state.ts";
+export { executionStates, terminalStates, type ExecutionState, type TerminalState } from "./kernel/execution-state.ts";
 export { fold, type ExecutionView, type StepView } from "./kernel/fold.ts";
 export type { Duration } from "./base/duration.ts";
 export type { Failure } from "./base/failure.ts";

@@ -6,6 +6,8 @@ export { migrateDatabase } from "./postgres/open-store.ts";
 export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
 export { decodeEvent } from "./kernel/event-codec.ts";
+export { searchValuesOf } from "./kernel/search-values.ts";
+export { parseFilter } from "./client/filter/parse-filter.ts";
 export { readPayload } from "./kernel/payload.ts";
 export { recordHistory } from "./replay/record-history.ts";
 export { eventToJson } from "./replay/recorded-history.ts";

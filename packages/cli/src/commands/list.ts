@@ -1,37 +1,28 @@
 import type { Command } from "commander";
-import type { ExecutionInfo, ExecutionState, ListOptions } from "pawl";
-import { addGlobalOptions, collect, examples, wholeNumber } from "../global-options.ts";
+import type { ExecutionInfo, ListOptions } from "pawl";
+import { addFilterOptions, filterOptions, type FilterFlags } from "../filter-options.ts";
+import { addGlobalOptions, examples, wholeNumber } from "../global-options.ts";
 import { withPawl } from "../session.ts";
 import { table, type Column } from "../table.ts";
-import { ago, between, pointInTime } from "../times.ts";
+import { ago, between } from "../times.ts";
 import type { Output } from "../output.ts";
 
-interface ListFlags {
-  readonly workflow?: string;
-  readonly state?: readonly string[];
-  readonly queue?: string;
-  readonly parent?: string;
-  readonly since?: string;
+interface ListFlags extends FilterFlags {
   readonly limit?: number;
   readonly cursor?: string;
 }
 
 export function addListCommand(program: Command): void {
-  const command = program
-    .command("list")
+  const command = addFilterOptions(program.command("list"))
     .summary("list executions, newest first")
     .description("Lists executions, newest first, page by page.")
-    .option("--workflow <name>", "only of this workflow")
-    .option("--state <state>", "only in this state, repeatable", collect)
-    .option("--queue <name>", "only in this task queue")
-    .option("--parent <id>", "only children of this execution")
-    .option("--since <when>", 'only those created since: "2h" ago, or a date')
     .option("--limit <n>", "rows per page, 1 to 1000 (50)", wholeNumber)
     .option("--cursor <cursor>", "the next page, as the page before says")
     .addHelpText(
       "after",
       examples([
         ["pawl list --state failed --state quarantined --since 1d", "what went wrong since yesterday"],
+        ["pawl list --filter 'labels.customer == \"acme\" && attributes.pages > 100'", "by labels and attributes"],
         ["pawl list --parent docs-2026-11 --json", "children, for a program"],
       ]),
     )
@@ -64,12 +55,7 @@ export function executionTable(executions: readonly ExecutionInfo[], output: Out
 
 function listOptions(flags: ListFlags): ListOptions {
   return {
-    ...(flags.workflow === undefined ? {} : { workflow: flags.workflow }),
-    // The library checks that they are states.
-    ...(flags.state === undefined ? {} : { state: flags.state as readonly ExecutionState[] }),
-    ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
-    ...(flags.parent === undefined ? {} : { parent: flags.parent }),
-    ...(flags.since === undefined ? {} : { createdAfter: pointInTime(flags.since, "--since") }),
+    ...filterOptions(flags),
     ...(flags.limit === undefined ? {} : { limit: flags.limit }),
     ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
   };

@@ -64,6 +64,8 @@ function summary(info: ExecutionInfo, view: ExecutionView, input: unknown, paren
     ["Queue", info.taskQueue],
     ["Parent", parent ?? ""],
     ["Key", info.idempotencyKey ?? ""],
+    ["Labels", Object.keys(info.labels).length === 0 ? "" : value(info.labels)],
+    ["Attributes", Object.keys(info.attributes).length === 0 ? "" : value(info.attributes)],
     ["Created", `${info.createdAt.toISOString()} (${ago(info.createdAt)})`],
     ["Took", info.startedAt !== null && info.finishedAt !== null ? between(info.startedAt, info.finishedAt) : ""],
     ["Worker", info.workerId ?? ""],

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import type { AnyWorkflow, ExecutionHandle, Pawl, StartOptions } from "pawl";
 import { nodeRuntime } from "pawl/internal";
 import { pawlCode, UsageError } from "../failures.ts";
-import { addGlobalOptions, examples } from "../global-options.ts";
+import { addGlobalOptions, collect, examples } from "../global-options.ts";
+import { readAttributes, readLabels } from "../name-values.ts";
 import { readInput } from "../json-input.ts";
 import { loadWorkflows } from "../load-workflows.ts";
 import { jsonText, printable } from "../printable.ts";
@@ -17,6 +18,8 @@ interface StartFlags {
   readonly queue?: string;
   readonly version?: string;
   readonly file?: string;
+  readonly label?: readonly string[];
+  readonly attribute?: readonly string[];
   readonly wait?: boolean;
 }
 
@@ -35,6 +38,8 @@ export function addStartCommand(program: Command): void {
     .option("--delay <duration>", 'not before so long from now, such as "10m"')
     .option("--queue <name>", "task queue (the workflow's own)")
     .option("--version <version>", "version of the workflow, where there are several")
+    .option("--label <name=text>", "what the execution belongs to, repeatable", collect)
+    .option("--attribute <name=value>", 'what it can be found by, repeatable: a text, or JSON such as 7, true or "7"', collect)
     .option("--file <file>", "take the workflow from this file, TypeScript or JavaScript")
     .option("--wait", "show progress, then the result")
     .addHelpText(
@@ -88,6 +93,8 @@ function startOptions(flags: StartFlags): StartOptions {
     ...(flags.delay === undefined ? {} : { delay: flags.delay }),
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
     ...(flags.version === undefined ? {} : { version: flags.version }),
+    ...(flags.label === undefined ? {} : { labels: readLabels(flags.label) }),
+    ...(flags.attribute === undefined ? {} : { attributes: readAttributes(flags.attribute) }),
   };
 }
 

@@ -22,6 +22,26 @@ export class OptionInvalid extends PawlError {
   }
 }
 
+/** A filter cannot be understood. `position` is where, counted in characters from 1. */
+export class FilterInvalid extends PawlError {
+  readonly code = "FILTER_INVALID";
+  readonly position: number;
+  constructor(position: number, reason: string) {
+    super(`filter: at position ${position}: ${reason}`);
+    this.position = position;
+  }
+}
+
+/** A document that should be an exported execution is none. `path` says where in it. Nothing was imported. */
+export class DocumentInvalid extends PawlError {
+  readonly code = "DOCUMENT_INVALID";
+  readonly path: string;
+  constructor(path: string, reason: string) {
+    super(`document: ${path}: ${reason} Nothing was imported.`);
+    this.path = path;
+  }
+}
+
 /** One place where an input does not fit its schema. */
 export interface InputIssue {
   readonly path: string;

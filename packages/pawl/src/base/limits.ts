@@ -9,6 +9,21 @@ export const limits = {
   failureCauses: 8,
   /** Length of an id or name. */
   idLength: 200,
+  /** Labels at a start, attributes at a start, and attributes that an execution's code sets: so many of each. */
+  searchNames: 32,
+  searchNameLength: 63,
+  /** Characters of a label's value, and of an attribute that is a string. */
+  labelLength: 256,
+  attributeLength: 1000,
+  /** A filter: its characters, its nesting, its parts, and the values of one list. */
+  filterLength: 4000,
+  filterDepth: 32,
+  filterNodes: 500,
+  filterList: 200,
+  /** An execution that is imported: its runs, its events, and the characters of all events together. */
+  documentRuns: 1000,
+  documentEvents: 200_000,
+  documentCharacters: 128 * 1024 * 1024,
   /** Longest delay or sleep: five years, in milliseconds. */
   durationMs: 5 * 365 * 24 * 3_600_000,
 } as const;

@@ -3,21 +3,28 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
+import type { Attributes, Labels } from "../base/search-values.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow, InputOf, MessagesOf, OutputOf } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
-import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
-import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
-import { ExecutionHandle, executionInfo, type ExecutionInfo, type HandleParent } from "./execution-handle.ts";
 import { MessageSender } from "./message-sender.ts";
-import { ResultHub } from "./result-hub.ts";
 import { scheduledWork } from "./scheduled-work.ts";
 import { Schedules } from "./schedules.ts";
+import { searchValues } from "../store/search-values.ts";
+import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
+import type { ExecutionDocument } from "./document/execution-document.ts";
+import { exportExecution } from "./document/export-execution.ts";
+import { readDocument } from "./document/read-document.ts";
+import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
+import { parseField } from "./filter/parse-filter.ts";
+import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
+import { ResultHub } from "./result-hub.ts";
+import { Retention } from "./retention.ts";
 
 export interface StartOptions {
   /** Chosen by you, or made. Starting the same id again gives the same execution. `[A-Za-z0-9._:-]`, 1 to 200 characters. */
@@ -32,27 +39,10 @@ export interface StartOptions {
   readonly timeout?: Duration;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
-}
-
-export interface ListOptions {
-  readonly workflow?: string;
-  readonly state?: ExecutionState | readonly ExecutionState[];
-  readonly taskQueue?: string;
-  /** Only children of this execution. */
-  readonly parent?: string;
-  readonly createdAfter?: Date;
-  readonly createdBefore?: Date;
-  /** Rows per page, 1 to 1000 (50). */
-  readonly limit?: number;
-  /** `nextCursor` of the page before. */
-  readonly cursor?: string;
-}
-
-export interface ExecutionPage {
-  /** Newest first. */
-  readonly executions: readonly ExecutionInfo[];
-  /** Undefined on the last page. */
-  readonly nextCursor: string | undefined;
+  /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
+  readonly labels?: Labels;
+  /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
+  readonly attributes?: Attributes;
 }
 
 /** A local worker, as far as the client uses one. */
@@ -66,6 +56,7 @@ export interface LocalWorker {
 }
 
 const mostRows = 1000;
+const mostGroups = 1000;
 /** A database that cannot be reached does not hold up closing for longer; what is not acknowledged by then is rejected. */
 const closeTimeoutMs = 10_000;
 
@@ -77,6 +68,8 @@ export class PawlClient implements HandleParent {
   readonly runtime: Runtime;
   /** Makes and finds schedules, which start executions by cron, interval or calendar. */
   readonly schedules: Schedules;
+  /** How long executions that have ended are kept. */
+  readonly retention: Retention;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -90,6 +83,7 @@ export class PawlClient implements HandleParent {
     this.runtime = runtime;
     this.committer = new Committer(store, runtime);
     this.#sender = new MessageSender(store, this.namespace);
+    this.retention = new Retention(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,
@@ -126,6 +120,7 @@ export class PawlClient implements HandleParent {
     const timeoutMs = timeoutOption === undefined ? undefined : delayMs + toMilliseconds(timeoutOption, "timeout");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
@@ -144,7 +139,8 @@ export class PawlClient implements HandleParent {
       parentPosition: null,
       delayMs,
       claimBy,
-      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), input: { text } }),
+      ...searchable,
+      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), ...found, input: { text } }),
     };
     let outcome: StartOutcome;
     try {
@@ -177,25 +173,56 @@ export class PawlClient implements HandleParent {
     return new ExecutionHandle(this, checkId(executionId, "executionId"), undefined, workflow);
   }
 
-  /** Executions, newest first, page by page. @throws OptionInvalid */
+  /** Executions, newest first, page by page. @throws FilterInvalid, OptionInvalid */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.checkOpen();
     const limit = options.limit ?? 50;
     if (!Number.isInteger(limit) || limit < 1 || limit > mostRows)
       throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);
-    const rows = await this.store.list({
-      namespace: this.namespace,
-      limit: limit + 1,
-      ...(options.workflow === undefined ? {} : { workflow: checkName(options.workflow, "workflow") }),
-      ...(options.state === undefined ? {} : { state: states(options.state) }),
-      ...(options.taskQueue === undefined ? {} : { taskQueue: checkName(options.taskQueue, "taskQueue") }),
-      ...(options.parent === undefined ? {} : { parentExecutionId: checkId(options.parent, "parent") }),
-      ...(options.createdAfter === undefined ? {} : { createdAfter: time(options.createdAfter, "createdAfter") }),
-      ...(options.createdBefore === undefined ? {} : { createdBefore: time(options.createdBefore, "createdBefore") }),
-      ...(options.cursor === undefined ? {} : { before: cursor(options.cursor) }),
-    });
+    const page = { limit: limit + 1, ...(options.cursor === undefined ? {} : { before: cursor(options.cursor) }) };
+    const rows = await this.store.list(listFilter(this.namespace, options), page);
     const executions = rows.slice(0, limit).map(executionInfo);
     return { executions, nextCursor: rows.length > limit ? executions.at(-1)?.runId : undefined };
+  }
+
+  /** How many executions there are, and how many of each value of `groupBy`. Reads as many rows as it counts. @throws FilterInvalid, OptionInvalid */
+  async count(options: CountOptions = {}): Promise<ExecutionCount> {
+    this.checkOpen();
+    const filter = listFilter(this.namespace, options);
+    if (options.groupBy === undefined) {
+      const [all] = await this.store.count(filter, undefined, 1);
+      return { count: all?.count ?? 0, groups: [], complete: true };
+    }
+    if (typeof options.groupBy !== "string") throw new OptionInvalid("groupBy", 'must be the name of a field, such as "state" or "labels.customer"');
+    const groups = await this.store.count(filter, parseField(options.groupBy), mostGroups + 1);
+    if (groups.length <= mostGroups) return { count: groups.reduce((sum, { count }) => sum + count, 0), groups, complete: true };
+    const [all] = await this.store.count(filter, undefined, 1);
+    return { count: all?.count ?? 0, groups: groups.slice(0, mostGroups), complete: false };
+  }
+
+  /** An execution with all its runs and histories, as a JSON document. @throws ExecutionNotFound, OptionInvalid */
+  async exportExecution(executionId: string): Promise<ExecutionDocument> {
+    this.checkOpen();
+    return exportExecution(this.store, this.namespace, checkId(executionId, "executionId"));
+  }
+
+  /**
+   * Writes an exported execution, under its own id or another; one that exists is never changed. An execution that had not ended
+   * is quarantined: `resume` lets it go on here.
+   *
+   * @param document as `exportExecution` gives it, or parsed from a file
+   * @throws DocumentInvalid; ExecutionConflict if the id is taken; OptionInvalid
+   */
+  async importExecution(document: unknown, options: { readonly executionId?: string } = {}): Promise<ExecutionHandle> {
+    this.checkOpen();
+    const operation = readDocument(document, {
+      namespace: this.namespace,
+      executionId: options.executionId === undefined ? undefined : checkId(options.executionId, "executionId"),
+      newUuid: () => this.runtime.newUuid(),
+    });
+    const imported = await this.store.importExecution(operation);
+    if (!imported) throw new ExecutionConflict(operation.executionId, "nothing was imported");
+    return new ExecutionHandle(this, operation.executionId, undefined, undefined);
   }
 
   /** Workers that lived within the last day, newest first. */
@@ -276,22 +303,4 @@ export class PawlClient implements HandleParent {
     }
     throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].toSorted());
   }
-}
-
-function states(state: ExecutionState | readonly ExecutionState[]): readonly ExecutionState[] {
-  const list: readonly ExecutionState[] = typeof state === "string" ? [state] : state;
-  for (const one of list) {
-    if (!executionStates.includes(one)) throw new OptionInvalid("state", `"${one}" is none of ${executionStates.join(", ")}`);
-  }
-  return list;
-}
-
-function time(value: Date, path: string): number {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw new OptionInvalid(path, "must be a valid Date");
-  return value.getTime();
-}
-
-function cursor(value: string): string {
-  if (!/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(value)) throw new OptionInvalid("cursor", "is not a nextCursor of list()");
-  return value;
 }

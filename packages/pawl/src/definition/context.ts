@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Duration } from "../base/duration.ts";
 import type { SignalSchemas } from "./messages.ts";
+import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
@@ -38,6 +39,10 @@ export interface ChildOptions {
   readonly taskQueue?: string;
   /** How long the child may take (its workflow's `timeout`). Never longer than its parent. */
   readonly timeout?: Duration;
+  /** What the child belongs to; it does not inherit those of its parent. */
+  readonly labels?: Labels;
+  /** What the child can be found by; its code may change them. */
+  readonly attributes?: Attributes;
 }
 
 export interface WaitOptions {
@@ -95,6 +100,11 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    * on. Every undoing is durable, and goes on after a crash. If one throws, the others are done all the same.
    */
   readonly saga: <Result>(fn: (saga: Saga) => Promise<Result>) => Promise<Result>;
+  /**
+   * Changes attributes of this execution, by which `pawl.list({ filter })` finds it: those named, `null` takes one away. When it
+   * returns, they are recorded. Throws `OptionInvalid` for a name or value that is no attribute.
+   */
+  readonly setAttributes: (changes: AttributeChanges) => Promise<void>;
   /** Runs the tasks and gives all results in order; throws the first error. */
   readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */

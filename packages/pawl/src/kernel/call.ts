@@ -1,9 +1,10 @@
+import type { StoredChanges } from "../base/search-values.ts";
 import type { ChildOptions, StepFunction } from "../definition/context.ts";
 import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
 /** A durable call that workflow code has made, with what the history says about it so far. */
-export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall;
+export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall | AttributesCall;
 
 interface CallBase {
   /** 1 for the first durable call of a run, in the order the code makes them. */
@@ -72,6 +73,11 @@ export interface ValueCall extends CallBase {
   readonly value: string;
 }
 
+export interface AttributesCall extends CallBase {
+  readonly kind: "attributes";
+  readonly changes: StoredChanges;
+}
+
 /** As `NondeterminismDetected` names it. */
 export function describeCall(call: Call): string {
   switch (call.kind) {
@@ -85,5 +91,7 @@ export function describeCall(call: Call): string {
       return call.signal === undefined ? "a wait for the state" : `a wait for signal "${call.signal}"`;
     case "value":
       return `set("${call.key}")`;
+    case "attributes":
+      return "setAttributes";
   }
 }

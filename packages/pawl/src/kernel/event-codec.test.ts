@@ -29,6 +29,8 @@ const position = fc.integer({ min: 1, max: 50_000 });
 const attempt = fc.integer({ min: 1, max: 100 });
 const name = fc.constantFrom("charge", "a/b", "x.y:z_-");
 
+const attributes = <Value>(value: fc.Arbitrary<Value>) => fc.dictionary(fc.constantFrom("size", "when", "a_1"), value, { noNullPrototype: true });
+
 interface Sample {
   readonly event: Event;
   /** What the payload must read as afterwards. */
@@ -54,6 +56,16 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
       value: heartbeat?.value,
     })),
   fc.record({ position, name, attempt, failure }).map((fields): Sample => ({ event: { type: "StepFailed", ...fields } })),
+  fc
+    .record({
+      input: payload,
+      labels: fc.dictionary(name, text, { noNullPrototype: true }),
+      attributes: attributes(fc.constantFrom("x", 1.5, true, { time: 5 })),
+    })
+    .map(({ input, ...fields }): Sample => ({ event: { type: "ExecutionStarted", ...fields, input: input.payload }, value: input.value })),
+  fc
+    .record({ position, attributes: attributes(fc.constantFrom("x", -2, false, { time: 0 }, null)) })
+    .map((fields): Sample => ({ event: { type: "AttributesSet", ...fields } })),
   fc.record({ position, durationMs: fc.nat() }).map((fields): Sample => ({ event: { type: "TimerStarted", ...fields } })),
   position.map((at): Sample => ({ event: { type: "TimerFired", position: at } })),
   fc.record({ position, workflow: name, executionId: name, runId: name }).map((fields): Sample => ({ event: { type: "ChildStarted", ...fields } })),

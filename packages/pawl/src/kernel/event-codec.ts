@@ -6,7 +6,7 @@ import type { Payload } from "./payload.ts";
  * An event's stored form: JSON of its fields without the type. A payload that is plain JSON stands in it as it is, so that
  * people and SQL can read it; a payload with richer values stands under `<field>#` as one string.
  */
-const payloadFields = ["input", "result", "heartbeat", "payload", "value"] as const;
+export const payloadFields = ["input", "result", "heartbeat", "payload", "value"] as const;
 
 /** Written by appending: an encoded payload goes in as it is, without being parsed again. */
 export function encodeEvent(event: Event): string {

@@ -1,4 +1,5 @@
 import type { Failure } from "../base/failure.ts";
+import type { Labels, StoredAttributes, StoredChanges } from "../base/search-values.ts";
 import type { Payload } from "./payload.ts";
 
 /**
@@ -23,6 +24,7 @@ export type Event =
   | UpdateCompleted
   | UpdateRejected
   | ValueSet
+  | AttributesSet
   | CancelRequested
   | WorkerLost
   | ExecutionResumed
@@ -58,6 +60,8 @@ export interface ExecutionStarted {
   readonly timeoutMs?: number;
   /** Its parent's deadline, milliseconds since 1970: it ends as timed out then at the latest. */
   readonly deadline?: number;
+  readonly labels?: Labels;
+  readonly attributes?: StoredAttributes;
 }
 
 /** A step that runs longer than a moment is announced; short steps have no such event. */
@@ -183,6 +187,13 @@ export interface ValueSet {
   readonly value: Payload;
 }
 
+/** Code has changed attributes of its execution; null takes one away. */
+export interface AttributesSet {
+  readonly type: "AttributesSet";
+  readonly position: number;
+  readonly attributes: StoredChanges;
+}
+
 export interface CancelRequested {
   readonly type: "CancelRequested";
   readonly reason?: string;
@@ -200,6 +211,8 @@ export interface ExecutionResumed {
   readonly type: "ExecutionResumed";
   readonly fromRunId: string;
   readonly fromState: string;
+  /** The attributes that the run before had at its end, which may lie behind the prefix. */
+  readonly attributes?: StoredAttributes;
 }
 
 export interface ExecutionCompleted {

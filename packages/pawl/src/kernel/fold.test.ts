@@ -41,6 +41,8 @@ describe("fold", () => {
       result: undefined,
       failure: undefined,
       reason: undefined,
+      labels: {},
+      attributes: {},
       steps: [],
     });
   });
@@ -52,6 +54,18 @@ describe("fold", () => {
   test("clears a quarantine when the run is resumed", () => {
     const view = fold(history(started, { type: "ExecutionQuarantined", failure }, { type: "ExecutionResumed", fromRunId: "r", fromState: "quarantined" }));
     expect(view).toMatchObject({ state: "running", failure: undefined, finishedAt: undefined, lastSeq: 3 });
+  });
+
+  test("knows labels and attributes: those of the start, changes in their order, and what a resume says they were", () => {
+    const begun: Event = { ...started, labels: { team: "a" }, attributes: { size: 1, when: { time: 5 } } };
+    const set = (attributes: Record<string, string | number | null>): Event => ({ type: "AttributesSet", position: 1, attributes });
+    expect(fold(history(begun))).toMatchObject({ labels: { team: "a" }, attributes: { size: 1, when: new Date(5) } });
+    const changed = [begun, set({ size: 2, step: "x" }), set({ when: null, step: "y" })];
+    expect(fold(history(...changed)).attributes).toEqual({ size: 2, step: "y" });
+    const resumed: Event = { type: "ExecutionResumed", fromRunId: "r", fromState: "cancelled" };
+    expect(fold(history(...changed, resumed)).attributes).toEqual({ size: 2, step: "y" });
+    expect(fold(history(...changed, { ...resumed, attributes: { size: 3 } })).attributes).toEqual({ size: 3 });
+    expect(fold(history(begun, set({ size: null, when: null }))).attributes).toEqual({});
   });
 
   test("follows a step from its announcement over failed attempts to its end", () => {

@@ -1,4 +1,5 @@
 import type { Failure } from "../base/failure.ts";
+import { changedAttributes, readAttributes, type Attributes, type Labels, type StoredAttributes } from "../base/search-values.ts";
 import type { Event } from "./event.ts";
 import type { ExecutionState } from "./execution-state.ts";
 import { readPayload } from "./payload.ts";
@@ -21,6 +22,8 @@ export interface ExecutionView {
   readonly result: unknown;
   readonly failure: Failure | undefined;
   readonly reason: string | undefined;
+  readonly labels: Labels;
+  readonly attributes: Attributes;
   readonly steps: readonly StepView[];
 }
 
@@ -39,11 +42,20 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
   let result: unknown;
   let failure: Failure | undefined;
   let reason: string | undefined;
+  let labels: Labels = {};
+  let attributes: StoredAttributes | undefined;
   const steps = new Map<number, StepView>();
   for (const { seq, at: time, event } of history) {
     const at = Number(time);
     lastSeq = seq;
     switch (event.type) {
+      case "ExecutionStarted":
+        labels = event.labels ?? {};
+        attributes = event.attributes;
+        break;
+      case "AttributesSet":
+        attributes = changedAttributes(attributes, event.attributes);
+        break;
       case "StepStarted":
         steps.set(event.position, { ...event, state: "running", startedAt: at, endedAt: undefined });
         break;
@@ -65,6 +77,7 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         state = "running";
         finishedAt = undefined;
         failure = undefined;
+        attributes = event.attributes ?? attributes;
         break;
       case "ExecutionCompleted":
         state = "completed";
@@ -93,5 +106,5 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
       default:
     }
   }
-  return { state, lastSeq, finishedAt, result, failure, reason, steps: [...steps.values()] };
+  return { state, lastSeq, finishedAt, result, failure, reason, labels, attributes: readAttributes(attributes), steps: [...steps.values()] };
 }

@@ -1,6 +1,8 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, WaitTimeout } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
+import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { toError } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
@@ -64,6 +66,8 @@ export class Replay {
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
   #lastPosition = 0;
+  /** Every one that the code has named so far. */
+  readonly #attributeNames = new Set<string>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
 
@@ -158,6 +162,8 @@ export class Replay {
         return false;
       case "ValueSet":
         return this.#settle(at, this.#callOf(event, "value", event.key), (call) => call.resolve(undefined));
+      case "AttributesSet":
+        return this.#settle(at, this.#callOf(event, "attributes"), (call) => call.resolve(undefined));
       case "CancelRequested":
         return this.#cancel(at, event.reason);
       default:
@@ -256,6 +262,8 @@ export class Replay {
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
     const timeout = options.timeout ?? workflow.timeout;
     const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
+    checkLabels(options.labels, "ctx.child labels");
+    checkAttributes(options.attributes, "ctx.child attributes");
     const encoded = encodeValue(input, "input");
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
@@ -271,6 +279,25 @@ export class Replay {
       executionId: options.executionId ?? checkId(`${this.identity.executionId}.${position}`, "ctx.child executionId"),
       runId: undefined,
     }));
+  }
+
+  callAttributes(changes: AttributeChanges, shielded: boolean): Promise<void> {
+    const stored = checkAttributeChanges(changes, "ctx.setAttributes");
+    for (const name of Object.keys(stored)) this.#attributeNames.add(name);
+    if (this.#attributeNames.size > limits.searchNames)
+      throw new OptionInvalid(
+        "ctx.setAttributes",
+        `this code has set ${this.#attributeNames.size} different attributes; at most ${limits.searchNames} are allowed.`,
+      );
+    return this.#call(shielded, (position, resolve, reject) => ({
+      position,
+      settled: false,
+      shielded,
+      resolve,
+      reject,
+      kind: "attributes",
+      changes: stored,
+    })) as Promise<void>;
   }
 
   // Each kind of call is written out as one literal: a spread here was a tenth of all time spent on short steps.
@@ -381,6 +408,7 @@ function nameOf(call: Call): string | undefined {
     case "value":
       return call.key;
     case "timer":
+    case "attributes":
       return undefined;
   }
 }
@@ -390,5 +418,5 @@ function waitedFor(call: WaitCall): string {
 }
 
 function describeRecord(kind: Call["kind"], name: string | undefined): string {
-  return kind === "timer" ? "sleep" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
+  return kind === "timer" ? "sleep" : kind === "attributes" ? "setAttributes" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
 }

@@ -93,6 +93,11 @@ class ReplayContext implements WorkflowContext {
     return runSaga(fn, createContext(this.#replay, true));
   };
 
+  setAttributes: WorkflowContext["setAttributes"] = (changes) => {
+    refuseInStep("ctx.setAttributes");
+    return this.#replay.callAttributes(changes, this.#shielded);
+  };
+
   all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);
 
   map: WorkflowContext["map"] = (items, fn, options) => mapConcurrently(items, fn, options);

@@ -1,4 +1,4 @@
-import type { AppendOperation, AppendOutcome, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
+import type { AppendOperation, AppendOutcome, ExistingExecution, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
 import type { CommitBatch, CommitOutcome } from "../store/store.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
@@ -56,7 +56,7 @@ export async function commitBatch(gateway: TransactionGateway, batch: CommitBatc
     }
   }
 
-  const starts = await startOutcomes(gateway, prepared.starts, row.started === null ? null : new Set(row.started), row.at);
+  const starts = await startOutcomes(gateway, prepared.starts, row.started === null ? null : new Set(row.started), row.at, commitId);
   return {
     starts: batch.starts.map((start) => starts.get(start)!),
     appends: batch.appends.map((append): AppendOutcome => {
@@ -72,9 +72,11 @@ async function startOutcomes(
   starts: readonly StartOperation[],
   started: ReadonlySet<string> | null,
   at: number,
+  commitId: string,
 ): Promise<ReadonlyMap<StartOperation, StartOutcome>> {
   const outcomes = new Map<StartOperation, StartOutcome>();
   const conflicting: StartOperation[] = [];
+  const vanished: StartOperation[] = [];
   for (const start of starts) {
     if (started === null || started.has(start.runId)) outcomes.set(start, { outcome: "started", at });
     else conflicting.push(start);
@@ -85,11 +87,25 @@ async function startOutcomes(
   for (const row of await gateway.run(findExisting(conflicting))) if (!found.has(row.wanted)) found.set(row.wanted, row);
   for (const start of conflicting) {
     const row = found.get(start.runId);
-    if (row === undefined) continue;
+    if (row === undefined) {
+      // Retention has deleted it meanwhile. A child's parent has learned already that the id was taken, when it was.
+      if (start.parentRunId === null) vanished.push(start);
+      else outcomes.set(start, { outcome: "exists", existing: deletedExecution(start) });
+      continue;
+    }
     if (row.run_id === start.runId) outcomes.set(start, { outcome: "started", at: row.created_at });
     else outcomes.set(start, { outcome: "exists", existing: existingExecution(row) });
   }
+  if (vanished.length > 0) {
+    const again = await commitBatch(gateway, { starts: vanished, appends: [] }, commitId);
+    for (const [index, start] of vanished.entries()) outcomes.set(start, again.starts[index]!);
+  }
   return outcomes;
+}
+
+/** Some other execution, of which nothing is left. */
+function deletedExecution({ executionId, workflow, version }: StartOperation): ExistingExecution {
+  return { runId: "", executionId, workflow, version, state: "completed", parentRunId: null, parentPosition: null };
 }
 
 function existingExecution(row: ExistingRow) {

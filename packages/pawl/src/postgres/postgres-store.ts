@@ -1,7 +1,10 @@
 import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
-import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
+import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
+import type { ImportOperation } from "../store/import.ts";
+import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
+import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
   ClaimOutcome,
@@ -9,18 +12,21 @@ import type {
   CloseOutcome,
   CommitBatch,
   CommitOutcome,
+  CountedGroup,
   DatabaseFacts,
   ExecutionSummary,
   Hint,
   Inbox,
   InboxMessage,
   ListFilter,
+  ListPage,
   LeaseKeeper,
   LeaseOptions,
   LiveWorker,
   Outcome,
   OutsideMessage,
   Receipt,
+  PastRunSummary,
   Store,
   Takeover,
   ValueOutcome,
@@ -34,13 +40,16 @@ import { PostgresSchedules } from "./postgres-schedules.ts";
 import type { Queries } from "./queries.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
+import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
+import { importExecution } from "./statements/import-execution.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
 import { sendMessages } from "./statements/send-messages.ts";
+import { deleteRetention, retentionPolicies, setRetention } from "./statements/retention-policies.ts";
 import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
 import type { Transaction } from "./transaction.ts";
@@ -223,8 +232,12 @@ export class PostgresStore implements Store {
     return (await this.#gateway.run(readHistory(runId, afterSeq, limit))).map(recordedEvent);
   }
 
-  list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
-    return this.#gateway.read("list", () => this.#queries.list(filter));
+  list(filter: ListFilter, page: ListPage): Promise<readonly ExecutionSummary[]> {
+    return this.#gateway.read("list", () => this.#queries.list(filter, page));
+  }
+
+  count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]> {
+    return this.#gateway.read("count", () => this.#queries.count(filter, groupBy, limit));
   }
 
   workers(namespace: string): Promise<readonly WorkerSummary[]> {
@@ -241,6 +254,40 @@ export class PostgresStore implements Store {
 
   stranded() {
     return this.#gateway.read("stranded", () => this.#queries.stranded());
+  }
+
+  pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]> {
+    return this.#gateway.read("past-runs", () => this.#queries.pastRuns(namespace, executionId));
+  }
+
+  async importExecution(operation: ImportOperation): Promise<boolean> {
+    const { rows, repeated } = await this.#gateway.send(importExecution(operation));
+    if (rows.length > 0) return true;
+    // The reply to an earlier send may have been lost after it had worked.
+    return repeated && (await this.describe(operation.namespace, operation.executionId))?.runId === operation.runs.at(-1)!.runId;
+  }
+
+  async setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void> {
+    await this.#gateway.run(setRetention(namespace, rule, keepMs));
+  }
+
+  async deleteRetention(namespace: string, rule: RetentionRule): Promise<boolean> {
+    const { rows, repeated } = await this.#gateway.send(deleteRetention(namespace, rule));
+    return rows.length > 0 || repeated;
+  }
+
+  async retentionPolicies(namespace: string): Promise<readonly RetentionPolicyRow[]> {
+    const rows = await this.#gateway.run(retentionPolicies(namespace));
+    return rows.map(({ workflow, state, keep_ms }) => ({
+      ...(workflow === null ? {} : { workflow }),
+      ...(state === null ? {} : { state: state as TerminalState }),
+      keepMs: keep_ms,
+    }));
+  }
+
+  async deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded> {
+    const [row] = await this.#gateway.run(deleteEnded(request));
+    return { deleted: row!.deleted, next: row!.more ? (row!.last_run_id ?? undefined) : undefined };
   }
 
   hint(hint: Hint): void {

@@ -1,10 +1,25 @@
 import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, ne, notExists, notInArray, sql, type SQL } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
+import { readAttributes } from "../base/search-values.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
-import type { Backlog, DatabaseFacts, ExecutionSummary, ListFilter, LiveWorker, Outcome, ValueOutcome, WorkerSummary } from "../store/store.ts";
+import type { FilterField } from "../store/filter.ts";
+import type {
+  Backlog,
+  CountedGroup,
+  DatabaseFacts,
+  ExecutionSummary,
+  ListFilter,
+  ListPage,
+  LiveWorker,
+  Outcome,
+  PastRunSummary,
+  ValueOutcome,
+  WorkerSummary,
+} from "../store/store.ts";
+import { filterCondition, groupValue, readGroupValue } from "./filter-sql.ts";
 import type { Tables } from "./schema.ts";
 
 type Drizzle = NodePgDatabase | PgliteDatabase;
@@ -29,8 +44,36 @@ export class Queries {
     return row === undefined ? undefined : summary(row);
   }
 
-  /** Newest first: run ids are made in time order, so the primary key is the order. */
-  async list(filter: ListFilter): Promise<readonly ExecutionSummary[]> {
+  /** Newest first: run ids are made in time order, so the primary key is the order, and a page costs as much as the rows it passes. */
+  async list(filter: ListFilter, { limit, before }: ListPage): Promise<readonly ExecutionSummary[]> {
+    const { executions } = this.#tables;
+    const conditions = this.#conditions(filter);
+    if (before !== undefined) conditions.push(lt(executions.runId, before));
+    const rows = await this.#db
+      .select()
+      .from(executions)
+      .where(and(...conditions))
+      .orderBy(desc(executions.runId))
+      .limit(limit);
+    return rows.map(summary);
+  }
+
+  async count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]> {
+    const { executions } = this.#tables;
+    const count = sql<number>`count(*)::float8`;
+    const where = and(...this.#conditions(filter));
+    if (groupBy === undefined) return [{ value: null, count: (await this.#db.select({ count }).from(executions).where(where))[0]!.count }];
+    const rows = await this.#db
+      .select({ value: sql<unknown>`${groupValue(executions, groupBy)} AS value`, count })
+      .from(executions)
+      .where(where)
+      .groupBy(sql`1`)
+      .orderBy(desc(count), sql`1`)
+      .limit(limit);
+    return rows.map((row) => ({ value: readGroupValue(row.value), count: row.count }));
+  }
+
+  #conditions(filter: ListFilter): SQL[] {
     const { executions } = this.#tables;
     const conditions: SQL[] = [eq(executions.namespace, filter.namespace)];
     if (filter.workflow !== undefined) conditions.push(eq(executions.workflow, filter.workflow));
@@ -38,7 +81,6 @@ export class Queries {
     if (filter.taskQueue !== undefined) conditions.push(eq(executions.taskQueue, filter.taskQueue));
     if (filter.createdAfter !== undefined) conditions.push(gte(executions.createdAt, new Date(filter.createdAfter)));
     if (filter.createdBefore !== undefined) conditions.push(lt(executions.createdAt, new Date(filter.createdBefore)));
-    if (filter.before !== undefined) conditions.push(lt(executions.runId, filter.before));
     if (filter.parentExecutionId !== undefined) {
       const parent = this.#db
         .select({ runId: executions.runId })
@@ -46,13 +88,24 @@ export class Queries {
         .where(and(eq(executions.namespace, filter.namespace), eq(executions.executionId, filter.parentExecutionId)));
       conditions.push(inArray(executions.parentRunId, parent));
     }
+    if (filter.filter !== undefined) conditions.push(filterCondition(executions, filter.filter));
+    return conditions;
+  }
+
+  async pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]> {
+    const { pastRuns } = this.#tables;
     const rows = await this.#db
       .select()
-      .from(executions)
-      .where(and(...conditions))
-      .orderBy(desc(executions.runId))
-      .limit(filter.limit);
-    return rows.map(summary);
+      .from(pastRuns)
+      .where(and(eq(pastRuns.namespace, namespace), eq(pastRuns.executionId, executionId)))
+      .orderBy(asc(pastRuns.runNumber));
+    return rows.map(({ runId, runNumber, state, startedAt, lastSeq }) => ({
+      runId,
+      runNumber,
+      state: state as ExecutionState,
+      startedAt: startedAt?.getTime() ?? null,
+      events: lastSeq,
+    }));
   }
 
   /** The recorded replies to updates, in this run or one before. */
@@ -283,5 +336,7 @@ function summary(row: Tables["executions"]["$inferSelect"]): ExecutionSummary {
     parentRunId: row.parentRunId,
     idempotencyKey: row.idempotencyKey,
     waitingFor: row.waitingFor,
+    labels: row.labels ?? {},
+    attributes: readAttributes(row.attributes),
   };
 }

@@ -1,4 +1,5 @@
-import { bigint, boolean, customType, integer, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { Labels, StoredAttributes } from "../base/search-values.ts";
 import { OptionInvalid } from "../base/errors.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -31,6 +32,8 @@ export function tablesIn(schema: string) {
       taskQueue: text("task_queue").notNull(),
       idempotencyKey: text("idempotency_key"),
       waitingFor: text("waiting_for"),
+      labels: jsonb("labels").$type<Labels>(),
+      attributes: jsonb("attributes").$type<StoredAttributes>(),
     }),
     history: within.table("history", {
       runId: uuid("run_id").notNull(),
@@ -39,6 +42,19 @@ export function tablesIn(schema: string) {
       at: time("at").notNull(),
       type: text("type").notNull(),
       data: text("data").notNull(),
+    }),
+    pastRuns: within.table("past_runs", {
+      runId: uuid("run_id").primaryKey(),
+      namespace: text("namespace").notNull(),
+      executionId: text("execution_id").notNull(),
+      runNumber: integer("run_number").notNull(),
+      workflow: text("workflow").notNull(),
+      version: text("version").notNull(),
+      state: text("state").notNull(),
+      lastSeq: integer("last_seq").notNull(),
+      createdAt: time("created_at").notNull(),
+      startedAt: time("started_at"),
+      finishedAt: time("finished_at"),
     }),
     workers: within.table("workers", {
       id: uuid("id").primaryKey(),

@@ -21,7 +21,10 @@ export interface StartOperation {
   readonly delayMs: number;
   /** The worker that claims it in the same commit (eager start), or null to put it in its task queue. */
   readonly claimBy: string | null;
-  /** Data of its `ExecutionStarted` event. */
+  /** Labels and attributes of its row, as JSON. */
+  readonly labels?: string;
+  readonly attributes?: string;
+  /** Data of its `ExecutionStarted` event, which has them too. */
   readonly started: string;
 }
 
@@ -50,6 +53,8 @@ export interface AppendOperation {
   readonly after: After;
   readonly starts: readonly StartOperation[];
   readonly messages: readonly Message[];
+  /** What the events change of the row's attributes, as a JSON object; null takes one away. */
+  readonly attributes?: string;
   /** Ids of inbox messages that became events here. */
   readonly consumed: readonly string[];
 }

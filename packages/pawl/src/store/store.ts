@@ -1,6 +1,10 @@
+import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ScheduleStore } from "./schedules.ts";
+import type { Filter, FilterField } from "./filter.ts";
+import type { ImportOperation } from "./import.ts";
+import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
@@ -137,7 +141,12 @@ export interface ExecutionSummary {
   readonly parentRunId: string | null;
   readonly idempotencyKey: string | null;
   readonly waitingFor: string | null;
+  readonly labels: Labels;
+  readonly attributes: Attributes;
 }
+
+/** An earlier run of an execution. */
+export type PastRunSummary = Pick<ExecutionSummary, "runId" | "runNumber" | "state" | "startedAt" | "events">;
 
 export interface ListFilter {
   readonly namespace: string;
@@ -147,9 +156,19 @@ export interface ListFilter {
   readonly parentExecutionId?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
+  readonly filter?: Filter;
+}
+
+export interface ListPage {
   readonly limit: number;
   /** `runId` of the last row of the page before: rows come newest first. */
   readonly before?: string;
+}
+
+/** How many executions have one value of what they are grouped by; null: those that have none. */
+export interface CountedGroup {
+  readonly value: AttributeValue | null;
+  readonly count: number;
 }
 
 /** A closing event written by a client, with what the statement found. */
@@ -273,13 +292,27 @@ export interface Store {
   outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
   describe(namespace: string, executionId: string): Promise<ExecutionSummary | undefined>;
   history(runId: string, afterSeq: number, limit: number): Promise<readonly RecordedEvent[]>;
-  list(filter: ListFilter): Promise<readonly ExecutionSummary[]>;
+  list(filter: ListFilter, page: ListPage): Promise<readonly ExecutionSummary[]>;
+  /** Without `groupBy` one group of value null; at most `limit` groups, the largest first. */
+  count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]>;
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
   databaseFacts(): Promise<DatabaseFacts>;
   /** What waits for a worker, longest wait first; at most 100 rows. */
   backlog(namespace: string): Promise<readonly Backlog[]>;
   /** Executions that nothing would ever wake. Must be empty (invariant I19). */
   stranded(): Promise<readonly { readonly executionId: string; readonly state: string; readonly namespace: string }[]>;
+
+  /** Earlier runs, oldest first. */
+  pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]>;
+  /** Writes a whole execution; false if its id is taken, and then nothing. */
+  importExecution(operation: ImportOperation): Promise<boolean>;
+
+  setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void>;
+  /** Whether there was one. */
+  deleteRetention(namespace: string, rule: RetentionRule): Promise<boolean>;
+  retentionPolicies(namespace: string): Promise<readonly RetentionPolicyRow[]>;
+  /** Deletes what the policies no longer keep, of the next executions of a walk. */
+  deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded>;
 
   hint(hint: Hint): void;
   onHint(listener: (hint: Hint) => void): () => void;

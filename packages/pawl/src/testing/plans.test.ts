@@ -9,14 +9,17 @@ import { claim } from "../postgres/statements/claim.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { createSchedule } from "../postgres/statements/create-schedule.ts";
 import { deleteSchedule } from "../postgres/statements/delete-schedule.ts";
+import { deleteEnded } from "../postgres/statements/delete-ended.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
 import { fireSchedules } from "../postgres/statements/fire-schedules.ts";
 import { heartbeat } from "../postgres/statements/heartbeat.ts";
+import { importExecution } from "../postgres/statements/import-execution.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
 import { dueSchedules, listSchedules, readSchedule } from "../postgres/statements/read-schedules.ts";
 import { release } from "../postgres/statements/release.ts";
 import { requestCancel } from "../postgres/statements/request-cancel.ts";
 import { resume } from "../postgres/statements/resume.ts";
+import { deleteRetention, retentionPolicies, setRetention } from "../postgres/statements/retention-policies.ts";
 import { takeOver } from "../postgres/statements/take-over.ts";
 import type { Transaction } from "../postgres/transaction.ts";
 import type { AppendOperation, StartOperation } from "../store/operations.ts";
@@ -49,7 +52,9 @@ beforeAll(async () => {
       VALUES ('${id}', 1, 1, now(), 'running', 'n', 'e', 'w', '1', 'q');
     INSERT INTO history VALUES ('${id}', 1, 0, now(), 'ExecutionStarted', '{}');
     INSERT INTO tasks VALUES ('${id}', now(), 'n', 'q', 'w@1');
-    INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
+    INSERT INTO past_runs VALUES (gen_random_uuid(), 'n', 'e', 1, 'w', '1', 'cancelled', 1, now());
+     INSERT INTO retention_policies VALUES ('n', '*', '*', 1);
+     INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
     INSERT INTO schedules VALUES ('${id}', '${id}', now(), now(), now(), true, '{e}', 'n', 's', 'w', '1', 'q', '{}', '{}', '{}');`);
   await db.exec("VACUUM ANALYZE");
 }, 60_000);
@@ -87,6 +92,24 @@ const append = (parts: Partial<AppendOperation>): AppendOperation => ({
 });
 
 const message = { toRunId: newUuid(), messageId: "m", type: "ChildCompleted", data: "{}" } as const;
+const importedRun = {
+  runId: newUuid(),
+  state: "completed",
+  createdAt: 1,
+  startedAt: 1,
+  finishedAt: 1,
+  events: [{ type: "t", data: "{}", epoch: 0, at: 1 }],
+} as const;
+const importedExecution = {
+  namespace: "n",
+  executionId: "e",
+  workflow: "w",
+  version: "1",
+  taskQueue: "q",
+  labels: null,
+  attributes: null,
+  runs: [importedRun, { ...importedRun, runId: newUuid() }],
+};
 const closing = {
   namespace: "n",
   executionId: "e",
@@ -115,6 +138,8 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of one event", prepareOne({ starts: [], appends: [append({})] }, "1")!.transaction],
   ["commit of one end", prepareOne({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1")!.transaction],
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
+  ["commit of a start with labels", prepareCommit({ starts: [{ ...start(null), labels: "{}" }], appends: [] }, "1").transaction],
+  ["commit of changed attributes", prepareCommit({ starts: [], appends: [append({ attributes: "{}" })] }, "1").transaction],
   ["commit of steps", prepareCommit({ starts: [], appends: [append({}), append({})] }, "1").transaction],
   ["commit of ends", prepareCommit({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1").transaction],
   [
@@ -138,6 +163,11 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["request-cancel", requestCancel("n", "e", "{}")],
   ["close-execution", closeExecution(closing)],
   ["resume", resume("n", "e", newUuid())],
+  ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
+  ["import-execution", importExecution(importedExecution)],
+  ["set-retention", setRetention("n", {}, 1)],
+  ["delete-retention", deleteRetention("n", {})],
+  ["retention-policies", retentionPolicies("n")],
   ["read-histories", readHistories([newUuid()])],
   ["read-history", readHistory(newUuid(), 0, 10)],
   ["read-inboxes", readInboxes([newUuid()])],

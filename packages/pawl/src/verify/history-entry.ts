@@ -1,10 +1,9 @@
 import type { Event } from "../kernel/event.ts";
+import { payloadFields } from "../kernel/event-codec.ts";
 import type { HistoryEntry } from "./rows.ts";
 
 /** So many characters of an event's data are read: whole events nearly always, the leading fields of very large ones. */
 export const dataRead = 16 * 1024;
-
-const payloads = ["input", "result", "heartbeat", "payload", "value"] as const;
 
 export interface EntryRow {
   readonly seq: number;
@@ -31,7 +30,7 @@ function wholeFields(data: string): Record<string, unknown> | undefined {
   }
   if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined;
   const known = fields as Record<string, unknown>;
-  for (const payload of payloads) {
+  for (const payload of payloadFields) {
     if (`${payload}#` in known) delete known[`${payload}#`];
     else if (!(payload in known)) continue;
     known[payload] = { value: null };
@@ -39,7 +38,8 @@ function wholeFields(data: string): Record<string, unknown> | undefined {
   return known;
 }
 
-const field = /[{,]"(\w+#?)":(?:(-?\d[\d.eE+-]*|true|false|null|"(?:[^"\\]|\\.)*"|\{[^{}]*\})(?=[,}]))?/y;
+const field =
+  /[{,]"(\w+#?)":(?:(-?\d[\d.eE+-]*|true|false|null|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})*\})(?=[,}]))?/y;
 
 /** The fields before the first one that is cut off or is a payload. `encodeEvent` writes payloads last. */
 function leadingFields(head: string): Record<string, unknown> | undefined {
@@ -49,7 +49,7 @@ function leadingFields(head: string): Record<string, unknown> | undefined {
     const match = field.exec(head);
     const key = match?.[1];
     if (match === null || key === undefined) break;
-    const payload = payloads.find((name) => key === name || key === `${name}#`);
+    const payload = payloadFields.find((name) => key === name || key === `${name}#`);
     if (payload !== undefined) fields[payload] = { value: null };
     if (payload !== undefined || match[2] === undefined) return fields;
     try {

@@ -1,3 +1,4 @@
+import type { Labels, StoredAttributes } from "../base/search-values.ts";
 import type { Event } from "../kernel/event.ts";
 
 /** Rows as the checks see them: times in milliseconds since 1970, with fractions, as the database has them. */
@@ -30,6 +31,8 @@ export interface CurrentRun extends Run {
   readonly parentExecutionId: string | null;
   readonly task: TaskRow | undefined;
   readonly claim: ClaimRow | undefined;
+  readonly labels: Labels | null;
+  readonly attributes: StoredAttributes | null;
   /** Ids of the messages in its inbox. */
   readonly messages: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { Closed, ExecutionCancelled, ExecutionConflict } from "../base/errors.ts";
+import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound } from "../base/errors.ts";
 import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
@@ -359,6 +359,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         return this.#advanceWait(call);
       case "value":
         return this.#advanceValue(call);
+      case "attributes":
+        if (this.#requested.has(call.position)) return;
+        this.#requested.add(call.position);
+        return this.#emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
     }
   }
 
@@ -438,13 +442,12 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       if (call?.kind === "child" && isTerminal(existing.state)) void this.#askForChildren([call]);
       return;
     }
-    this.#notMyChild(start.executionId, position);
+    this.#notMyChild(position, new ExecutionConflict(start.executionId, "was not started by this call"));
   }
 
-  #notMyChild(executionId: string, position: number): void {
+  #notMyChild(position: number, error: ExecutionConflict | ExecutionNotFound): void {
     this.#childResults.add(position);
-    const failure = toFailure(new ExecutionConflict(executionId, "was not started by this call"));
-    this.#emit({ type: "ChildFailed", position, state: "failed", failure });
+    this.#emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
   }
 
   /**
@@ -464,9 +467,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   async #askForChildren(children: readonly ChildCall[]): Promise<void> {
     this.#askingForChildren = true;
     try {
-      const { messages, foreign } = await this.#host.childOutcomes(this.runId, children);
+      const { messages, foreign, missing } = await this.#host.childOutcomes(this.runId, children);
       if (this.#gone) return;
-      for (const call of foreign) if (!call.settled) this.#notMyChild(call.executionId, call.position);
+      for (const call of foreign) if (!call.settled) this.#notMyChild(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
+      for (const call of missing) if (!call.settled) this.#notMyChild(call.position, new ExecutionNotFound(call.executionId));
       this.receive({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
     } catch (error) {
       // The store is closing; whoever claims it next asks again.

@@ -1,6 +1,7 @@
 import type { ChildCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ParentLink } from "../kernel/event.ts";
+import { searchValues } from "../store/search-values.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 
@@ -17,6 +18,7 @@ export function childStart(
 ): StartOperation {
   const { workflow, executionId, options } = call;
   const runId = host.runtime.newUuid();
+  const { found, searchable } = searchValues(options.labels, options.attributes, "ctx.child");
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
   return {
     runId,
@@ -30,11 +32,13 @@ export function childStart(
     parentPosition: parent.position,
     delayMs: 0,
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
+    ...searchable,
     started: encodeEvent({
       type: "ExecutionStarted",
       parent,
       ...(call.executionTimeoutMs === undefined ? {} : { timeoutMs: call.executionTimeoutMs }),
       ...(deadline === undefined ? {} : { deadline }),
+      ...found,
       input: { text: call.input },
     }),
   };

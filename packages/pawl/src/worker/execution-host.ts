@@ -8,6 +8,16 @@ import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
 
 /** All an active execution knows of its worker. */
+/** What became of children that a parent asks for. */
+export interface ChildOutcomes {
+  /** Of those that have ended. */
+  readonly messages: readonly InboxMessage[];
+  /** Their id belongs to another execution. */
+  readonly foreign: readonly ChildCall[];
+  /** There is none: their id belonged to one that retention has deleted since, or only their parent's history was imported. */
+  readonly missing: readonly ChildCall[];
+}
+
 export interface ExecutionHost {
   readonly namespace: string;
   readonly runtime: Runtime;
@@ -32,7 +42,7 @@ export interface ExecutionHost {
   /** Whether it may start steps; if not, `resumeSteps` is called when there is a slot for it. */
   hasSlot(execution: ActiveExecution): boolean;
   /** How children have ended, as the messages they sent or would have sent; and calls whose id belongs to another execution. */
-  childOutcomes(runId: string, children: readonly ChildCall[]): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }>;
+  childOutcomes(runId: string, children: readonly ChildCall[]): Promise<ChildOutcomes>;
   /** Something that shows that it gets on is recorded. */
   progressed(execution: ActiveExecution): void;
   /** It has recorded the reply to an update, or a value: whoever waits for it may look. */

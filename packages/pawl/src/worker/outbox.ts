@@ -1,4 +1,5 @@
 import { encodeEvent } from "../kernel/event-codec.ts";
+import type { StoredChanges } from "../base/search-values.ts";
 import type { Event } from "../kernel/event.ts";
 import type { After, AppendOperation, Message, NewEvent, StartOperation } from "../store/operations.ts";
 import type { InboxMessage } from "../store/store.ts";
@@ -87,14 +88,17 @@ export class Outbox {
     const consumed = this.#discarded;
     this.#discarded = [];
     let progress = events.length === 0;
+    let attributes: StoredChanges | undefined;
     for (const outgoing of events) {
       encoded.push(outgoing.encoded);
       if (outgoing.event.type !== "StepStarted") progress = true;
+      if (outgoing.event.type === "AttributesSet") attributes = { ...attributes, ...outgoing.event.attributes };
       if (outgoing.start !== undefined) starts.push(outgoing.start);
       if (outgoing.consumes !== undefined) consumed.push(outgoing.consumes);
     }
     const { runId, epoch, expectedSeq } = claim;
     const operation: AppendOperation = { runId, epoch, expectedSeq, events: encoded, progress, after: isAll ? after : keep, starts, messages, consumed };
+    if (attributes !== undefined) return { operation: { ...operation, attributes: JSON.stringify(attributes) }, events };
     return { operation, events };
   }
 

@@ -15,12 +15,13 @@ import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
 import { childEnding, type EndEvent } from "./end-event.ts";
-import type { ExecutionHost } from "./execution-host.ts";
+import type { ChildOutcomes, ExecutionHost } from "./execution-host.ts";
 import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
 import { SchedulePoller } from "./schedule-poller.ts";
+import { RetentionRunner } from "./retention-runner.ts";
 import { Slots } from "./slots.ts";
 import { announceAfterMs } from "./step-runner.ts";
 import { TaskPoller } from "./task-poller.ts";
@@ -41,6 +42,8 @@ export interface WorkerOptions {
   readonly pollInterval?: Duration;
   /** Start the executions of schedules that are due (true). At least one worker of a namespace has to. */
   readonly schedules?: boolean;
+  /** How often it looks for executions that no retention policy keeps any longer (1 minute). */
+  readonly retentionInterval?: Duration;
   /** Claim only when `runOnce()` is called; for tests (false). */
   readonly manual?: boolean;
 }
@@ -89,6 +92,7 @@ export class Worker implements ExecutionHost {
   readonly #clock: DatabaseClock;
   readonly #inboxes: InboxReader;
   readonly #reaper: Reaper;
+  readonly #retention: RetentionRunner;
   readonly #membership: Membership;
   readonly #poller: TaskPoller;
   readonly #schedules: SchedulePoller | undefined;
@@ -155,6 +159,7 @@ export class Worker implements ExecutionHost {
       () => this.#poller.wake(),
     );
     this.#inboxes = new InboxReader(store, runtime, () => this.#checkQuiet());
+    this.#retention = new RetentionRunner(store, parent.namespace, logger, runtime, duration(options.retentionInterval ?? "1m", "retentionInterval", 5));
     this.#reaper = new Reaper(
       store,
       logger,
@@ -193,6 +198,7 @@ export class Worker implements ExecutionHost {
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
     this.#tickTimer = this.runtime.startInterval(announceAfterMs, () => this.#tick());
     await this.#reaper.start();
+    this.#retention.start();
     this.#poller.wake();
     if (!this.#manual) this.#schedules?.wake();
   }
@@ -343,26 +349,24 @@ export class Worker implements ExecutionHost {
     return this.#slots.has(execution.runId);
   }
 
-  async childOutcomes(
-    runId: string,
-    children: readonly ChildCall[],
-  ): Promise<{ readonly messages: readonly InboxMessage[]; readonly foreign: readonly ChildCall[] }> {
+  async childOutcomes(runId: string, children: readonly ChildCall[]): Promise<ChildOutcomes> {
     const outcomes = await this.#parent.store.outcomes(
       this.namespace,
       children.map((call) => call.executionId),
     );
     const messages: InboxMessage[] = [];
     const foreign: ChildCall[] = [];
+    const missing: ChildCall[] = [];
     for (const call of children) {
       const outcome = outcomes.get(call.executionId);
-      if (outcome === undefined) continue;
-      if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
+      if (outcome === undefined) missing.push(call);
+      else if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
       else if (outcome.last !== undefined && isTerminal(outcome.state)) {
         const event = childEnding(outcome.last.event, call.position);
         messages.push({ messageId: `child:${call.position}`, ordinal: undefined, type: event.type, data: encodeEvent(event) });
       }
     }
-    return { messages, foreign };
+    return { messages, foreign, missing };
   }
 
   progressed(execution: ActiveExecution): void {
@@ -543,7 +547,7 @@ export class Worker implements ExecutionHost {
     for (const execution of this.#active.values())
       execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
     this.#tickTimer?.clear();
-    await this.#reaper.stop();
+    await Promise.all([this.#reaper.stop(), this.#retention.stop()]);
     this.#inboxes.stop();
     await this.#parent.committer.drain();
     await this.#membership.leave();

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import { ExecutionFailed, type ExecutionHandle, type HistoryEvent, type Pawl, type Worker, type Workflow } from "pawl";
+import { ExecutionFailed, fold, type ExecutionHandle, type HistoryEvent, type Pawl, type Worker, type Workflow } from "pawl";
 import { openInMemory } from "pawl/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeCall } from "../../src/kernel/call.ts";
@@ -240,14 +240,15 @@ async function copyPrefix(url: string, pawl: Pawl, original: ExecutionHandle, pr
   const executionId = `copy-${runId}`;
   const { runId: from } = await original.status();
   const last = prefix.length;
+  const { attributes } = fold(prefix);
   // Marked as resumed, so that it asks how the children ended that its original had.
   await execute(
     url,
     `BEGIN;
      INSERT INTO pawl.history (run_id, seq, epoch, at, type, data) SELECT '${runId}', seq, epoch, at, type, data FROM pawl.history WHERE run_id = '${from}' AND seq <= ${last};
      INSERT INTO pawl.history (run_id, seq, epoch, at, type, data) VALUES ('${runId}', ${last + 1}, 100, pawl.current_time_of_pawl(), 'ExecutionResumed', '{"fromRunId":"${from}","fromState":"cancelled"}');
-     INSERT INTO pawl.executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, state, created_at, started_at)
-      SELECT '${runId}', namespace, '${executionId}', workflow, version, task_queue, 100, ${last + 1}, 'running', created_at, started_at FROM pawl.executions WHERE run_id = '${from}';
+     INSERT INTO pawl.executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, state, created_at, started_at, attributes)
+      SELECT '${runId}', namespace, '${executionId}', workflow, version, task_queue, 100, ${last + 1}, 'running', created_at, started_at, nullif('${JSON.stringify(attributes)}'::jsonb, '{}') FROM pawl.executions WHERE run_id = '${from}';
      INSERT INTO pawl.tasks (run_id, visible_at, namespace, task_queue, definition) VALUES ('${runId}', pawl.current_time_of_pawl(), 'default', 'default', 'program@1');
      COMMIT`,
   );

@@ -15,7 +15,7 @@ import { installGates } from "./gates.ts";
 import { invariantProblems } from "./invariant-problems.ts";
 import { readable } from "./world.ts";
 
-const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs", "schedules"] as const;
+const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs", "schedules", "retention_policies"] as const;
 /** Deleted rows pile up until the tables are emptied for good, which costs more. */
 const truncateEvery = 100;
 

@@ -1,6 +1,7 @@
 import type { TransactionGateway } from "../../src/postgres/gateway.ts";
 import { claim } from "../../src/postgres/statements/claim.ts";
 import { expireWorkers } from "../../src/postgres/statements/expire-workers.ts";
+import { setRetention } from "../../src/postgres/statements/retention-policies.ts";
 import { takeOver } from "../../src/postgres/statements/take-over.ts";
 import { anHour, appendTo, childCompleted, commitAll, events, namespace, register, runs, startOf, workers } from "./world.ts";
 
@@ -79,6 +80,12 @@ const endedAs =
   (gateway, at) =>
     commitAll(gateway, [], [appendTo(at, { events: [events.cancelRequested, events[state]], after: { kind: "end", state } })]);
 
+/** Nobody keeps what has ended. */
+const forgettable: Parameters<typeof withFamily>[1] = async (gateway, at) => {
+  await endedAs("cancelled")(gateway, at);
+  await gateway.run(setRetention(namespace, {}, 0));
+};
+
 const expired =
   (parent: string): Build =>
   async (gateway) => {
@@ -132,6 +139,7 @@ export function families(parent: string, suffix: string) {
     due: fixture("due", withFamily(parent, parked(-1000))),
     cancelled: fixture("cancelled", withFamily(parent, endedAs("cancelled"))),
     quarantined: fixture("quarantined", withFamily(parent, endedAs("quarantined"))),
+    forgettable: fixture("forgettable", withFamily(parent, forgettable)),
     expired: fixture("expired", expired(parent)),
     dead: fixture("dead", dead(parent)),
   };

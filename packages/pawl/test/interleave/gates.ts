@@ -59,6 +59,7 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA pawl TO ${exploredRole};
 ALTER FUNCTION pawl_guard.refuse(text) SECURITY DEFINER;
 ALTER FUNCTION pawl_guard.execution() SECURITY DEFINER;
 ALTER FUNCTION pawl_guard.history_added() SECURITY DEFINER;
+ALTER FUNCTION pawl_guard.history_deleted() SECURITY DEFINER;
 ALTER FUNCTION pawl_guard.history_changed() SECURITY DEFINER;
 ALTER TABLE pawl.past_runs SET (autovacuum_enabled = off);
 ${Object.entries(keys).map(gatesOf).join("\n")}`);

@@ -9,8 +9,10 @@ import { readInboxes } from "../../src/postgres/statements/reads.ts";
 import { registerWorker } from "../../src/postgres/statements/register-worker.ts";
 import { release } from "../../src/postgres/statements/release.ts";
 import { stopWorker } from "../../src/postgres/statements/stop-worker.ts";
+import { deleteEnded } from "../../src/postgres/statements/delete-ended.ts";
 import { takeOver } from "../../src/postgres/statements/take-over.ts";
 import type { Transaction } from "../../src/postgres/transaction.ts";
+import { firstRun, retentionBatch } from "../../src/store/retention.ts";
 import type { AppendOperation, StartOperation } from "../../src/store/operations.ts";
 import type { Cursor } from "./arena.ts";
 import { anHour, appendTo, describeAppend, namespace, readable, registration, runs, startOf, workers } from "./world.ts";
@@ -244,6 +246,18 @@ export function resumeAs(run: "next" | "next2"): Move {
   return {
     name: `resume as ${run}`,
     run: async ({ store }) => ((await store.resume(namespace, "parent", runs[run])) === undefined ? "nothing to resume" : "resumed"),
+  };
+}
+
+/** As workers do in the background. */
+export function forget(): Move {
+  return {
+    name: "delete what has ended",
+    async run({ gateway }) {
+      const [row] = await gateway.run(deleteEnded({ namespace, after: firstRun, ...retentionBatch }));
+      return `${row!.deleted} deleted`;
+    },
+    weaker: [nothing("delete what has ended", "0 deleted")],
   };
 }
 

@@ -82,6 +82,19 @@ export const mutants: readonly Mutant[] = [
     scenario: "dead: take over from one | release by one",
   },
   {
+    name: "a delete that forgets the children it could not lock",
+    mutation: replacing("delete-ended", [" AND coalesce(f.n, 0) = coalesce(k.n, 0)", ""]),
+    scenario: "forgettable: delete what has ended | child ends",
+  },
+  {
+    name: "a delete of what it has not locked",
+    mutation: replacing("delete-ended", [
+      "FROM locked l\n LEFT JOIN",
+      "FROM (SELECT run_id, namespace, execution_id, state FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted))) l\n LEFT JOIN",
+    ]),
+    scenario: "forgettable: delete what has ended | resume as next",
+  },
+  {
     name: "a worker declared dead whose heartbeat came first",
     mutation: replacing("expire-workers", [" FOR UPDATE SKIP LOCKED", ""]),
     scenario: "expired: heartbeat of one | expire",

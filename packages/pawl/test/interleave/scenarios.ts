@@ -24,7 +24,7 @@ function pairsOf(fixture: Fixture, ...moves: readonly Move[]): Scenario[] {
 }
 
 /** The order of run ids decides nothing where one of two moves locks a single execution. */
-const locksSeveral = /child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim/;
+const locksSeveral = /delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim/;
 const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
 
 const eager = { claimBy: workers.one };
@@ -134,6 +134,19 @@ function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
     ...pairsOf(at.cancelled, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.startAgain()),
     ...pairsOf(at.quarantined, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, by.claimBy("one")),
     ...pairsOf(
+      at.forgettable,
+      by.forget(),
+      by.resumeAs("next"),
+      ...ends,
+      ...closes,
+      on.bothEnd,
+      on.childStep,
+      by.cancel("child"),
+      by.releaseBy("two"),
+      by.reap("kill two", ["two"]),
+      by.startAgain(),
+    ),
+    ...pairsOf(
       at.expired,
       by.beat("one"),
       by.expire(),
@@ -168,6 +181,8 @@ function triplesOfFamily(at: ReturnType<typeof families>): Scenario[] {
     scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimAndRest("one")),
     scenario(at.quarantined, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
     scenario(at.cancelled, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
+    scenario(at.forgettable, by.forget(), by.resumeAs("next"), on.childEnds),
+    scenario(at.forgettable, by.forget(), by.startAgain(), by.terminate("child")),
     // Each locks several rows, and a third holds one of them meanwhile.
     scenario(at.dead, by.takeOverFrom("one"), by.terminate("child"), by.cancel("parent")),
     scenario(at.dead, by.takeOverFrom("one"), by.terminate("child"), on.childStep),

@@ -13,7 +13,15 @@ END $$;
 CREATE FUNCTION pawl_guard.execution() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
  IF TG_OP = 'DELETE' THEN
-  PERFORM pawl_guard.refuse('ended execution ' || OLD.execution_id || ' deleted');
+  -- Any policy that might be meant: which of them decides is for the statement to know.
+  IF NOT EXISTS (SELECT FROM pawl.retention_policies p WHERE p.namespace = OLD.namespace AND p.workflow IN ('*', OLD.workflow) AND p.state IN ('*', OLD.state)
+    AND OLD.finished_at + p.keep_ms * interval '1 millisecond' <= pawl.current_time_of_pawl()) THEN
+   PERFORM pawl_guard.refuse('ended execution ' || OLD.execution_id || ' deleted');
+  END IF;
+  RETURN OLD;
+ ELSIF NEW.run_id = OLD.run_id AND NEW.parent_position IS NULL AND NEW.parent_run_id IS NULL
+   AND (to_jsonb(NEW) - 'parent_run_id' - 'parent_position') = (to_jsonb(OLD) - 'parent_run_id' - 'parent_position') THEN
+  RETURN NEW;
  ELSIF NEW.run_id = OLD.run_id AND (to_jsonb(NEW) - 'parent_run_id') <> (to_jsonb(OLD) - 'parent_run_id') THEN
   PERFORM pawl_guard.refuse('execution ' || OLD.execution_id || ' is ' || OLD.state || ' and was changed to ' || to_jsonb(NEW)::text);
  END IF;
@@ -26,7 +34,7 @@ BEGIN
  SELECT a.run_id || ': ' || a.type INTO bad FROM added a JOIN pawl.executions e ON e.run_id = a.run_id
  WHERE e.state IN (${terminal}) AND e.xmin::text::bigint <> txid_current() % 4294967296 LIMIT 1;
  IF bad IS NULL THEN
-  SELECT a.run_id || ': ' || a.type INTO bad FROM added a JOIN pawl.past_runs e ON e.run_id = a.run_id LIMIT 1;
+  SELECT a.run_id || ': ' || a.type INTO bad FROM added a JOIN pawl.past_runs e ON e.run_id = a.run_id WHERE e.xmin::text::bigint <> txid_current() % 4294967296 LIMIT 1;
  END IF;
  IF bad IS NOT NULL THEN PERFORM pawl_guard.refuse('event added to the ended run ' || bad); END IF;
  RETURN NULL;
@@ -37,4 +45,12 @@ BEGIN
  PERFORM pawl_guard.refuse('event ' || OLD.seq || ' of run ' || OLD.run_id || ': ' || TG_OP);
  RETURN NULL;
 END $$;
-CREATE TRIGGER guard_changed BEFORE UPDATE OR DELETE ON pawl.history FOR EACH ROW EXECUTE FUNCTION pawl_guard.history_changed();`;
+CREATE TRIGGER guard_changed BEFORE UPDATE ON pawl.history FOR EACH ROW EXECUTE FUNCTION pawl_guard.history_changed();
+CREATE FUNCTION pawl_guard.history_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+ IF EXISTS (SELECT FROM pawl.executions WHERE run_id = OLD.run_id) OR EXISTS (SELECT FROM pawl.past_runs WHERE run_id = OLD.run_id) THEN
+  PERFORM pawl_guard.refuse('event ' || OLD.seq || ' of run ' || OLD.run_id || ': deleted, and its run is still there');
+ END IF;
+ RETURN NULL;
+END $$;
+CREATE TRIGGER guard_deleted AFTER DELETE ON pawl.history FOR EACH ROW EXECUTE FUNCTION pawl_guard.history_deleted();`;

@@ -121,7 +121,7 @@ test("verifying changes nothing and says when a statement takes too long", async
     await expect(slow).rejects.toMatchObject({ code: "57014" });
   });
   await execute(database.url, "CREATE FUNCTION pawl.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'changed'; END $$");
-  for (const table of ["executions", "tasks", "inbox", "history", "workers", "past_runs"])
+  for (const table of ["executions", "tasks", "inbox", "history", "workers", "past_runs", "retention_policies"])
     await execute(database.url, `CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pawl.${table} EXECUTE FUNCTION pawl.refuse()`);
   expect(await verify()).toMatchObject({ holds: true, scope: { executions: 0, runs: 0, events: 0 } });
 });

@@ -26,6 +26,23 @@ test("a database that nobody works on is not asked for idle workers, and a suspe
 });
 
 describePlanted(workload, {
+  I2: [
+    [
+      "a label that the start did not have",
+      /searchable: its row has the label team "blue", its history "red"/,
+      [`UPDATE executions SET labels = '{"team":"blue"}' ${where("searchable")}`],
+    ],
+    [
+      "an attribute that nobody has set",
+      /simple-1: its row has the attribute size 7, its history not/,
+      [`UPDATE executions SET attributes = '{"size":7}' ${where("simple-1")}`],
+    ],
+    [
+      "an attribute that was lost",
+      /searchable: its row has the attribute phase not, its history "done"/,
+      [`UPDATE executions SET attributes = attributes - 'phase' ${where("searchable")}`],
+    ],
+  ],
   I5: [
     [
       "a worker that does not exist",

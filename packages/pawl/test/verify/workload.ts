@@ -34,6 +34,7 @@ const order = defineWorkflow({
   },
 });
 const simple = defineWorkflow({ name: "simple", run: async (ctx, n: number) => ctx.step("only", done(n)) });
+const searchable = defineWorkflow({ name: "searchable", run: async (ctx) => ctx.setAttributes({ phase: "done", size: null, when: new Date(5) }) });
 const failing = defineWorkflow({
   name: "failing",
   run: async () => {
@@ -100,7 +101,7 @@ export async function makeWorkload(): Promise<Workload> {
   const busyStep = new Promise<void>((resolve) => (release = resolve));
   const busy = defineWorkflow({ name: "busy", run: async (ctx) => ctx.step("long", () => busyStep) });
   const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
-  const workflows = [child, longChild, order, simple, failing, sleeper, resumable(flags), family, waiting, busy, told];
+  const workflows = [child, longChild, order, simple, searchable, failing, sleeper, resumable(flags), family, waiting, busy, told];
   const pawl = await openPawl({ url, logger: silentLogger });
   await pawl.worker({ workflows, pollInterval: 10 });
   // Whatever its worker has claimed dies with it.
@@ -121,6 +122,7 @@ export async function makeWorkload(): Promise<Workload> {
   await start("simple", 8, "simple-2");
   await start("simple", 9, "delayed-and-done", { delay: 20 });
   await start("simple", 10, "delayed", { delay: "1 hour" });
+  await start("searchable", undefined, "searchable", { labels: { team: "red" }, attributes: { size: 1, text: "x".repeat(900) } });
   await start("failing", undefined, "failed-1");
   await start("sleeper", undefined, "asleep");
   for (const executionId of ["cancelled", "terminated"]) await start("sleeper", undefined, executionId);
@@ -136,7 +138,8 @@ export async function makeWorkload(): Promise<Workload> {
   const yearly = await pawl.schedules.create({ scheduleId: "yearly", workflow: simple, input: 11, cron: "0 0 1 1 *" });
   await yearly.backfill({ from: "2025-01-01T00:00:00Z", to: "2025-12-31T00:00:00Z" });
   await waitFor("the backfill", async () => ((await yearly.describe()).recent.length > 0 ? true : undefined));
-  for (const executionId of ["yearly:2025-01-01T00:00:00Z", "order-1", "simple-1", "simple-2", "delayed-and-done"]) await pawl.handle(executionId).result();
+  for (const executionId of ["yearly:2025-01-01T00:00:00Z", "order-1", "simple-1", "simple-2", "delayed-and-done", "searchable"])
+    await pawl.handle(executionId).result();
   await settled("failed-1", "failed");
   const parked = (executionId: string): Promise<unknown> =>
     waitFor(`${executionId} is parked`, async () => ((await pawl.handle(executionId).status()).waitingFor !== null ? true : undefined));

@@ -59,12 +59,14 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const stalls = batch.appends.some((append) => !append.progress);
   const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
   const unclaimed = starts.some((start) => start.claimBy === null);
+  const searchable = starts.some(isSearchable);
+  const changes = batch.appends.some((append) => append.attributes !== undefined);
   const oneEventEach = starts.length === 0 && targets.every(({ append }) => append?.events.length === 1);
 
   parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
-  const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls }) : undefined;
+  const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls, changes }) : undefined;
   if (update !== undefined) parts.with(update.text);
-  if (starts.length > 0) parts.with(started(parts, starts, targets.length > 0, now));
+  if (starts.length > 0) parts.with(started(parts, starts, { hasAppends: targets.length > 0, searchable, now }));
   parts.with(appended(parts, targets, starts, oneEventEach ? update : undefined, now));
   if (messages.length > 0) parts.with(sent(parts, messages));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
@@ -73,7 +75,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
-  const shape = traits.map(Number).join("");
+  const shape = [...traits, searchable, changes].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
@@ -84,6 +86,11 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
     targets: targets.map((target) => target.append),
     starts,
   };
+}
+
+/** Whether its row has labels or attributes. */
+export function isSearchable(start: StartOperation): boolean {
+  return start.labels !== undefined || start.attributes !== undefined;
 }
 
 /** One text per shape: making it anew for every commit would cost more than running small ones. */
@@ -161,9 +168,11 @@ interface Traits {
   readonly delivers: boolean;
   /** Some append shows no progress. */
   readonly stalls: boolean;
+  /** Some append changes attributes. */
+  readonly changes: boolean;
 }
 
-function updated(parts: Parts, targets: readonly Target[], commitId: string, { ends, parks, delivers, stalls }: Traits): Updated {
+function updated(parts: Parts, targets: readonly Target[], commitId: string, { ends, parks, delivers, stalls, changes }: Traits): Updated {
   const arrays: string[] = [];
   const names: string[] = [];
   /** Adds a column of the input and gives its name; where the batch has no use for it, the constant that stands for it. */
@@ -196,6 +205,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
   const wakeAt = column("wake_at", wake, parks, "NULL::timestamptz");
   const waiting = (): string => add(texts(of((append) => (append.after.kind === "park" ? append.after.waitingFor : null), null)), "text");
   const waitingFor = column("waiting_for", waiting, parks, "NULL::text");
+  const attributes = column("attributes", () => add(texts(of((append) => append.attributes ?? null, null)), "text"), changes, "NULL::text");
   const delivered = column("delivered", () => add(integers(targets.map((target) => target.delivered)), "int"), delivers, "0");
 
   const commit = `${parts.add(commitId)}::bigint`;
@@ -221,6 +231,10 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
       );
       if (ends) sets.push(`state = ${owned(newState, "state")}`, `finished_at = ${owned(finished, "finished_at")}`);
     }
+    if (changes) {
+      const changed = `nullif(jsonb_strip_nulls(coalesce(e.attributes, '{}') || ${attributes}::jsonb), '{}')`;
+      sets.push(`attributes = ${owned(`CASE WHEN ${attributes} IS NULL THEN e.attributes ELSE ${changed} END`, "attributes")}`);
+    }
     if (delivers) sets.push("inbox_seq = e.inbox_seq + i.delivered");
     return `updated AS (
  UPDATE executions e SET ${sets.join(", ")}
@@ -240,7 +254,11 @@ interface Updated {
   readonly newSeqs: string;
 }
 
-function started(parts: Parts, starts: readonly StartOperation[], hasAppends: boolean, now: string): () => string {
+function started(
+  parts: Parts,
+  starts: readonly StartOperation[],
+  { hasAppends, searchable, now }: { readonly hasAppends: boolean; readonly searchable: boolean; readonly now: string },
+): () => string {
   const columns = [
     [`${parts.add(uuids(starts.map((start) => start.runId)))}::uuid[]`, "run_id"],
     [`${parts.add(texts(starts.map((start) => start.namespace)))}::text[]`, "namespace"],
@@ -254,12 +272,18 @@ function started(parts: Parts, starts: readonly StartOperation[], hasAppends: bo
     [`${parts.add(integers(starts.map((start) => start.parentPosition ?? 0)))}::int[]`, "parent_position"],
     [`${parts.add(uuids(starts.map((start) => start.claimBy)))}::uuid[]`, "worker_id"],
     [`${parts.add(texts(starts.map((start) => (start.delayMs > 0 ? String(start.delayMs) : null))))}::text[]`, "delay_ms"],
+    ...(searchable
+      ? [
+          [`${parts.add(texts(starts.map((start) => start.labels ?? null)))}::text[]`, "labels"],
+          [`${parts.add(texts(starts.map((start) => start.attributes ?? null)))}::text[]`, "attributes"],
+        ]
+      : []),
   ];
   return () => `started AS (
- INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before)
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before${searchable ? ", labels, attributes" : ""})
  SELECT s.run_id, s.namespace, s.execution_id, s.workflow, s.version, s.task_queue, s.idempotency_key, s.parent_run_id, nullif(s.parent_position, 0), s.worker_id,
   (s.worker_id IS NOT NULL)::int, (s.worker_id IS NOT NULL)::int, 1, CASE WHEN s.worker_id IS NULL THEN 'pending' ELSE 'running' END,
-  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'
+  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'${searchable ? ", s.labels::jsonb, s.attributes::jsonb" : ""}
  FROM unnest(${columns.map(([array]) => array).join(", ")}) AS s(${columns.map(([, name]) => name).join(", ")})
  ${hasAppends ? "WHERE s.parent_run_id IS NULL OR (s.parent_run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE" : ""}
  ON CONFLICT DO NOTHING

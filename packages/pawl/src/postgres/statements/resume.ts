@@ -17,6 +17,7 @@ const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(",
  *
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
  * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more.
+ * Labels and attributes stay as they are, also where the prefix does not reach as far: the event says what they are.
  * Who resumes a delayed start that was cancelled wants it to begin now.
  *
  * Lock order: the execution and its children by run_id, then history, tasks, inbox. Indexes: executions_id, executions_children.
@@ -46,7 +47,7 @@ kept AS (
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT $3::uuid, c.seq + 1, o.epoch + 1, (SELECT now FROM t), 'ExecutionResumed',
-  json_build_object('fromRunId', o.run_id, 'fromState', o.state)::text FROM old o, cut c),
+  json_strip_nulls(json_build_object('fromRunId', o.run_id, 'fromState', o.state, 'attributes', o.attributes))::text FROM old o, cut c),
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL,

@@ -1,9 +1,10 @@
+import { searchValueProblems } from "../search-values.ts";
 import type { Invariant } from "../invariant.ts";
 import { about, type RunView } from "../rows.ts";
 
 /**
  * I2. A history is a list to which events are only added: numbered 1, 2, 3 without gaps, begun once by `ExecutionStarted`,
- * written under epochs that never fall, and as long as its row says. That the epochs never fall shows that no overtaken
+ * written under epochs that never fall, and as long as its row says, with the labels and attributes that its row has. That the epochs never fall shows that no overtaken
  * worker wrote after its successor.
  */
 export const gaplessHistory: Invariant = {
@@ -17,7 +18,8 @@ export const gaplessHistory: Invariant = {
   }),
 };
 
-function problemsOf({ run, events }: RunView): string[] {
+function problemsOf(view: RunView): string[] {
+  const { run, events } = view;
   const problems: string[] = [];
   const last = events.at(-1);
   if (last === undefined) return ["it has a row and no history"];
@@ -32,5 +34,6 @@ function problemsOf({ run, events }: RunView): string[] {
     epoch = entry.epoch;
   }
   if (last.seq !== run.lastSeq) problems.push(`its row counts ${run.lastSeq} events, its history ${last.seq}`);
+  if (view.kind === "current") problems.push(...searchValueProblems(view));
   return problems;
 }

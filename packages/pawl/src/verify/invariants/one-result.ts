@@ -91,6 +91,8 @@ function describe(event: CallEvent): string {
       return "wait";
     case "ValueSet":
       return `set "${event.key}"`;
+    case "AttributesSet":
+      return "setAttributes";
     default:
       return `step "${event.name}"`;
   }
@@ -111,6 +113,7 @@ function isResult(event: CallEvent): boolean {
     event.type === "TimerFired" ||
     event.type === "WaitTimedOut" ||
     event.type === "ValueSet" ||
+    event.type === "AttributesSet" ||
     isChildResult(event)
   );
 }

@@ -1,0 +1,127 @@
+import { OptionInvalid } from "./errors.ts";
+import { limits } from "./limits.ts";
+
+/** What an execution belongs to: names and texts, given when it is started and never changed. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** A value that executions can be found by. A `Date` counts in whole milliseconds. */
+export type AttributeValue = string | number | boolean | Date;
+
+/** What is known of an execution so far: names and typed values, given at its start and changed by its code. */
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** `null` takes an attribute away. */
+export type AttributeChanges = Readonly<Record<string, AttributeValue | null>>;
+
+/** An attribute as rows and events hold it: a time is told from a text by its form. Milliseconds since 1970. */
+export type StoredAttribute = string | number | boolean | { readonly time: number };
+export type StoredAttributes = Readonly<Record<string, StoredAttribute>>;
+export type StoredChanges = Readonly<Record<string, StoredAttribute | null>>;
+
+const attributeName = /^[A-Za-z][A-Za-z0-9_]*$/;
+const labelName = /^[A-Za-z0-9][A-Za-z0-9._/-]*$/;
+/** PostgreSQL's `jsonb` takes neither NUL nor half of a surrogate pair. */
+const unstorable = /\u0000|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+
+/** Copies them, undefined where there are none. @throws OptionInvalid naming the label */
+export function checkLabels(labels: unknown, path: string): Labels | undefined {
+  const entries = entriesOf(labels, path, "labels");
+  if (entries.length === 0) return undefined;
+  for (const [name, value] of entries) {
+    const where = `${path}.${shorten(name)}`;
+    if (!labelName.test(name) || name.length > limits.searchNameLength)
+      throw new OptionInvalid(where, `a label's name is 1 to ${limits.searchNameLength} characters of A-Z a-z 0-9 . _ / - and starts with a letter or digit.`);
+    if (typeof value !== "string")
+      throw new OptionInvalid(where, `a label is a string, not ${kindOf(value)}. Numbers, times and what changes later are attributes.`);
+    checkText(value, where, "a label", limits.labelLength);
+  }
+  return Object.fromEntries(entries) as Labels;
+}
+
+/** In their stored form, undefined where there are none. @throws OptionInvalid naming the attribute */
+export function checkAttributes(attributes: unknown, path: string): StoredAttributes | undefined {
+  const entries = entriesOf(attributes, path, "attributes");
+  if (entries.length === 0) return undefined;
+  return Object.fromEntries(entries.map(([name, value]) => [checkAttributeName(name, path), storedAttribute(value, `${path}.${name}`)]));
+}
+
+/** As `checkAttributes`, with `null` for what is taken away. @throws OptionInvalid naming the attribute, or if there is none */
+export function checkAttributeChanges(changes: unknown, path: string): StoredChanges {
+  const entries = entriesOf(changes, path, "attributes");
+  if (entries.length === 0)
+    throw new OptionInvalid(path, 'names no attribute; write, for example, { customer: "acme" }, or { customer: null } to take one away.');
+  return Object.fromEntries(
+    entries.map(([name, value]) => [checkAttributeName(name, path), value === null ? null : storedAttribute(value, `${path}.${name}`)]),
+  );
+}
+
+/** Of stored attributes that come from outside. @throws OptionInvalid */
+export function checkStoredAttributes(stored: unknown, path: string): void {
+  for (const [name, value] of entriesOf(stored, path, "attributes")) {
+    checkAttributeName(name, path);
+    const isTime = typeof value === "object" && value !== null && Object.keys(value).length === 1 && Number.isInteger((value as { time?: unknown }).time);
+    if (value !== null && !isTime) storedAttribute(value, `${path}.${name}`);
+  }
+}
+
+/** What becomes of attributes through changes; undefined where none is left. */
+export function changedAttributes(before: StoredAttributes | undefined, changes: StoredChanges): StoredAttributes | undefined {
+  const left = Object.entries({ ...before, ...changes }).filter((entry): entry is [string, StoredAttribute] => entry[1] !== null);
+  return left.length === 0 ? undefined : Object.fromEntries(left);
+}
+
+/** Stored attributes as users see them. */
+export function readAttributes(stored: StoredAttributes | null | undefined): Attributes {
+  return Object.fromEntries(Object.entries(stored ?? {}).map(([name, value]) => [name, typeof value === "object" ? new Date(value.time) : value]));
+}
+
+/** @throws OptionInvalid */
+export function checkAttributeName(name: string, path: string): string {
+  if (!attributeName.test(name) || name.length > limits.searchNameLength)
+    throw new OptionInvalid(
+      `${path}.${shorten(name)}`,
+      `an attribute's name is a letter followed by letters, digits and underscores, at most ${limits.searchNameLength} characters.`,
+    );
+  return name;
+}
+
+function entriesOf(given: unknown, path: string, what: string): readonly (readonly [string, unknown])[] {
+  if (given === undefined) return [];
+  if (typeof given !== "object" || given === null || Array.isArray(given) || given instanceof Date || given instanceof Map)
+    throw new OptionInvalid(path, `${what} are an object of names and values, not ${kindOf(given)}.`);
+  const entries = Object.entries(given);
+  if (entries.length > limits.searchNames) throw new OptionInvalid(path, `has ${entries.length} ${what}; at most ${limits.searchNames} are allowed.`);
+  return entries;
+}
+
+function storedAttribute(value: unknown, path: string): StoredAttribute {
+  switch (typeof value) {
+    case "string":
+      return checkText(value, path, "an attribute", limits.attributeLength);
+    case "boolean":
+      return value;
+    case "number":
+      // Adding zero makes -0 an ordinary 0, as the database has it.
+      if (Number.isFinite(value)) return value + 0;
+      throw new OptionInvalid(path, `is ${value}; a number that executions are found by is finite.`);
+    default:
+      if (!(value instanceof Date)) throw new OptionInvalid(path, `is ${kindOf(value)}; an attribute is a string, a number, a boolean or a Date.`);
+      if (Number.isNaN(value.getTime())) throw new OptionInvalid(path, "is an invalid Date.");
+      return { time: value.getTime() };
+  }
+}
+
+function checkText(text: string, path: string, what: string, longest: number): string {
+  if (text.length > longest) throw new OptionInvalid(path, `has ${text.length} characters; ${what} has at most ${longest}. Put longer texts into the input.`);
+  if (unstorable.test(text)) throw new OptionInvalid(path, "holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store.");
+  return text;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "an array" : `${/^[aeiou]/.test(typeof value) ? "an" : "a"} ${typeof value}`;
+}
+
+function shorten(name: string): string {
+  return name.length > 60 ? `${name.slice(0, 60)}...` : name;
+}

@@ -1,0 +1,91 @@
+import type { Event } from "../../kernel/event.ts";
+
+type Kind = "string" | "number" | "position" | "failure" | "object" | "payload";
+type Shape = Readonly<Record<string, Kind | `${Kind}?`>>;
+
+const call: Shape = { position: "position" };
+const attempt: Shape = { ...call, name: "string", attempt: "position" };
+
+/** The fields of every event, as far as reading it again depends on them. */
+const shapes: Readonly<Record<Event["type"], Shape>> = {
+  ExecutionStarted: {
+    input: "payload",
+    parent: "object?",
+    schedule: "object?",
+    timeoutMs: "number?",
+    deadline: "number?",
+    labels: "object?",
+    attributes: "object?",
+  },
+  StepStarted: attempt,
+  StepCompleted: { ...attempt, result: "payload" },
+  StepAttemptFailed: { ...attempt, failure: "failure", retryInMs: "number", heartbeat: "payload?" },
+  StepFailed: { ...attempt, failure: "failure" },
+  TimerStarted: { ...call, durationMs: "number" },
+  TimerFired: call,
+  ChildStarted: { ...call, workflow: "string", executionId: "string", runId: "string" },
+  ChildCompleted: { ...call, result: "payload" },
+  ChildFailed: { ...call, state: "string", failure: "failure" },
+  WaitStarted: { ...call, signal: "string?", timeoutMs: "number?" },
+  WaitTimedOut: call,
+  SignalReceived: { signalId: "string", name: "string", payload: "payload" },
+  UpdateReceived: { updateId: "string", name: "string", payload: "payload" },
+  UpdateCompleted: { updateId: "string", result: "payload" },
+  UpdateRejected: { updateId: "string", failure: "failure" },
+  ValueSet: { ...call, key: "string", value: "payload" },
+  AttributesSet: { ...call, attributes: "object" },
+  CancelRequested: { reason: "string?" },
+  WorkerLost: { workerId: "string", claims: "number" },
+  ExecutionResumed: { fromRunId: "string", fromState: "string", attributes: "object?" },
+  ExecutionCompleted: { result: "payload" },
+  ExecutionFailed: { failure: "failure" },
+  ExecutionCancelled: { reason: "string?" },
+  ExecutionTerminated: { reason: "string?" },
+  ExecutionTimedOut: { timeoutMs: "number" },
+  ExecutionQuarantined: { failure: "failure" },
+};
+
+/** What keeps these from being the fields of such an event, and where; undefined if nothing does. */
+export function shapeProblem(type: string, data: Readonly<Record<string, unknown>>): { readonly path: string; readonly reason: string } | undefined {
+  const shape: Shape | undefined = Object.hasOwn(shapes, type) ? shapes[type as Event["type"]] : undefined;
+  if (shape === undefined)
+    return { path: "type", reason: `there is no event "${type.slice(0, 60)}" in this version of Pawl. A newer one may have written the document.` };
+  for (const [name, kind] of Object.entries(shape)) {
+    const value = data[name] ?? (kind.startsWith("payload") ? data[`${name}#`] : undefined);
+    const isThere = Object.hasOwn(data, name) || Object.hasOwn(data, `${name}#`);
+    if (!isThere && kind.endsWith("?")) continue;
+    if (!isThere || !fits(value, kind.replace("?", "") as Kind, Object.hasOwn(data, `${name}#`)))
+      return { path: `data.${name}`, reason: `must be ${words[kind.replace("?", "") as Kind]}.` };
+  }
+  return undefined;
+}
+
+const words: Readonly<Record<Kind, string>> = {
+  string: "a string",
+  number: "a number from 0",
+  position: "a whole number from 1",
+  failure: "a failure with name and message",
+  object: "an object",
+  payload: "a value",
+};
+
+function fits(value: unknown, kind: Kind, isText: boolean): boolean {
+  switch (kind) {
+    case "string":
+      return typeof value === "string" && value.length <= 10_000;
+    case "number":
+      return typeof value === "number" && value >= 0;
+    case "position":
+      return Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31;
+    case "failure":
+      return isObject(value) && typeof value["name"] === "string" && typeof value["message"] === "string";
+    case "object":
+      return isObject(value);
+    case "payload":
+      return !isText || typeof value === "string";
+  }
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,38 @@
+import type { ExecutionState } from "../../kernel/execution-state.ts";
+
+export const documentFormat = "pawl.execution";
+export const documentVersion = 1;
+
+/**
+ * An execution with everything that happened in it, as a JSON document. Times are in milliseconds since 1970 with
+ * fractions, by the clock of the database it comes from.
+ */
+export interface ExecutionDocument {
+  readonly format: typeof documentFormat;
+  /** Raised when older versions of Pawl could no longer read it. */
+  readonly formatVersion: typeof documentVersion;
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly taskQueue: string;
+  /** Oldest first; the last one says how the execution is. */
+  readonly runs: readonly RunDocument[];
+}
+
+export interface RunDocument {
+  readonly runId: string;
+  readonly state: ExecutionState;
+  readonly startedAt: number | null;
+  /** In order; the first one is number 1. */
+  readonly events: readonly EventDocument[];
+}
+
+export interface EventDocument {
+  readonly type: string;
+  readonly at: number;
+  /** The number of the claim it was written under. */
+  readonly epoch: number;
+  /** The event's fields. Values that JSON cannot hold stand under a name that ends in `#`, encoded as text. */
+  readonly data: Readonly<Record<string, unknown>>;
+}

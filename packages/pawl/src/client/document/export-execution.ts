@@ -1,0 +1,50 @@
+import { ExecutionNotFound } from "../../base/errors.ts";
+import { encodeValue } from "../../base/values.ts";
+import { encodeEvent, payloadFields } from "../../kernel/event-codec.ts";
+import type { Event, RecordedEvent } from "../../kernel/event.ts";
+import type { Payload } from "../../kernel/payload.ts";
+import type { Store } from "../../store/store.ts";
+import { documentFormat, documentVersion, type EventDocument, type ExecutionDocument, type RunDocument } from "./execution-document.ts";
+
+const page = 1000;
+
+/** @throws ExecutionNotFound */
+export async function exportExecution(store: Store, namespace: string, executionId: string): Promise<ExecutionDocument> {
+  const summary = await store.describe(namespace, executionId);
+  if (summary === undefined) throw new ExecutionNotFound(executionId);
+  const runs: RunDocument[] = [];
+  const earlier = await store.pastRuns(namespace, executionId);
+  for (const run of [...earlier.filter(({ runNumber }) => runNumber < summary.runNumber), summary]) {
+    const events = await readEvents(store, run.runId, run.events);
+    // Retention was faster.
+    if (events.length < run.events) throw new ExecutionNotFound(executionId);
+    runs.push({ runId: run.runId, state: run.state, startedAt: run.startedAt, events });
+  }
+  const { workflow, version, taskQueue } = summary;
+  return { format: documentFormat, formatVersion: documentVersion, namespace, executionId, workflow, version, taskQueue, runs };
+}
+
+/** As many as there were when the row was read: what came later is not what the row's state says. */
+async function readEvents(store: Store, runId: string, count: number): Promise<EventDocument[]> {
+  const events: EventDocument[] = [];
+  while (events.length < count) {
+    const found = await store.history(runId, events.length, Math.min(page, count - events.length));
+    if (found.length === 0) break;
+    events.push(...found.map(eventDocument));
+  }
+  return events;
+}
+
+function eventDocument({ at, epoch, event }: RecordedEvent): EventDocument {
+  const fields = Object.entries(event).map(([name, value]) => [name, isPayload(name) ? encoded(value as Payload, name) : (value as unknown)] as const);
+  const data = JSON.parse(encodeEvent(Object.fromEntries(fields) as unknown as Event)) as Record<string, unknown>;
+  return { type: event.type, at, epoch, data };
+}
+
+function isPayload(name: string): boolean {
+  return (payloadFields as readonly string[]).includes(name);
+}
+
+function encoded(payload: Payload, name: string): Payload {
+  return "text" in payload ? payload : { text: encodeValue(payload.value, name) };
+}

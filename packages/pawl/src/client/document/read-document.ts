@@ -1,0 +1,194 @@
+import { DocumentInvalid, PawlError } from "../../base/errors.ts";
+import { checkId, checkName } from "../../base/ids.ts";
+import { limits } from "../../base/limits.ts";
+import { checkLabels, checkStoredAttributes } from "../../base/search-values.ts";
+import { decodeEvent } from "../../kernel/event-codec.ts";
+import type { Event } from "../../kernel/event.ts";
+import { executionStates, isTerminal } from "../../kernel/execution-state.ts";
+import { fold } from "../../kernel/fold.ts";
+import { searchValuesOf } from "../../kernel/search-values.ts";
+import type { ImportedEvent, ImportedRun, ImportOperation } from "../../store/import.ts";
+import { isObject, shapeProblem } from "./event-shape.ts";
+import { documentFormat, documentVersion } from "./execution-document.ts";
+
+export interface ImportTarget {
+  readonly namespace: string;
+  /** Undefined: the document's own. */
+  readonly executionId: string | undefined;
+  readonly newUuid: () => string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * A document as what is to be written, checked: every run whole and in order, every event of its form, each run's state what its
+ * events say. Runs get new ids, so that a copy can stand beside the original.
+ *
+ * An execution that was open is held: nobody here may know its code, and where it comes from it may be running. Its numbers
+ * and the ids of its children follow from its own id, so it can go on under no other.
+ *
+ * @throws DocumentInvalid with the path of what is wrong
+ */
+export function readDocument(document: unknown, target: ImportTarget): ImportOperation {
+  if (!isObject(document)) throw new DocumentInvalid("document", "is no object. Pass what exportExecution() gave, or the parsed file.");
+  if (document["format"] !== documentFormat) throw new DocumentInvalid("format", `must be "${documentFormat}"; this is no exported execution.`);
+  if (document["formatVersion"] !== documentVersion)
+    throw new DocumentInvalid(
+      "formatVersion",
+      `is ${JSON.stringify(document["formatVersion"])}; this Pawl reads version ${documentVersion}. Import it with the Pawl that knows it.`,
+    );
+  const from = { namespace: named("namespace", document, checkName), executionId: named("executionId", document, checkId) };
+  const runs = document["runs"];
+  if (!Array.isArray(runs) || runs.length === 0 || runs.length > limits.documentRuns)
+    throw new DocumentInvalid("runs", `must be a list of 1 to ${limits.documentRuns} runs.`);
+  const reader = new RunReader(runs, target.newUuid);
+  const read = runs.map((run, index) => reader.read(run, index));
+  const executionId = target.executionId ?? from.executionId;
+  const latest = read.at(-1)!;
+  if (!isTerminal(latest.run.state) && (executionId !== from.executionId || target.namespace !== from.namespace)) {
+    throw new DocumentInvalid(
+      "executionId",
+      `it is ${String((runs.at(-1) as Fields)["state"])}; an execution that has not ended can be imported only as "${from.executionId}" into namespace "${from.namespace}".`,
+    );
+  }
+  const { labels, attributes } = searchValuesOf(latest.events);
+  return {
+    namespace: target.namespace,
+    executionId,
+    workflow: named("workflow", document, checkName),
+    version: named("version", document, checkName),
+    taskQueue: named("taskQueue", document, checkName),
+    labels: labels === undefined ? null : JSON.stringify(labels),
+    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    runs: read.map(({ run }) => run),
+  };
+}
+
+class RunReader {
+  readonly #count: number;
+  /** New run ids by those of the document. */
+  readonly #ids = new Map<string, string>();
+  #events = 0;
+  #bytes = 0;
+
+  constructor(runs: readonly unknown[], newUuid: () => string) {
+    this.#count = runs.length;
+    for (const [index, run] of runs.entries()) {
+      const runId = isObject(run) ? run["runId"] : undefined;
+      if (typeof runId !== "string" || this.#ids.has(runId)) throw new DocumentInvalid(`runs[${index}].runId`, "must be an id that no other run has.");
+      this.#ids.set(runId, newUuid());
+    }
+  }
+
+  read(given: unknown, index: number): { readonly run: ImportedRun; readonly events: readonly Event[] } {
+    const path = `runs[${index}]`;
+    const run = given as Fields;
+    const state = executionStates.find((known) => known === run["state"]);
+    if (state === undefined) throw new DocumentInvalid(`${path}.state`, `must be one of ${executionStates.join(", ")}.`);
+    const isLatest = index === this.#count - 1;
+    if (!isLatest && !isTerminal(state) && state !== "quarantined")
+      throw new DocumentInvalid(`${path}.state`, `is ${state}; an earlier run has ended or was held.`);
+    const list = run["events"];
+    if (!Array.isArray(list) || list.length === 0) throw new DocumentInvalid(`${path}.events`, "must be a list of at least one event.");
+    this.#events += list.length;
+    if (this.#events > limits.documentEvents) throw new DocumentInvalid(`${path}.events`, `more than ${limits.documentEvents} events cannot be imported.`);
+    const read = list.map((event, number) => this.#event(event, `${path}.events[${number}]`));
+    checkOrder(read, path);
+    const view = fold(read.map(({ imported, event }, number) => ({ seq: number + 1, at: imported.at!, event })));
+    const wanted = isTerminal(state) || state === "quarantined" ? state : "running";
+    if (view.state !== wanted) throw new DocumentInvalid(`${path}.state`, `is ${state}, and its events say ${view.state}.`);
+    const imported: ImportedEvent[] = read.map((one) => one.imported);
+    const isHeld = isLatest && wanted === "running";
+    if (isHeld) imported.push(held(imported.at(-1)!.epoch + 1));
+    const createdAt = imported[0]!.at!;
+    const startedAt = run["startedAt"];
+    if (startedAt !== null && !isTime(startedAt)) throw new DocumentInvalid(`${path}.startedAt`, "must be a time in milliseconds since 1970, or null.");
+    return {
+      run: {
+        runId: inTimeOrder(this.#ids.get(run["runId"] as string)!, createdAt),
+        state: isHeld ? "quarantined" : state,
+        createdAt,
+        startedAt: startedAt === null ? null : Math.max(startedAt, createdAt),
+        finishedAt: view.finishedAt ?? null,
+        events: imported,
+      },
+      events: read.map(({ event }) => event),
+    };
+  }
+
+  #event(given: unknown, path: string): { readonly imported: ImportedEvent; readonly event: Event } {
+    if (!isObject(given)) throw new DocumentInvalid(path, "must be an object.");
+    const { type, at, epoch, data } = given;
+    if (typeof type !== "string") throw new DocumentInvalid(`${path}.type`, "must be a string.");
+    if (!isTime(at)) throw new DocumentInvalid(`${path}.at`, "must be a time in milliseconds since 1970.");
+    if (typeof epoch !== "number" || !Number.isInteger(epoch) || epoch < 0 || epoch > 2 ** 30)
+      throw new DocumentInvalid(`${path}.epoch`, "must be a whole number from 0.");
+    if (!isObject(data)) throw new DocumentInvalid(`${path}.data`, "must be an object.");
+    const problem = shapeProblem(type, data);
+    if (problem !== undefined) throw new DocumentInvalid(`${path}.${problem.path}`, problem.reason);
+    const fromRunId = data["fromRunId"];
+    const fields = type === "ExecutionResumed" ? { ...data, fromRunId: this.#ids.get(fromRunId as string) ?? fromRunId } : data;
+    const text = encoded(fields, path);
+    this.#bytes += text.length;
+    if (this.#bytes > limits.documentCharacters)
+      throw new DocumentInvalid(path, `more than ${limits.documentCharacters} characters of events cannot be imported.`);
+    try {
+      const event = decodeEvent(type, text);
+      if (event.type === "ExecutionStarted") {
+        checkLabels(event.labels, "labels");
+        checkStoredAttributes(event.attributes, "attributes");
+      } else if (event.type === "AttributesSet" || event.type === "ExecutionResumed") checkStoredAttributes(event.attributes, "attributes");
+      return { imported: { type, data: text, epoch, at }, event };
+    } catch (error) {
+      throw new DocumentInvalid(`${path}.data`, error instanceof PawlError ? error.message : "holds a value that cannot be read.");
+    }
+  }
+}
+
+/** Depth is checked by trying: a document in memory may be nested as nothing that is parsed can be. */
+function encoded(fields: Fields, path: string): string {
+  try {
+    return JSON.stringify(fields);
+  } catch {
+    throw new DocumentInvalid(`${path}.data`, "cannot be written as JSON.");
+  }
+}
+
+const ends: ReadonlySet<Event["type"]> = new Set(["ExecutionCompleted", "ExecutionFailed", "ExecutionCancelled", "ExecutionTerminated"]);
+
+function checkOrder(read: readonly { readonly imported: ImportedEvent; readonly event: Event }[], path: string): void {
+  let before = 0;
+  for (const [index, { imported, event }] of read.entries()) {
+    const where = `${path}.events[${index}]`;
+    if ((event.type === "ExecutionStarted") !== (index === 0))
+      throw new DocumentInvalid(`${where}.type`, "a run begins with ExecutionStarted, and has it nowhere else.");
+    if (ends.has(event.type) && index < read.length - 1) throw new DocumentInvalid(`${where}.type`, `${event.type} ends a run, and here more follows.`);
+    if (imported.epoch < before) throw new DocumentInvalid(`${where}.epoch`, `is ${imported.epoch}, and the event before it has ${before}.`);
+    if (index > 0 && imported.epoch === 0) throw new DocumentInvalid(`${where}.epoch`, "only the first event is written under no claim.");
+    before = imported.epoch;
+  }
+}
+
+function held(epoch: number): ImportedEvent {
+  const message = "It was imported before it had ended. Resume it to go on here, if it does not go on where it comes from.";
+  return { type: "ExecutionQuarantined", data: JSON.stringify({ failure: { name: "Imported", message } }), epoch, at: null };
+}
+
+function named(field: string, document: Fields, check: (value: unknown, path: string) => string): string {
+  try {
+    return check(document[field], field);
+  } catch (error) {
+    throw new DocumentInvalid(field, error instanceof PawlError ? error.message : String(error));
+  }
+}
+
+/** From 1970 to the year 9999. */
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value < 253_402_300_800_000;
+}
+
+/** A new id that sorts where the run belongs by its time: lists show the newest first by run id. */
+function inTimeOrder(uuid: string, at: number): string {
+  const time = Math.floor(at).toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}${uuid.slice(13)}`;
+}

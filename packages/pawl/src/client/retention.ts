@@ -1,0 +1,88 @@
+import { formatDuration, toMilliseconds, type Duration } from "../base/duration.ts";
+import { OptionInvalid } from "../base/errors.ts";
+import { checkName } from "../base/ids.ts";
+import { terminalStates, type TerminalState } from "../kernel/execution-state.ts";
+import { firstRun, retentionBatch, type RetentionRule } from "../store/retention.ts";
+import type { Store } from "../store/store.ts";
+
+/** What a policy is about. Left out: every workflow, every way to end. */
+export interface RetentionScope {
+  readonly workflow?: string;
+  /** One in which executions have ended: completed, failed, cancelled, terminated, timed_out, continued_as_new. */
+  readonly state?: TerminalState;
+}
+
+export interface RetentionPolicy extends RetentionScope {
+  /** How long an execution is kept after its end: a text as `set` takes it, or "forever". */
+  readonly keep: string;
+  /** The same in milliseconds, null for ever. */
+  readonly keepMs: number | null;
+}
+
+/** What `Retention` needs of the Pawl it belongs to. */
+export interface RetentionParent {
+  readonly store: Store;
+  readonly namespace: string;
+  /** @throws Closed */
+  checkOpen(): void;
+}
+
+/**
+ * How long this namespace keeps executions that have ended. Without a policy everything is kept. Workers delete in the
+ * background what no policy keeps any longer, with all runs and histories. What is open, quarantined or a child of an
+ * execution that is still there is never deleted.
+ */
+export class Retention {
+  readonly #parent: RetentionParent;
+
+  constructor(parent: RetentionParent) {
+    this.#parent = parent;
+  }
+
+  /**
+   * Keeps ended executions for so long, at most five years, or with "forever" always. Of several policies the one that names the workflow
+   * decides, then the one that names the state.
+   *
+   * @throws OptionInvalid
+   */
+  async set(options: RetentionScope & { readonly keep: Duration }): Promise<void> {
+    this.#parent.checkOpen();
+    const keepMs = options.keep === "forever" ? null : toMilliseconds(options.keep, "keep");
+    await this.#parent.store.setRetention(this.#parent.namespace, ruleOf(options), keepMs);
+  }
+
+  /** The most specific first, as they are looked up. */
+  async list(): Promise<readonly RetentionPolicy[]> {
+    this.#parent.checkOpen();
+    const rows = await this.#parent.store.retentionPolicies(this.#parent.namespace);
+    return rows.map((row) => ({ ...row, keep: row.keepMs === null ? "forever" : row.keepMs === 0 ? "0ms" : formatDuration(row.keepMs) }));
+  }
+
+  /** Whether there was such a policy. @throws OptionInvalid */
+  async delete(scope: RetentionScope = {}): Promise<boolean> {
+    this.#parent.checkOpen();
+    return this.#parent.store.deleteRetention(this.#parent.namespace, ruleOf(scope));
+  }
+
+  /** Deletes now what no policy keeps any longer, in small batches; gives how many executions that were. */
+  async run(): Promise<number> {
+    let deleted = 0;
+    // A child becomes one of its own when its parent goes, so what one walk leaves may be for the next.
+    for (let before = -1; deleted > before;) {
+      before = deleted;
+      for (let after: string | undefined = firstRun; after !== undefined;) {
+        this.#parent.checkOpen();
+        const step = await this.#parent.store.deleteEnded({ namespace: this.#parent.namespace, after, ...retentionBatch });
+        deleted += step.deleted;
+        after = step.next;
+      }
+    }
+    return deleted;
+  }
+}
+
+function ruleOf({ workflow, state }: RetentionScope): RetentionRule {
+  if (state !== undefined && !(terminalStates as readonly string[]).includes(state))
+    throw new OptionInvalid("state", `"${state}" is none of the states in which executions have ended: ${terminalStates.join(", ")}`);
+  return { ...(workflow === undefined ? {} : { workflow: checkName(workflow, "workflow") }), ...(state === undefined ? {} : { state }) };
+}

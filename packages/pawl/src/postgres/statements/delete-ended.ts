@@ -1,0 +1,75 @@
+import { terminalStates } from "../../kernel/execution-state.ts";
+import type { DeleteEndedRequest } from "../../store/retention.ts";
+import type { Transaction } from "../transaction.ts";
+
+export interface DeleteEndedRow {
+  readonly deleted: number;
+  /** Up to where it has looked; null if there was nothing. */
+  readonly last_run_id: string | null;
+  /** Whether there is more behind that. */
+  readonly more: boolean;
+}
+
+const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
+
+/**
+ * delete-ended: looks at the next `scan` executions in the order of run ids and deletes those that ended longer ago than their
+ * policy keeps them, with their earlier runs and histories. The policy that names the workflow goes before the one that names
+ * the state only. Of these it takes the first ones, until they come to `rows` rows, but always one.
+ *
+ * A child is kept for as long as its parent is there, because a parent that is resumed asks for its children. With the parent
+ * goes the link: its children stand alone from then on, and what their policies say goes for them.
+ *
+ * It walks along the primary key, because an index that holds the ended ones by time would be written to by every end. Run
+ * ids are made in time order, so what is due stands at the beginning; whoever calls remembers how far it has come.
+ *
+ * Locks: the executions and their children by run_id, skipping what others hold: it never waits, so it can be in no deadlock.
+ * Who is skipped, or has a child that is, waits for the next walk. Indexes: executions_pkey, executions_children,
+ * past_runs_execution, history_pkey, retention_policies_pkey.
+ */
+export function deleteEnded({ namespace, after, scan, rows }: DeleteEndedRequest): Transaction<DeleteEndedRow> {
+  return {
+    name: "delete-ended",
+    text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+scanned AS MATERIALIZED (
+ SELECT run_id, namespace, execution_id, workflow, state, finished_at, parent_run_id, last_seq FROM executions
+ WHERE run_id > $2::uuid ORDER BY run_id LIMIT $3::int),
+due AS MATERIALIZED (
+ SELECT s.run_id, s.last_seq + 1
+  + (SELECT count(*) FROM executions k WHERE k.parent_run_id = s.run_id)
+  + (SELECT coalesce(sum(p.last_seq + 1), 0) FROM past_runs p WHERE p.namespace = s.namespace AND p.execution_id = s.execution_id) AS size
+ FROM scanned s
+ WHERE s.namespace = $1 AND s.state IN (${terminal})
+  AND s.finished_at + (SELECT p.keep_ms FROM retention_policies p
+   WHERE p.namespace = s.namespace AND p.workflow IN (s.workflow, '*') AND p.state IN (s.state, '*')
+   ORDER BY p.workflow = '*', p.state = '*' LIMIT 1) * interval '1 millisecond' <= (SELECT now FROM t)
+  AND (SELECT p.run_id FROM executions p WHERE p.run_id = s.parent_run_id) IS NULL),
+wanted AS MATERIALIZED (
+ SELECT run_id FROM (SELECT run_id, size, sum(size) OVER (ORDER BY run_id) AS so_far FROM due) AS d WHERE so_far <= $4::int OR so_far = size),
+family AS MATERIALIZED (
+ SELECT run_id, NULL::uuid AS parent_run_id FROM wanted
+ UNION ALL SELECT k.run_id, k.parent_run_id FROM executions k WHERE k.parent_run_id = ANY(ARRAY(SELECT run_id FROM wanted))),
+locked AS MATERIALIZED (
+ SELECT run_id, parent_run_id, namespace, execution_id, state FROM executions
+ WHERE run_id = ANY(ARRAY(SELECT run_id FROM family)) ORDER BY run_id FOR UPDATE SKIP LOCKED),
+whole AS MATERIALIZED (
+ SELECT l.run_id, l.namespace, l.execution_id FROM locked l
+ LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM family GROUP BY parent_run_id) f ON f.parent_run_id = l.run_id
+ LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM locked GROUP BY parent_run_id) k ON k.parent_run_id = l.run_id
+ WHERE (l.run_id IN (SELECT run_id FROM wanted)) IS TRUE AND l.state IN (${terminal}) AND coalesce(f.n, 0) = coalesce(k.n, 0)),
+gone AS (DELETE FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole)) RETURNING run_id),
+orphaned AS (
+ UPDATE executions SET parent_run_id = NULL, parent_position = NULL
+ WHERE run_id = ANY(ARRAY(SELECT l.run_id FROM locked l WHERE (l.parent_run_id IN (SELECT run_id FROM whole)) IS TRUE))),
+past AS (
+ DELETE FROM past_runs p USING whole w
+ WHERE p.namespace = w.namespace AND p.execution_id = w.execution_id
+  AND p.namespace = $1 AND p.execution_id = ANY(ARRAY(SELECT execution_id FROM whole)) RETURNING p.run_id),
+events AS (DELETE FROM history WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole UNION ALL SELECT run_id FROM past)))
+SELECT (SELECT count(*) FROM gone)::int AS deleted,
+ CASE WHEN cut.yes THEN (SELECT run_id FROM wanted ORDER BY run_id DESC LIMIT 1) ELSE (SELECT run_id FROM scanned ORDER BY run_id DESC LIMIT 1) END AS last_run_id,
+ cut.yes OR (SELECT count(*) FROM scanned) = $3::int AS more
+FROM (SELECT (SELECT count(*) FROM wanted) < (SELECT count(*) FROM due) AS yes) AS cut`,
+    parameters: [namespace, after, scan, rows],
+  };
+}

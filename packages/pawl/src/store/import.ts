@@ -1,0 +1,31 @@
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { NewEvent } from "./operations.ts";
+
+/** An event of an imported history. Times are in milliseconds since 1970; null: now. */
+export interface ImportedEvent extends NewEvent {
+  readonly epoch: number;
+  readonly at: number | null;
+}
+
+export interface ImportedRun {
+  readonly runId: string;
+  readonly state: ExecutionState;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  /** Numbered from 1. */
+  readonly events: readonly ImportedEvent[];
+}
+
+/** A whole execution to be written at once, if its id is free. */
+export interface ImportOperation {
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly taskQueue: string;
+  readonly labels: string | null;
+  readonly attributes: string | null;
+  /** Oldest first; the last one is the latest. At least one. */
+  readonly runs: readonly ImportedRun[];
+}

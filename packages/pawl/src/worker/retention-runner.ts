@@ -1,0 +1,70 @@
+import type { Logger } from "../base/logger.ts";
+import type { Runtime, Timer } from "../base/runtime.ts";
+import { firstRun, retentionBatch } from "../store/retention.ts";
+import type { Store } from "../store/store.ts";
+
+/** Between two small batches of one walk, so that it is hardly felt: a thousand executions looked at a second. */
+const betweenBatchesMs = 1000;
+
+/**
+ * Deletes what no retention policy keeps any longer. Every worker does this, slowly, without a leader: each walks through the
+ * executions at its own pace and skips what another is deleting. Where there is no policy, it asks for one now and then.
+ */
+export class RetentionRunner {
+  readonly #store: Store;
+  readonly #namespace: string;
+  readonly #logger: Logger;
+  readonly #runtime: Runtime;
+  readonly #intervalMs: number;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #after = firstRun;
+
+  /** @param intervalMs between the end of a walk and the next one */
+  constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime, intervalMs: number) {
+    this.#store = store;
+    this.#namespace = namespace;
+    this.#logger = logger;
+    this.#runtime = runtime;
+    this.#intervalMs = intervalMs;
+  }
+
+  start(): void {
+    this.#plan(this.#intervalMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.clear();
+    await this.#running;
+  }
+
+  #plan(inMs: number): void {
+    if (this.#stopped) return;
+    const round = (): void => {
+      this.#running = this.#round();
+    };
+    this.#timer = this.#runtime.startTimer(inMs, round, { background: true });
+  }
+
+  async #round(): Promise<void> {
+    this.#plan(await this.#step());
+  }
+
+  /** Gives when to come again. */
+  async #step(): Promise<number> {
+    // Spread, so that a fleet started together does not walk together.
+    const nextWalk = this.#intervalMs * (0.75 + this.#runtime.random() / 2);
+    try {
+      if (this.#after === firstRun && (await this.#store.retentionPolicies(this.#namespace)).every(({ keepMs }) => keepMs === null)) return nextWalk;
+      const { deleted, next } = await this.#store.deleteEnded({ namespace: this.#namespace, after: this.#after, ...retentionBatch });
+      this.#after = next ?? firstRun;
+      if (deleted > 0) this.#logger.info(`retention: ${deleted} executions deleted`);
+      return next === undefined ? nextWalk : Math.min(betweenBatchesMs, nextWalk);
+    } catch (error) {
+      if (!this.#stopped) this.#logger.warn(`retention: ${error instanceof Error ? error.message : String(error)}`);
+      return nextWalk;
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import { defineWorkflow, DocumentInvalid, ExecutionConflict, ExecutionFailed, ExecutionNotFound, OptionInvalid, type ExecutionDocument } from "pawl";
+import { describe, expect, test } from "vitest";
+import { causeOf, eventually, harness, refusalOf, soon } from "./harness.ts";
+
+const h = harness();
+
+const rich = { when: new Date(5), big: 2n ** 70n, map: new Map([["a", new Set([1])]]), bytes: new Uint8Array([1, 2]), text: "\0\ud800é😀" };
+const flags = { finish: false };
+const workflow = defineWorkflow({
+  name: "workflow",
+  retry: { initialInterval: 1 },
+  run: async (ctx, input: unknown) => {
+    await ctx.setAttributes({ phase: "begun", when: new Date(7) });
+    await ctx.step("retried", ({ attempt, heartbeat }) => {
+      heartbeat({ at: new Date(9) });
+      if (attempt < 2) throw Object.assign(new TypeError("not yet"), { detail: 1n });
+    });
+    await ctx.step("hang", () => (flags.finish ? 1 : new Promise<number>(() => {})));
+    await ctx.child(child, 1);
+    return { input, uuid: ctx.uuid() };
+  },
+});
+const child = defineWorkflow({ name: "child", run: async (_ctx, value: number) => value });
+const failing = defineWorkflow({
+  name: "failing",
+  run: async () => {
+    throw new RangeError("no");
+  },
+});
+const all = [workflow, child, failing];
+
+/** As it comes out of a file. */
+const file = (document: ExecutionDocument): ExecutionDocument => JSON.parse(JSON.stringify(document)) as ExecutionDocument;
+
+describe("an exported execution", () => {
+  test("comes back whole: every run, every event, every value, labels and attributes", async () => {
+    const { pawl } = await h.run(all);
+    flags.finish = false;
+    const handle = await pawl.start(workflow, rich, { executionId: "original", labels: { team: "red" }, attributes: { size: 1 } });
+    await eventually(async () => expect((await handle.history()).some(({ event }) => event.type === "StepStarted" && event.name === "hang")).toBe(true));
+    await handle.cancel();
+    await eventually(async () => expect((await handle.status()).state).toBe("cancelled"));
+    flags.finish = true;
+    const result = await (await handle.resume()).result();
+    const document = file(await pawl.exportExecution("original"));
+    expect(document.runs.map(({ state }) => state)).toEqual(["cancelled", "completed"]);
+
+    const elsewhere = await h.open({ namespace: "elsewhere" });
+    const copy = await elsewhere.importExecution(document, { executionId: "copy" });
+    expect(await copy.result()).toEqual(result);
+    expect((await copy.history()).map(({ at, event }) => [at, event.type])).toEqual((await handle.history()).map(({ at, event }) => [at, event.type]));
+    const values = async (of: typeof handle): Promise<unknown[]> => (await of.history()).filter(({ event }) => event.type !== "ExecutionResumed");
+    expect(await values(copy as typeof handle)).toEqual(await values(handle));
+    const { labels, attributes, runNumber, createdAt, finishedAt, state } = await handle.status();
+    expect(await copy.status()).toMatchObject({ executionId: "copy", labels, attributes, runNumber, state, finishedAt });
+    expect(Math.abs((await copy.status()).createdAt.getTime() - createdAt.getTime())).toBeLessThan(2);
+    // And out again.
+    const again = file(await elsewhere.exportExecution("copy"));
+    expect(again.runs.map(({ events }) => events.length)).toEqual(document.runs.map(({ events }) => events.length));
+  });
+
+  test("never overwrites: a taken id is a conflict and nothing is written", async () => {
+    const { pawl } = await h.run(all);
+    await pawl.execute(child, 1, { executionId: "taken" });
+    const document = await pawl.exportExecution("taken");
+    const events = await h.count("pawl.history");
+    await refusalOf(pawl.importExecution(document), ExecutionConflict);
+    await refusalOf(pawl.importExecution(document, { executionId: "taken" }), ExecutionConflict);
+    expect(await h.count("pawl.history")).toBe(events);
+    await refusalOf(pawl.importExecution(document, { executionId: "a b" }), OptionInvalid);
+    await refusalOf(pawl.exportExecution("nobody"), ExecutionNotFound);
+  });
+
+  test("with a failure keeps the error with all its parts", async () => {
+    const { pawl } = await h.run(all);
+    await refusalOf(pawl.execute(failing, undefined, { executionId: "failed" }), ExecutionFailed);
+    const copy = await pawl.importExecution(file(await pawl.exportExecution("failed")), { executionId: "failed-copy" });
+    expect(await causeOf(copy.result())).toEqual(await causeOf(pawl.handle("failed").result()));
+  });
+
+  test("stands in lists where it was created, found by what it can be found by", async () => {
+    const { pawl } = await h.run(all);
+    const listed = await h.open({ namespace: "listed" });
+    await listed.worker({ workflows: all, ...soon });
+    await pawl.execute(child, 1, { executionId: "old", labels: { archived: "yes" } });
+    await listed.execute(child, 1, { executionId: "new" });
+    await listed.importExecution(await pawl.exportExecution("old"));
+    expect((await listed.list()).executions.map(({ executionId }) => executionId)).toEqual(["new", "old"]);
+    expect((await listed.count({ filter: 'labels.archived == "yes"' })).count).toBe(1);
+  });
+
+  test("that had not ended is held, goes on when it is resumed, and fails for a child that did not come with it", async () => {
+    const waiting = defineWorkflow({
+      name: "waiting",
+      run: async (ctx) => {
+        const before = ctx.uuid();
+        await ctx.step("before", () => 1);
+        const outcome = await ctx.child(held, undefined).catch((error: Error) => (error.cause as Error).name);
+        return { before, outcome };
+      },
+    });
+    const held = defineWorkflow({ name: "held", run: async (ctx) => ctx.sleep("1 hour") });
+    const from = await h.open({ namespace: "default" });
+    const worker = await from.worker({ workflows: [waiting, held], ...soon });
+    const handle = await from.start(waiting, undefined, { executionId: "open" });
+    await eventually(async () => expect((await handle.status()).waitingFor).toContain("child"));
+    const document = file(await from.exportExecution("open"));
+    await handle.terminate();
+    await from.handle("open.2").terminate();
+    await worker.stop();
+    // Elsewhere it would have other random numbers, and other children.
+    expect((await refusalOf(from.importExecution(document, { executionId: "other" }), DocumentInvalid)).path).toBe("executionId");
+
+    await from.retention.set({ keep: 0 });
+    await from.retention.run();
+    await from.retention.delete();
+    const imported = await from.importExecution(document);
+    expect(await imported.status()).toMatchObject({ state: "quarantined" });
+    await from.worker({ workflows: [waiting, held], ...soon });
+    expect(await (await imported.resume()).result()).toEqual({ before: expect.any(String) as string, outcome: "ExecutionNotFound" });
+  });
+
+  test("that was pending, or quarantined already, is held too", async () => {
+    const pawl = await h.open({ namespace: "pending" });
+    const handle = await pawl.start(child, 1, { executionId: "delayed", delay: "1 hour" });
+    const document = file(await pawl.exportExecution("delayed"));
+    await handle.terminate();
+    await pawl.retention.set({ keep: 0 });
+    await pawl.retention.run();
+    await pawl.retention.delete();
+    const imported = await pawl.importExecution(document);
+    expect(await imported.status()).toMatchObject({ state: "quarantined", startedAt: null });
+    const held = file(await pawl.exportExecution("delayed"));
+    expect(held.runs[0]!.events).toHaveLength(2);
+    await imported.terminate();
+    await pawl.retention.set({ keep: 0 });
+    await pawl.retention.run();
+    await pawl.worker({ workflows: all, ...soon, retentionInterval: "1h" });
+    expect(await (await (await pawl.importExecution(held)).resume()).result()).toBe(1);
+  });
+
+  test("is imported once when the reply to its import is lost", async () => {
+    const { pawl } = await h.run(all);
+    await pawl.execute(child, 1, { executionId: "lost" });
+    const document = await pawl.exportExecution("lost");
+    let lose = 1;
+    const lossy = await h.open({ namespace: "lossy" }, (name, phase) => {
+      if (name === "import-execution" && phase === "after" && lose-- > 0) throw Object.assign(new Error("lost"), { code: "ECONNRESET" });
+    });
+    const copy = await lossy.importExecution(document);
+    expect(await copy.result()).toBe(1);
+    await refusalOf(lossy.importExecution(document), ExecutionConflict);
+  });
+});
+
+describe("a document", () => {
+  interface Loose {
+    [name: string]: unknown;
+    readonly runs: { [name: string]: unknown; events: { [name: string]: unknown; data: Record<string, unknown> }[] }[];
+  }
+  type Change = (document: Loose) => unknown;
+  const cases: readonly (readonly [string, Change, string])[] = [
+    ["that is something else", (d) => (d["format"] = "x"), "format"],
+    ["of a later version", (d) => (d["formatVersion"] = 2), "formatVersion"],
+    ["without runs", (d) => d.runs.splice(0), "runs"],
+    ["with a wrong id", (d) => (d["executionId"] = "a b"), "executionId"],
+    ["with a wrong workflow", (d) => (d["workflow"] = 7), "workflow"],
+    ["whose run has no id", (d) => delete d.runs[0]!["runId"], "runs[0].runId"],
+    ["whose state is none", (d) => (d.runs[0]!["state"] = "done"), "runs[0].state"],
+    ["whose state is not what its events say", (d) => (d.runs[0]!["state"] = "failed"), "runs[0].state"],
+    ["that claims to be open", (d) => (d.runs[0]!["state"] = "running"), "runs[0].state"],
+    ["without events", (d) => (d.runs[0]!.events = []), "runs[0].events"],
+    ["whose first event is missing", (d) => d.runs[0]!.events.shift(), "runs[0].events[0].type"],
+    ["that begins twice", (d) => d.runs[0]!.events.unshift(d.runs[0]!.events[0]!), "runs[0].events[1].type"],
+    [
+      "that goes on after its end",
+      (d) => d.runs[0]!.events.push({ ...d.runs[0]!.events.at(-1)!, type: "CancelRequested", data: {} }),
+      "runs[0].events[1].type",
+    ],
+    ["with an unknown event", (d) => (d.runs[0]!.events[1]!["type"] = "toString"), "runs[0].events[1].type"],
+    ["with an event that lacks a field", (d) => delete d.runs[0]!.events[1]!.data["result"], "runs[0].events[1].data.result"],
+    ["with an event that is a list", (d) => (d.runs[0]!.events[1] = [] as never), "runs[0].events[1]"],
+    ["with a value that cannot be read", (d) => (d.runs[0]!.events[1]!.data = { "result#": "#[[" }), "runs[0].events[1].data"],
+    ["with a wrong time", (d) => (d.runs[0]!.events[1]!["at"] = "2026"), "runs[0].events[1].at"],
+    ["with an epoch that falls", (d) => (d.runs[0]!.events[0]!["epoch"] = 9), "runs[0].events[1].epoch"],
+    ["with a label that is none", (d) => (d.runs[0]!.events[0]!.data["labels"] = { a: 1 }), "runs[0].events[0].data"],
+    ["with an attribute that is none", (d) => (d.runs[0]!.events[0]!.data["attributes"] = { a: { time: "x" } }), "runs[0].events[0].data"],
+  ];
+
+  test.each(cases)("%s is refused with the place, and nothing is written", async (_what, change, path) => {
+    const { pawl } = await h.run(all);
+    const handle = await pawl.start(child, 1, { executionId: "source" });
+    await handle.result();
+    const document = file(await pawl.exportExecution("source"));
+    change(document as unknown as Loose);
+    const before = await h.count("pawl.history");
+    const refused = await refusalOf(pawl.importExecution(document, { executionId: "target" }), DocumentInvalid);
+    expect(refused.path, refused.message).toBe(path);
+    expect(await h.count("pawl.history")).toBe(before);
+  });
+
+  test.each([undefined, null, 7, "text", [], {}, { runs: 1 }])("that is %j is refused", async (document) => {
+    const pawl = await h.open();
+    await refusalOf(pawl.importExecution(document), DocumentInvalid);
+  });
+});

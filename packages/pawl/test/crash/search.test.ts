@@ -1,0 +1,67 @@
+/** A process dies before or after a commit that changes attributes, deletes or imports: it happened whole or not at all. */
+import { openPawl, silentLogger } from "pawl/internal";
+import { defineWorkflow } from "pawl";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { sessionsOf } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { waitFor } from "../support/wait.ts";
+
+const workflow = defineWorkflow({
+  name: "searchable",
+  run: async (ctx) => {
+    await ctx.setAttributes({ phase: "begun" });
+    await ctx.setAttributes({ phase: "done", size: 1 });
+  },
+});
+let template: FreshDatabase;
+
+beforeAll(async () => {
+  template = await freshDatabase();
+  await (await openPawl({ url: template.url, logger: silentLogger })).close();
+  await installTerminalGuard(template.url);
+});
+
+afterEach(killPrograms);
+
+afterAll(() => template.drop());
+
+/** What the dead process must have left: attributes, the copy, and whether both are still there. */
+const left: readonly (readonly [string, { readonly attributes?: object; readonly ids: readonly string[] }])[] = [
+  ["commit/before", { attributes: { phase: "begun" }, ids: ["first"] }],
+  ["commit/after", { attributes: { phase: "done", size: 1 }, ids: ["first"] }],
+  ["import-execution/before", { attributes: { phase: "done", size: 1 }, ids: ["first"] }],
+  ["import-execution/after", { attributes: { phase: "done", size: 1 }, ids: ["copy", "first"] }],
+  ["set-retention/after", { attributes: { phase: "done", size: 1 }, ids: ["copy", "first"] }],
+  ["delete-ended/before", { attributes: { phase: "done", size: 1 }, ids: ["copy", "first"] }],
+  ["delete-ended/after", { ids: [] }],
+];
+
+test.each(left)("killed at %s", { timeout: 60_000 }, async (kill, expected) => {
+  const database = await copyDatabase(template.url);
+  const program = new Program("search.mjs", { url: database.url, kill });
+  expect((await program.exited).signal, program.output).toBe("SIGKILL");
+  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await checkInvariants(database.url);
+  const rows = await query<{ execution_id: string; attributes: object }>(
+    database.url,
+    "SELECT execution_id, attributes FROM pawl.executions ORDER BY execution_id",
+  );
+  expect(rows.map((row) => row.execution_id)).toEqual(expected.ids);
+  for (const { attributes } of rows) expect(attributes).toEqual(expected.attributes);
+
+  const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
+  await pawl.worker({ workflows: [workflow], pollInterval: 20, retentionInterval: "1h" });
+  if (expected.ids.length > 0) await pawl.handle("first").result({ timeout: "30s" });
+  for (const { attributes } of (await pawl.list()).executions) expect(attributes).toEqual({ phase: "done", size: 1 });
+  await pawl.retention.set({ keep: 0 });
+  await pawl.retention.run();
+  await pawl.close();
+  await checkInvariants(database.url);
+  const [count] = await query<{ n: number }>(
+    database.url,
+    "SELECT (SELECT count(*) FROM pawl.executions)::int + (SELECT count(*) FROM pawl.history)::int AS n",
+  );
+  expect(count!.n).toBe(0);
+  await database.drop();
+});
