@@ -120,7 +120,8 @@ class Simulation {
       await this.#settle();
       await this.#checkAtEnd();
       this.#executions = this.#monitor.executions.size;
-      if (this.#chance.fork("retention").hits(0.3)) await this.#forget();
+      // What schedules have started is counted in the end.
+      if (this.#schedules.length === 0 && this.#chance.fork("retention").hits(0.3)) await this.#forget();
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -402,8 +403,13 @@ class Simulation {
     this.#world.schedule(3000, "script", undefined, "faults end", () => {
       this.#transport.faultsOn = false;
       for (const { process } of this.#running.values()) process.pausedUntil = 0;
-      ask();
     });
+    // Again and again: who stood still when everything had ended may start something only now.
+    const askAgain = (): void => {
+      ask();
+      this.#world.schedule(3000, "script", undefined, "forget", askAgain);
+    };
+    this.#world.schedule(3001, "script", undefined, "forget", askAgain);
     // The database's clock may have been set back, and then nothing has ended yet.
     const done = (): boolean => this.#failure !== undefined || this.#monitor.executions.size === 0;
     await this.#world.run(done, this.#world.now + afterwardsMs + this.#world.steppedBackMs);
