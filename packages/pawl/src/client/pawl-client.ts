@@ -116,10 +116,10 @@ export class PawlClient implements HandleParent {
     const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
     const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
-    const timeoutOption = options.timeout ?? (typeof workflow === "string" ? undefined : workflow.timeout);
-    const timeoutMs = timeoutOption === undefined ? undefined : delayMs + toMilliseconds(timeoutOption, "timeout");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+    const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
+    const timeoutMs = timeout === undefined ? undefined : delayMs + toMilliseconds(timeout, "timeout");
     const { found, searchable } = searchValues(options.labels, options.attributes, "start");
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);

@@ -59,7 +59,7 @@ mine AS MATERIALIZED (
 received AS (
  INSERT INTO inbox (run_id, message_id, type, data)
  SELECT $3::uuid, CASE h.type WHEN 'SignalReceived' THEN 'signal:' || (h.data::json->>'signalId') ELSE 'update:' || (h.data::json->>'updateId') END, h.type, h.data
- FROM history h, cut c WHERE h.run_id = c.run_id AND h.seq > c.seq AND h.type IN ('SignalReceived', 'UpdateReceived') ORDER BY h.seq
+ FROM history h WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq > (SELECT seq FROM cut) AND h.type IN ('SignalReceived', 'UpdateReceived') ORDER BY h.seq
  ON CONFLICT DO NOTHING),
 children AS (
  UPDATE executions k SET
