@@ -108,7 +108,16 @@ export const mutants: readonly Mutant[] = [
   { name: "a repeated commit writes what it has written", edits: [edit(commit, " AND e.commit_id <> ${commit}", "")] },
   { name: "a resume leaves the delay of the start", edits: [edit("postgres/statements/resume.js", "not_before = NULL", "not_before = e.not_before")] },
   { name: "what is due and has no slot wakes itself", edits: [edit("worker/active-execution.js", "this.#armWakeTimer(now);", "this.#armWakeTimer();")] },
-  { name: "timers fire early", edits: [edit("worker/active-execution.js", "call.fireAt > this.#host.now()", "call.fireAt - 200 > this.#host.now()")] },
+  {
+    name: "timers fire early",
+    edits: [
+      edit(
+        "worker/active-execution.js",
+        "requested.has(-call.position))\n            return;\n        if (call.fireAt > this",
+        "requested.has(-call.position))\n            return;\n        if (call.fireAt - 200 > this",
+      ),
+    ],
+  },
   { name: "retries do not wait", edits: [edit("worker/active-execution.js", "call.retryAt !== undefined && call.retryAt > this.#host.now()", "false")] },
   { name: "the worker's clock runs ahead", edits: [edit("worker/database-clock.js", "return this.#at + ", "return 700 + this.#at + ")] },
   {
@@ -128,7 +137,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "children do not tell their parents of their end",
-    edits: [edit("worker/active-execution.js", "if (parentRunId !== null && this.#end.toParent !== undefined) {", "if (false) {")],
+    edits: [edit("worker/active-execution.js", "if (parentRunId !== null && end.toParent !== undefined) {", "if (false) {")],
   },
   {
     name: "messages are taken twice",

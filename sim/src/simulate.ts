@@ -307,7 +307,11 @@ class Simulation {
     const untilMs = this.#world.now + settleMs;
     const done = (): boolean => this.#failure !== undefined || this.#isOver();
     this.#watchForIdling();
-    if (await this.#world.run(done, untilMs)) return this.#checkNothingHeld();
+    // Who stood still when all seemed over may begin something only then.
+    while (await this.#world.run(done, untilMs)) {
+      await this.#checkNothingHeld();
+      if (this.#failure !== undefined || this.#isOver()) return;
+    }
     const open = [...this.#monitor.executions.values()].filter((row) => !isTerminal(row.state)).map((row) => `${row.execution_id} (${row.state})`);
     throw new Violation("I18", `after ${settleMs} ms without faults these have not ended: ${open.join(", ")}`);
   }
