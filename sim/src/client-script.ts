@@ -1,5 +1,6 @@
 import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
+import { readPayload } from "pawl/internal";
 import { drawProgram, withAttributes } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
@@ -41,13 +42,20 @@ export interface Sending {
 }
 
 export function drawSendings(chance: Chance, spanMs: number): readonly Sending[] {
-  return Array.from({ length: chance.pick([0, 3, 10, 30]) }, (_, index) => ({
-    at: chance.whole(20, spanMs),
-    what: chance.pick(["signal", "signal", "update"] as const),
-    to: chance.next(),
-    id: `m${index}`,
-    copies: chance.pick([1, 1, 1, 2]),
-  }));
+  const sendings: Sending[] = [];
+  for (let left = chance.pick([0, 3, 10, 30]); left > 0; left--) {
+    const before = sendings.at(-1);
+    // Often several within a moment, to the same: then they share a batch.
+    const follows = before !== undefined && chance.hits(0.4);
+    sendings.push({
+      at: follows ? before.at + chance.whole(0, 2) : chance.whole(20, spanMs),
+      what: chance.pick(["signal", "signal", "update"] as const),
+      to: follows ? before.to : chance.next(),
+      id: `m${sendings.length}`,
+      copies: chance.pick([1, 1, 1, 2]),
+    });
+  }
+  return sendings;
 }
 
 export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
@@ -97,11 +105,12 @@ export class ClientLog {
   readonly started = new Set<string>();
   /** Acknowledged signals, with the execution they were sent to and its run then. */
   readonly sent: { readonly executionId: string; readonly runId: string | undefined; readonly id: string }[] = [];
-  #orders = 0;
+  /** Who sent the signals, in the order of sending: the payload of each is its place here. */
+  readonly #senders: string[] = [];
 
-  /** The place of a message among all that are sent. */
-  nextOrder(): number {
-    return ++this.#orders;
+  /** The payload of the next signal of that process. */
+  nextOrder(sender: string): number {
+    return this.#senders.push(sender) - 1;
   }
 
   /** Executions that someone asked to stop, whatever came of it; for a child, its family. */
@@ -123,6 +132,21 @@ export class ClientLog {
       throw new Violation("I1", `clients were told that ${executionId} ended in ${before} and in ${told}`);
     }
     this.#results.set(executionId, told);
+  }
+
+  /** I11: those that one process sends to one execution arrive in the order in which they were sent. */
+  checkOrder(monitor: Monitor): void {
+    for (const [runId, history] of monitor.histories) {
+      const latest = new Map<string, number>();
+      for (const { seq, event } of history) {
+        if (event.type !== "SignalReceived") continue;
+        const order = Number(readPayload(event.payload));
+        const sender = this.#senders[order]!;
+        const before = latest.get(sender) ?? -1;
+        if (order < before) throw new Violation("I11", `event ${seq} of run ${runId} is signal ${order} of ${sender}, which comes after its signal ${before}`);
+        latest.set(sender, order);
+      }
+    }
   }
 
   /** I11: an acknowledged signal is in the history or on its way into it, as long as its execution goes on. */
@@ -153,12 +177,14 @@ export class ClientLog {
 
 /** Does what is asked of one client: from here on everything goes through the public interface. */
 export class Client {
+  readonly #process: string;
   readonly #pawl: Pawl;
   readonly #root: AnyWorkflow;
   readonly #log: ClientLog;
   readonly #monitor: Monitor;
 
-  constructor(pawl: Pawl, root: AnyWorkflow, log: ClientLog, monitor: Monitor) {
+  constructor(process: string, pawl: Pawl, root: AnyWorkflow, log: ClientLog, monitor: Monitor) {
+    this.#process = process;
     this.#pawl = pawl;
     this.#root = root;
     this.#log = log;
@@ -197,8 +223,7 @@ export class Client {
   async send({ what, id }: Sending, executionId: string): Promise<void> {
     const handle = this.#pawl.handle(executionId);
     if (what === "update") return void (await this.#try(async () => handle.update("bump", 1, { updateId: id })));
-    // Signals that one process sends arrive in order: the payload says in which they were sent.
-    const order = this.#log.nextOrder();
+    const order = this.#log.nextOrder(this.#process);
     await this.#try(async () => {
       await handle.signal("go", order, { signalId: id });
       this.#log.sent.push({ executionId, runId: this.#monitor.row(executionId)?.run_id, id });

@@ -1,5 +1,5 @@
 import { fold, terminalStates, type Event } from "pawl";
-import { decodeEvent, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { decodeEvent, isCallResult, isCallStart, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -113,7 +113,7 @@ export class Monitor {
     const position = Number(idempotencyKey.slice(slash + 1));
     const runId = this.#runOf.get(idempotencyKey.slice(0, slash));
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
-    const result = this.histories.get(runId)?.find(({ event }) => isResult(event) && event.position === position);
+    const result = this.histories.get(runId)?.find(({ event }) => isCallResult(event) && event.position === position);
     // Set forward, the database's clock ends leases before their time: then two workers may run the same step for a moment.
     if (result !== undefined && this.#world.steppedForwardMs === 0) {
       throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
@@ -146,11 +146,10 @@ export class Monitor {
   #checkCall(history: readonly Recorded[], event: Event, at: number, where: string): void {
     if (!("position" in event)) return;
     const earlier = history.filter((recorded) => "position" in recorded.event && recorded.event.position === event.position);
-    if (isResult(event) && earlier.some((recorded) => isResult(recorded.event)))
+    if (isCallResult(event) && earlier.some((recorded) => isCallResult(recorded.event)))
       throw new Violation("I3", `${where}: call ${event.position} has a result already`);
     const starts = earlier.filter((recorded) => recorded.event.type === event.type);
-    if ((event.type === "TimerStarted" || event.type === "ChildStarted" || event.type === "WaitStarted") && starts.length > 0)
-      throw new Violation("I3", `${where}: call ${event.position} was started already`);
+    if (isCallStart(event) && starts.length > 0) throw new Violation("I3", `${where}: call ${event.position} was started already`);
     if (event.type === "TimerFired") {
       const started = earlier.find((recorded) => recorded.event.type === "TimerStarted");
       if (started?.event.type !== "TimerStarted") throw new Violation("I15", `${where}: the timer was never started`);
@@ -175,7 +174,7 @@ export class Monitor {
     }
   }
 
-  /** I11: each signal and update is received once and answered once; those of one sender come in order. */
+  /** I11: each signal and update is received once and answered once. */
   #checkReceived(history: readonly Recorded[], event: Event, where: string): void {
     for (const { event: earlier } of history) {
       const isTwice =
@@ -297,7 +296,7 @@ export class Monitor {
     const open = new Map<number, string>();
     for (const { event } of history) {
       if (event.type === "ChildStarted") open.set(event.position, event.executionId);
-      else if ("position" in event && isResult(event)) open.delete(event.position);
+      else if ("position" in event && isCallResult(event)) open.delete(event.position);
     }
     if (openWaits(history.map(({ event }) => event)).size > 0) return;
     for (const child of open.values()) {
@@ -334,20 +333,6 @@ export class Monitor {
     const end = this.histories.get(row.run_id)!.at(-1)!.event;
     return end.type === "ExecutionCompleted" ? { state: row.state, value: readPayload(end.result) } : { state: row.state };
   }
-}
-
-type ResultEvent = Extract<Event, { type: "StepCompleted" | "StepFailed" | "TimerFired" | "WaitTimedOut" | "ValueSet" | "ChildCompleted" | "ChildFailed" }>;
-
-function isResult(event: Event): event is ResultEvent {
-  return (
-    event.type === "StepCompleted" ||
-    event.type === "StepFailed" ||
-    event.type === "TimerFired" ||
-    event.type === "WaitTimedOut" ||
-    event.type === "ValueSet" ||
-    event.type === "ChildCompleted" ||
-    event.type === "ChildFailed"
-  );
 }
 
 function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {

@@ -189,12 +189,14 @@ class Simulation {
     byClient(pause.resumeAt, "resumes", (client) => client.onSchedule(scheduleId, "resume"));
   }
 
+  /** One of those that have not ended. @param which in [0, 1) */
+  #anyOpen(which: number): string | undefined {
+    const open = [...this.#monitor.executions.values()].filter((row) => !isTerminal(row.state)).map((row) => row.execution_id);
+    return open.toSorted()[Math.floor(which * open.length)];
+  }
+
   #strike(by: "cancel" | "terminate", victim: number): void {
-    const open = [...this.#monitor.executions.values()]
-      .filter((row) => !isTerminal(row.state))
-      .map((row) => row.execution_id)
-      .toSorted();
-    const executionId = open[Math.floor(victim * open.length)];
+    const executionId = this.#anyOpen(victim);
     const running = this.#running.get("client-1");
     if (executionId === undefined || running?.process.alive !== true) return;
     this.#world.note("client-1", `${by}s ${executionId}`);
@@ -203,11 +205,7 @@ class Simulation {
 
   /** The copies of one message go to one execution. */
   #send(client: string, sending: Sending): void {
-    const open = [...this.#monitor.executions.values()]
-      .filter((row) => !isTerminal(row.state))
-      .map((row) => row.execution_id)
-      .toSorted();
-    const executionId = this.#receivers.get(sending.id) ?? open[Math.floor(sending.to * open.length)];
+    const executionId = this.#receivers.get(sending.id) ?? this.#anyOpen(sending.to);
     const running = this.#running.get(client);
     if (executionId === undefined || running?.process.alive !== true) return;
     this.#receivers.set(sending.id, executionId);
@@ -249,7 +247,7 @@ class Simulation {
     const store = this.#claims.watch(process, unwatched, (violation) => this.#fail(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
     const workflows = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
-    const running: Running = { process, pawl, client: new Client(pawl, workflows[0]!, this.#log, this.#monitor), worker: undefined };
+    const running: Running = { process, pawl, client: new Client(process.name, pawl, workflows[0]!, this.#log, this.#monitor), worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
     running.worker = await pawl.worker({
@@ -384,6 +382,7 @@ class Simulation {
     if (this.#failure !== undefined) return;
     await this.#monitor.observe("the end", undefined);
     this.#log.check(this.#monitor);
+    this.#log.checkOrder(this.#monitor);
     this.#scheduleWatch?.checkAtEnd();
     for (const { executionId, program } of this.#requests) {
       const outcome = this.#monitor.outcome(executionId);

@@ -5,6 +5,7 @@ export { openEmbedded, type EmbeddedPostgres } from "./embedded/embedded-postgre
 export { migrateDatabase } from "./postgres/open-store.ts";
 export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
+export { isCallResult, isCallStart } from "./kernel/call-events.ts";
 export { decodeEvent } from "./kernel/event-codec.ts";
 export { searchValuesOf } from "./kernel/search-values.ts";
 export { parseFilter } from "./client/filter/parse-filter.ts";

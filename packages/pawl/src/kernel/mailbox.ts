@@ -1,6 +1,5 @@
 import { PayloadInvalid, MessageUnknown } from "../base/errors.ts";
-import { toFailure } from "../base/values.ts";
-import { encodeValue } from "../base/values.ts";
+import { encodeValue, toFailure } from "../base/values.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { SignalReceived, UpdateCompleted, UpdateReceived, UpdateRejected } from "./event.ts";

@@ -3,8 +3,7 @@ import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, WaitTimeout 
 import { limits } from "../base/limits.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
-import { toError } from "../base/values.ts";
-import { encodeValue } from "../base/values.ts";
+import { encodeValue, toError } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
 import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";

@@ -1,8 +1,6 @@
-import type { Event } from "../../kernel/event.ts";
+import { isCallResult, isCallStart, type CallEvent } from "../../kernel/call-events.ts";
 import type { Invariant } from "../invariant.ts";
 import { about, resumedAt, type RunView } from "../rows.ts";
-
-type CallEvent = Extract<Event, { readonly position: number }>;
 
 /** What a history has said about one durable call so far. */
 interface CallSoFar {
@@ -55,9 +53,9 @@ function problemOf(known: CallSoFar, call: string, event: CallEvent): string | u
   const where = `call ${event.position}`;
   // The results of children do not name the child.
   if (call !== known.call && !known.call.startsWith(`${call} `) && !call.startsWith(`${known.call} `)) return `${where} is ${known.call} and ${call}`;
-  if (isResult(event)) {
+  if (isCallResult(event)) {
     if (known.result !== undefined) return `${where} has the results ${known.result} and ${event.type}`;
-  } else if (isStart(event)) {
+  } else if (isCallStart(event)) {
     return known.started ? `${where} has ${event.type} twice` : undefined;
   } else if (known.result !== undefined) return `${where} has ${event.type} after its result`;
   if (!("attempt" in event)) return undefined;
@@ -67,8 +65,8 @@ function problemOf(known: CallSoFar, call: string, event: CallEvent): string | u
 }
 
 function next(known: CallSoFar, event: CallEvent): CallSoFar {
-  if (isResult(event)) known.result ??= event.type;
-  if (isStart(event)) known.started = true;
+  if (isCallResult(event)) known.result ??= event.type;
+  if (isCallStart(event)) known.started = true;
   if ("attempt" in event && event.attempt >= known.attempt) {
     known.attempt = event.attempt;
     known.attemptEnded = event.type !== "StepStarted";
@@ -98,22 +96,6 @@ function describe(event: CallEvent): string {
   }
 }
 
-function isStart(event: CallEvent): boolean {
-  return event.type === "TimerStarted" || event.type === "ChildStarted" || event.type === "WaitStarted";
-}
-
 function isChildResult(event: CallEvent): boolean {
   return event.type === "ChildCompleted" || event.type === "ChildFailed";
-}
-
-function isResult(event: CallEvent): boolean {
-  return (
-    event.type === "StepCompleted" ||
-    event.type === "StepFailed" ||
-    event.type === "TimerFired" ||
-    event.type === "WaitTimedOut" ||
-    event.type === "ValueSet" ||
-    event.type === "AttributesSet" ||
-    isChildResult(event)
-  );
 }
