@@ -54,9 +54,10 @@ const changesNoExecution =
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow, e.attributes,
  ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
- (SELECT count(*)::int FROM tasks t WHERE t.run_id = e.run_id) AS tasks, (SELECT ${ms("t.visible_at")} FROM tasks t WHERE t.run_id = e.run_id) AS visible_at,
- (SELECT json_agg(json_build_object('type', x.type, 'data', x.data) ORDER BY x.ordinal)::text FROM inbox x WHERE x.run_id = e.run_id) AS messages, (SELECT w.state FROM workers w WHERE w.id = e.worker_id) AS worker_state
-FROM executions e ORDER BY e.run_id`;
+ (t.run_id IS NOT NULL)::int AS tasks, ${ms("t.visible_at")} AS visible_at, x.messages, w.state AS worker_state
+FROM executions e LEFT JOIN tasks t ON t.run_id = e.run_id LEFT JOIN workers w ON w.id = e.worker_id LEFT JOIN
+ (SELECT run_id, json_agg(json_build_object('type', type, 'data', data) ORDER BY ordinal)::text AS messages FROM inbox GROUP BY run_id) x ON x.run_id = e.run_id
+ORDER BY e.run_id`;
 const historySql = `SELECT h.xmin::text::float8 AS transaction, h.run_id, h.seq, h.epoch, ${ms("h.at")} AS at, h.type, h.data
 FROM history h WHERE h.xmin::text::bigint > $1::bigint ORDER BY h.run_id, h.seq`;
 

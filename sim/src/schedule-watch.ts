@@ -22,7 +22,8 @@ interface State {
 }
 
 const readSql = `SELECT schedule_id, state, (extract(epoch FROM next_fire_at) * 1000)::float8 AS next_fire_at, waiting FROM schedules ORDER BY schedule_id`;
-const mayChangeSchedules = /schedule|^commit$|close-execution|request-cancel|resume|claim|take-over/;
+const changesSchedules = /^(create|change|delete|fire)-schedule/;
+const changesTheirExecutions = /^(commit|close-execution|request-cancel|resume|claim|take-over)$/;
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 
 /** Holds schedules against I13 after every transaction: no instant twice, none lost, none early, and the overlap policy. */
@@ -46,8 +47,8 @@ export class ScheduleWatch {
   }
 
   async observe(transaction: string): Promise<void> {
-    if (!mayChangeSchedules.test(transaction)) return;
-    this.#rows = await this.#database.read<ScheduleRow>(readSql);
+    if (changesSchedules.test(transaction)) this.#rows = await this.#database.read<ScheduleRow>(readSql);
+    else if (!changesTheirExecutions.test(transaction)) return;
     for (const row of this.#rows) this.#check(row);
   }
 

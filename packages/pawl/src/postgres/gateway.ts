@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Logger } from "../base/logger.ts";
 import { pause, type Runtime } from "../base/runtime.ts";
 import { Closed, DatabaseDiskFull } from "../base/errors.ts";
@@ -56,6 +57,8 @@ export class TransactionGateway {
     this.#runtime = options.runtime;
     this.#around = options.around;
     this.#onOutage = options.onOutage;
+    // Every transaction that waits out an outage listens, and Node would take more than ten for a leak.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   async run<Row>(transaction: Transaction<Row>): Promise<Row[]> {
