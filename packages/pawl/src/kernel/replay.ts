@@ -153,7 +153,7 @@ export class Replay {
         this.nowMs = at;
         this.mailbox.update(event);
         this.#host.replied(this.mailbox.replies.get(event.updateId)!);
-        return this.settleWaits();
+        return false;
       }
       case "UpdateCompleted":
       case "UpdateRejected":
