@@ -21,10 +21,12 @@ export interface Verdict {
 
 export async function checkRun(databaseUrl: string, logFiles: readonly string[], ledgerFiles: readonly string[]): Promise<Verdict> {
   const violations: string[] = [];
-  await checkInvariants(databaseUrl).catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
   const runs = await readRuns(databaseUrl);
   const log = (await Promise.all(logFiles.map((path) => readJsonLines<OperationRecord>(path)))).flat();
   const effects = (await Promise.all(ledgerFiles.map((path) => readJsonLines<EffectRecord>(path)))).flat();
+  await checkInvariants(databaseUrl, { operations: log, effects }).catch((error: unknown) =>
+    violations.push(error instanceof Error ? error.message : String(error)),
+  );
   violations.push(...checkOperations(log, runs), ...checkEffects(effects, runs));
   const completions = log.filter(({ phase }) => phase !== "invoke");
   return {

@@ -1,8 +1,11 @@
-/** The base load: starts executions at a steady pace, starts some twice, stops some, waits for all, and reads meanwhile. */
+/**
+ * The base load: starts executions at a steady pace, starts some twice, stops some, sends messages to some, waits for all, and
+ * reads meanwhile. A schedule starts one more every second.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AnyWorkflow } from "pawl";
 import { Random } from "./random.ts";
-import type { Recorder } from "./recorder.ts";
+import type { Answer, Recorder } from "./recorder.ts";
 import { baseLoad, type Input, type makeWorkflows } from "./workflows.ts";
 
 /** Starts whose answer has not come: with more of them, the load waits. */
@@ -29,7 +32,7 @@ export class Load {
 
   run(perSecond: number): void {
     this.#running = true;
-    this.#loops = Promise.all([this.#starting(1000 / perSecond), this.#reading()]);
+    this.#loops = Promise.all([this.#starting(1000 / perSecond), this.#reading(), this.#scheduling()]);
   }
 
   /** Starts nothing more and waits for every answer. */
@@ -49,6 +52,21 @@ export class Load {
       );
       for (const answer of await Promise.all(batch)) if (answer !== undefined && "value" in answer) this.#enqueued.push(answer.value.executionId);
     }
+  }
+
+  async #scheduling(): Promise<void> {
+    const { schedules } = this.#writer.pawl;
+    const schedule = await schedules.create({
+      scheduleId: "every-second",
+      workflow: this.#workflows.chain,
+      input: { n: 1, ms: 10 },
+      interval: "1s",
+      overlap: "allow_all",
+      catchUpWindow: "1 hour",
+      ifExists: "keep",
+    });
+    while (this.#running) await delay(100);
+    await schedule.pause();
   }
 
   async #starting(everyMs: number): Promise<void> {
@@ -82,12 +100,27 @@ export class Load {
     if (first === undefined || !("value" in first)) return;
     const id = first.value.executionId;
     this.#started.push(id);
+    if (workflow === this.#workflows.mailed) this.#track(this.#mail(id));
     if (stop < 0.07) {
       await delay(stopAfterMs);
       await (stop < 0.05 ? this.#writer.cancel(id) : this.#writer.terminate(id));
     }
     await this.#awaitResult(id);
     if (readTwice) await Promise.all([this.#reader.result(id), this.#reader.status(id)]);
+  }
+
+  /** The signals in their order, and meanwhile the updates; some of both are sent again by the other client. */
+  async #mail(executionId: string): Promise<void> {
+    const signal = async (payload: number): Promise<void> => {
+      await untilAnswered(() => this.#writer.signal(executionId, "part", payload, `part-${payload}`));
+      if (this.#random.chance(0.3)) await this.#reader.signal(executionId, "part", payload, `part-${payload}`);
+    };
+    const add = async (id: string): Promise<void> => {
+      const writes = [untilAnswered(() => this.#writer.update(executionId, "add", 10, id))];
+      if (this.#random.chance(0.3)) writes.push(untilAnswered(() => this.#reader.update(executionId, "add", 10, id)));
+      await Promise.all(writes);
+    };
+    await Promise.all([signal(1).then(() => signal(3)), add("one"), add("other")]);
   }
 
   async #awaitResult(executionId: string): Promise<void> {
@@ -103,4 +136,9 @@ export class Load {
       else await (turn % 2 === 0 ? this.#reader.status(executionId) : this.#reader.history(executionId));
     }
   }
+}
+
+/** What is sent with an id may be sent again until it is known to be there. */
+async function untilAnswered(send: () => Promise<Answer<unknown>>): Promise<void> {
+  for (let tries = 1; (await send()) === undefined && tries < 5; tries++);
 }

@@ -16,6 +16,7 @@ export function checkOperations(log: readonly OperationRecord[], runs: readonly 
     ...checkOutcomes(log, latest, byRun),
     ...checkReaders(log),
     ...checkPhantoms(log, latest),
+    ...checkSchedules(runs),
     ...runs.flatMap((run) => [...checkResult(run), ...checkTimers(run)]),
   ];
 }
@@ -88,10 +89,25 @@ function checkReaders(log: readonly OperationRecord[]): string[] {
 /** Everything that is there was asked for. */
 function checkPhantoms(log: readonly OperationRecord[], latest: ReadonlyMap<string, RecordedRun>): string[] {
   const asked = new Set(log.filter(({ operation }) => operation === "start").map(({ executionId }) => executionId));
-  return [...latest.values()].flatMap(({ executionId, parentRunId, state }) => {
-    if (parentRunId === null && !asked.has(executionId)) return [`nobody started ${executionId}`];
+  return [...latest.values()].flatMap((run) => {
+    const { executionId, parentRunId, state } = run;
+    if (parentRunId === null && scheduledAt(run) === undefined && !asked.has(executionId)) return [`nobody started ${executionId}`];
     return (executionStates as readonly string[]).includes(state) ? [] : [`${executionId} is in the unknown state ${state}`];
   });
+}
+
+/** The schedule of the load has started one execution for each second of its life: none twice, which ids tell, and none left out. */
+function checkSchedules(runs: readonly RecordedRun[]): string[] {
+  const instants = runs.flatMap((run) => scheduledAt(run) ?? []).toSorted((a, b) => a - b);
+  return instants.flatMap((at, index) => {
+    const gapMs = at - (instants[index - 1] ?? at - 1000);
+    return gapMs === 1000 ? [] : [`before ${new Date(at).toISOString()} the schedule had no instant for ${gapMs} ms`];
+  });
+}
+
+function scheduledAt({ events, latest }: RecordedRun): number | undefined {
+  const first = events[0]?.event;
+  return latest && first?.type === "ExecutionStarted" && first.schedule !== undefined ? Date.parse(first.schedule.at) : undefined;
 }
 
 function checkResult(run: RecordedRun): string[] {

@@ -35,6 +35,9 @@ export function hashOf(value: unknown): string {
 /** One answer, or the definite refusal of one; undefined when it stays unknown. */
 export type Answer<Value> = { readonly value: Value; readonly fields: OperationFields } | { readonly refused: string } | undefined;
 
+/** How many were made in this process: each counts its operations from one. */
+let made = 0;
+
 export class Recorder {
   readonly pawl: Pawl;
   readonly #process: string;
@@ -42,7 +45,7 @@ export class Recorder {
   #n = 0;
 
   constructor(process: string, pawl: Pawl, log: JsonLines) {
-    this.#process = process;
+    this.#process = `${process}.${++made}`;
     this.pawl = pawl;
     this.#log = log;
   }
@@ -57,6 +60,22 @@ export class Recorder {
     return this.#record("start", asked, async () => {
       const handle = await this.pawl.start(workflow, input, options);
       return { value: handle, fields: { ...asked, executionId: handle.executionId, ...(handle.runId === undefined ? {} : { runId: handle.runId }) } };
+    });
+  }
+
+  signal(executionId: string, name: string, payload: unknown, signalId: string): Promise<Answer<void>> {
+    const asked = { executionId, messageId: signalId };
+    return this.#record("signal", asked, async () => {
+      await this.pawl.handle(executionId).signal(name, payload, { signalId });
+      return { value: undefined, fields: asked };
+    });
+  }
+
+  update(executionId: string, name: string, input: unknown, updateId: string): Promise<Answer<unknown>> {
+    const asked = { executionId, messageId: updateId };
+    return this.#record("update", asked, async () => {
+      const value = await this.pawl.handle(executionId).update(name, input, { updateId, timeout: giveUpMs });
+      return { value, fields: { ...asked, valueHash: hashOf(value) } };
     });
   }
 

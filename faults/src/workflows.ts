@@ -1,6 +1,6 @@
 /** The base load, the workflows that do harm, and what each of them must give. */
 import { setTimeout as delay } from "node:timers/promises";
-import { defineWorkflow, type StepContext, type WorkflowContext } from "pawl";
+import { defineWorkflow, update, type StepContext, type WorkflowContext } from "pawl";
 import type { Effects } from "./effects.ts";
 
 export interface Input {
@@ -15,6 +15,7 @@ const sums = {
   nap: ({ n }: Input) => 2 * n,
   flaky: ({ n }: Input) => n + 3,
   family: ({ n }: Input) => n + (n + 10) + 2 * (n + 1),
+  mailed: ({ n }: Input) => `${n}:1,2,3:20`,
   gated: ({ n }: Input) => n,
   couple: ({ n }: Input) => 2 * n + 1,
   block: ({ n }: Input) => n,
@@ -22,11 +23,15 @@ const sums = {
 } as const;
 
 /** Undefined for a workflow that never gives a result. */
-export function expectedResult(workflow: string, input: Input): number | undefined {
+export function expectedResult(workflow: string, input: Input): number | string | undefined {
   return workflow in sums ? sums[workflow as keyof typeof sums](input) : undefined;
 }
 
-export const baseLoad = ["chain", "chain", "chain", "fan", "nap", "nap", "flaky", "flaky", "family"] as const;
+/** Sent through the client and checked nowhere else: the rig knows what it sends. */
+const types: { readonly input: number; readonly output: number } | undefined = undefined;
+const number = { "~standard": { version: 1, vendor: "faults", types, validate: (value: unknown) => ({ value: value as number }) } } as const;
+
+export const baseLoad = ["chain", "chain", "chain", "fan", "nap", "nap", "flaky", "flaky", "family", "mailed"] as const;
 
 /** @param blockMs how long `block` keeps the main loop busy */
 export function makeWorkflows(effects: Effects, blockMs: number) {
@@ -89,6 +94,19 @@ export function makeWorkflows(effects: Effects, blockMs: number) {
     run: async (ctx, { n, ms }: Input) => {
       const [one, other] = await ctx.all([() => ctx.child(chain, { n, ms }), () => ctx.child(nap, { n: n + 1, ms })]);
       return ctx.step("join", doing(n + one + other, ms));
+    },
+  });
+
+  /** Takes three signals, in their order, and waits until its updates have added up. */
+  const mailed = defineWorkflow({
+    name: "mailed",
+    state: () => ({ added: 0 }),
+    signals: { part: number },
+    updates: { add: update(number, (state: { added: number }, by: number) => (state.added += by)) },
+    run: async (ctx, { n, ms }: Input) => {
+      const parts = [await ctx.signal("part"), await ctx.step("between", doing(2, ms)), await ctx.signal("part")];
+      await ctx.until(() => ctx.state.added === 20);
+      return `${n}:${parts.join(",")}:${ctx.state.added}`;
     },
   });
 
@@ -156,7 +174,7 @@ export function makeWorkflows(effects: Effects, blockMs: number) {
     run: async (ctx, { ms }: Input) => ctx.step("huge", doing("x".repeat(20_000_000), ms)),
   });
 
-  return { chain, fan, nap, flaky, family, gated, couple, deadly, block, hang, hoard, huge };
+  return { chain, fan, nap, flaky, family, mailed, gated, couple, deadly, block, hang, hoard, huge };
 }
 
 function spin(now: () => number, until: number): void {

@@ -1,7 +1,7 @@
 import { OptionInvalid } from "../base/errors.ts";
 import { readRecords } from "./json-lines.ts";
 
-const operations = ["start", "cancel", "terminate", "resume", "result", "status", "history", "list"] as const;
+const operations = ["start", "signal", "update", "cancel", "terminate", "resume", "result", "status", "history", "list"] as const;
 const phases = ["invoke", "ok", "fail", "unknown"] as const;
 
 /**
@@ -21,6 +21,8 @@ export interface OperationRecord {
   readonly runId?: string;
   readonly workflow?: string;
   readonly idempotencyKey?: string;
+  /** Of a signal or an update. */
+  readonly messageId?: string;
   readonly inputHash?: string;
   /** The state that was answered. */
   readonly state?: string;
@@ -53,6 +55,7 @@ export function readOperationLog(text: string, source: string): OperationRecord[
     runId: "text?",
     workflow: "text?",
     idempotencyKey: "text?",
+    messageId: "text?",
     inputHash: "text?",
     state: "text?",
     valueHash: "text?",

@@ -40,6 +40,16 @@ describe("with an operation log", () => {
     ],
     [
       "I9",
+      /asked: signal other\/1 was acknowledged, it is running and has no signal s2/,
+      operationOf({ ...client(1), operation: "signal", executionId: "asked", messageId: "s2" }, 1000),
+    ],
+    [
+      "I9",
+      /simple-1: update other\/1 was acknowledged, it is completed and has no update u2/,
+      operationOf({ ...client(1), operation: "update", executionId: "simple-1", messageId: "u2" }, 1000),
+    ],
+    [
+      "I9",
       /simple-1: resume other\/1 was acknowledged, there is no run made-up of it/,
       operationOf({ ...client(1), operation: "resume", executionId: "simple-1", runId: "made-up" }, 1000),
     ],
@@ -61,6 +71,8 @@ describe("with an operation log", () => {
     ["cancel", "cancelled", /cancelled: nobody cancelled it/],
     ["terminate", "terminated", /terminated: nobody terminated it/],
     ["resume", "resumed", /resumed: it has 2 runs, after 0 resumes/],
+    ["signal", "asked", /asked: nobody sent signal:s1/],
+    ["update", "asked", /asked: nobody sent update:u1/],
   ])("I10 is found violated by a %s that nobody asked for", async (operation, executionId, evidence) => {
     const operations = workload.current.operations.filter((record) => record.operation !== operation || record.executionId !== executionId);
     const found = violations(await workload.current.doctored([], { operations }));

@@ -133,7 +133,9 @@ export async function makeWorkload(): Promise<Workload> {
   await start("poison", undefined, "held");
   await start("asked", undefined, "asked");
   await pawl.handle("asked").update("bump", 2, { updateId: "u1" });
+  log.add("update", { executionId: "asked", messageId: "u1" });
   await pawl.handle("asked").signal("go", 1, { signalId: "s1" });
+  log.add("signal", { executionId: "asked", messageId: "s1" });
 
   const yearly = await pawl.schedules.create({ scheduleId: "yearly", workflow: simple, input: 11, cron: "0 0 1 1 *" });
   await yearly.backfill({ from: "2025-01-01T00:00:00Z", to: "2025-12-31T00:00:00Z" });

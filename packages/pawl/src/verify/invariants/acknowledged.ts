@@ -1,7 +1,7 @@
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
-import type { RunView } from "../rows.ts";
+import { messageIdOf, type RunView } from "../rows.ts";
 
 /** What the database has of an execution that the log speaks of. */
 interface Trace {
@@ -9,13 +9,16 @@ interface Trace {
   state: string;
   /** A cancel request, in a history or on its way. */
   cancel: boolean;
+  /** Signals and updates, in a history or on their way. */
+  readonly messages: Set<string>;
 }
 
 /**
- * I9. What was acknowledged is there: every start, cancel, terminate and resume that was answered, and every execution that
+ * I9. What was acknowledged is there: every start, signal, update, cancel, terminate and resume that was answered, and every execution that
  * anybody was shown. Of an operation whose answer was lost nothing is asked.
  *
- * A cancel request may meet an execution that is just ending otherwise; then that end stands and no trace of it is left.
+ * A cancel request may meet an execution that is just ending otherwise; then that end stands and no trace of it is left. Nor
+ * is there one of a message that a run had not read when it ended.
  */
 export const acknowledged: Invariant = {
   id: "I9",
@@ -48,20 +51,30 @@ export const acknowledged: Invariant = {
 
 function trace(traces: Map<string, Trace>, { kind, run, events }: RunView): void {
   let known = traces.get(run.executionId);
-  if (known === undefined) traces.set(run.executionId, (known = { runIds: new Set(), state: run.state, cancel: false }));
+  if (known === undefined) traces.set(run.executionId, (known = { runIds: new Set(), state: run.state, cancel: false, messages: new Set() }));
   known.runIds.add(run.runId);
   if (kind === "current") {
     known.state = run.state;
     known.cancel ||= run.messages.includes("cancel");
+    for (const id of run.messages) known.messages.add(id);
   }
-  known.cancel ||= events.some(({ type }) => type === "CancelRequested" || type === "ExecutionCancelled");
+  for (const { type, event } of events) {
+    if (type === "CancelRequested" || type === "ExecutionCancelled") known.cancel = true;
+    const id = event === undefined ? undefined : messageIdOf(event);
+    if (id !== undefined) known.messages.add(id);
+  }
 }
 
-function problemOf({ operation, runId }: ObservedOperation, found: Trace | undefined): string | undefined {
+function problemOf({ operation, runId, messageId }: ObservedOperation, found: Trace | undefined): string | undefined {
   if (found === undefined) return "there is no such execution";
   if (runId !== undefined && !found.runIds.has(runId)) return `there is no run ${runId} of it`;
+  const ended = isTerminal(found.state as ExecutionState);
+  if ((operation === "signal" || operation === "update") && messageId !== undefined && !found.messages.has(`${operation}:${messageId}`)) {
+    // Answered, an update is in a history for certain.
+    if (operation === "update" || (!ended && found.runIds.size === 1)) return `it is ${found.state} and has no ${operation} ${messageId}`;
+  }
   // A resume gives up a request that was still on its way.
-  if (operation === "cancel" && !found.cancel && !isTerminal(found.state as ExecutionState) && found.runIds.size === 1) {
+  if (operation === "cancel" && !found.cancel && !ended && found.runIds.size === 1) {
     return `it is ${found.state} and has no cancel request`;
   }
   if (operation === "terminate" && found.state !== "terminated") return `it is ${found.state}`;

@@ -1,5 +1,5 @@
 import type { Invariant } from "../invariant.ts";
-import { about, type RunView } from "../rows.ts";
+import { about, messageIdOf, type RunView } from "../rows.ts";
 
 /**
  * I11. Signals and updates arrive once: no id twice in a history. An update is answered once, after it was read.
@@ -21,17 +21,17 @@ function problemsOf(view: RunView, looked: () => void): string[] {
   const received = new Set<string>();
   const answered = new Set<string>();
   for (const { seq, event } of view.events) {
-    if (event?.type === "SignalReceived" || event?.type === "UpdateReceived") {
+    const id = event === undefined ? undefined : messageIdOf(event);
+    if (id !== undefined) {
       looked();
-      const id = event.type === "SignalReceived" ? `signal:${event.signalId}` : `update:${event.updateId}`;
       if (received.has(id)) problems.push(`event ${seq}: ${id} was received already`);
       received.add(id);
     } else if (event?.type === "UpdateCompleted" || event?.type === "UpdateRejected") {
       looked();
-      const id = `update:${event.updateId}`;
-      if (!received.has(id)) problems.push(`event ${seq}: a reply to ${id}, which was never received`);
-      else if (answered.has(id)) problems.push(`event ${seq}: ${id} was answered already`);
-      answered.add(id);
+      const update = `update:${event.updateId}`;
+      if (!received.has(update)) problems.push(`event ${seq}: a reply to ${update}, which was never received`);
+      else if (answered.has(update)) problems.push(`event ${seq}: ${update} was answered already`);
+      answered.add(update);
     }
   }
   return problems;

@@ -1,11 +1,11 @@
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
 import type { Tally } from "../report.ts";
-import { about, type CurrentView, type RunView } from "../rows.ts";
+import { about, messageIdOf, type CurrentView, type RunView } from "../rows.ts";
 
 /**
  * I10. Nothing happens that nobody asked for. An execution has been started by a parent, which both its row and its first
- * event name, or by a client. With an operation log: by an operation of it, and so were cancels, terminations and resumes.
+ * event name, or by a client. With an operation log: by an operation of it, and so were cancels, terminations and resumes, signals and updates.
  */
 export const noPhantom: Invariant = {
   id: "I10",
@@ -43,9 +43,19 @@ class Asked {
   /** Starts whose answer was lost and whose id was to be made by the client, by workflow. */
   readonly #nameless = new Map<string, number>();
 
+  /** Signals and updates, by execution. */
+  readonly #messages = new Map<string, Set<string>>();
+  /** Executions that were sent some whose id the log does not tell. */
+  readonly #unnamed = new Set<string>();
+
   constructor(operations: readonly ObservedOperation[]) {
-    for (const { operation, outcome, executionId, workflow = "", idempotencyKey } of operations) {
+    for (const { operation, outcome, executionId, workflow = "", idempotencyKey, messageId } of operations) {
       if (outcome === "fail") continue;
+      if (executionId !== undefined && (operation === "signal" || operation === "update")) {
+        if (messageId === undefined) this.#unnamed.add(executionId);
+        const sent = this.#messages.get(executionId) ?? new Set<string>();
+        this.#messages.set(executionId, sent.add(`${operation}:${messageId}`));
+      }
       if (operation === "start" && idempotencyKey !== undefined) this.#keys.add(`${workflow} ${idempotencyKey}`);
       if (executionId !== undefined) {
         const counts = this.#byId.get(executionId) ?? new Map<ObservedOperation["operation"], number>();
@@ -69,6 +79,11 @@ class Asked {
       // A parent that is cancelled asks its children to stop.
       if (parentRunId === null && !scheduled && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled")))
         problems.push("nobody cancelled it");
+    }
+    for (const { event } of view.events) {
+      const id = event === undefined ? undefined : messageIdOf(event);
+      const isAsked = id === undefined || this.#unnamed.has(executionId) || this.#messages.get(executionId)?.has(id) === true;
+      if (!isAsked) problems.push(`nobody sent ${id}`);
     }
     if (has("ExecutionTerminated") && !scheduled && count("terminate") === 0) problems.push("nobody terminated it");
     return problems;
