@@ -93,6 +93,8 @@ function describe(event: CallEvent): string {
       return `set "${event.key}"`;
     case "AttributesSet":
       return "setAttributes";
+    case "StreamWritten":
+      return `stream "${event.stream}"`;
     default:
       return `step "${event.name}"`;
   }
@@ -114,6 +116,7 @@ function isResult(event: CallEvent): boolean {
     event.type === "WaitTimedOut" ||
     event.type === "ValueSet" ||
     event.type === "AttributesSet" ||
+    event.type === "StreamWritten" ||
     isChildResult(event)
   );
 }
