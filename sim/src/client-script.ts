@@ -1,7 +1,7 @@
 import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { readPayload } from "pawl/internal";
-import { drawProgram, withAttributes } from "./draw-program.ts";
+import { drawProgram, withAttributes, withStreams } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -34,6 +34,8 @@ export interface Strike {
 export interface Sending {
   readonly at: number;
   readonly what: "signal" | "update";
+  /** Sends it with a start. */
+  readonly withStart: boolean;
   /** To whom of those that run then, in [0, 1). */
   readonly to: number;
   readonly id: string;
@@ -42,6 +44,8 @@ export interface Sending {
 }
 
 export function drawSendings(chance: Chance, spanMs: number): readonly Sending[] {
+  // Apart from everything else that is drawn.
+  const starts = chance.fork("with start");
   const sendings: Sending[] = [];
   for (let left = chance.pick([0, 3, 10, 30]); left > 0; left--) {
     const before = sendings.at(-1);
@@ -49,6 +53,7 @@ export function drawSendings(chance: Chance, spanMs: number): readonly Sending[]
     const follows = before !== undefined && chance.hits(0.4);
     sendings.push({
       at: follows ? before.at + chance.whole(0, 2) : chance.whole(20, spanMs),
+      withStart: starts.hits(0.3),
       what: chance.pick(["signal", "signal", "update"] as const),
       to: follows ? before.to : chance.next(),
       id: `m${sendings.length}`,
@@ -63,9 +68,10 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-/** @param attributes decides whether there are any, apart from everything else that is drawn */
-export function drawRequests(chance: Chance, spanMs: number, attributes: Chance): readonly Request[] {
+/** @param attributes decides whether there are any, apart from everything else that is drawn; so does `streams` */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, streams: Chance): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
+  const hasStreams = streams.hits(0.25);
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
   return Array.from({ length: count }, (_, index) => {
@@ -75,7 +81,10 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance)
     const stops = chance.hits(0.3);
     return {
       executionId: `x${index}`,
-      ...searchable(drawProgram(chance), hasAttributes && attributes.hits(0.6) ? attributes : undefined),
+      ...searchable(
+        telling(drawProgram(chance), hasStreams && streams.hits(0.6) ? streams : undefined),
+        hasAttributes && attributes.hits(0.6) ? attributes : undefined,
+      ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
       startAt,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
@@ -86,6 +95,11 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance)
         : undefined,
     };
   });
+}
+
+function telling(program: Program, chance: Chance | undefined): Program {
+  // What waits to be cancelled is known by its program.
+  return chance === undefined || program.do === "wait to be cancelled" ? program : withStreams(program, chance);
 }
 
 function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {
@@ -220,12 +234,18 @@ export class Client {
   }
 
   /** Updates wait for their reply, as long as their execution goes on. */
-  async send({ what, id }: Sending, executionId: string): Promise<void> {
+  async send({ what, id, withStart }: Sending, executionId: string): Promise<void> {
     const handle = this.#pawl.handle(executionId);
     if (what === "update") return void (await this.#try(async () => handle.update("bump", 1, { updateId: id })));
     const order = this.#log.nextOrder(this.#process);
     await this.#try(async () => {
-      await handle.signal("go", order, { signalId: id });
+      // A child is never there before its parent starts it, and of another workflow.
+      if (withStart && rootOf(executionId) === executionId) {
+        const program: Program = { do: "signal", timeoutMs: 1000 };
+        const signal = { name: "go", payload: order, signalId: id };
+        await this.#pawl.signalWithStart(this.#root, program, { executionId, signal } as never);
+        this.#log.started.add(executionId);
+      } else await handle.signal("go", order, { signalId: id });
       this.#log.sent.push({ executionId, runId: this.#monitor.row(executionId)?.run_id, id });
     });
   }

@@ -185,6 +185,19 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("worker/outbox.js", "attributes = { ...attributes, ...outgoing.event.attributes }", "attributes = outgoing.event.attributes")],
   },
   {
+    name: "rejected appends write to streams",
+    edits: [edit(commit, "JOIN updated u ON u.run_id = c.run_id\n WHERE u.accepted ON", "JOIN executions u ON u.run_id = c.run_id ON")],
+  },
+  { name: "streams begin anew in every claim", edits: [edit("worker/stream-writer.js", "if (this.#isFresh && !this.#ends", "if (!this.#ends")] },
+  {
+    name: "attempts that write are not announced",
+    edits: [edit("worker/active-execution.js", "this.#steps.announce(attempt);", "")],
+  },
+  {
+    name: "what is deleted leaves its chunks",
+    edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM stream_chunks WHERE", "DELETE FROM stream_chunks WHERE false AND")],
+  },
+  {
     name: "what is deleted leaves its events",
     edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM history WHERE run_id", "DELETE FROM history WHERE false AND run_id")],
   },

@@ -9,6 +9,7 @@ import { Chance } from "./random.ts";
 import { ScheduleWatch } from "./schedule-watch.ts";
 import { databaseTime, type SimDatabase } from "./sim-database.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
+import { StreamWatch } from "./stream-watch.ts";
 import { Transport, type FaultCounts } from "./transport.ts";
 import { Claims } from "./watched-store.ts";
 import { expectedOf, makeWorkflows } from "./workflows.ts";
@@ -74,6 +75,7 @@ class Simulation {
   readonly #requests: readonly Request[];
   readonly #schedules: readonly DrawnSchedule[];
   readonly #scheduleWatch: ScheduleWatch | undefined;
+  readonly #streamWatch: StreamWatch;
   readonly #running = new Map<string, Running>();
   readonly #claims: Claims;
   /** To which execution each message was sent. */
@@ -94,6 +96,7 @@ class Simulation {
     this.#chance = new Chance(`pawl simulation ${seed}`);
     this.#world = new World(this.#chance.fork("order"), epochMs);
     this.#monitor = new Monitor(database, this.#world);
+    this.#streamWatch = new StreamWatch(database, this.#monitor);
     this.#claims = new Claims(this.#monitor);
     this.#faults = options.faults === undefined ? new DrawnFaults(this.#chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);
     this.#transport = new Transport({
@@ -103,10 +106,11 @@ class Simulation {
       observe: async (name, result) => {
         await this.#monitor.observe(name, result);
         await this.#scheduleWatch?.observe(name);
+        await this.#streamWatch.observe(name);
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
-    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6, this.#chance.fork("attributes"));
+    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6, this.#chance.fork("attributes"), this.#chance.fork("streams"));
     this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
     if (this.#schedules.length > 0) this.#scheduleWatch = new ScheduleWatch(database, this.#monitor, this.#world, this.#schedules);
     databaseTime.now = () => this.#world.databaseNow;
@@ -418,7 +422,7 @@ class Simulation {
     await this.#world.run(done, this.#world.now + afterwardsMs + this.#world.steppedBackMs);
     if (this.#failure !== undefined) return;
     const left = await this.#database.read<{ readonly what: string }>(
-      "SELECT 'execution ' || execution_id AS what FROM executions UNION ALL SELECT 'run ' || run_id FROM past_runs UNION ALL SELECT 'event of ' || run_id FROM history",
+      "SELECT 'execution ' || execution_id AS what FROM executions UNION ALL SELECT 'run ' || run_id FROM past_runs UNION ALL SELECT 'event of ' || run_id FROM history UNION ALL SELECT 'chunk of ' || execution_id FROM stream_chunks",
     );
     const first = left[0];
     if (first !== undefined && this.#world.steppedBackMs === 0)

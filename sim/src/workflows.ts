@@ -28,6 +28,10 @@ export type Program =
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
   | { readonly do: "set"; readonly name: string; readonly value: number | null }
+  /** Writes chunks from workflow code. */
+  | { readonly do: "tell"; readonly chunks: number }
+  /** Writes chunks from a step, whose first attempts fail half way. */
+  | { readonly do: "tokens"; readonly chunks: number; readonly fails: number; readonly ms: number }
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
   /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
@@ -105,6 +109,24 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
       case "set":
         await ctx.setAttributes({ [program.name]: program.value });
         return 0;
+      case "tell":
+        for (let chunk = 0; chunk < program.chunks; chunk++) await ctx.stream("s").write(chunk);
+        return program.chunks;
+      case "tokens":
+        return ctx.step(
+          "tokens",
+          async (step) => {
+            effects.begin(process, step);
+            const stream = step.stream("s");
+            for (let chunk = 0; chunk < program.chunks; chunk++) {
+              void stream.write(chunk);
+              if (chunk * 2 >= program.chunks && step.attempt <= program.fails) throw new Error(`attempt ${step.attempt} fails`);
+              if (program.ms > 0) await process.sleep(program.ms);
+            }
+            return program.chunks;
+          },
+          { retry: { initialInterval: 50, maximumAttempts: 0 } },
+        );
       case "child":
         return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
       case "inOrder": {
@@ -169,6 +191,9 @@ export function expectedOf(program: Program): Expected {
       return { value: 0 };
     case "publish":
       return { value: program.value };
+    case "tell":
+    case "tokens":
+      return { value: program.chunks };
     case "signal":
       return "either";
     case "saga":

@@ -16,6 +16,7 @@ import { addRetentionCommand } from "./commands/retention.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addSignalCommand } from "./commands/signal.ts";
 import { addStartCommand } from "./commands/start.ts";
+import { addStreamCommand } from "./commands/stream.ts";
 import { addTerminateCommand } from "./commands/terminate.ts";
 import { addUpdateCommand } from "./commands/update.ts";
 import { addValueCommand } from "./commands/value.ts";
@@ -56,6 +57,7 @@ export function buildProgram(): Command {
   addHistoryCommand(program);
   addQueryCommand(program);
   addValueCommand(program);
+  addStreamCommand(program);
   addExportCommand(program);
   program.commandsGroup("Control:");
   addSignalCommand(program);

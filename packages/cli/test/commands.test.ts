@@ -251,6 +251,22 @@ describe("doctor and migrate", () => {
   });
 });
 
+test("stream prints chunks, from any offset, as text and as JSON", async () => {
+  await pawl.start("chat", undefined, { executionId: "chat-1" });
+  expect(await project.pawl("stream", "chat-1", "tokens", "--follow")).toMatchObject({ code: 0, stdout: 'one\n{"n":2}\n' });
+  expect(await project.json("stream", "chat-1", "tokens", "--from", "1")).toMatchObject({ offset: 1, value: { n: 2 } });
+  expect(await project.pawl("stream", "chat-1", "tokens", "--from", "x")).toMatchObject({ code: 2 });
+  expect(await project.pawl("stream", "nobody", "tokens")).toMatchObject({ code: 1 });
+});
+
+test("signal --start starts who is not there, and signals who is", async () => {
+  const signal = (...flags: string[]) => project.pawl("signal", "cart-2", "pay", "--input", "7", "--start", "cart", ...flags);
+  expect(await signal("--signal-id", "s1")).toMatchObject({ code: 0, stdout: "cart-2 was sent pay\n" });
+  expect(await pawl.handle("cart-2").result({ timeout: "20s" })).toMatchObject({ paid: 7 });
+  expect(await signal()).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_STATE_INVALID") as string });
+  expect(await project.pawl("signal", "cart-3", "pay", "--input", "7", "--start", "nothing")).toMatchObject({ code: 1 });
+});
+
 describe("signal, update, query and value", () => {
   test("reach an execution by its id and print what comes back", async () => {
     expect(await project.pawl("start", "cart", "--id", "cart-1")).toMatchObject({ code: 0 });

@@ -58,6 +58,7 @@ test("every command has help with an example", async () => {
     "update",
     "query",
     "value",
+    "stream",
     "replay",
     "migrate",
     "doctor",

@@ -113,6 +113,24 @@ CREATE TABLE inbox (
 	data text NOT NULL,
 	PRIMARY KEY (run_id, message_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- What executions write for others to follow, such as the tokens of a model: the chunks of each stream, numbered from 0 without
+-- gaps. They outlive a resume, so they belong to the execution, not to the run. Rows are only added.
+CREATE TABLE stream_chunks (
+	namespace text NOT NULL,
+	execution_id text NOT NULL,
+	stream text NOT NULL,
+	chunk_offset integer NOT NULL,
+	-- The run and the claim under which it was written.
+	run_id uuid NOT NULL,
+	epoch integer NOT NULL,
+	at timestamptz NOT NULL,
+	-- The step that wrote it, and in which attempt; null: workflow code did.
+	step_position integer,
+	attempt integer,
+	-- Null closes the stream.
+	data text,
+	PRIMARY KEY (namespace, execution_id, stream, chunk_offset)
+);
 -- How long ended executions are kept, by workflow and state; '*' stands for all of them, null for ever.
 CREATE TABLE retention_policies (
 	namespace text NOT NULL,

@@ -31,6 +31,9 @@ export type {
 } from "./client/schedule-options.ts";
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
+export type { SignalWithStartOptions } from "./client/signal-with-start.ts";
+export type { StreamChunk, StreamOptions } from "./client/stream-reader.ts";
+export type { StepStream, WorkflowStream } from "./definition/stream.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";

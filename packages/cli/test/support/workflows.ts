@@ -44,6 +44,14 @@ export const cart = defineWorkflow({
   },
 });
 
+export const chat = defineWorkflow({
+  name: "chat",
+  run: async (ctx) => {
+    await ctx.step("answer", (step) => step.stream("tokens").write("one\\u001b[31m"));
+    await ctx.stream("tokens").write({ n: 2 });
+  },
+});
+
 export const list = [slow, sleeper, failing];
 export default family;
 `;

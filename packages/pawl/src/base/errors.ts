@@ -262,6 +262,30 @@ export class WaitTimeout extends PawlError {
   }
 }
 
+/** The workflow has closed this stream; nothing follows. */
+export class StreamClosed extends PawlError {
+  readonly code = "STREAM_CLOSED";
+  readonly executionId: string;
+  readonly stream: string;
+  constructor(executionId: string, stream: string) {
+    super(`Stream "${stream}" of execution "${executionId}" is closed. Write before the workflow closes it, or to a stream of another name.`);
+    this.executionId = executionId;
+    this.stream = stream;
+  }
+}
+
+/** A stream has as many chunks as it may have. */
+export class StreamFull extends PawlError {
+  readonly code = "STREAM_FULL";
+  readonly executionId: string;
+  readonly stream: string;
+  constructor(executionId: string, stream: string, limit: number) {
+    super(`Stream "${stream}" of execution "${executionId}" has ${limit} chunks, the most it may have. Write larger chunks, or use several streams.`);
+    this.executionId = executionId;
+    this.stream = stream;
+  }
+}
+
 /** A signal or the input of an update does not fit its schema; `issues` lists every path (at most 50). */
 export class PayloadInvalid extends PawlError {
   readonly code = "PAYLOAD_INVALID";

@@ -7,6 +7,9 @@ export const limits = {
   /** An error's message and stack are cut to this, its cause chain to `failureCauses`. */
   failureTextBytes: 16 * 1024,
   failureCauses: 8,
+  /** One chunk of a stream, and how many of them steps may write to one stream. */
+  chunkBytes: 1024 * 1024,
+  streamChunks: 1_000_000,
   /** Length of an id or name. */
   idLength: 200,
   /** Labels at a start, attributes at a start, and attributes that an execution's code sets: so many of each. */

@@ -22,6 +22,15 @@ export function encodeValue(value: unknown, path: string): string {
   return withinLimit(plainText(value, path) ?? richText(value, path), path);
 }
 
+/** The text of one chunk of a stream. @throws as `encodeValue`; a chunk may take less than another value */
+export function encodeChunk(value: unknown): string {
+  const text = encodeValue(value, "chunk");
+  // Most are a few characters long; a character takes at most three bytes.
+  const bytes = text.length * 3 <= limits.chunkBytes ? 0 : Buffer.byteLength(text);
+  if (bytes > limits.chunkBytes) throw new ValueTooLarge("chunk", bytes, limits.chunkBytes);
+  return text;
+}
+
 /** The value that `encodeValue` made this text from. */
 export function decodeValue(text: string): unknown {
   if (text === UNDEFINED) return undefined;

@@ -1,19 +1,9 @@
-import {
-  ExecutionNotFound,
-  ExecutionStateInvalid,
-  MessageUnknown,
-  OptionInvalid,
-  PayloadInvalid,
-  ResultTimeout,
-  UpdateRejected,
-  WaitTimeout,
-} from "../base/errors.ts";
+import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
-import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
@@ -23,8 +13,10 @@ import { Replay, type ReplayHost } from "../kernel/replay.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
 import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
 import { waitForNews } from "./news.ts";
+import { checkMessage, signalMessage } from "./outgoing-message.ts";
 import { resultOf } from "./result-of.ts";
 import type { ResultHub } from "./result-hub.ts";
+import { checkStreamOptions, readStream, type StreamChunk, type StreamOptions } from "./stream-reader.ts";
 
 /** An execution as `status()` and `list()` show it. */
 export interface ExecutionInfo extends Omit<ExecutionSummary, "createdAt" | "startedAt" | "finishedAt"> {
@@ -162,11 +154,8 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     options: SignalOptions = {},
   ): Promise<void> {
     this.#parent.checkOpen();
-    checkName(name, "signal name");
-    this.#check("signal", name, payload);
-    const signalId = options.signalId === undefined ? this.#parent.runtime.newUuid() : checkId(options.signalId, "signalId");
-    const data = encodeEvent({ type: "SignalReceived", signalId, name, payload: { text: encodeValue(payload, "payload") } });
-    await this.#parent.sendMessage({ executionId: this.executionId, messageId: `signal:${signalId}`, type: "SignalReceived", data });
+    const message = signalMessage({ executionId: this.executionId, workflow: this.#workflow }, { name, payload, ...options }, this.#parent.runtime);
+    await this.#parent.sendMessage(message);
   }
 
   /**
@@ -182,7 +171,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   ): Promise<UpdateResult<Sent["updates"][Name]>> {
     this.#parent.checkOpen();
     checkName(name, "update name");
-    this.#check("update", name, input);
+    checkMessage(this.#workflow, "update", name, input);
     const { store, namespace, runtime } = this.#parent;
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const updateId = options.updateId === undefined ? runtime.newUuid() : checkId(options.updateId, "updateId");
@@ -251,15 +240,17 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     return found.value;
   }
 
-  /** Against the definition, where this process has it: who sent it hears of a mistake at once. */
-  #check(kind: "signal" | "update", name: string, payload: unknown): void {
-    const workflow = this.#workflow;
-    if (workflow === undefined) return;
-    const known = kind === "signal" ? workflow.signals : workflow.updates;
-    if (!Object.hasOwn(known, name)) throw new MessageUnknown(workflow.name, kind, name, Object.keys(known));
-    const schema = kind === "signal" ? workflow.signals[name] : workflow.updates[name]?.input;
-    const parsed = schema === undefined ? undefined : parsePayload(schema, payload);
-    if (parsed !== undefined && "issues" in parsed) throw new PayloadInvalid(`${kind} "${name}"`, parsed.issues);
+  /**
+   * Reads a stream that the execution writes (`ctx.stream`, `step.stream`), from any offset, and follows it until it is closed or
+   * the execution has ended. Iterating throws ExecutionNotFound.
+   *
+   * @throws OptionInvalid
+   */
+  stream(name: string, options: StreamOptions = {}): AsyncGenerator<StreamChunk, void, void> {
+    this.#parent.checkOpen();
+    checkName(name, "stream name");
+    checkStreamOptions(options);
+    return readStream(this.#parent, this.executionId, name, options);
   }
 
   /**

@@ -8,7 +8,14 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** Sends something in a way of its own, and says itself what became of it. */
+interface Operation {
+  readonly executionId: string;
+  readonly run: () => Promise<void>;
+}
+
 const mostInOneBatch = 500;
+const mostOperationsAtOnce = 50;
 
 /**
  * Sends signals and updates. What is sent while a batch is on its way goes with the next: many cost little more than one, and
@@ -17,7 +24,7 @@ const mostInOneBatch = 500;
 export class MessageSender {
   readonly #store: Pick<Store, "sendMessages">;
   readonly #namespace: string;
-  #waiting: Pending[] = [];
+  readonly #waiting: (Pending | Operation)[] = [];
   #sending = false;
 
   constructor(store: Pick<Store, "sendMessages">, namespace: string) {
@@ -27,27 +34,55 @@ export class MessageSender {
 
   /** Resolves when the message is durable. @throws ExecutionNotFound; ExecutionStateInvalid if it has ended */
   send(message: OutsideMessage): Promise<Receipt> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ message, resolve, reject });
-      if (!this.#sending) void this.#flush();
-    });
+    return new Promise((resolve, reject) => this.#enqueue({ message, resolve, reject }));
+  }
+
+  /** Sends something to an execution in a way of its own, after what was sent before and before what is sent later. */
+  sendBy<Result>(executionId: string, send: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => this.#enqueue({ executionId, run: async () => send().then(resolve, reject) }));
+  }
+
+  #enqueue(entry: Pending | Operation): void {
+    this.#waiting.push(entry);
+    if (!this.#sending) void this.#flush();
   }
 
   async #flush(): Promise<void> {
     this.#sending = true;
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, mostInOneBatch);
-      try {
-        const receipts = await this.#store.sendMessages(
-          this.#namespace,
-          batch.map(({ message }) => message),
-        );
-        for (const pending of batch) settle(pending, receipts.get(pending.message.executionId));
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+      const operations = this.#takeOperations();
+      if (operations.length > 0) await Promise.all(operations.map(({ run }) => run()));
+      else await this.#send(this.#takeMessages());
     }
     this.#sending = false;
+  }
+
+  /** The next ones, up to the first message or the second for the same execution. */
+  #takeOperations(): readonly Operation[] {
+    const taken = new Map<string, Operation>();
+    for (const entry of this.#waiting) {
+      if ("message" in entry || taken.has(entry.executionId) || taken.size === mostOperationsAtOnce) break;
+      taken.set(entry.executionId, entry);
+    }
+    this.#waiting.splice(0, taken.size);
+    return [...taken.values()];
+  }
+
+  #takeMessages(): readonly Pending[] {
+    const end = this.#waiting.findIndex((entry) => !("message" in entry));
+    return this.#waiting.splice(0, Math.min(mostInOneBatch, end === -1 ? this.#waiting.length : end)) as Pending[];
+  }
+
+  async #send(batch: readonly Pending[]): Promise<void> {
+    try {
+      const receipts = await this.#store.sendMessages(
+        this.#namespace,
+        batch.map(({ message }) => message),
+      );
+      for (const pending of batch) settle(pending, receipts.get(pending.message.executionId));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   }
 }
 

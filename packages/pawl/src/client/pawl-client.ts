@@ -6,6 +6,7 @@ import type { Runtime } from "../base/runtime.ts";
 import type { Attributes, Labels } from "../base/search-values.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
+import type { SignalPayload } from "../definition/messages.ts";
 import type { AnyWorkflow, InputOf, MessagesOf, OutputOf } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
@@ -13,8 +14,10 @@ import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
 import { MessageSender } from "./message-sender.ts";
+import { signalMessage } from "./outgoing-message.ts";
 import { scheduledWork } from "./scheduled-work.ts";
 import { Schedules } from "./schedules.ts";
+import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from "./signal-with-start.ts";
 import { searchValues } from "../store/search-values.ts";
 import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
 import type { ExecutionDocument } from "./document/execution-document.ts";
@@ -43,6 +46,15 @@ export interface StartOptions {
   readonly labels?: Labels;
   /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
   readonly attributes?: Attributes;
+}
+
+interface PreparedStart {
+  readonly operation: StartOperation & { claimBy: string | null };
+  /** Undefined for a start by name. */
+  readonly definition: AnyWorkflow | undefined;
+  readonly named: Pick<AnyWorkflow, "name" | "version">;
+  /** The input, encoded. */
+  readonly text: string;
 }
 
 /** A local worker, as far as the client uses one. */
@@ -113,35 +125,10 @@ export class PawlClient implements HandleParent {
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.checkOpen();
-    const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
-    const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
-    const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
-    const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
-    if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
-    const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
-    const timeoutMs = timeout === undefined ? undefined : delayMs + toMilliseconds(timeout, "timeout");
-    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
-    const text = encodeValue(input, "input");
-    if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
-    const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
-    const runId = this.runtime.newUuid();
-    let claimBy: string | null = null;
-    const worker = delayMs > 0 ? undefined : this.localWorkers.find((candidate) => (claimBy = candidate.reserveSlot(runId, definition, taskQueue)) !== null);
-    const operation: StartOperation = {
-      runId,
-      namespace: this.namespace,
-      executionId,
-      workflow: definition.name,
-      version: definition.version,
-      taskQueue,
-      idempotencyKey,
-      parentRunId: null,
-      parentPosition: null,
-      delayMs,
-      claimBy,
-      ...searchable,
-      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), ...found, input: { text } }),
-    };
+    const { operation, definition, text, named } = await this.#prepare(workflow, input, options);
+    const { executionId, runId, taskQueue } = operation;
+    const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
+    const worker = operation.delayMs > 0 ? undefined : this.localWorkers.find(eager);
     let outcome: StartOutcome;
     try {
       outcome = await this.committer.start(operation);
@@ -151,11 +138,35 @@ export class PawlClient implements HandleParent {
     }
     if (outcome.outcome === "exists") {
       worker?.cancelReservation(runId);
-      return this.#existing(operation, outcome, text, "run" in definition ? definition : undefined);
+      return this.#existing(operation, outcome, text, definition);
     }
     if (worker === undefined) this.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue });
     else worker.startReserved(operation, outcome.at);
-    return new ExecutionHandle(this, executionId, runId, "run" in definition ? definition : undefined);
+    return new ExecutionHandle(this, executionId, runId, definition);
+  }
+
+  /**
+   * Sends a signal to the execution of this id, and starts it first if there is none: in one transaction, whoever else does the
+   * same at that moment. The handle is that of the execution that got the signal.
+   *
+   * @throws what `start` and `handle.signal` throw; ExecutionStateInvalid if it has ended; ExecutionConflict if the id is taken by another workflow
+   */
+  signalWithStart<W extends AnyWorkflow, Name extends keyof MessagesOf<W>["signals"] & string>(
+    workflow: W,
+    input: NoInfer<InputOf<W>>,
+    options: SignalWithStartOptions<Name, SignalPayload<MessagesOf<W>["signals"][Name]>>,
+  ): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
+  signalWithStart(workflow: string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle>;
+  async signalWithStart(workflow: AnyWorkflow | string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle> {
+    this.checkOpen();
+    const { signal, ...startOptions } = checkSignalWithStart(options);
+    return this.#sender.sendBy(options.executionId, async () => {
+      const { operation, definition } = await this.#prepare(workflow, input, startOptions);
+      const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.runtime);
+      const outcome = await this.store.signalWithStart(operation, message);
+      checkReached(operation, outcome);
+      return new ExecutionHandle(this, operation.executionId, outcome.runId, definition);
+    });
   }
 
   /** Starts an execution and waits for its result. @throws what `start` and `result` throw */
@@ -267,6 +278,38 @@ export class PawlClient implements HandleParent {
   /** @throws Closed */
   checkOpen(): void {
     if (this.#closed) throw new Closed("This Pawl");
+  }
+
+  /** A start that nobody has claimed, with the definition where this process has it, and the encoded input. */
+  async #prepare(workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
+    const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
+    const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
+    const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
+    const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
+    if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+    const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
+    const timeoutMs = timeout === undefined ? undefined : delayMs + toMilliseconds(timeout, "timeout");
+    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
+    const text = encodeValue(input, "input");
+    if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
+    const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
+    const runId = this.runtime.newUuid();
+    const operation = {
+      runId,
+      namespace: this.namespace,
+      executionId,
+      workflow: definition.name,
+      version: definition.version,
+      taskQueue,
+      idempotencyKey,
+      parentRunId: null,
+      parentPosition: null,
+      delayMs,
+      claimBy: null,
+      ...searchable,
+      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), ...found, input: { text } }),
+    };
+    return { operation, definition: "run" in definition ? definition : undefined, named: definition, text };
   }
 
   async #existing(

@@ -3,6 +3,7 @@ import type { Duration } from "../base/duration.ts";
 import type { SignalSchemas } from "./messages.ts";
 import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import type { StepStream, WorkflowStream } from "./stream.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
 /** What a step's function is given. */
@@ -19,6 +20,8 @@ export interface StepContext {
   readonly lastHeartbeat: unknown;
   /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. */
   readonly heartbeat: (details?: unknown) => void;
+  /** A stream of this execution, for others to follow while the step runs (`handle.stream`). */
+  readonly stream: (name: string) => StepStream;
 }
 
 export interface StepOptions {
@@ -95,6 +98,8 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly until: (isTrue: () => boolean, options?: WaitOptions) => Promise<void>;
   /** Publishes a value of this execution for others to read (`handle.value`). Setting it again replaces it. */
   readonly set: (key: string, value: unknown) => Promise<void>;
+  /** A stream of this execution, for others to read from any place and to follow (`handle.stream`). */
+  readonly stream: (name: string) => WorkflowStream;
   /**
    * Runs `fn`; should it throw, or the execution be cancelled meanwhile, undoes what it has done, the last first, and throws
    * on. Every undoing is durable, and goes on after a crash. If one throws, the others are done all the same.

@@ -5,7 +5,18 @@ export type CallEvent = Extract<Event, { readonly position: number }>;
 
 type CallResult = Extract<
   Event,
-  { readonly type: "StepCompleted" | "StepFailed" | "TimerFired" | "WaitTimedOut" | "ValueSet" | "AttributesSet" | "ChildCompleted" | "ChildFailed" }
+  {
+    readonly type:
+      | "StepCompleted"
+      | "StepFailed"
+      | "TimerFired"
+      | "WaitTimedOut"
+      | "ValueSet"
+      | "AttributesSet"
+      | "StreamWritten"
+      | "ChildCompleted"
+      | "ChildFailed";
+  }
 >;
 
 const results: ReadonlySet<string> = new Set<CallResult["type"]>([
@@ -15,6 +26,7 @@ const results: ReadonlySet<string> = new Set<CallResult["type"]>([
   "WaitTimedOut",
   "ValueSet",
   "AttributesSet",
+  "StreamWritten",
   "ChildCompleted",
   "ChildFailed",
 ]);

@@ -4,7 +4,7 @@ import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
 /** A durable call that workflow code has made, with what the history says about it so far. */
-export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall | AttributesCall;
+export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall | AttributesCall | StreamCall;
 
 interface CallBase {
   /** 1 for the first durable call of a run, in the order the code makes them. */
@@ -78,6 +78,13 @@ export interface AttributesCall extends CallBase {
   readonly changes: StoredChanges;
 }
 
+export interface StreamCall extends CallBase {
+  readonly kind: "stream";
+  readonly stream: string;
+  /** Encoded; null closes the stream. */
+  readonly data: string | null;
+}
+
 /** As `NondeterminismDetected` names it. */
 export function describeCall(call: Call): string {
   switch (call.kind) {
@@ -93,5 +100,7 @@ export function describeCall(call: Call): string {
       return `set("${call.key}")`;
     case "attributes":
       return "setAttributes";
+    case "stream":
+      return `${call.data === null ? "close of" : "write to"} stream "${call.stream}"`;
   }
 }

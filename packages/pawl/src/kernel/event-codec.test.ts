@@ -66,6 +66,9 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
   fc
     .record({ position, attributes: attributes(fc.constantFrom("x", -2, false, { time: 0 }, null)) })
     .map((fields): Sample => ({ event: { type: "AttributesSet", ...fields } })),
+  fc
+    .record({ position, stream: name, offset: fc.nat(), closed: fc.constantFrom(undefined, true as const) })
+    .map(({ closed, ...fields }): Sample => ({ event: { type: "StreamWritten", ...fields, ...(closed === undefined ? {} : { closed }) } })),
   fc.record({ position, durationMs: fc.nat() }).map((fields): Sample => ({ event: { type: "TimerStarted", ...fields } })),
   position.map((at): Sample => ({ event: { type: "TimerFired", position: at } })),
   fc.record({ position, workflow: name, executionId: name, runId: name }).map((fields): Sample => ({ event: { type: "ChildStarted", ...fields } })),

@@ -25,6 +25,7 @@ export type Event =
   | UpdateRejected
   | ValueSet
   | AttributesSet
+  | StreamWritten
   | CancelRequested
   | WorkerLost
   | ExecutionResumed
@@ -192,6 +193,16 @@ export interface AttributesSet {
   readonly type: "AttributesSet";
   readonly position: number;
   readonly attributes: StoredChanges;
+}
+
+/** Code has written a chunk to a stream, or closed it; the chunk itself stands in the stream. */
+export interface StreamWritten {
+  readonly type: "StreamWritten";
+  readonly position: number;
+  readonly stream: string;
+  /** Its place in the stream, from 0. */
+  readonly offset: number;
+  readonly closed?: true;
 }
 
 export interface CancelRequested {

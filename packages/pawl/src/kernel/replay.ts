@@ -1,9 +1,9 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
-import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, WaitTimeout } from "../base/errors.ts";
+import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, StreamClosed, WaitTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
-import { encodeValue, toError } from "../base/values.ts";
+import { encodeChunk, encodeValue, toError } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
 import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
@@ -65,6 +65,8 @@ export class Replay {
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
   #lastPosition = 0;
+  /** Streams that the code has closed. */
+  readonly #closedStreams = new Set<string>();
   /** Every one that the code has named so far. */
   readonly #attributeNames = new Set<string>();
   /** What was called at the positions that are settled, for R2. */
@@ -163,6 +165,8 @@ export class Replay {
         return this.#settle(at, this.#callOf(event, "value", event.key), (call) => call.resolve(undefined));
       case "AttributesSet":
         return this.#settle(at, this.#callOf(event, "attributes"), (call) => call.resolve(undefined));
+      case "StreamWritten":
+        return this.#settle(at, this.#callOf(event, "stream", event.stream), (call) => call.resolve(undefined));
       case "CancelRequested":
         return this.#cancel(at, event.reason);
       default:
@@ -299,6 +303,25 @@ export class Replay {
     })) as Promise<void>;
   }
 
+  /** @param chunk undefined closes the stream */
+  callStream(stream: string, chunk: { readonly value: unknown } | undefined, shielded: boolean): Promise<void> {
+    const isClosed = this.#closedStreams.has(stream);
+    if (isClosed && chunk === undefined) return Promise.resolve();
+    if (isClosed) throw new StreamClosed(this.identity.executionId, stream);
+    const data = chunk === undefined ? null : encodeChunk(chunk.value);
+    if (data === null && (shielded || this.cancelRequested === undefined)) this.#closedStreams.add(stream);
+    return this.#call(shielded, (position, resolve, reject) => ({
+      position,
+      settled: false,
+      shielded,
+      resolve,
+      reject,
+      kind: "stream",
+      stream,
+      data,
+    })) as Promise<void>;
+  }
+
   // Each kind of call is written out as one literal: a spread here was a tenth of all time spent on short steps.
   #call(shielded: boolean, make: (position: number, resolve: (value: unknown) => void, reject: (error: Error) => void) => Call): Promise<unknown> {
     const position = ++this.#lastPosition;
@@ -406,6 +429,8 @@ function nameOf(call: Call): string | undefined {
       return call.signal;
     case "value":
       return call.key;
+    case "stream":
+      return call.stream;
     case "timer":
     case "attributes":
       return undefined;

@@ -88,6 +88,15 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.callValue(key, value, this.#shielded);
   };
 
+  stream: WorkflowContext["stream"] = (name) => {
+    refuseInStep("ctx.stream");
+    checkName(name, "ctx.stream name");
+    return {
+      write: (value) => this.#replay.callStream(name, { value }, this.#shielded),
+      close: () => this.#replay.callStream(name, undefined, this.#shielded),
+    };
+  };
+
   saga: WorkflowContext["saga"] = (fn) => {
     if (typeof fn !== "function") throw new OptionInvalid("ctx.saga", "takes a function (saga) => promise");
     return runSaga(fn, createContext(this.#replay, true));

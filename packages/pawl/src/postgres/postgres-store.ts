@@ -4,6 +4,7 @@ import type { RecordedEvent } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
+import type { StartOperation } from "../store/operations.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
@@ -26,6 +27,7 @@ import type {
   Outcome,
   OutsideMessage,
   Receipt,
+  SignalWithStartOutcome,
   PastRunSummary,
   Store,
   Takeover,
@@ -37,6 +39,7 @@ import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
+import { PostgresStreams } from "./postgres-streams.ts";
 import type { Queries } from "./queries.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
@@ -49,6 +52,7 @@ import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
 import { sendMessages } from "./statements/send-messages.ts";
+import { signalWithStart } from "./statements/signal-with-start.ts";
 import { deleteRetention, retentionPolicies, setRetention } from "./statements/retention-policies.ts";
 import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
@@ -69,6 +73,7 @@ export interface PostgresStoreParts {
 /** The store on PostgreSQL: hands each verb to its statement and turns rows into the port's types. */
 export class PostgresStore implements Store {
   readonly schedules: PostgresSchedules;
+  readonly streams: PostgresStreams;
   readonly #gateway: TransactionGateway;
   readonly #commitIds: CommitIds;
   readonly #queries: Queries;
@@ -78,6 +83,7 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.schedules = new PostgresSchedules(parts.gateway);
+    this.streams = new PostgresStreams(parts.gateway);
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
     this.#queries = parts.queries;
@@ -210,6 +216,20 @@ export class PostgresStore implements Store {
       left = left.filter(({ executionId }) => again.has(executionId));
     }
     return receipts;
+  }
+
+  async signalWithStart(start: StartOperation, signal: OutsideMessage): Promise<SignalWithStartOutcome> {
+    const { namespace, workflow } = start;
+    for (;;) {
+      const [row] = await this.#gateway.run(signalWithStart(start, signal));
+      // Somebody started it, or it was resumed, while the statement waited.
+      if (row === undefined || (!row.reached && row.workflow === workflow && !isTerminal(row.state as ExecutionState))) continue;
+      if (row.reached) {
+        this.hint({ kind: "inbox", runIds: [row.run_id] });
+        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      }
+      return { runId: row.run_id, state: row.state as ExecutionState, workflow: row.workflow, started: row.run_id === start.runId };
+    }
   }
 
   updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]> {

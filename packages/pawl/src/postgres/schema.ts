@@ -79,6 +79,18 @@ export function tablesIn(schema: string) {
       definition: text("definition").notNull(),
       suspect: boolean("suspect").notNull(),
     }),
+    streamChunks: within.table("stream_chunks", {
+      namespace: text("namespace").notNull(),
+      executionId: text("execution_id").notNull(),
+      stream: text("stream").notNull(),
+      chunkOffset: integer("chunk_offset").notNull(),
+      runId: uuid("run_id").notNull(),
+      epoch: integer("epoch").notNull(),
+      at: time("at").notNull(),
+      stepPosition: integer("step_position"),
+      attempt: integer("attempt"),
+      data: text("data"),
+    }),
     inbox: within.table("inbox", {
       runId: uuid("run_id").notNull(),
       messageId: text("message_id").notNull(),

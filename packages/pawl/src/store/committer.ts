@@ -112,6 +112,7 @@ export class Committer {
       if (operation === undefined) continue;
       appends.push({ source, operation });
       for (const event of operation.events) data += event.data.length;
+      for (const chunk of operation.chunks ?? []) data += chunk.data?.length ?? 0;
     }
     if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
     this.#settling++;

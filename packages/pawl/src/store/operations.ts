@@ -1,4 +1,5 @@
 import type { ExecutionState, TerminalState } from "../kernel/execution-state.ts";
+import type { NewChunk } from "./streams.ts";
 
 /** An event on its way into a history: its type and encoded data. */
 export interface NewEvent {
@@ -55,6 +56,8 @@ export interface AppendOperation {
   readonly messages: readonly Message[];
   /** What the events change of the row's attributes, as a JSON object; null takes one away. */
   readonly attributes?: string;
+  /** What is added to streams of the execution. */
+  readonly chunks?: readonly NewChunk[];
   /** Ids of inbox messages that became events here. */
   readonly consumed: readonly string[];
 }

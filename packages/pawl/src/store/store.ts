@@ -2,6 +2,7 @@ import type { Attributes, AttributeValue, Labels } from "../base/search-values.t
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ScheduleStore } from "./schedules.ts";
+import type { StreamStore } from "./streams.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
@@ -107,6 +108,12 @@ export interface ValueOutcome {
 export interface Receipt {
   readonly runId: string;
   readonly state: ExecutionState;
+}
+
+/** Whom a signal reached that may start its receiver. An execution in a terminal state, or of another workflow, it has not reached. */
+export interface SignalWithStartOutcome extends Receipt {
+  readonly workflow: string;
+  readonly started: boolean;
 }
 
 export interface InboxMessage {
@@ -243,7 +250,7 @@ export type Hint =
   | { readonly kind: "tasks"; readonly namespace: string; readonly taskQueue: string }
   /** These runs got a message. */
   | { readonly kind: "inbox"; readonly runIds: readonly string[] }
-  /** These runs answered an update or set a value. */
+  /** These runs answered an update, set a value or wrote to a stream. */
   | { readonly kind: "news"; readonly runIds: readonly string[] }
   /** These runs ended. */
   | { readonly kind: "ended"; readonly runIds: readonly string[] }
@@ -256,6 +263,7 @@ export type Hint =
  */
 export interface Store {
   readonly schedules: ScheduleStore;
+  readonly streams: StreamStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;
@@ -284,6 +292,8 @@ export interface Store {
 
   /** Sends messages from outside; those of one execution arrive in their order. Without an entry: there is no such execution. */
   sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>>;
+  /** Sends a signal to the execution, which is started if there is none of this id. */
+  signalWithStart(start: StartOperation, signal: OutsideMessage): Promise<SignalWithStartOutcome>;
   /** The recorded replies to these updates, by update id. */
   updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]>;
   /** The latest value set under a key by the latest run. */

@@ -5,21 +5,23 @@ import type { StepInvocation } from "./instrument-workflow.ts";
 /** What a commit writes, in words. @param nameOf the words that tell an execution from the one that is explored */
 export function describeCommit({ starts, appends }: CommitBatch, nameOf: (runId: string) => string): string {
   const parts = starts.map(({ workflow }) => `the start of "${workflow}"`);
-  for (const { runId, events, after, messages } of appends) {
+  for (const { runId, events, after, messages, chunks } of appends) {
     const whose = nameOf(runId);
     for (const event of events) parts.push(`${describeEvent(event)}${whose}`);
     if (after.kind === "park") parts.push(`its wait for ${after.waitingFor}${whose}`);
+    if (events.length === 0 && chunks !== undefined) parts.push(`chunks of a stream${whose}`);
     if (events.length === 0 && messages.length > 0) parts.push(`a message${whose}`);
   }
   return parts.length === 0 ? "nothing" : parts.join(" and ");
 }
 
 function describeEvent({ type, data }: NewEvent): string {
-  const { name, attempt, workflow, key } = JSON.parse(data) as {
+  const { name, attempt, workflow, key, stream } = JSON.parse(data) as {
     readonly name?: string;
     readonly attempt?: number;
     readonly workflow?: string;
     readonly key?: string;
+    readonly stream?: string;
   };
   switch (type) {
     case "StepStarted":
@@ -52,6 +54,8 @@ function describeEvent({ type, data }: NewEvent): string {
       return "the reply to an update";
     case "ValueSet":
       return `value "${key}"`;
+    case "StreamWritten":
+      return `a write to stream "${stream}"`;
     case "CancelRequested":
       return "the cancel request";
     default:

@@ -16,6 +16,8 @@ import { heartbeat } from "../postgres/statements/heartbeat.ts";
 import { importExecution } from "../postgres/statements/import-execution.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
 import { dueSchedules, listSchedules, readSchedule } from "../postgres/statements/read-schedules.ts";
+import { readStream, streamEnd } from "../postgres/statements/read-stream.ts";
+import { signalWithStart } from "../postgres/statements/signal-with-start.ts";
 import { release } from "../postgres/statements/release.ts";
 import { requestCancel } from "../postgres/statements/request-cancel.ts";
 import { resume } from "../postgres/statements/resume.ts";
@@ -54,6 +56,7 @@ beforeAll(async () => {
     INSERT INTO tasks VALUES ('${id}', now(), 'n', 'q', 'w@1');
     INSERT INTO past_runs VALUES (gen_random_uuid(), 'n', 'e', 1, 'w', '1', 'cancelled', 1, now());
      INSERT INTO retention_policies VALUES ('n', '*', '*', 1);
+    INSERT INTO stream_chunks VALUES ('n', 'e', 's', 0, '${id}', 1, now());
      INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
     INSERT INTO schedules VALUES ('${id}', '${id}', now(), now(), now(), true, '{e}', 'n', 's', 'w', '1', 'q', '{}', '{}', '{}');`);
   await db.exec("VACUUM ANALYZE");
@@ -140,6 +143,14 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
   ["commit of a start with labels", prepareCommit({ starts: [{ ...start(null), labels: "{}" }], appends: [] }, "1").transaction],
   ["commit of changed attributes", prepareCommit({ starts: [], appends: [append({ attributes: "{}" })] }, "1").transaction],
+  [
+    "commit of chunks",
+    prepareCommit({ starts: [], appends: [append({ events: [], chunks: [{ stream: "s", offset: 0, step: undefined, data: "1" }] }), append({})] }, "1")
+      .transaction,
+  ],
+  ["signal-with-start", signalWithStart(start(null), { executionId: "e2", messageId: "m", type: "SignalReceived", data: "{}" })],
+  ["read-stream", readStream({ namespace: "n", executionId: "e", stream: "s", from: 0, limit: 10 })],
+  ["stream-end", streamEnd("n", "e", "s")],
   ["commit of steps", prepareCommit({ starts: [], appends: [append({}), append({})] }, "1").transaction],
   ["commit of ends", prepareCommit({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1").transaction],
   [

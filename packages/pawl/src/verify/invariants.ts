@@ -16,6 +16,7 @@ import { pinnedDefinitions } from "./invariants/pinned-definitions.ts";
 import { joins, order } from "./invariants/results-follow-starts.ts";
 import { scheduleTicks } from "./invariants/schedules.ts";
 import { singleOwner } from "./invariants/single-owner.ts";
+import { streams } from "./invariants/streams.ts";
 import { startIdempotency } from "./invariants/start-idempotency.ts";
 import { terminalRuns } from "./invariants/terminal-runs.ts";
 import { timers } from "./invariants/timers.ts";
@@ -51,6 +52,7 @@ export const invariants: readonly Invariant[] = [
   bounded,
   notChecked("I26", "True after any crash", "holds if all others hold right after a crash, before any worker starts"),
   notChecked("I27", "One owner of the embedded database", "is about processes, not rows: a lock file and tests see to it"),
+  streams,
 ];
 
 /** A promise that a look at this database cannot judge. */

@@ -1,5 +1,5 @@
 import { dataRead, historyEntry, type EntryRow } from "./history-entry.ts";
-import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, Run, ScheduleView, Stray } from "./rows.ts";
+import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, Run, ScheduleView, Stray, StreamView } from "./rows.ts";
 
 /** Sends one statement with `$1`, `$2`, ... and gives its rows: node `pg`, PGlite or anything else that speaks PostgreSQL. */
 export type Read = (sql: string, parameters?: readonly unknown[]) => Promise<Record<string, unknown>[]>;
@@ -91,6 +91,20 @@ FROM ${this.#schema}.executions c WHERE c.parent_run_id = ANY($1::text::uuid[]) 
     return groupBy(rows, ({ parentRunId }) => parentRunId);
   }
 
+  async streams(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly StreamView[]>> {
+    const rows = await this.#rows<StreamView>(
+      `SELECT e.run_id AS "runId", c.stream, count(*)::int AS chunks, min(c.chunk_offset) AS first, max(c.chunk_offset) AS last,
+ (count(*) FILTER (WHERE c.epoch < c.before))::int AS fallen,
+ coalesce(array_agg(c.chunk_offset ORDER BY c.chunk_offset) FILTER (WHERE c.step_position IS NULL AND c.run_id = e.run_id), '{}') AS written
+FROM ${this.#schema}.executions e CROSS JOIN LATERAL (
+ SELECT s.stream, s.chunk_offset, s.epoch, s.run_id, s.step_position, lag(s.epoch) OVER (PARTITION BY s.stream ORDER BY s.chunk_offset) AS before
+ FROM ${this.#schema}.stream_chunks s WHERE s.namespace = e.namespace AND s.execution_id = e.execution_id) c
+WHERE e.run_id = ANY($1::text::uuid[]) GROUP BY e.run_id, c.stream ORDER BY e.run_id, c.stream`,
+      [list(runIds)],
+    );
+    return groupBy(rows, ({ runId }) => runId);
+  }
+
   /** Whole histories in the order of `runs`; many short ones are read together, a long one page by page. */
   async *histories<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): AsyncGenerator<readonly [run: R, events: readonly HistoryEntry[]]> {
     for (const part of pagefuls(runs)) {
@@ -132,6 +146,10 @@ FROM ${this.#schema}.history h WHERE ${which}`,
       some(
         "history",
         `SELECT DISTINCT h.run_id::text AS subject FROM ${s}.history h WHERE ${gone("h")} AND NOT EXISTS (SELECT 1 FROM ${s}.past_runs p WHERE p.run_id = h.run_id) ${since("h")}`,
+      ),
+      some(
+        "chunks",
+        `SELECT DISTINCT c.execution_id AS subject FROM ${s}.stream_chunks c WHERE NOT EXISTS (SELECT 1 FROM ${s}.executions e WHERE e.namespace = c.namespace AND e.execution_id = c.execution_id) ${since("c")}`,
       ),
       some(
         "past run",

@@ -80,6 +80,19 @@ export interface Child {
   readonly finishedAt: number | null;
 }
 
+/** One stream of an execution. */
+export interface StreamView {
+  readonly runId: string;
+  readonly stream: string;
+  readonly chunks: number;
+  readonly first: number;
+  readonly last: number;
+  /** Chunks that were written under an older epoch than the one before them. */
+  readonly fallen: number;
+  /** Offsets that workflow code wrote in the latest run, ascending. */
+  readonly written: readonly number[];
+}
+
 /** One run with its history. */
 export type RunView = CurrentView | PastView;
 
@@ -88,6 +101,7 @@ export interface CurrentView {
   readonly run: CurrentRun;
   readonly events: readonly HistoryEntry[];
   readonly children: readonly Child[];
+  readonly streams: readonly StreamView[];
   /** Numbers of its earlier runs, ascending. */
   readonly pastNumbers: readonly number[];
 }
@@ -123,7 +137,7 @@ export interface ScheduleView {
 
 /** A row that belongs to nothing, or that there may be only one of. */
 export interface Stray {
-  readonly kind: "task" | "inbox" | "history" | "past run" | "two runs" | "same id" | "same idempotency key";
+  readonly kind: "task" | "inbox" | "history" | "chunks" | "past run" | "two runs" | "same id" | "same idempotency key";
   /** A run id, or the id of an execution. */
   readonly subject: string;
   /** How many of this kind there are in all. */

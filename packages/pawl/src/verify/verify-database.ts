@@ -81,6 +81,7 @@ async function* views(reader: DatabaseReader, batch: readonly CurrentRun[]): Asy
     else known.push(run);
   }
   const children = await reader.children(runIds);
+  const streams = await reader.streams(runIds);
   const runs = batch.flatMap((run) => [
     { kind: "current", run, runId: run.runId, lastSeq: run.lastSeq } as const,
     ...(past.get(nameOf(run)) ?? []).map((before) => ({ kind: "past", run: before, runId: before.runId, lastSeq: before.lastSeq }) as const),
@@ -90,7 +91,7 @@ async function* views(reader: DatabaseReader, batch: readonly CurrentRun[]): Asy
     else {
       const { run } = entry;
       const pastNumbers = (past.get(nameOf(run)) ?? []).map(({ runNumber }) => runNumber);
-      yield { kind: "current", run, events, children: children.get(run.runId) ?? [], pastNumbers };
+      yield { kind: "current", run, events, children: children.get(run.runId) ?? [], streams: streams.get(run.runId) ?? [], pastNumbers };
     }
   }
 }

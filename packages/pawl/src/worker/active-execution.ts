@@ -3,7 +3,7 @@ import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, ChildCall, StepCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
+import type { Call, ChildCall, StepCall, StreamCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
@@ -18,12 +18,17 @@ import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
+import type { ChunkSink, StepAttempt } from "./step-attempt.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
+import { StreamWriter } from "./stream-writer.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
+
+/** Above so many characters of chunks on their way, steps wait before they write more. */
+const mostWaitingCharacters = 1024 * 1024;
 
 /** Node's timers take no more. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -39,7 +44,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements AppendSource, ReplayHost {
+export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
@@ -71,6 +76,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #end: EndEvent | undefined;
   #gone = false;
   readonly #steps: StepRunner;
+  /** Made when something is first written to a stream. */
+  #streams: StreamWriter | undefined;
+  /** Steps that wait until there is room for more chunks. */
+  #awaitingRoom: (() => void)[] = [];
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
   /** Updates whose reply is on its way into the history. */
@@ -98,7 +107,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#deadline = deadlineOf(claimed.history[0]!);
     for (const { event } of this.#toApply) this.#isToldAlready(event);
     // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
-    this.#steps = new StepRunner(claimed.executionId, host.runtime, (event) => this.#stepped(event));
+    this.#steps = new StepRunner(claimed.executionId, host.runtime, this, (event) => this.#stepped(event));
     this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
   }
 
@@ -167,6 +176,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#deadlineTimer?.clear();
     this.#steps.abortAll(reason);
     this.#forgetOutbox();
+    this.#makeRoom();
     this.#host.gone(this);
   }
 
@@ -248,7 +258,12 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastNews = this.#host.runtime.monotonicMs();
     if (operation.progress) this.#host.progressed(this);
     this.#host.startsSettled(operation.starts, outcome);
-    if (events.some(({ event }) => event.type === "UpdateCompleted" || event.type === "UpdateRejected" || event.type === "ValueSet")) this.#host.news(this);
+    if (
+      events.some(({ event }) => event.type === "UpdateCompleted" || event.type === "UpdateRejected" || event.type === "ValueSet") ||
+      operation.chunks !== undefined
+    )
+      this.#host.news(this);
+    if (this.#awaitingRoom.length > 0) this.#makeRoom();
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#gone) return;
     if (operation.after.kind === "end") {
@@ -363,6 +378,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         if (this.#requested.has(call.position)) return;
         this.#requested.add(call.position);
         return this.#emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
+      case "stream":
+        return this.#advanceStream(call);
     }
   }
 
@@ -415,6 +432,47 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#requested.has(position)) return;
     this.#requested.add(position);
     this.#emit({ type: "ValueSet", position, key, value: { text: value } });
+  }
+
+  // Streams
+
+  get #streamWriter(): StreamWriter {
+    const isFresh = this.epoch === 1 && this.#claimed.history.length === 1;
+    return (this.#streams ??= new StreamWriter(this.executionId, isFresh, (stream) => this.#host.streamEnd(this.executionId, stream)));
+  }
+
+  #advanceStream({ position, stream, data }: StreamCall): void {
+    if (this.#requested.has(position)) return;
+    this.#requested.add(position);
+    const writer = this.#streamWriter;
+    const written = writer.whenKnown(stream, () => {
+      if (this.#gone || this.#end !== undefined) return;
+      const chunk = writer.next(stream, undefined, data);
+      const event = { type: "StreamWritten", position, stream, offset: chunk.offset } as const;
+      this.#outbox.addWritten(data === null ? { ...event, closed: true } : event, chunk);
+      this.#enlist();
+    });
+    // The store is closing; whoever claims it next writes it.
+    written?.catch((error: unknown) => this.#host.failed(this, error));
+  }
+
+  write(attempt: StepAttempt, stream: string, data: string): ReturnType<ChunkSink["write"]> {
+    const writer = this.#streamWriter;
+    const taken = writer.whenKnown(stream, () => {
+      if (this.#gone || this.#end !== undefined) return;
+      const chunk = writer.next(stream, { position: attempt.call.position, attempt: attempt.attempt }, data);
+      // Recorded with its first chunk, the attempt's number is never given to another attempt.
+      this.#steps.announce(attempt);
+      this.#outbox.addChunk(chunk);
+      this.#enlist();
+    });
+    const isFull = this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone;
+    return { taken, room: isFull ? new Promise((resolve) => this.#awaitingRoom.push(resolve)) : undefined };
+  }
+
+  #makeRoom(): void {
+    if (this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone) return;
+    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
   }
 
   #reply(reply: UpdateReply): void {
@@ -519,6 +577,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** The code has ended, or cannot go on: write how. */
   #finish(outcome: CodeOutcome): void {
     if (this.#gone || this.#end !== undefined) return;
+    // Writes to streams that nobody waited for come before the end.
+    if (this.#streams?.isReading === true) return void this.#streams.idle().then(() => this.#finish(outcome));
     this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
   }
 
@@ -553,6 +613,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     return (
       this.#live &&
       !this.#askingForChildren &&
+      this.#streams?.isReading !== true &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
       this.#outbox.isEmpty &&

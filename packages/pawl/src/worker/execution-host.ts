@@ -4,6 +4,7 @@ import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
 import type { InboxMessage } from "../store/store.ts";
+import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
 
@@ -43,9 +44,11 @@ export interface ExecutionHost {
   hasSlot(execution: ActiveExecution): boolean;
   /** How children have ended, as the messages they sent or would have sent; and calls whose id belongs to another execution. */
   childOutcomes(runId: string, children: readonly ChildCall[]): Promise<ChildOutcomes>;
+  /** Where a stream of an execution ends, as far as it is recorded. */
+  streamEnd(executionId: string, stream: string): Promise<StreamEnd>;
   /** Something that shows that it gets on is recorded. */
   progressed(execution: ActiveExecution): void;
-  /** It has recorded the reply to an update, or a value: whoever waits for it may look. */
+  /** It has recorded the reply to an update, a value, or chunks of a stream: whoever waits for it may look. */
   news(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;

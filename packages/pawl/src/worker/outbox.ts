@@ -1,8 +1,10 @@
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { StoredChanges } from "../base/search-values.ts";
-import type { Event } from "../kernel/event.ts";
+import type { Event, StreamWritten } from "../kernel/event.ts";
 import type { After, AppendOperation, Message, NewEvent, StartOperation } from "../store/operations.ts";
 import type { InboxMessage } from "../store/store.ts";
+import type { NewChunk } from "../store/streams.ts";
+import { ChunkQueue } from "./chunk-queue.ts";
 
 /** One event to write, with what must be written together with it. */
 export interface OutgoingEvent {
@@ -12,6 +14,8 @@ export interface OutgoingEvent {
   readonly start?: StartOperation;
   /** The inbox message that became this event. */
   readonly consumes?: string;
+  /** What a `StreamWritten` writes. */
+  readonly chunk?: NewChunk;
 }
 
 /** What one append took along. */
@@ -29,16 +33,32 @@ const keep: After = { kind: "keep" };
 export class Outbox {
   #events: OutgoingEvent[] = [];
   #messages: Message[] = [];
+  readonly #chunks = new ChunkQueue();
   /** Inbox messages to remove without a trace in the history. */
   #discarded: string[] = [];
 
   get isEmpty(): boolean {
-    return this.#events.length === 0 && this.#messages.length === 0 && this.#discarded.length === 0;
+    return this.#events.length === 0 && this.#messages.length === 0 && this.#discarded.length === 0 && this.#chunks.isEmpty;
+  }
+
+  /** Characters of chunks that steps have written. */
+  get waitingCharacters(): number {
+    return this.#chunks.characters;
   }
 
   add(event: Event, start?: StartOperation): void {
     const encoded = { type: event.type, data: encodeEvent(event) };
     this.#events.push(start === undefined ? { event, encoded } : { event, encoded, start });
+  }
+
+  /** Workflow code's write to a stream: the event and the chunk are one. */
+  addWritten(event: StreamWritten, chunk: NewChunk): void {
+    this.#events.push({ event, encoded: { type: event.type, data: encodeEvent(event) }, chunk });
+  }
+
+  /** A step's write to a stream: after the events that are here already, before those that come. */
+  addChunk(chunk: NewChunk): void {
+    this.#chunks.add(chunk, this.#events.length);
   }
 
   /** A message becomes an event as it came, and leaves the inbox in the same commit. */
@@ -66,6 +86,7 @@ export class Outbox {
     this.#events = [];
     this.#messages = [];
     this.#discarded = [];
+    this.#chunks.clear();
     return events;
   }
 
@@ -74,8 +95,9 @@ export class Outbox {
    * Announcements alone are no progress; an append without events (a park) is.
    */
   take(claim: { readonly runId: string; readonly epoch: number; readonly expectedSeq: number }, after: After): TakenAppend {
-    const count = this.#fitting();
-    const isAll = count === this.#events.length;
+    const count = Math.min(this.#fitting(), this.#chunks.eventsBefore(largestAppend, this.#events.length));
+    const isAll = count === this.#events.length && this.#chunks.fits(largestAppend);
+    let chunks = this.#chunks.isEmpty ? undefined : this.#chunks.take(largestAppend, count === this.#events.length ? Number.POSITIVE_INFINITY : count);
     const events = isAll ? this.#events : this.#events.splice(0, count);
     const messages = isAll ? this.#messages : [];
     if (isAll) {
@@ -87,7 +109,8 @@ export class Outbox {
     const starts: StartOperation[] = [];
     const consumed = this.#discarded;
     this.#discarded = [];
-    let progress = events.length === 0;
+    // A park is progress; what steps write to streams alone is none, as an announcement alone is none.
+    let progress = events.length === 0 && chunks === undefined;
     let attributes: StoredChanges | undefined;
     for (const outgoing of events) {
       encoded.push(outgoing.encoded);
@@ -95,19 +118,21 @@ export class Outbox {
       if (outgoing.event.type === "AttributesSet") attributes = { ...attributes, ...outgoing.event.attributes };
       if (outgoing.start !== undefined) starts.push(outgoing.start);
       if (outgoing.consumes !== undefined) consumed.push(outgoing.consumes);
+      if (outgoing.chunk !== undefined) (chunks ??= []).push(outgoing.chunk);
     }
     const { runId, epoch, expectedSeq } = claim;
     const operation: AppendOperation = { runId, epoch, expectedSeq, events: encoded, progress, after: isAll ? after : keep, starts, messages, consumed };
-    if (attributes !== undefined) return { operation: { ...operation, attributes: JSON.stringify(attributes) }, events };
-    return { operation, events };
+    if (attributes === undefined && chunks === undefined) return { operation, events };
+    const changes = attributes === undefined ? {} : { attributes: JSON.stringify(attributes) };
+    return { operation: { ...operation, ...changes, ...(chunks === undefined ? {} : { chunks }) }, events };
   }
 
   /** How many events, from the first, fit into one append; at least one if there are any. */
   #fitting(): number {
     let size = 0;
     for (let index = 0; index < this.#events.length; index++) {
-      const { encoded, start } = this.#events[index]!;
-      size += encoded.data.length + (start?.started.length ?? 0);
+      const { encoded, start, chunk } = this.#events[index]!;
+      size += encoded.data.length + (start?.started.length ?? 0) + (chunk?.data?.length ?? 0);
       if (size > largestAppend && index > 0) return index;
     }
     return this.#events.length;

@@ -1,8 +1,19 @@
 import { StepTimeout } from "../base/errors.ts";
+import { checkName } from "../base/ids.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
+import { encodeChunk } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { StepCall } from "../kernel/call.ts";
+
+/** Takes what attempts write to streams. */
+export interface ChunkSink {
+  /**
+   * Undefined: taken, and there is room for more. A promise: wait for it before writing more.
+   * `taken` settles when it is on its way into the stream; undefined: it is.
+   */
+  write(attempt: StepAttempt, stream: string, data: string): { readonly taken: Promise<void> | undefined; readonly room: Promise<void> | undefined };
+}
 
 export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
@@ -20,6 +31,10 @@ export class StepAttempt {
   readonly #executionId: string;
   readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
+  readonly #sink: ChunkSink;
+  /** Chunks that nobody has taken yet. */
+  #writing: Promise<void> | undefined;
+  #forgotten = false;
   // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -28,7 +43,8 @@ export class StepAttempt {
   #timeout: Timer | undefined;
   #heartbeatTimeout: Timer | undefined;
 
-  constructor(call: StepCall, executionId: string, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
+  constructor(call: StepCall, executionId: string, runtime: Runtime, sink: ChunkSink, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
+    this.#sink = sink;
     this.call = call;
     this.attempt = call.lastAttempt + 1;
     this.#executionId = executionId;
@@ -61,6 +77,7 @@ export class StepAttempt {
   /** Fires the signal and forgets the attempt: its outcome is not reported. */
   abort(reason: unknown): void {
     this.#ended = true;
+    this.#forgotten = true;
     this.#clear();
     this.#fire(reason);
   }
@@ -88,7 +105,16 @@ export class StepAttempt {
     if (this.#ended) return;
     this.#ended = true;
     this.#clear();
-    this.#onEnd(this, outcome);
+    if (this.#writing === undefined) return this.#onEnd(this, outcome);
+    // What it has written comes before its outcome; what could not be written is its outcome.
+    this.#writing.then(
+      () => this.#report(outcome),
+      (error: unknown) => this.#report({ ok: false, error }),
+    );
+  }
+
+  #report(outcome: AttemptOutcome): void {
+    if (!this.#forgotten) this.#onEnd(this, outcome);
   }
 
   #clear(): void {
@@ -110,7 +136,22 @@ export class StepAttempt {
     this.lastHeartbeat = { details };
     this.#watchHeartbeat();
   }
+
+  /** @throws StreamClosed, StreamFull; what cannot be stored */
+  write(stream: string, chunk: unknown): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    const { taken, room } = this.#sink.write(this, stream, encodeChunk(chunk));
+    if (taken === undefined) return room ?? Promise.resolve();
+    const writing = this.#writing === undefined ? taken : Promise.all([this.#writing, taken]).then(ignore);
+    this.#writing = writing;
+    // Heard of when the attempt ends, also where nobody waits for the write.
+    writing.catch(ignore);
+    taken.catch(ignore);
+    return taken;
+  }
 }
+
+function ignore(): void {}
 
 /** What the step's function sees of its attempt. */
 class AttemptContext implements StepContext {
@@ -145,6 +186,13 @@ class AttemptContext implements StepContext {
   /** A function of its own, so that it can be taken out of the context; made when asked for. */
   get heartbeat(): StepContext["heartbeat"] {
     return (details) => this.#attempt.heartbeat(details);
+  }
+
+  get stream(): StepContext["stream"] {
+    return (name) => {
+      checkName(name, "step.stream name");
+      return { write: (chunk) => this.#attempt.write(name, chunk) };
+    };
   }
 }
 

@@ -3,7 +3,7 @@ import { encodeValue, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
-import { StepAttempt, type AttemptOutcome } from "./step-attempt.ts";
+import { StepAttempt, type AttemptOutcome, type ChunkSink } from "./step-attempt.ts";
 
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
@@ -16,9 +16,11 @@ export class StepRunner {
   readonly #executionId: string;
   readonly #runtime: Runtime;
   readonly #emit: (event: StepEvent) => void;
+  readonly #sink: ChunkSink;
   readonly #attempts = new Map<number, StepAttempt>();
 
-  constructor(executionId: string, runtime: Runtime, emit: (event: StepEvent) => void) {
+  constructor(executionId: string, runtime: Runtime, sink: ChunkSink, emit: (event: StepEvent) => void) {
+    this.#sink = sink;
     this.#executionId = executionId;
     this.#runtime = runtime;
     this.#emit = emit;
@@ -33,7 +35,7 @@ export class StepRunner {
   }
 
   start(call: StepCall): void {
-    const attempt = new StepAttempt(call, this.#executionId, this.#runtime, (ended, outcome) => this.#ended(ended, outcome));
+    const attempt = new StepAttempt(call, this.#executionId, this.#runtime, this.#sink, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
     attempt.run();
   }
@@ -54,10 +56,14 @@ export class StepRunner {
   announceLong(): void {
     const now = this.#runtime.monotonicMs();
     for (const attempt of this.#attempts.values()) {
-      if (attempt.announced || now - attempt.startedAt < announceAfterMs) continue;
-      attempt.announced = true;
-      this.#emit({ type: "StepStarted", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt });
+      if (now - attempt.startedAt >= announceAfterMs) this.announce(attempt);
     }
+  }
+
+  announce(attempt: StepAttempt): void {
+    if (attempt.announced) return;
+    attempt.announced = true;
+    this.#emit({ type: "StepStarted", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt });
   }
 
   #ended(attempt: StepAttempt, outcome: AttemptOutcome): void {

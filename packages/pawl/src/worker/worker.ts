@@ -11,6 +11,7 @@ import { isTerminal } from "../kernel/execution-state.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Hint, InboxMessage, Store } from "../store/store.ts";
+import type { StreamEnd } from "../store/streams.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
@@ -367,6 +368,10 @@ export class Worker implements ExecutionHost {
       }
     }
     return { messages, foreign, missing };
+  }
+
+  streamEnd(executionId: string, stream: string): Promise<StreamEnd> {
+    return this.#parent.store.streams.end(this.namespace, executionId, stream);
   }
 
   progressed(execution: ActiveExecution): void {

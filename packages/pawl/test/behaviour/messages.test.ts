@@ -1,9 +1,11 @@
 import {
   defineWorkflow,
   ExecutionCancelled,
+  ExecutionConflict,
   ExecutionNotFound,
   ExecutionStateInvalid,
   MessageUnknown,
+  OptionInvalid,
   PayloadInvalid,
   update,
   UpdateRejected,
@@ -373,5 +375,67 @@ describe("values", () => {
     expect(await handle.value("progress")).toEqual({ done: 2 });
     await refusalOf(handle.value("never", { wait: true }), ExecutionStateInvalid);
     await refusalOf(pawl.handle("nobody").value("progress"), ExecutionNotFound);
+  });
+});
+
+describe("a signal with a start", () => {
+  const collecting = defineWorkflow({
+    name: "collecting",
+    input: z.object({ wanted: z.number() }),
+    signals: { item: z.string() },
+    run: async (ctx, { wanted }) => {
+      const items: string[] = [];
+      while (items.length < wanted) items.push(await ctx.signal("item"));
+      return items;
+    },
+  });
+  const send = (pawl: Awaited<ReturnType<typeof h.open>>, executionId: string, payload: string, wanted = 3) =>
+    pawl.signalWithStart(collecting, { wanted }, { executionId, signal: { name: "item", payload, signalId: payload } });
+
+  test("starts the execution the first time, and only signals it from then on, whoever sends", async () => {
+    const [one, two] = await Promise.all([h.open(), h.open()]);
+    const handles = await Promise.all([send(one, "cart", "a"), send(two, "cart", "b"), send(one, "cart", "c")]);
+    expect(new Set(handles.map(({ runId }) => runId)).size).toBe(1);
+    expect((await handles[0].history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted"]);
+    await one.worker({ workflows: [collecting], ...soon });
+    expect(new Set(await handles[1].result())).toEqual(new Set(["a", "b", "c"]));
+  });
+
+  test("arrives once however often it is sent, also when it waits or is parked", async () => {
+    const { pawl } = await h.run([collecting]);
+    const handle = await send(pawl, "again", "a");
+    await parked(handle);
+    await send(pawl, "again", "a");
+    await send(pawl, "again", "b");
+    await send(pawl, "again", "c");
+    expect(await handle.result()).toEqual(["a", "b", "c"]);
+  });
+
+  test("to one that has ended changes nothing, nor does one to another workflow or with a wrong payload", async () => {
+    const { pawl } = await h.run([collecting, approval]);
+    await (await send(pawl, "ended", "a", 1)).result();
+    const ended = await refusalOf(send(pawl, "ended", "b"), ExecutionStateInvalid);
+    expect(ended.message).toContain("Choose another id");
+    const waiting = await pawl.start(approval, undefined, { executionId: "other" });
+    await refusalOf(send(pawl, "other", "a"), ExecutionConflict);
+    const options = { executionId: "wrong", signal: { name: "item", payload: 5 as never } } as const;
+    await refusalOf(pawl.signalWithStart(collecting, { wanted: 1 }, options), PayloadInvalid);
+    await refusalOf(pawl.signalWithStart("collecting", { wanted: 1 }, { executionId: "wrong" } as never), OptionInvalid);
+    await refusalOf(pawl.signalWithStart("nowhere", 1, { executionId: "wrong", signal: { name: "x", payload: 1 } }), WorkflowUnknown);
+    await refusalOf(pawl.handle("wrong").status(), ExecutionNotFound);
+    expect(await types(waiting)).not.toContain("SignalReceived");
+    await waiting.terminate();
+  });
+
+  test("may start later, with labels, in another queue", async () => {
+    const pawl = await h.open();
+    const handle = await pawl.signalWithStart(
+      collecting,
+      { wanted: 1 },
+      { executionId: "later", signal: { name: "item", payload: "x" }, delay: 50, taskQueue: "elsewhere", labels: { team: "red" } },
+    );
+    expect(await handle.status()).toMatchObject({ state: "pending", taskQueue: "elsewhere", labels: { team: "red" } });
+    await pawl.worker({ workflows: [collecting], taskQueues: ["elsewhere"], ...soon });
+    expect(await handle.result()).toEqual(["x"]);
   });
 });

@@ -189,6 +189,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     signal: (...args) => ctx.signal(...args),
     until: (...args) => ctx.until(...args),
     set: (...args) => ctx.set(...args),
+    stream: (name) => ctx.stream(name),
     saga: (fn) => ctx.saga(fn),
     child: (...args) => ctx.child(...args),
     setAttributes: (changes) => ctx.setAttributes(changes),

@@ -15,7 +15,7 @@ import { installGates } from "./gates.ts";
 import { invariantProblems } from "./invariant-problems.ts";
 import { readable } from "./world.ts";
 
-const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs", "schedules", "retention_policies"] as const;
+const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs", "schedules", "retention_policies", "stream_chunks"] as const;
 /** Deleted rows pile up until the tables are emptied for good, which costs more. */
 const truncateEvery = 100;
 

@@ -232,6 +232,24 @@ export function signal(...executionIds: readonly string[]): Move {
   };
 }
 
+/** A client that does not know whether it is there. */
+export function signalWithStart(parts: Partial<StartOperation> = {}): Move {
+  return {
+    name: `signal with start${parts.workflow === undefined ? "" : ` of ${parts.workflow}`}`,
+    async run({ store }) {
+      const operation = startOf("parent", { runId: runs.other, ...parts });
+      const data = '{"signalId":"s","name":"go","payload":1}';
+      const { started, state, workflow } = await store.signalWithStart(operation, {
+        executionId: "parent",
+        messageId: "signal:s",
+        type: "SignalReceived",
+        data,
+      });
+      return `${started ? "started" : "reached"} ${workflow} ${state}`;
+    },
+  };
+}
+
 export function terminate(executionId: string): Move {
   return {
     name: `terminate ${executionId}`,

@@ -62,6 +62,11 @@ export const mutants: readonly Mutant[] = [
     scenario: "waiting: child ends | terminate child",
   },
   {
+    name: "a signal with start that looks at the state of its snapshot",
+    mutation: replacing("signal-with-start", ["AND e.state IN (", `AND ${seenBefore("state")} IN (`]),
+    scenario: "running: end | signal with start",
+  },
+  {
     name: "a claim that waits for locked tasks",
     mutation: replacing("claim", ["FOR UPDATE SKIP LOCKED", "FOR UPDATE"]),
     scenario: "due: terminate parent | claim by one",

@@ -3,6 +3,12 @@ import { pairs, triples, type Scenario } from "./scenarios.ts";
 
 const shortPairs = [
   "nothing: start | start eagerly",
+  "nothing: start | signal with start",
+  "nothing: signal with start | signal with start of c",
+  "running: end | signal with start",
+  "running: read and park | signal with start",
+  "cancelled: resume as next | signal with start",
+  "forgettable: delete what has ended | signal with start",
   "nothing: start two | start two in another order",
   "pending: claim by one | claim by two",
   "pending: claim by one | cancel parent",

@@ -151,6 +151,32 @@ describePlanted(workload, {
     ],
     ["a state that there is not", /asleep: "dreaming" is no state/, [`UPDATE executions SET state = 'dreaming' ${where("asleep")}`]],
   ],
+  I28: [
+    ["a chunk that is missing", /searchable: stream log has 2 chunks, with the offsets 0 to 2/, ["DELETE FROM stream_chunks WHERE chunk_offset = 1"]],
+    [
+      "a chunk of an overtaken worker",
+      /searchable: stream log has 1 chunks of an older epoch/,
+      ["UPDATE stream_chunks SET epoch = 50 WHERE chunk_offset = 0", "UPDATE stream_chunks SET epoch = 50 WHERE chunk_offset = 1"],
+    ],
+    [
+      "a chunk that workflow code wrote twice",
+      /stream log has what workflow code wrote at 0, 2, 3, its history says 0, 2/,
+      [`INSERT INTO stream_chunks SELECT namespace, execution_id, stream, 3, run_id, epoch, at, NULL, NULL, '1' FROM stream_chunks WHERE chunk_offset = 2`],
+    ],
+    [
+      "a write that never arrived",
+      /its history says that it wrote to stream other, which is empty/,
+      [
+        replaceData("searchable", "StreamWritten", '"stream":"log","offset":2', '"stream":"other","offset":0'),
+        "DELETE FROM stream_chunks WHERE chunk_offset = 2",
+      ],
+    ],
+    [
+      "chunks of nobody",
+      /nobody: chunks of a stream without an execution/,
+      ["INSERT INTO stream_chunks VALUES ('default', 'nobody', 's', 0, gen_random_uuid(), 1, now())"],
+    ],
+  ],
   I25: [
     [
       "an id that is too long",

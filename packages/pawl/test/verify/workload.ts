@@ -34,7 +34,15 @@ const order = defineWorkflow({
   },
 });
 const simple = defineWorkflow({ name: "simple", run: async (ctx, n: number) => ctx.step("only", done(n)) });
-const searchable = defineWorkflow({ name: "searchable", run: async (ctx) => ctx.setAttributes({ phase: "done", size: null, when: new Date(5) }) });
+const searchable = defineWorkflow({
+  name: "searchable",
+  run: async (ctx) => {
+    await ctx.setAttributes({ phase: "done", size: null, when: new Date(5) });
+    await ctx.stream("log").write("begun");
+    await ctx.step("tell", (step) => step.stream("log").write("telling"));
+    await ctx.stream("log").close();
+  },
+});
 const failing = defineWorkflow({
   name: "failing",
   run: async () => {

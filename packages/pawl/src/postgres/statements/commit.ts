@@ -61,13 +61,15 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const unclaimed = starts.some((start) => start.claimBy === null);
   const searchable = starts.some(isSearchable);
   const changes = batch.appends.some((append) => append.attributes !== undefined);
+  const streamed = batch.appends.some((append) => append.chunks !== undefined);
   const oneEventEach = starts.length === 0 && targets.every(({ append }) => append?.events.length === 1);
 
   parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
-  const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls, changes }) : undefined;
+  const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls, changes, streamed }) : undefined;
   if (update !== undefined) parts.with(update.text);
   if (starts.length > 0) parts.with(started(parts, starts, { hasAppends: targets.length > 0, searchable, now }));
   parts.with(appended(parts, targets, starts, oneEventEach ? update : undefined, now));
+  if (streamed) parts.with(streamedPart(parts, batch.appends, now));
   if (messages.length > 0) parts.with(sent(parts, messages));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
   if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, now));
@@ -75,7 +77,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
-  const shape = [...traits, searchable, changes].map(Number).join("");
+  const shape = [...traits, searchable, changes, streamed].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
@@ -170,9 +172,11 @@ interface Traits {
   readonly stalls: boolean;
   /** Some append changes attributes. */
   readonly changes: boolean;
+  /** Some append writes to streams. */
+  readonly streamed: boolean;
 }
 
-function updated(parts: Parts, targets: readonly Target[], commitId: string, { ends, parks, delivers, stalls, changes }: Traits): Updated {
+function updated(parts: Parts, targets: readonly Target[], commitId: string, { ends, parks, delivers, stalls, changes, streamed }: Traits): Updated {
   const arrays: string[] = [];
   const names: string[] = [];
   /** Adds a column of the input and gives its name; where the batch has no use for it, the constant that stands for it. */
@@ -241,7 +245,7 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
  FROM unnest(${arrays.join(", ")}) WITH ORDINALITY AS i(${names.join(", ")}, ord)
  WHERE e.run_id = i.run_id AND e.run_id = ANY(${runIds}) AND ${delivers ? `((${ok}) OR (${reached}))` : ok}
  RETURNING e.run_id, i.ord::int AS ord, ${delivers ? `e.commit_id = ${commit}` : "true"} AS accepted, ${release} AS release, ${wakeAt} AS wake_at,
-  ${delivered} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version)`;
+  ${delivered} AS delivered, e.worker_id IS NULL AS parked, e.state, e.inbox_seq, e.namespace, e.task_queue, e.workflow, e.version${streamed ? ", e.execution_id" : ""})`;
   };
   return { text, runIds, epochs, newSeqs };
 }
@@ -348,6 +352,26 @@ function sent(parts: Parts, messages: readonly { readonly message: Message; read
  WHERE (m.sender IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE
   AND (m.run_id IN (SELECT run_id FROM updated WHERE state IN ('pending', 'running', 'paused', 'quarantined'))) IS TRUE
  ON CONFLICT DO NOTHING)`;
+}
+
+/** Offsets come from the owner, so a repetition of this commit finds its chunks and leaves them. */
+function streamedPart(parts: Parts, appends: readonly AppendOperation[], now: string): () => string {
+  const chunks = appends.flatMap((append) => (append.chunks ?? []).map((chunk) => ({ append, chunk })));
+  const columns = [
+    `${parts.add(uuids(chunks.map(({ append }) => append.runId)))}::uuid[]`,
+    `${parts.add(integers(chunks.map(({ append }) => append.epoch)))}::int[]`,
+    `${parts.add(texts(chunks.map(({ chunk }) => chunk.stream)))}::text[]`,
+    `${parts.add(integers(chunks.map(({ chunk }) => chunk.offset)))}::int[]`,
+    // Positions and attempts count from 1, so 0 stands for "no step".
+    `${parts.add(integers(chunks.map(({ chunk }) => chunk.step?.position ?? 0)))}::int[]`,
+    `${parts.add(integers(chunks.map(({ chunk }) => chunk.step?.attempt ?? 0)))}::int[]`,
+    `${parts.add(texts(chunks.map(({ chunk }) => chunk.data)))}::text[]`,
+  ];
+  return () => `streamed AS (
+ INSERT INTO stream_chunks (namespace, execution_id, stream, chunk_offset, run_id, epoch, at, step_position, attempt, data)
+ SELECT u.namespace, u.execution_id, c.stream, c.chunk_offset, c.run_id, c.epoch, ${now}, nullif(c.step_position, 0), nullif(c.attempt, 0), c.data
+ FROM unnest(${columns.join(", ")}) AS c(run_id, epoch, stream, chunk_offset, step_position, attempt, data) JOIN updated u ON u.run_id = c.run_id
+ WHERE u.accepted ON CONFLICT DO NOTHING)`;
 }
 
 function consumedPart(parts: Parts, consumed: readonly { readonly runId: string; readonly messageId: string }[]): () => string {

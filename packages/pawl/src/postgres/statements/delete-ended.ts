@@ -14,7 +14,7 @@ const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
 
 /**
  * delete-ended: looks at the next `scan` executions in the order of run ids and deletes those that ended longer ago than their
- * policy keeps them, with their earlier runs and histories. The policy that names the workflow goes before the one that names
+ * policy keeps them, with their earlier runs, histories and streams. The policy that names the workflow goes before the one that names
  * the state only. Of these it takes the first ones, until they come to `rows` rows, but always one.
  *
  * A child is kept for as long as its parent is there, because a parent that is resumed asks for its children. With the parent
@@ -25,7 +25,7 @@ const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
  *
  * Locks: the executions and their children by run_id, skipping what others hold: it never waits, so it can be in no deadlock.
  * Who is skipped, or has a child that is, waits for the next walk. Indexes: executions_pkey, executions_children,
- * past_runs_execution, history_pkey, retention_policies_pkey.
+ * past_runs_execution, history_pkey, stream_chunks_pkey, retention_policies_pkey.
  */
 export function deleteEnded({ namespace, after, scan, rows }: DeleteEndedRequest): Transaction<DeleteEndedRow> {
   return {
@@ -37,6 +37,7 @@ scanned AS MATERIALIZED (
 due AS MATERIALIZED (
  SELECT s.run_id, s.last_seq + 1
   + (SELECT count(*) FROM executions k WHERE k.parent_run_id = s.run_id)
+  + (SELECT count(*) FROM stream_chunks c WHERE c.namespace = s.namespace AND c.execution_id = s.execution_id)
   + (SELECT coalesce(sum(p.last_seq + 1), 0) FROM past_runs p WHERE p.namespace = s.namespace AND p.execution_id = s.execution_id) AS size
  FROM scanned s
  WHERE s.namespace = $1 AND s.state IN (${terminal})
@@ -65,6 +66,7 @@ past AS (
  DELETE FROM past_runs p USING whole w
  WHERE p.namespace = w.namespace AND p.execution_id = w.execution_id
   AND p.namespace = $1 AND p.execution_id = ANY(ARRAY(SELECT execution_id FROM whole)) RETURNING p.run_id),
+chunks AS (DELETE FROM stream_chunks WHERE namespace = $1 AND execution_id = ANY(ARRAY(SELECT execution_id FROM whole))),
 events AS (DELETE FROM history WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole UNION ALL SELECT run_id FROM past)))
 SELECT (SELECT count(*) FROM gone)::int AS deleted,
  CASE WHEN cut.yes THEN (SELECT run_id FROM wanted ORDER BY run_id DESC LIMIT 1) ELSE (SELECT run_id FROM scanned ORDER BY run_id DESC LIMIT 1) END AS last_run_id,

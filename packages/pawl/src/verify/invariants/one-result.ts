@@ -91,6 +91,8 @@ function describe(event: CallEvent): string {
       return `set "${event.key}"`;
     case "AttributesSet":
       return "setAttributes";
+    case "StreamWritten":
+      return `stream "${event.stream}"`;
     default:
       return `step "${event.name}"`;
   }

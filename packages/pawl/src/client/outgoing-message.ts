@@ -1,0 +1,31 @@
+import { MessageUnknown, PayloadInvalid } from "../base/errors.ts";
+import { checkId, checkName } from "../base/ids.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { encodeValue } from "../base/values.ts";
+import { parsePayload } from "../definition/schema.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
+import type { OutsideMessage } from "../store/store.ts";
+
+/** A signal, checked and ready to be sent. @throws OptionInvalid, MessageUnknown, PayloadInvalid; what cannot be stored */
+export function signalMessage(
+  to: { readonly executionId: string; readonly workflow: AnyWorkflow | undefined },
+  signal: { readonly name: string; readonly payload: unknown; readonly signalId?: string | undefined },
+  runtime: Pick<Runtime, "newUuid">,
+): OutsideMessage {
+  const name = checkName(signal.name, "signal name");
+  checkMessage(to.workflow, "signal", name, signal.payload);
+  const signalId = signal.signalId === undefined ? runtime.newUuid() : checkId(signal.signalId, "signalId");
+  const data = encodeEvent({ type: "SignalReceived", signalId, name, payload: { text: encodeValue(signal.payload, "payload") } });
+  return { executionId: to.executionId, messageId: `signal:${signalId}`, type: "SignalReceived", data };
+}
+
+/** Against the definition, where this process has it: who sent it hears of a mistake at once. */
+export function checkMessage(workflow: AnyWorkflow | undefined, kind: "signal" | "update", name: string, payload: unknown): void {
+  if (workflow === undefined) return;
+  const known = kind === "signal" ? workflow.signals : workflow.updates;
+  if (!Object.hasOwn(known, name)) throw new MessageUnknown(workflow.name, kind, name, Object.keys(known));
+  const schema = kind === "signal" ? workflow.signals[name] : workflow.updates[name]?.input;
+  const parsed = schema === undefined ? undefined : parsePayload(schema, payload);
+  if (parsed !== undefined && "issues" in parsed) throw new PayloadInvalid(`${kind} "${name}"`, parsed.issues);
+}

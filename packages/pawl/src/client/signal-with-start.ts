@@ -1,0 +1,33 @@
+import { ExecutionConflict, ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
+import { isTerminal } from "../kernel/execution-state.ts";
+import type { StartOperation } from "../store/operations.ts";
+import type { SignalWithStartOutcome } from "../store/store.ts";
+import type { StartOptions } from "./pawl-client.ts";
+
+/** How an execution is started if there is none, and the signal that it gets either way. */
+export interface SignalWithStartOptions<Name extends string = string, Payload = unknown> extends Omit<StartOptions, "idempotencyKey" | "executionId"> {
+  /** Whom to send the signal to, and the id of who is started. */
+  readonly executionId: string;
+  readonly signal: {
+    readonly name: Name;
+    readonly payload: Payload;
+    /** Sent twice with the same id, it arrives once (made). */
+    readonly signalId?: string;
+  };
+}
+
+/** @throws OptionInvalid */
+export function checkSignalWithStart(options: SignalWithStartOptions): SignalWithStartOptions {
+  if (typeof options?.signal !== "object" || options.signal === null) throw new OptionInvalid("signal", "must be { name, payload }");
+  if (options.executionId === undefined) throw new OptionInvalid("executionId", "must be given: it says who gets the signal");
+  if ((options as StartOptions).idempotencyKey !== undefined)
+    throw new OptionInvalid("idempotencyKey", "does not go with a signal: the executionId says whom it is for");
+  return options;
+}
+
+/** @throws ExecutionStateInvalid, ExecutionConflict where the signal has reached nobody */
+export function checkReached({ executionId, workflow }: StartOperation, outcome: SignalWithStartOutcome): void {
+  if (outcome.workflow !== workflow) throw new ExecutionConflict(executionId, `runs workflow "${outcome.workflow}", not "${workflow}"`);
+  if (isTerminal(outcome.state))
+    throw new ExecutionStateInvalid(executionId, outcome.state, "sent anything", "It has ended; nothing was changed. Choose another id to start a new one.");
+}

@@ -1,0 +1,46 @@
+import type { ExecutionState } from "../kernel/execution-state.ts";
+
+/** A chunk on its way into a stream, at the offset that its owner has given it. */
+export interface NewChunk {
+  readonly stream: string;
+  readonly offset: number;
+  /** The step that wrote it, and in which attempt; undefined: workflow code did. */
+  readonly step: { readonly position: number; readonly attempt: number } | undefined;
+  /** Encoded; null closes the stream. */
+  readonly data: string | null;
+}
+
+/** A chunk as it stands in a stream. `at` is the database's time in milliseconds since 1970. */
+export interface StoredChunk extends Omit<NewChunk, "stream"> {
+  readonly runId: string;
+  readonly at: number;
+}
+
+/** Where a stream ends for now. */
+export interface StreamEnd {
+  /** How many chunks it has; the next one has this offset. */
+  readonly length: number;
+  readonly closed: boolean;
+}
+
+export interface StreamRequest {
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly stream: string;
+  readonly from: number;
+  readonly limit: number;
+}
+
+/** Chunks in their order, and the execution as it was at the same moment. */
+export interface StreamPage {
+  readonly runId: string;
+  readonly state: ExecutionState;
+  readonly chunks: readonly StoredChunk[];
+}
+
+/** Reads what executions have written to their streams. Writing is part of a commit. */
+export interface StreamStore {
+  /** Undefined: there is no such execution. */
+  read(request: StreamRequest): Promise<StreamPage | undefined>;
+  end(namespace: string, executionId: string, stream: string): Promise<StreamEnd>;
+}
