@@ -93,6 +93,18 @@ export const mutants: readonly Mutant[] = [
     name: "a cancel request does not wake",
     edits: [edit("postgres/statements/request-cancel.js", "FROM touched WHERE worker_id IS NULL", "FROM touched WHERE false")],
   },
+  { name: "a pause leaves the task", edits: [edit("postgres/statements/pause.js", "take_task(run_id) AS wake_at", "now() AS wake_at")] },
+  { name: "a pause forgets when it would have woken", edits: [edit("postgres/statements/pause.js", "json_build_object('wakeAt'", "json_build_object('then'")] },
+  { name: "an owner that pauses takes no notice of messages", edits: [edit("postgres/statements/pause-claimed.js", " AND e.inbox_seq = $4::int", "")] },
+  { name: "an unpause queues nothing", edits: [edit("postgres/statements/unpause.js", "FROM due WHERE at IS NOT NULL", "FROM due WHERE false")] },
+  {
+    name: "the cancel of a parent does not wake a paused child",
+    edits: [edit(commit, "OR (state = 'paused' AND run_id", "OR (false AND run_id")],
+  },
+  {
+    name: "parking takes no notice of a request to pause",
+    edits: [edit("worker/active-execution.js", "!this.#isWaiting() || this.#pause.isAsked", "!this.#isWaiting()")],
+  },
   {
     name: "a resume forgets the children",
     edits: [edit("postgres/statements/resume.js", "IS TRUE THEN $3::uuid WHEN", "IS TRUE THEN k.parent_run_id WHEN")],

@@ -54,6 +54,10 @@ function describeEvent({ type, data }: NewEvent): string {
       return `value "${key}"`;
     case "CancelRequested":
       return "the cancel request";
+    case "ExecutionPaused":
+      return "its pause";
+    case "ExecutionUnpaused":
+      return "the end of its pause";
     default:
       return type.startsWith("Execution") ? `its end (${type.slice("Execution".length).toLowerCase()})` : type;
   }

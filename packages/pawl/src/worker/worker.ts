@@ -10,7 +10,7 @@ import type { Event } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
-import type { ClaimedExecution, Hint, InboxMessage, Store } from "../store/store.ts";
+import type { ClaimedExecution, Hint, InboxMessage, PauseOperation, Store } from "../store/store.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
@@ -392,6 +392,18 @@ export class Worker implements ExecutionHost {
 
   failed(execution: ActiveExecution, error: unknown): void {
     this.#parent.logger.error(`execution ${execution.executionId}: its events could not be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
+
+  async pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean> {
+    const { store } = this.#parent;
+    try {
+      if (await store.pauseClaimed(operation)) return true;
+      const lost = await store.lostClaims([operation]);
+      if (lost.length > 0) execution.drop(new ExecutionCancelled(execution.executionId, "another worker owns it now, or it was terminated"));
+    } catch {
+      // The store is closing: whoever claims it next pauses it.
+    }
+    return false;
   }
 
   gone(execution: ActiveExecution): void {

@@ -36,6 +36,8 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   AttributesSet: { ...call, attributes: "object" },
   CancelRequested: { reason: "string?" },
   WorkerLost: { workerId: "string", claims: "number" },
+  ExecutionPaused: { wakeAt: "number?", reason: "string?" },
+  ExecutionUnpaused: {},
   ExecutionResumed: { fromRunId: "string", fromState: "string", attributes: "object?" },
   ExecutionCompleted: { result: "payload" },
   ExecutionFailed: { failure: "failure" },
