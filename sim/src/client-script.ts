@@ -30,6 +30,24 @@ export interface Strike {
   readonly victim: number;
 }
 
+/** Whoever runs at that time is paused, and resumed later. */
+export interface Hold {
+  readonly at: number;
+  /** Which of those that run then, in [0, 1). */
+  readonly victim: number;
+  readonly resumeAfter: number;
+}
+
+export function drawHolds(chance: Chance, spanMs: number): readonly Hold[] {
+  const most = chance.pick([0, 0, 3, 10]);
+  return Array.from({ length: most }, () => ({
+    at: chance.whole(20, spanMs),
+    victim: chance.next(),
+    // Often before it was obeyed.
+    resumeAfter: chance.whole(0, chance.pick([20, 300, 3000])),
+  }));
+}
+
 /** A signal or an update for whoever runs at that time. */
 export interface Sending {
   readonly at: number;
@@ -258,6 +276,10 @@ export class Client {
   async terminate(executionId: string): Promise<void> {
     this.#log.stop(executionId);
     await this.#try(async () => this.#pawl.handle(executionId).terminate({ reason: "by the simulation" }));
+  }
+
+  async pause(executionId: string): Promise<void> {
+    await this.#try(async () => this.#pawl.handle(executionId).pause({ reason: "by the simulation" }));
   }
 
   async resume(executionId: string): Promise<void> {

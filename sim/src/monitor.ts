@@ -120,6 +120,8 @@ export class Monitor {
       throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
     }
     const row = this.executions.get(runId)!;
+    if (row.state === "paused" && this.#world.steppedForwardMs === 0)
+      throw new Violation("pause", `${process.name} runs step ${idempotencyKey} of an execution that is paused`);
     // A resume of its parent frees a child that runs; its worker hears of it a moment later.
     if (row.state === "running" && row.worker_id !== workerId && row.parent_run_id === null && this.#world.steppedForwardMs === 0) {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
@@ -137,6 +139,7 @@ export class Monitor {
     if (last !== undefined && row.epoch < last.epoch) throw new Violation("I4", `${where} has epoch ${row.epoch} after ${last.epoch}`);
     const event = decodeEvent(row.type, row.data);
     if (isEnd(last?.event)) throw new Violation("I1", `${where} follows the end`);
+    if (isPaused(history) && begins.has(event.type)) throw new Violation("pause", `${where}: it is paused`);
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
     this.#checkReceived(history, event, where);
@@ -194,7 +197,7 @@ export class Monitor {
     let deaths = 0;
     for (const { event: earlier } of history.toReversed()) {
       if (earlier.type === "WorkerLost") deaths++;
-      else if (earlier.type !== "StepStarted") break;
+      else if (earlier.type !== "StepStarted" && earlier.type !== "ExecutionPaused" && earlier.type !== "ExecutionUnpaused") break;
     }
     // Parking is progress too, and leaves no event: then fewer claims count than there were deaths.
     if (event.type === "WorkerLost" && (event.claims < 1 || event.claims > deaths + 1))
@@ -225,7 +228,8 @@ export class Monitor {
     if (row.messages === null) return;
     const waits = row.state === "running" && row.worker_id === null;
     const until = this.#world.databaseNow + this.#world.steppedBackMs + 1;
-    if (waits && (row.visible_at === null || row.visible_at > until))
+    const isToWake = waits || (row.state === "paused" && row.messages.includes("CancelRequested"));
+    if (isToWake && (row.visible_at === null || row.visible_at > until))
       throw new Violation("I19", `${row.execution_id} waits with messages, and nothing wakes it: ${row.messages}`);
     for (const { type, data } of JSON.parse(row.messages) as { type: string; data: string }[]) {
       const event = decodeEvent(type, data);
@@ -264,6 +268,10 @@ export class Monitor {
     if (row.worker_id !== null && row.worker_state === null) throw new Violation("I5", `${name} is claimed by a worker that never was`);
     if (ended && (row.tasks > 0 || row.messages !== null))
       throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and the messages ${row.messages ?? "[]"}`);
+    const started = history[0]?.event;
+    const hasDeadline = started?.type === "ExecutionStarted" && (started.timeoutMs !== undefined || started.deadline !== undefined);
+    if (row.state === "paused" && row.tasks > 0 && !hasDeadline && !(row.messages ?? "").includes("CancelRequested"))
+      throw new Violation("pause", `${name} has a task, and nothing to wake it for`);
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
     if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)
       throw new Violation("I12", `${name} began before its time`);
@@ -292,7 +300,7 @@ export class Monitor {
 
   /** I19: whatever has not ended has a reason to wake. */
   #checkWaking(row: ExecutionRow): void {
-    if (terminal.has(row.state) || row.state === "quarantined" || row.worker_id !== null || row.tasks > 0) return;
+    if (terminal.has(row.state) || row.state === "quarantined" || row.state === "paused" || row.worker_id !== null || row.tasks > 0) return;
     const history = this.histories.get(row.run_id) ?? [];
     const open = new Map<number, string>();
     for (const { event } of history) {
@@ -316,7 +324,9 @@ export class Monitor {
     const history = this.histories.get(added.run_id)!;
     if (row === undefined) throw new Violation("I24", `run ${added.run_id} has events and no row`);
     const view = fold(history);
-    const held = terminal.has(row.state) || row.state === "quarantined";
+    const held = terminal.has(row.state) || row.state === "quarantined" || row.state === "paused";
+    // Woken to be cancelled or at its deadline, and nothing of that is written yet.
+    if (view.state === "paused" && row.state === "running") return;
     if (held ? view.state !== row.state : view.state !== "running")
       throw new Violation("I2", `${row.execution_id} is ${row.state}, its history says ${view.state}`);
     if ((view.finishedAt ?? null) !== row.finished_at)
@@ -334,6 +344,31 @@ export class Monitor {
     const end = this.histories.get(row.run_id)!.at(-1)!.event;
     return end.type === "ExecutionCompleted" ? { state: row.state, value: readPayload(end.result) } : { state: row.state };
   }
+}
+
+/** What a paused execution may not write. */
+const begins: ReadonlySet<string> = new Set([
+  "StepStarted",
+  "StepCompleted",
+  "StepAttemptFailed",
+  "StepFailed",
+  "TimerStarted",
+  "TimerFired",
+  "ChildStarted",
+  "WaitStarted",
+  "WaitTimedOut",
+  "ValueSet",
+  "AttributesSet",
+  "StreamWritten",
+  "UpdateCompleted",
+  "UpdateRejected",
+  "ExecutionCompleted",
+  "ExecutionFailed",
+]);
+
+function isPaused(history: readonly Recorded[]): boolean {
+  const last = history.findLast(({ event }) => event.type === "ExecutionPaused" || event.type === "ExecutionUnpaused" || event.type === "CancelRequested");
+  return last?.event.type === "ExecutionPaused" && !history.some(({ seq, event }) => seq > last.seq && event.type === "ExecutionResumed");
 }
 
 function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {

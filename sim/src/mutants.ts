@@ -93,6 +93,18 @@ export const mutants: readonly Mutant[] = [
     name: "a cancel request does not wake",
     edits: [edit("postgres/statements/request-cancel.js", "FROM touched WHERE worker_id IS NULL", "FROM touched WHERE false")],
   },
+  { name: "a pause leaves the task", edits: [edit("postgres/statements/pause.js", "take_task(run_id) AS wake_at", "now() AS wake_at")] },
+  { name: "a pause forgets when it would have woken", edits: [edit("postgres/statements/pause.js", "json_build_object('wakeAt'", "json_build_object('then'")] },
+  { name: "an owner that pauses takes no notice of messages", edits: [edit("postgres/statements/pause-claimed.js", " AND e.inbox_seq = $4::int", "")] },
+  { name: "an unpause queues nothing", edits: [edit("postgres/statements/unpause.js", "FROM due WHERE at IS NOT NULL", "FROM due WHERE false")] },
+  {
+    name: "the cancel of a parent does not wake a paused child",
+    edits: [edit(commit, "OR (state = 'paused' AND run_id", "OR (false AND run_id")],
+  },
+  {
+    name: "parking takes no notice of a request to pause",
+    edits: [edit("worker/active-execution.js", "!this.#isWaiting() || this.#pause.isAsked", "!this.#isWaiting()")],
+  },
   {
     name: "a resume forgets the children",
     edits: [edit("postgres/statements/resume.js", "IS TRUE THEN $3::uuid WHEN", "IS TRUE THEN k.parent_run_id WHEN")],
@@ -162,6 +174,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: "children outlive a cancel that meets their start",
     edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")],
+  },
+  {
+    name: "a late reply to a start begins what has been claimed since",
+    edits: [edit("worker/worker.js", '!this.#slots.unreserve(start.runId, "start") ||', '(this.#slots.unreserve(start.runId, "start"), false) ||')],
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },

@@ -1,6 +1,6 @@
 import { terminalStates, type Worker } from "pawl";
 import { Pawl, PostgresStore, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
-import { Client, ClientLog, drawRequests, drawSendings, drawStrikes, type Request, type Sending } from "./client-script.ts";
+import { Client, ClientLog, drawHolds, drawRequests, drawSendings, drawStrikes, type Request, type Sending } from "./client-script.ts";
 import { drawSchedules, type DrawnSchedule } from "./draw-schedules.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { Monitor } from "./monitor.ts";
@@ -146,6 +146,8 @@ class Simulation {
     for (const schedule of this.#schedules) this.#scriptSchedule(schedule);
     for (const { at, by, victim } of drawStrikes(this.#chance.fork("strikes"), troubleMs))
       this.#world.schedule(at, "script", undefined, `someone may ${by}`, () => this.#strike(by, victim));
+    for (const { at, victim, resumeAfter } of drawHolds(this.#chance.fork("holds"), troubleMs))
+      this.#world.schedule(at, "script", undefined, "someone may pause", () => this.#hold(victim, resumeAfter));
     const sendings = this.#chance.fork("sendings");
     for (const sending of drawSendings(sendings, troubleMs)) {
       for (let copy = 0; copy < sending.copies; copy++) {
@@ -205,6 +207,23 @@ class Simulation {
     if (executionId === undefined || running?.process.alive !== true) return;
     this.#world.note("client-1", `${by}s ${executionId}`);
     running.client[by](executionId).catch((error: unknown) => this.#fail(error));
+  }
+
+  #hold(victim: number, resumeAfter: number): void {
+    const open = [...this.#monitor.executions.values()]
+      .filter((row) => !isTerminal(row.state))
+      .map((row) => row.execution_id)
+      .toSorted();
+    const executionId = open[Math.floor(victim * open.length)];
+    const running = this.#running.get("client-1");
+    if (executionId === undefined || running?.process.alive !== true) return;
+    this.#world.note("client-1", `pauses ${executionId}`);
+    running.client.pause(executionId).catch((error: unknown) => this.#fail(error));
+    this.#world.schedule(resumeAfter, "script", undefined, `client-1 resumes ${executionId}`, () => {
+      const client = this.#running.get("client-1");
+      if (client?.process.alive === true && this.#monitor.row(executionId)?.state !== "cancelled")
+        client.client.resume(executionId).catch((error: unknown) => this.#fail(error));
+    });
   }
 
   /** The copies of one message go to one execution. */
@@ -366,7 +385,8 @@ class Simulation {
       this.#log.stop(executionId);
       const what = this.#chance.pick(["resume", "resume", "cancel", "terminate"] as const);
       client[what](executionId).catch((error: unknown) => this.#fail(error));
-    } else if (state === "running" && this.#waitsForEver(executionId)) client.cancel(executionId).catch((error: unknown) => this.#fail(error));
+    } else if (state === "paused") client.resume(executionId).catch((error: unknown) => this.#fail(error));
+    else if (state === "running" && this.#waitsForEver(executionId)) client.cancel(executionId).catch((error: unknown) => this.#fail(error));
   }
 
   /** It was made to wait for ever, or its parent was and was terminated, which leaves children alone. */

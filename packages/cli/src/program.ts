@@ -8,6 +8,7 @@ import { addHistoryCommand } from "./commands/history.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
+import { addPauseCommand } from "./commands/pause.ts";
 import { addQueryCommand } from "./commands/query.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
@@ -64,6 +65,7 @@ export function buildProgram(): Command {
   addUpdateCommand(program);
   addCancelCommand(program);
   addTerminateCommand(program);
+  addPauseCommand(program);
   addResumeCommand(program);
   addImportCommand(program);
   program.commandsGroup("Operate:");

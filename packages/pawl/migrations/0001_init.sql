@@ -146,7 +146,29 @@ CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
-$$ UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+$$ DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+-- Pausing, under the same rule. Whether it is to be cancelled already: then it is not paused any more.
+CREATE FUNCTION is_asked_to_cancel(asked uuid) RETURNS boolean LANGUAGE sql VOLATILE AS
+$$ SELECT EXISTS (SELECT FROM inbox WHERE run_id = asked AND message_id = 'cancel')
+ OR EXISTS (SELECT FROM history WHERE run_id = asked AND type = 'CancelRequested') $$;
+
+CREATE FUNCTION take_task(held uuid) RETURNS timestamptz LANGUAGE sql VOLATILE AS
+$$ DELETE FROM tasks WHERE run_id = held RETURNING visible_at $$;
+
+CREATE FUNCTION withdraw_pause(asked uuid) RETURNS boolean LANGUAGE sql VOLATILE AS
+$$ WITH gone AS (DELETE FROM inbox WHERE run_id = asked AND message_id = 'pause' RETURNING 1) SELECT EXISTS (SELECT FROM gone) $$;
+
+-- When an execution that was paused by event paused_seq has something to do: at once if a message waits, null if only one would wake it.
+CREATE FUNCTION due_after_pause(paused uuid, paused_seq integer) RETURNS timestamptz LANGUAGE sql VOLATILE AS
+$$ SELECT CASE WHEN EXISTS (SELECT FROM inbox WHERE run_id = paused) THEN '-infinity'
+ ELSE (SELECT to_timestamp((data::json->>'wakeAt')::float8 / 1000) FROM history WHERE run_id = paused AND seq = paused_seq) END $$;
+
+-- When the time of a run is over: its timeout counts from its start, or from where it was rolled back or retried to.
+CREATE FUNCTION deadline_of(run uuid) RETURNS timestamptz LANGUAGE sql STABLE AS
+$$ SELECT least(b.at + (s.data->>'timeoutMs')::float8 * interval '1 millisecond',
+  (SELECT d.at FROM (SELECT to_timestamp((s.data->>'deadline')::float8 / 1000) AS at) d WHERE d.at > b.at))
+ FROM (SELECT at, data::json AS data FROM history WHERE run_id = run AND seq = 1) s,
+  (SELECT max(at) AS at FROM history WHERE run_id = run AND (seq = 1 OR (type = 'ExecutionResumed' AND data::json->>'operation' IS NOT NULL))) b $$;
 -- Schedules start executions by cron, interval or calendar. Instants are computed by the processes (kernel/schedule), from
 -- this database's time; a row says when somebody has to look, and every change of it is fenced by its revision.
 CREATE TABLE schedules (

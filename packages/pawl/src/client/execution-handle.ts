@@ -279,16 +279,37 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   }
 
   /**
-   * Starts the next run of a cancelled or quarantined execution, from what it had recorded.
+   * Holds the execution before its next step: what is running may end and is recorded, and nothing begins until `resume`.
+   * Messages wait. One that is parked, or has not begun, is paused at once; a claimed one as soon as no step of it runs.
+   *
+   * @returns the state the request found or made
+   * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended, is quarantined, or is being cancelled
+   */
+  async pause(options: { readonly reason?: string } = {}): Promise<ExecutionState> {
+    this.#parent.checkOpen();
+    const { outcome, state } = await this.#parent.store.pause(this.#parent.namespace, this.executionId, checkReason(options.reason));
+    if (state === undefined) throw new ExecutionNotFound(this.executionId);
+    if (outcome === "cancelling")
+      throw new ExecutionStateInvalid(this.executionId, state, "paused", "It is being cancelled; wait for its end, or terminate it.");
+    if (outcome !== "unchanged" || state === "paused") return state;
+    const why = state === "quarantined" ? "It is held already; `resume` lets it go on." : "It has ended; nothing was changed.";
+    throw new ExecutionStateInvalid(this.executionId, state, "paused", why);
+  }
+
+  /**
+   * Lets a paused execution go on, or takes a request to pause back. Of a cancelled or quarantined one it starts the next run,
+   * from what it had recorded.
    *
    * @throws ExecutionNotFound; ExecutionStateInvalid in any other state
    */
   async resume(): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();
+    const unpaused = await this.#parent.store.unpause(this.#parent.namespace, this.executionId);
+    if (unpaused !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, unpaused.runId, this.#workflow);
     const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, this.#parent.runtime.newUuid());
     if (resumed !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, resumed.runId, this.#workflow);
     const { state } = await this.status();
-    throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only cancelled and quarantined executions can be resumed.");
+    throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only paused, cancelled and quarantined executions can be resumed.");
   }
 }
 

@@ -28,6 +28,8 @@ export type Event =
   | StreamWritten
   | CancelRequested
   | WorkerLost
+  | ExecutionPaused
+  | ExecutionUnpaused
   | ExecutionResumed
   | ExecutionCompleted
   | ExecutionFailed
@@ -215,6 +217,19 @@ export interface WorkerLost {
   readonly type: "WorkerLost";
   readonly workerId: string;
   readonly claims: number;
+}
+
+/** Held: nothing begins until it is resumed, or woken to be cancelled or because its time is over. */
+export interface ExecutionPaused {
+  readonly type: "ExecutionPaused";
+  /** When it would have woken by itself (milliseconds since 1970; 0: at once); absent if only a message would have woken it. */
+  readonly wakeAt?: number;
+  readonly reason?: string;
+}
+
+/** It was paused and goes on, in the same run. */
+export interface ExecutionUnpaused {
+  readonly type: "ExecutionUnpaused";
 }
 
 /** First own event of a run that goes on from a prefix of an earlier one. */

@@ -16,7 +16,7 @@ export interface StepView {
 
 /** The read model of one run. `state` is `running` for every history without an end: claims are not part of what happened. */
 export interface ExecutionView {
-  readonly state: Extract<ExecutionState, "running" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out" | "quarantined">;
+  readonly state: Extract<ExecutionState, "running" | "paused" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out" | "quarantined">;
   readonly lastSeq: number;
   readonly finishedAt: number | undefined;
   readonly result: unknown;
@@ -48,6 +48,11 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
   for (const { seq, at: time, event } of history) {
     const at = Number(time);
     lastSeq = seq;
+    // Whatever comes after a pause shows that it is over.
+    if (state === "paused") {
+      state = "running";
+      reason = undefined;
+    }
     switch (event.type) {
       case "ExecutionStarted":
         labels = event.labels ?? {};
@@ -72,6 +77,10 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
           startedAt: steps.get(event.position)?.startedAt,
           endedAt: at,
         });
+        break;
+      case "ExecutionPaused":
+        state = "paused";
+        reason = event.reason;
         break;
       case "ExecutionResumed":
         state = "running";

@@ -29,6 +29,8 @@ import type {
   Receipt,
   SignalWithStartOutcome,
   PastRunSummary,
+  PauseOperation,
+  PauseOutcome,
   Store,
   Takeover,
   ValueOutcome,
@@ -46,11 +48,14 @@ import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
 import { importExecution } from "./statements/import-execution.ts";
+import { pause, type PauseRow } from "./statements/pause.ts";
+import { pauseClaimed } from "./statements/pause-claimed.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
+import { unpause, type UnpauseRow } from "./statements/unpause.ts";
 import { sendMessages } from "./statements/send-messages.ts";
 import { signalWithStart } from "./statements/signal-with-start.ts";
 import { deleteRetention, retentionPolicies, setRetention } from "./statements/retention-policies.ts";
@@ -185,6 +190,29 @@ export class PostgresStore implements Store {
       type: "ExecutionTerminated",
       data: JSON.stringify({ reason }),
     });
+  }
+
+  async pause(namespace: string, executionId: string, reason: string | undefined): Promise<PauseOutcome> {
+    const stale = ({ outcome, state }: PauseRow): boolean => outcome === "unchanged" && (state === "pending" || state === "running");
+    const { row } = await this.#untilDone(pause(namespace, executionId, reason ?? null), (found) => !stale(found));
+    if (row === undefined) return { outcome: "unchanged", state: undefined };
+    if (row.outcome === "asked") this.hint({ kind: "inbox", runIds: [row.run_id] });
+    return { outcome: row.outcome, state: row.outcome === "paused" ? "paused" : (row.state as ExecutionState) };
+  }
+
+  async pauseClaimed(operation: PauseOperation): Promise<boolean> {
+    return (await this.#gateway.run(pauseClaimed(operation))).length > 0;
+  }
+
+  async unpause(namespace: string, executionId: string): Promise<{ readonly runId: string } | undefined> {
+    const stale = ({ outcome, state }: UnpauseRow): boolean => outcome === "unchanged" && state === "paused";
+    const { row, repeated } = await this.#untilDone(unpause(namespace, executionId), (found) => !stale(found));
+    if (row === undefined) return undefined;
+    if (row.outcome === "unpaused") this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+    else if (row.outcome === "withdrawn") this.hint({ kind: "inbox", runIds: [row.run_id] });
+    // The reply to an earlier send may have been lost after it had worked.
+    const worked = row.outcome !== "unchanged" || (repeated && (row.state === "running" || row.state === "pending"));
+    return worked ? { runId: row.run_id } : undefined;
   }
 
   async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {

@@ -285,6 +285,11 @@ export class Queries {
       .select({ one: sql`1` })
       .from(inbox)
       .where(eq(inbox.runId, executions.runId));
+    // A paused one is held, until it is asked to cancel.
+    const cancel = this.#db
+      .select({ one: sql`1` })
+      .from(inbox)
+      .where(and(eq(inbox.runId, executions.runId), eq(inbox.messageId, "cancel")));
     // Which of its waits are over, only its code knows: one that has waited for messages counts as waiting.
     const wait = this.#db
       .select({ one: sql`1` })
@@ -295,7 +300,8 @@ export class Queries {
       .from(executions)
       .where(
         and(
-          notInArray(executions.state, [...terminalStates, "paused", "quarantined"]),
+          notInArray(executions.state, [...terminalStates, "quarantined"]),
+          sql`(${executions.state} <> 'paused' OR ${exists(cancel)})`,
           // A claim is a reason only while its worker lives or is about to be taken over, which the reaper does for every dead one.
           sql`${executions.workerId} IS NULL`,
           notExists(task),

@@ -185,6 +185,21 @@ export interface CloseOutcome {
   readonly state: ExecutionState | undefined;
 }
 
+/** The owner of an execution holds it, as it was asked to. Takes effect only if no message has come since `seenInbox`. */
+export interface PauseOperation {
+  readonly runId: string;
+  readonly epoch: number;
+  readonly expectedSeq: number;
+  readonly seenInbox: number;
+  readonly reason: string | null;
+}
+
+/** What became of a request to pause, and the state that it found or made. Undefined state: there is no such execution. */
+export interface PauseOutcome {
+  readonly outcome: "paused" | "asked" | "cancelling" | "unchanged";
+  readonly state: ExecutionState | undefined;
+}
+
 /** How an execution ended, or where it is. */
 export interface Outcome {
   readonly runId: string;
@@ -287,6 +302,12 @@ export interface Store {
 
   cancel(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
   terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
+  /** Holds an execution at once if nobody has claimed it; otherwise asks its owner to. */
+  pause(namespace: string, executionId: string, reason: string | undefined): Promise<PauseOutcome>;
+  /** The owner pauses. False: it did not take effect, because a message came or the claim no longer holds. */
+  pauseClaimed(operation: PauseOperation): Promise<boolean>;
+  /** Ends a pause, or takes back a request to pause; gives the run that goes on. Undefined: neither was there. */
+  unpause(namespace: string, executionId: string): Promise<{ readonly runId: string } | undefined>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
 

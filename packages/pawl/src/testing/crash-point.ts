@@ -58,6 +58,10 @@ function describeEvent({ type, data }: NewEvent): string {
       return `a write to stream "${stream}"`;
     case "CancelRequested":
       return "the cancel request";
+    case "ExecutionPaused":
+      return "its pause";
+    case "ExecutionUnpaused":
+      return "the end of its pause";
     default:
       return type.startsWith("Execution") ? `its end (${type.slice("Execution".length).toLowerCase()})` : type;
   }

@@ -16,6 +16,8 @@ import { heartbeat } from "../postgres/statements/heartbeat.ts";
 import { importExecution } from "../postgres/statements/import-execution.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
 import { dueSchedules, listSchedules, readSchedule } from "../postgres/statements/read-schedules.ts";
+import { pause } from "../postgres/statements/pause.ts";
+import { pauseClaimed } from "../postgres/statements/pause-claimed.ts";
 import { readStream, streamEnd } from "../postgres/statements/read-stream.ts";
 import { signalWithStart } from "../postgres/statements/signal-with-start.ts";
 import { release } from "../postgres/statements/release.ts";
@@ -23,6 +25,7 @@ import { requestCancel } from "../postgres/statements/request-cancel.ts";
 import { resume } from "../postgres/statements/resume.ts";
 import { deleteRetention, retentionPolicies, setRetention } from "../postgres/statements/retention-policies.ts";
 import { takeOver } from "../postgres/statements/take-over.ts";
+import { unpause } from "../postgres/statements/unpause.ts";
 import type { Transaction } from "../postgres/transaction.ts";
 import type { AppendOperation, StartOperation } from "../store/operations.ts";
 import { initialState, type ScheduleDefinition } from "../kernel/schedule/definition.ts";
@@ -161,7 +164,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
         appends: [
           append({ after: { kind: "park", wakeAt: 1, seenInbox: 0, waitingFor: "a timer" } }),
           append({ messages: [message], consumed: ["m"], starts: [start(null)] }),
-          append({ after: { kind: "end", state: "completed" }, messages: [message] }),
+          append({ after: { kind: "end", state: "completed" }, messages: [message, { ...message, type: "CancelRequested" }] }),
         ],
       },
       "1",
@@ -173,6 +176,9 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["heartbeat", heartbeat(newUuid(), 1000)],
   ["request-cancel", requestCancel("n", "e", "{}")],
   ["close-execution", closeExecution(closing)],
+  ["pause", pause("n", "e", null)],
+  ["pause-claimed", pauseClaimed({ runId: newUuid(), epoch: 1, expectedSeq: 1, seenInbox: 0, reason: null })],
+  ["unpause", unpause("n", "e")],
   ["resume", resume("n", "e", newUuid())],
   ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
   ["import-execution", importExecution(importedExecution)],

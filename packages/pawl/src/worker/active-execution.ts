@@ -17,6 +17,7 @@ import { childStart } from "./child-start.ts";
 import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
+import { PauseRequest } from "./pause-request.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
 import type { ChunkSink, StepAttempt } from "./step-attempt.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
@@ -93,6 +94,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   /** When it ends as timed out (database time, milliseconds). */
   readonly #deadline: number | undefined;
   #deadlineTimer: Timer | undefined;
+  /** While it is asked to pause, nothing begins and nothing is delivered. */
+  readonly #pause = new PauseRequest();
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
     this.runId = claimed.runId;
@@ -127,15 +130,22 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
       this.#replay.start(parsed);
       this.#schedulePump();
     };
-    if (workflow.input === undefined) return start(input);
-    parseInput(workflow, input).then(start, (error: unknown) => this.#finish({ outcome: "threw", error }));
+    this.#pause.whenNotAsked(() => {
+      if (workflow.input === undefined) return start(input);
+      parseInput(workflow, input).then(start, (error: unknown) => this.#finish({ outcome: "threw", error }));
+    });
   }
 
-  /** Messages that have arrived, with the counter that covers them. */
+  /** All messages that are in the inbox, with the counter that covers them. */
   receive(inbox: Inbox): void {
+    this.#take(inbox, () => this.#heedPause(inbox));
+  }
+
+  #take(inbox: Inbox, thenFirst?: () => void): void {
     if (this.#gone || this.#end !== undefined) return;
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
+      if (message.type === "PauseRequested") continue;
       const isOfChild = message.type === "ChildCompleted" || message.type === "ChildFailed";
       const key = `${message.messageId}#${isOfChild ? "" : message.ordinal}`;
       if (this.#knownMessages.has(key)) continue;
@@ -145,8 +155,50 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
       else this.#outbox.addMessage(message, event);
     }
     this.#lastNews = this.#host.runtime.monotonicMs();
+    thenFirst?.();
     if (!this.#outbox.isEmpty) this.#enlist();
     else if (this.#live) this.#rest();
+    else this.#tryPause();
+  }
+
+  // Pausing
+
+  /** It is asked to pause, or not any more. Once it is to be cancelled, it is not paused. */
+  #heedPause({ messages }: Inbox): void {
+    const request = messages.find(({ type }) => type === "PauseRequested");
+    if (request !== undefined && this.#cancelKnown) {
+      if (!this.#knownMessages.has("pause")) this.#outbox.discard(request.messageId);
+      this.#knownMessages.add("pause");
+    } else if (request !== undefined) return this.#pause.ask(request.data);
+    if (!this.#pause.isAsked) return;
+    this.#pause.withdraw();
+    this.#schedulePump();
+    if (this.#live) for (const call of this.#replay.open.values()) this.#advance(call);
+  }
+
+  /** Pauses when every attempt that was running has ended and all that happened is recorded. */
+  #tryPause(): void {
+    if (!this.#pause.isAsked || this.#gone || this.#end !== undefined || this.#inFlight !== undefined) return;
+    if (!this.#outbox.isEmpty || this.#steps.running > 0) return;
+    const { runId, epoch } = this;
+    void this.#carryOutPause({ runId, epoch, expectedSeq: this.#lastSeq, seenInbox: this.#seenInbox });
+  }
+
+  async #carryOutPause(operation: Parameters<PauseRequest["carryOut"]>[0]): Promise<void> {
+    const outcome = await this.#pause.carryOut(operation, (pause) => this.#host.pause(this, pause));
+    if (this.#gone || outcome === "under way") return;
+    if (outcome === "paused") return this.#leave();
+    // A message came first, or the store is closing.
+    this.#host.wantsInbox(this);
+    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
+  }
+
+  /** It is parked or paused: nothing of it is left here. */
+  #leave(): void {
+    this.#gone = true;
+    this.#wakeTimer?.clear();
+    this.#deadlineTimer?.clear();
+    this.#host.gone(this);
   }
 
   /** A second cancel request; a signal or update that was sent again; or the end of a child that was cancelled, resumed on its own and has ended again. */
@@ -233,11 +285,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
 
   take(): AppendOperation | undefined {
     this.#enlisted = false;
-    if (this.#gone || this.#inFlight !== undefined) return undefined;
+    if (this.#gone || this.#inFlight !== undefined || this.#pause.isUnderWay) return undefined;
     let after: After = { kind: "keep" };
     if (this.#end !== undefined) after = { kind: "end", state: this.#end.state };
     else if (this.#outbox.isEmpty) {
-      if (!this.#parkRequested || !this.#isWaiting()) return undefined;
+      if (!this.#parkRequested || !this.#isWaiting() || this.#pause.isAsked) return undefined;
       const open = this.#replay.open;
       after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
     }
@@ -273,12 +325,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
       return this.#host.gone(this);
     }
     if (operation.after.kind === "park") {
-      if (outcome.parked) {
-        this.#gone = true;
-        this.#wakeTimer?.clear();
-        this.#deadlineTimer?.clear();
-        return this.#host.gone(this);
-      }
+      if (outcome.parked) return this.#leave();
       // A message arrived first. What became due meanwhile starts now.
       this.#host.wantsInbox(this);
       this.#wake();
@@ -320,7 +367,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
 
   /** Applies events up to the first that settles a call; the rest follow after the microtask queue has drained (A1). */
   #pump(): void {
-    if (!this.#started || this.#gone || this.#end !== undefined) return;
+    if (this.#gone || this.#end !== undefined) return;
+    if (this.#pause.isAsked) return this.#tryPause();
+    if (!this.#started) return;
     try {
       for (;;) {
         if (this.#replay.settleWaits()) return this.#schedulePump();
@@ -362,7 +411,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
 
   /** Does the next thing for an open call, as far as its record allows; harmless when there is nothing to do. */
   #advance(call: Call): void {
-    if (call.settled || this.#gone || this.#end !== undefined || this.#isParking) return;
+    if (call.settled || this.#gone || this.#end !== undefined || this.#isParking || this.#pause.isAsked) return;
     switch (call.kind) {
       case "step":
         return this.#advanceStep(call);
@@ -529,7 +578,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
       if (this.#gone) return;
       for (const call of foreign) if (!call.settled) this.#notMyChild(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
       for (const call of missing) if (!call.settled) this.#notMyChild(call.position, new ExecutionNotFound(call.executionId));
-      this.receive({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
+      this.#take({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
     } catch (error) {
       // The store is closing; whoever claims it next asks again.
       this.#host.failed(this, error);
@@ -655,6 +704,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
 
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   #rest(): void {
+    if (this.#pause.isAsked) return this.#tryPause();
     if (this.#gone || !this.#isWaiting()) return;
     this.#announceWaits();
     if (!this.#outbox.isEmpty) return;

@@ -3,7 +3,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
-import type { InboxMessage } from "../store/store.ts";
+import type { InboxMessage, PauseOperation } from "../store/store.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
@@ -53,6 +53,8 @@ export interface ExecutionHost {
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
   failed(execution: ActiveExecution, error: unknown): void;
+  /** Pauses it; false if a message came before, or the claim no longer holds. */
+  pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;
   /** It is no longer active here. */
   gone(execution: ActiveExecution): void;
 }

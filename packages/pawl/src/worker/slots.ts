@@ -1,3 +1,6 @@
+/** What a slot is kept for. */
+type Reservation = "start" | "claim";
+
 /**
  * The places in which a worker runs executions. One is held by everything that runs code or steps, and by what is about to
  * be claimed by a start; not by what waits, nor by what has ended and is only being written down.
@@ -6,7 +9,7 @@ export class Slots {
   readonly total: number;
   readonly #onFreed: () => void;
   readonly #onGranted: (runId: string) => void;
-  readonly #reserved = new Set<string>();
+  readonly #reserved = new Map<string, Reservation>();
   readonly #busy = new Set<string>();
   /** Go on after having waited, but all slots are taken; they come before new claims. */
   readonly #queued = new Set<string>();
@@ -35,22 +38,25 @@ export class Slots {
     return this.used === 0 && this.#queued.size === 0 && this.#ending.size === 0;
   }
 
-  get reserved(): ReadonlySet<string> {
-    return this.#reserved;
+  get reserved(): Iterable<string> {
+    return this.#reserved.keys();
   }
 
   has(runId: string): boolean {
     return this.#busy.has(runId);
   }
 
-  /** Keeps a slot for an execution that is not active yet, even if there are too few: it is claimed already. */
-  reserve(runId: string): void {
-    this.#reserved.add(runId);
+  /**
+   * Keeps a slot for an execution that is not active yet, even if there are too few: it is claimed already. A later claim takes
+   * the place of a start whose reply is late.
+   */
+  reserve(runId: string, by: Reservation): void {
+    this.#reserved.set(runId, by);
   }
 
-  /** The execution is active now and asks for a slot itself, or never will be. Gives whether one was kept. */
-  unreserve(runId: string): boolean {
-    return this.#reserved.delete(runId);
+  /** The execution is active now and asks for a slot itself, or never will be. Gives whether one was kept for this. */
+  unreserve(runId: string, by: Reservation): boolean {
+    return this.#reserved.get(runId) === by && this.#reserved.delete(runId);
   }
 
   /** A slot for an active execution, at once or when it is its turn. */

@@ -10,7 +10,7 @@ import type { Event } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
-import type { ClaimedExecution, Hint, InboxMessage, Store } from "../store/store.ts";
+import type { ClaimedExecution, Hint, InboxMessage, PauseOperation, Store } from "../store/store.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
@@ -245,14 +245,14 @@ export class Worker implements ExecutionHost {
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
     if (this.#state !== "running" || this.#manual || this.#givingBack || this.#slots.free <= 0 || !this.mayStartSteps()) return null;
     if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
-    this.#slots.reserve(runId);
+    this.#slots.reserve(runId, "start");
     return this.workerId;
   }
 
   /** The start that a slot was reserved for is durable: run it. */
   startReserved(start: StartOperation, at: number): void {
-    this.#slots.unreserve(start.runId);
-    if (start.claimBy !== this.workerId) return;
+    // Without its reservation, it has been claimed once more since: taken over, and then by this worker again.
+    if (!this.#slots.unreserve(start.runId, "start") || start.claimBy !== this.workerId) return;
     this.#clock.observe(at);
     this.#startedHere.add(start.runId);
     this.#adopt({
@@ -284,7 +284,7 @@ export class Worker implements ExecutionHost {
   }
 
   cancelReservation(runId: string): void {
-    if (this.#slots.unreserve(runId)) this.#slots.freed();
+    if (this.#slots.unreserve(runId, "start")) this.#slots.freed();
   }
 
   // ExecutionHost
@@ -399,6 +399,18 @@ export class Worker implements ExecutionHost {
     this.#parent.logger.error(`execution ${execution.executionId}: its events could not be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 
+  async pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean> {
+    const { store } = this.#parent;
+    try {
+      if (await store.pauseClaimed(operation)) return true;
+      const lost = await store.lostClaims([operation]);
+      if (lost.length > 0) execution.drop(new ExecutionCancelled(execution.executionId, "another worker owns it now, or it was terminated"));
+    } catch {
+      // The store is closing: whoever claims it next pauses it.
+    }
+    return false;
+  }
+
   gone(execution: ActiveExecution): void {
     if (this.#active.get(execution.runId) !== execution) return;
     this.#active.delete(execution.runId);
@@ -443,11 +455,11 @@ export class Worker implements ExecutionHost {
   async #adoptAll(executions: readonly ClaimedExecution[], workerId: string): Promise<void> {
     const withInbox = executions.filter(({ inboxSeq }) => inboxSeq > 0).map(({ runId }) => runId);
     // The slots are taken while the inboxes are read.
-    for (const { runId } of executions) this.#slots.reserve(runId);
+    for (const { runId } of executions) this.#slots.reserve(runId, "claim");
     try {
       const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
       for (const execution of executions) {
-        this.#slots.unreserve(execution.runId);
+        this.#slots.unreserve(execution.runId, "claim");
         if (workerId === this.workerId)
           this.#adopt(
             execution,
@@ -455,7 +467,7 @@ export class Worker implements ExecutionHost {
           );
       }
     } finally {
-      for (const { runId } of executions) this.#slots.unreserve(runId);
+      for (const { runId } of executions) this.#slots.unreserve(runId, "claim");
     }
   }
 

@@ -1,6 +1,7 @@
 import type { TransactionGateway } from "../../src/postgres/gateway.ts";
 import { claim } from "../../src/postgres/statements/claim.ts";
 import { expireWorkers } from "../../src/postgres/statements/expire-workers.ts";
+import { pause } from "../../src/postgres/statements/pause.ts";
 import { setRetention } from "../../src/postgres/statements/retention-policies.ts";
 import { takeOver } from "../../src/postgres/statements/take-over.ts";
 import { anHour, appendTo, childCompleted, commitAll, events, namespace, register, runs, startOf, workers } from "./world.ts";
@@ -112,6 +113,20 @@ const deadly: Build = async (gateway) => {
   await register(gateway, workers.two);
 };
 
+/** The parent, parked and then paused. */
+const pausedAt =
+  (wakeInMs: number): Parameters<typeof withFamily>[1] =>
+  async (gateway, at) => {
+    await parked(wakeInMs)(gateway, at);
+    await gateway.run(pause(namespace, "parent", null));
+  };
+
+/** The parent has been asked to pause, and its owner has not done so yet. */
+const askedToPause: Build = async (gateway) => {
+  await running(gateway);
+  await gateway.run(pause(namespace, "parent", null));
+};
+
 export const alone = {
   nothing: { name: "nothing", build: bothWorkers },
   pending: {
@@ -122,6 +137,7 @@ export const alone = {
     },
   },
   running: { name: "running", build: running },
+  askedToPause: { name: "asked to pause", build: askedToPause },
   deadly: { name: "deadly", build: deadly },
 } satisfies Record<string, Fixture>;
 
@@ -136,6 +152,7 @@ export function families(parent: string, suffix: string) {
     informed: fixture("informed", withFamily(parent, childEnded)),
     parked: fixture("parked", withFamily(parent, parked(null))),
     sleeping: fixture("sleeping", withFamily(parent, parked(anHour))),
+    paused: fixture("paused", withFamily(parent, pausedAt(-1000))),
     due: fixture("due", withFamily(parent, parked(-1000))),
     cancelled: fixture("cancelled", withFamily(parent, endedAs("cancelled"))),
     quarantined: fixture("quarantined", withFamily(parent, endedAs("quarantined"))),

@@ -49,7 +49,15 @@ export async function invariantProblems(client: Pick<pg.ClientBase, "query">): P
   );
   await ask(
     "has ended and has a worker",
-    `SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state IN (${terminal}, 'quarantined')`,
+    `SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state IN (${terminal}, 'quarantined', 'paused')`,
+  );
+  await ask(
+    "is paused and asked to cancel, and has no task",
+    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.inbox USING (run_id) WHERE state = 'paused' AND message_id = 'cancel' AND NOT EXISTS (SELECT 1 FROM pawl.tasks t WHERE t.run_id = e.run_id)",
+  );
+  await ask(
+    "is paused and has a task without a cancel request",
+    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.tasks USING (run_id) WHERE state = 'paused' AND NOT EXISTS (SELECT 1 FROM pawl.inbox x WHERE x.run_id = e.run_id AND x.message_id = 'cancel')",
   );
   await ask("is pending and has a worker", "SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state = 'pending'");
   await ask(
@@ -87,8 +95,10 @@ function historyProblems(runs: readonly RunRow[], events: readonly EventRow[]): 
     const view = fold(recorded);
     if (view.lastSeq !== run.last_seq) problems.push(`${name} has last_seq ${run.last_seq}, its history ends at ${view.lastSeq}`);
     if (recorded[0]?.event.type !== "ExecutionStarted") problems.push(`${name} does not begin with ExecutionStarted`);
-    const held = (terminalStates as readonly string[]).includes(run.state) || run.state === "quarantined";
-    if (held ? view.state !== run.state : view.state !== "running") problems.push(`${name} folds to ${view.state}`);
+    const held = (terminalStates as readonly string[]).includes(run.state) || run.state === "quarantined" || run.state === "paused";
+    // Claimed to be cancelled, and nothing is written yet.
+    const isWoken = view.state === "paused" && run.state === "running";
+    if ((held ? view.state !== run.state : view.state !== "running") && !isWoken) problems.push(`${name} folds to ${view.state}`);
     if ((view.finishedAt ?? null) !== run.finished_at) problems.push(`${name} has finished_at ${run.finished_at}, its history ${view.finishedAt}`);
     problems.push(...repeatedResults(recorded.map(({ event }) => event)).map((problem) => `${name} ${problem}`));
   }

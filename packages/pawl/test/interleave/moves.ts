@@ -260,6 +260,38 @@ export function terminate(executionId: string): Move {
   };
 }
 
+export function pause(executionId: string): Move {
+  return {
+    name: `pause ${executionId}`,
+    async run({ store }) {
+      const { outcome, state } = await store.pause(namespace, executionId, undefined);
+      return `${outcome} ${state}`;
+    },
+  };
+}
+
+/** As its owner does it: after a look at the inbox, and only if it is asked to and not to cancel. */
+export function obeyPause(): Move {
+  return {
+    name: "obey a pause",
+    async run({ gateway, store, cursor }) {
+      const { runId, epoch, seq } = cursor("parent");
+      const rows = await gateway.run(readInboxes([runId]));
+      const types = rows.map(({ type }) => type);
+      if (!types.includes("PauseRequested") || types.includes("CancelRequested")) return "not asked";
+      const paused = await store.pauseClaimed({ runId, epoch, expectedSeq: seq, seenInbox: rows[0]!.inbox_seq, reason: null });
+      return paused ? "paused" : "not paused";
+    },
+  };
+}
+
+export function unpause(executionId: string): Move {
+  return {
+    name: `unpause ${executionId}`,
+    run: async ({ store }) => ((await store.unpause(namespace, executionId)) === undefined ? "not paused" : "goes on"),
+  };
+}
+
 export function resumeAs(run: "next" | "next2"): Move {
   return {
     name: `resume as ${run}`,

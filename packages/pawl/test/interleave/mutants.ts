@@ -73,7 +73,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a claim that does not look again whether it is free",
-    mutation: replacing("claim", [" AND worker_id IS NULL AND state IN ('pending', 'running')\n ORDER BY run_id FOR UPDATE SKIP LOCKED", " ORDER BY run_id"]),
+    mutation: replacing("claim", [
+      " AND worker_id IS NULL AND state IN ('pending', 'running', 'paused')\n ORDER BY run_id FOR UPDATE SKIP LOCKED",
+      " ORDER BY run_id",
+    ]),
     scenario: "pending: claim by one | terminate parent",
   },
   {
@@ -118,6 +121,24 @@ export const mutants: readonly Mutant[] = [
     name: "a terminate that does not look again who the parent is",
     mutation: replacing("close-execution", [" AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id", ""]),
     scenario: "quarantined: resume as next | terminate child",
+  },
+  {
+    name: "an owner that pauses whatever has come",
+    mutation: replacing("pause-claimed", [" AND e.inbox_seq = $4::int", ""]),
+    scenario: "asked to pause: obey a pause | cancel parent",
+  },
+  {
+    name: "a pause that looks for a cancel request before it has the row",
+    mutation: replacing("pause", ["is_asked_to_cancel(run_id)", "EXISTS (SELECT FROM inbox x WHERE x.run_id = locked.run_id AND message_id = 'cancel')"]),
+    scenario: "due: pause parent | cancel parent",
+  },
+  {
+    name: "an unpause that looks for messages before it has the row",
+    mutation: replacing("unpause", [
+      "due_after_pause(run_id, last_seq - 1)",
+      "CASE WHEN EXISTS (SELECT FROM inbox x WHERE x.run_id = u.run_id) THEN '-infinity'::timestamptz END",
+    ]),
+    scenario: "paused: unpause parent | child ends",
   },
   {
     name: "a firing that trusts what it has read",

@@ -23,8 +23,13 @@ function pairsOf(fixture: Fixture, ...moves: readonly Move[]): Scenario[] {
   return moves.flatMap((move, index) => moves.slice(index).map((other) => scenario(fixture, move, other)));
 }
 
+/** One move with each of others. */
+function pairsWith(fixture: Fixture, move: Move, ...others: readonly Move[]): Scenario[] {
+  return others.map((other) => scenario(fixture, move, other));
+}
+
 /** The order of run ids decides nothing where one of two moves locks a single execution. */
-const locksSeveral = /delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim/;
+const locksSeveral = /delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim|pause/;
 const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
 
 const eager = { claimBy: workers.one };
@@ -82,6 +87,36 @@ function pairsAlone(): Scenario[] {
       by.claimBy("two"),
       by.startAgain(),
     ),
+    ...pairsWith(alone.pending, by.pause("parent"), by.pause("parent"), by.unpause("parent"), by.claimBy("one"), by.cancel("parent"), by.signal("parent")),
+    ...pairsWith(
+      alone.running,
+      by.pause("parent"),
+      by.pause("parent"),
+      by.unpause("parent"),
+      on.append,
+      on.parkForTimer,
+      by.readAndPark(on.inAnHour()),
+      on.end,
+      by.releaseBy("one"),
+      by.reap("kill one", ["one"]),
+      by.cancel("parent"),
+      by.terminate("parent"),
+    ),
+    ...pairsOf(
+      alone.askedToPause,
+      by.obeyPause(),
+      by.unpause("parent"),
+      by.pause("parent"),
+      on.append,
+      on.end,
+      on.quarantine,
+      by.cancel("parent"),
+      by.terminate("parent"),
+      by.signal("parent"),
+      by.releaseBy("one"),
+      by.reap("kill one", ["one"]),
+      by.claimBy("two"),
+    ),
     ...pairsOf(
       alone.deadly,
       on.append,
@@ -133,6 +168,9 @@ function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
       by.claimBy("two"),
     ),
     ...pairsOf(at.parked, ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.releaseBy("two"), by.reap("kill two", ["two"])),
+    ...pairsOf(at.paused, by.unpause("parent"), by.pause("parent"), ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.reap("kill two", ["two"])),
+    ...pairsWith(at.due, by.pause("parent"), by.unpause("parent"), ...ends, ...closes, by.claimBy("one")),
+    ...pairsWith(at.parked, by.pause("parent"), ...ends, ...closes),
     ...pairsOf(at.sleeping, ...ends, ...closes, by.claimBy("one")),
     ...pairsOf(at.due, ...ends, ...closes, by.claimBy("one"), by.claimBy("two")),
     ...pairsOf(
@@ -192,6 +230,8 @@ function triplesOfFamily(at: ReturnType<typeof families>): Scenario[] {
     scenario(at.waiting, on.childEnds, on.siblingEnds, on.parkForMessages),
     scenario(at.waiting, by.terminate("child"), on.parkForMessages, by.claimBy("one")),
     scenario(at.cancelled, by.resumeAs("next"), on.childEnds, by.claimBy("one")),
+    scenario(at.due, by.pause("parent"), on.childEnds, by.claimBy("one")),
+    scenario(at.paused, by.unpause("parent"), by.cancel("parent"), by.claimBy("one")),
     scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimBy("one")),
     scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimAndRest("one")),
     scenario(at.quarantined, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
@@ -213,6 +253,9 @@ const triplesAlone = [
   scenario(alone.running, by.releaseBy("one"), by.claimBy("two"), on.append),
   scenario(alone.running, by.stop("one"), by.claimBy("two"), on.appendTwo),
   scenario(alone.running, by.reap("kill one", ["one"]), by.claimBy("two"), on.end),
+  scenario(alone.askedToPause, by.obeyPause(), by.unpause("parent"), by.claimBy("two")),
+  scenario(alone.askedToPause, by.obeyPause(), by.cancel("parent"), by.claimBy("two")),
+  scenario(alone.running, by.pause("parent"), by.readAndPark(on.inAnHour()), by.claimBy("two")),
   scenario(alone.deadly, by.reap(), on.append, by.terminate("parent")),
   scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.claimBy("two")),
   scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.terminate("parent")),

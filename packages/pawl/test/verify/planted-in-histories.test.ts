@@ -37,6 +37,7 @@ describePlanted(workload, {
       /simple-1: its history goes on after ExecutionCompleted/,
       append("simple-1", "StepStarted", { position: 9, name: "late", attempt: 1 }),
     ],
+    ["a pause that the row does not show", /held: its row says paused, its history quarantined/, [`UPDATE executions SET state = 'paused' ${where("held")}`]],
     ["a task of an ended execution", /terminated: it is terminated and still has a task/, [queue("terminated")]],
     [
       "a message to an ended execution",
@@ -83,6 +84,11 @@ describePlanted(workload, {
       "a takeover that did not raise the epoch",
       /asleep: event 4 \(WorkerLost\) did not raise the epoch/,
       append("asleep", "WorkerLost", { workerId: "w", claims: 1 }),
+    ],
+    [
+      "an event under the epoch of a pause",
+      /asleep: event 5 \(StepStarted\) was written under the epoch that ExecutionPaused had ended/,
+      [...append("asleep", "ExecutionPaused", { wakeAt: 0 }), ...append("asleep", "StepStarted", { position: 9, name: "late", attempt: 1 })],
     ],
     [
       "an end by who was not the owner any more",

@@ -52,6 +52,11 @@ describePlanted(workload, {
     ["claimed and queued", /busy: it is claimed by the worker .* and queued as well/, [queue("busy")]],
     ["held and queued", /held: it is quarantined and queued/, [queue("held")]],
     [
+      "paused and queued",
+      /asleep: it is paused and queued/,
+      [...append("asleep", "ExecutionPaused", { wakeAt: 0 }), `UPDATE executions SET state = 'paused' ${where("asleep")}`],
+    ],
+    [
       "claimed before it began",
       /delayed: it is pending and claimed/,
       [`DELETE FROM tasks ${where("delayed")}`, `UPDATE executions SET worker_id = ${liveWorker} ${where("delayed")}`],
@@ -85,6 +90,15 @@ describePlanted(workload, {
   ],
   I19: [
     ["a timer without a task", /asleep: it is running and nothing will wake it/, [`DELETE FROM tasks ${where("asleep")}`]],
+    [
+      "a cancel request that does not end a pause",
+      /waiting: it is paused and nothing will wake it: 1 messages wait without a task/,
+      [
+        ...append("waiting", "ExecutionPaused", {}),
+        `UPDATE executions SET state = 'paused' ${where("waiting")}`,
+        `INSERT INTO inbox (run_id, message_id, type, data) VALUES (${runOf("waiting")}, 'cancel', 'CancelRequested', '{}')`,
+      ],
+    ],
     [
       "a message that wakes nobody",
       /waiting: .*1 messages wait without a task/,

@@ -37,6 +37,8 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   StreamWritten: { ...call, stream: "string", offset: "number" },
   CancelRequested: { reason: "string?" },
   WorkerLost: { workerId: "string", claims: "number" },
+  ExecutionPaused: { wakeAt: "number?", reason: "string?" },
+  ExecutionUnpaused: {},
   ExecutionResumed: { fromRunId: "string", fromState: "string", attributes: "object?" },
   ExecutionCompleted: { result: "payload" },
   ExecutionFailed: { failure: "failure" },

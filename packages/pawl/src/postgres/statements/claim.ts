@@ -39,6 +39,8 @@ function due(which: string, limit: string): string {
  * A claim takes a batch, and a batch dies together with the one that kills the worker. So suspects are claimed one at a time
  * and only by workers that run no other: then only the culprit's third death is its own.
  *
+ * A paused execution has a task only to be cancelled, or at its deadline: claiming it ends the pause.
+ *
  * Locks: tasks by visible_at, then executions, skipping what others hold: it never waits, so it can be in no deadlock. The task row is deleted, not updated: the queue table stays narrow and its index short. Indexes: tasks_claim, tasks_suspects.
  */
 export function claim(request: ClaimRequest): Transaction<ClaimRow> {
@@ -49,7 +51,7 @@ ordinary AS MATERIALIZED (${due("NOT q.suspect", "$4::int")}),
 suspects AS MATERIALIZED (${due("q.suspect AND $6::bool", "1")}),
 picked AS MATERIALIZED (
  SELECT run_id FROM executions
- WHERE run_id = ANY(ARRAY(SELECT run_id FROM ordinary UNION ALL SELECT run_id FROM suspects)) AND worker_id IS NULL AND state IN ('pending', 'running')
+ WHERE run_id = ANY(ARRAY(SELECT run_id FROM ordinary UNION ALL SELECT run_id FROM suspects)) AND worker_id IS NULL AND state IN ('pending', 'running', 'paused')
  ORDER BY run_id FOR UPDATE SKIP LOCKED),
 removed AS (DELETE FROM tasks WHERE run_id = ANY(ARRAY(SELECT run_id FROM picked))),
 claimed AS (

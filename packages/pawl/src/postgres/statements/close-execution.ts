@@ -15,7 +15,7 @@ export interface CloseRow {
 /**
  * close-execution: ends an execution from outside, without its code (terminate; cancel of one that has not begun; ending a
  * quarantined one). Raises the epoch, so that its owner can write nothing more, and tells its parent. A cancel goes on to its
- * open children, as it would if its code had heard of it.
+ * open children, as it would if its code had heard of it. One that was paused before it began has not begun.
  *
  * Lock order: the execution, its parent and children by run_id, then history, tasks, inbox. Indexes: executions_id,
  * executions_children, executions_pkey.
@@ -36,7 +36,7 @@ export function closeExecution(options: {
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
 target AS MATERIALIZED (SELECT run_id, parent_run_id FROM executions WHERE namespace = $1 AND execution_id = $2),
 locked AS MATERIALIZED (
- SELECT e.run_id, e.state, e.parent_run_id FROM executions e
+ SELECT e.run_id, CASE WHEN e.state = 'paused' AND e.started_at IS NULL THEN 'pending' ELSE e.state END AS state, e.parent_run_id FROM executions e
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM target UNION ALL SELECT parent_run_id FROM target
   UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target) AND $8::text IS NOT NULL))
  ORDER BY e.run_id FOR UPDATE),
@@ -66,7 +66,8 @@ sent AS (
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version 
- FROM (SELECT * FROM woken UNION ALL SELECT * FROM children) AS reached WHERE worker_id IS NULL AND state = 'running'
+ FROM (SELECT *, false AS cancelled FROM woken UNION ALL SELECT *, true FROM children) AS reached
+ WHERE worker_id IS NULL AND (state = 'running' OR (state = 'paused' AND cancelled))
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, g.run_id, c.state AS closed_state, f.state AS found_state, c.parent_run_id,
  (SELECT array_agg(run_id) FROM children) AS children

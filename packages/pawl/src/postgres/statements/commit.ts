@@ -58,6 +58,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const parks = batch.appends.some((append) => append.after.kind === "park");
   const stalls = batch.appends.some((append) => !append.progress);
   const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
+  const cancels = messages.flatMap(({ message }) => (message.type === "CancelRequested" ? [message.toRunId] : []));
   const unclaimed = starts.some((start) => start.claimBy === null);
   const searchable = starts.some(isSearchable);
   const changes = batch.appends.some((append) => append.attributes !== undefined);
@@ -72,12 +73,12 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   if (streamed) parts.with(streamedPart(parts, batch.appends, now));
   if (messages.length > 0) parts.with(sent(parts, messages));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
-  if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, now));
+  if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, cancels.length > 0 ? `${parts.add(uuids(cancels))}::uuid[]` : undefined, now));
 
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
-  const shape = [...traits, searchable, changes, streamed].map(Number).join("");
+  const shape = [...traits, searchable, changes, streamed, cancels.length > 0].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
@@ -382,12 +383,16 @@ function consumedPart(parts: Parts, consumed: readonly { readonly runId: string;
  WHERE x.run_id = ANY(${runIds}) AND x.run_id = c.run_id AND x.message_id = c.message_id AND (c.run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE)`;
 }
 
-/** Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed. */
-function queuedPart(fromUpdated: boolean, fromStarted: boolean, now: string): () => string {
+/**
+ * Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed.
+ *
+ * @param cancels runs that are asked to cancel, which ends a pause too
+ */
+function queuedPart(fromUpdated: boolean, fromStarted: boolean, cancels: string | undefined, now: string): () => string {
   const sources: string[] = [];
   if (fromUpdated) {
     sources.push(`SELECT run_id, CASE WHEN delivered > 0 THEN ${now} ELSE wake_at END, namespace, task_queue, workflow || '@' || version
- FROM updated WHERE parked AND state = 'running' AND (delivered > 0 OR wake_at IS NOT NULL)`);
+ FROM updated WHERE parked AND ${cancels === undefined ? "state = 'running'" : `(state = 'running' OR (state = 'paused' AND run_id = ANY(${cancels})))`} AND (delivered > 0 OR wake_at IS NOT NULL)`);
   }
   if (fromStarted) {
     sources.push(`SELECT run_id, coalesce(not_before, ${now}), namespace, task_queue, workflow || '@' || version FROM started WHERE worker_id IS NULL`);

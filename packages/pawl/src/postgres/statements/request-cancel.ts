@@ -1,15 +1,15 @@
 import type { Transaction } from "../transaction.ts";
 
 /**
- * request-cancel: puts a cancel request into the inbox of an execution that has begun, and wakes it if it is parked.
- * Sent twice, it arrives once. Lock order: the execution, then its task. Index: executions_id.
+ * request-cancel: puts a cancel request into the inbox of an execution that has begun, and wakes it if it is parked or
+ * paused. Sent twice, it arrives once. Lock order: the execution, then its task. Index: executions_id.
  */
 export function requestCancel(namespace: string, executionId: string, data: string): Transaction<{ readonly run_id: string; readonly state: string }> {
   return {
     name: "request-cancel",
     text: `WITH touched AS (
  UPDATE executions e SET inbox_seq = e.inbox_seq + 1
- WHERE e.namespace = $1 AND e.execution_id = $2 AND e.state IN ('running', 'paused')
+ WHERE e.namespace = $1 AND e.execution_id = $2 AND (e.state = 'running' OR (e.state = 'paused' AND e.started_at IS NOT NULL))
  RETURNING e.run_id, e.state, e.namespace, e.task_queue, e.workflow, e.version, e.worker_id),
 sent AS (
  INSERT INTO inbox (run_id, message_id, type, data) SELECT run_id, 'cancel', 'CancelRequested', $3 FROM touched ON CONFLICT DO NOTHING),

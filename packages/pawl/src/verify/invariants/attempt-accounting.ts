@@ -38,6 +38,8 @@ function attemptProblems({ events }: RunView, looked: () => void): string[] {
   return problems;
 }
 
+const noProgress: ReadonlySet<string> = new Set(["StepStarted", "ExecutionPaused", "ExecutionUnpaused"]);
+
 function deathProblems({ events }: RunView, looked: () => void): string[] {
   const problems: string[] = [];
   let deaths = 0;
@@ -56,7 +58,7 @@ function deathProblems({ events }: RunView, looked: () => void): string[] {
         problems.push(`it was held at death ${claims}`);
       }
       deaths = claims;
-    } else if (type !== "StepStarted") deaths = 0;
+    } else if (!noProgress.has(type)) deaths = 0;
   }
   return problems;
 }

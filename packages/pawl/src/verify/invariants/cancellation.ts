@@ -24,7 +24,7 @@ function problemOf({ events }: RunView, looked: () => void): string | undefined 
   const cancelled = events.findIndex(({ type }) => type === "ExecutionCancelled");
   if (requested >= 0 || cancelled >= 0) looked();
   if (cancelled < 0 || (requested >= 0 && requested < cancelled)) return undefined;
-  const before = events[cancelled - 1]?.type;
+  const before = events.slice(0, cancelled).findLast(({ type }) => type !== "ExecutionPaused" && type !== "ExecutionUnpaused")?.type;
   if (before === "ExecutionStarted" || before === "ExecutionQuarantined") return undefined;
   return `event ${events[cancelled]!.seq}: it was cancelled after ${before ?? "nothing"}, without a request`;
 }

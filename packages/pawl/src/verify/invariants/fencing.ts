@@ -2,7 +2,7 @@ import type { Invariant } from "../invariant.ts";
 import { about, type HistoryEntry, type RunView } from "../rows.ts";
 
 /** Written by a statement that takes the execution from its owner, and raises the epoch to do so. */
-const raising: ReadonlySet<string> = new Set(["WorkerLost", "ExecutionResumed", "ExecutionTerminated"]);
+const raising: ReadonlySet<string> = new Set(["WorkerLost", "ExecutionUnpaused", "ExecutionResumed", "ExecutionTerminated"]);
 
 /**
  * I4. Only the owner of an execution writes to it. Every claim, takeover, release, resume and termination raises the epoch,
@@ -40,7 +40,8 @@ function problemsOf(view: RunView): string[] {
 function problemOf(entry: HistoryEntry, before: HistoryEntry): string | undefined {
   if (entry.epoch < 1) return `event ${entry.seq} (${entry.type}) was written under no claim`;
   if (raising.has(entry.type) && entry.epoch === before.epoch) return `event ${entry.seq} (${entry.type}) did not raise the epoch ${entry.epoch}`;
-  if (!raising.has(before.type) || entry.epoch > before.epoch) return undefined;
+  // Its owner may have written the pause, under its own epoch; with it, the claim was over.
+  if ((!raising.has(before.type) && before.type !== "ExecutionPaused") || entry.epoch > before.epoch) return undefined;
   // Held by the very takeover that found the last death.
   if (before.type === "WorkerLost" && entry.type === "ExecutionQuarantined") return undefined;
   // An epoch that falls is I2's.

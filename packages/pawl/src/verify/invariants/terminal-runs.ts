@@ -38,8 +38,10 @@ function checkHistory(view: RunView, tally: Tally): void {
   const after = events.findIndex(({ type }, index) => endEvents.has(type) && index < events.length - 1);
   if (after >= 0) violated(`its history goes on after ${events[after]!.type} with ${events[after + 1]!.type}`);
   const folded = fold(events as readonly FoldableEvent[]);
-  const expected = isTerminal(run.state as ExecutionState) || run.state === "quarantined" ? run.state : "running";
-  if (folded.state !== expected) violated(`its row says ${run.state}, its history ${folded.state}`);
+  const expected = isTerminal(run.state as ExecutionState) || run.state === "quarantined" || run.state === "paused" ? run.state : "running";
+  // Woken to be cancelled, or at its deadline, and nothing is written yet.
+  const isWoken = folded.state === "paused" && run.state === "running" && (view.kind === "past" || view.run.claim !== undefined || view.run.task !== undefined);
+  if (folded.state !== expected && !isWoken) violated(`its row says ${run.state}, its history ${folded.state}`);
   else if ((folded.finishedAt ?? null) !== run.finishedAt)
     violated(`its row ended at ${time(run.finishedAt)}, its history at ${time(folded.finishedAt ?? null)}`);
 }

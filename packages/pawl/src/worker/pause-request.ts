@@ -1,0 +1,50 @@
+import type { PauseOperation } from "../store/store.ts";
+
+/** What an active execution knows of a request to pause it. */
+export class PauseRequest {
+  #request: { readonly reason: string | null } | undefined;
+  #underWay = false;
+  #waiting: (() => void) | undefined;
+
+  get isAsked(): boolean {
+    return this.#request !== undefined;
+  }
+
+  /** Whether the pause is being written: nothing else may be, meanwhile. */
+  get isUnderWay(): boolean {
+    return this.#underWay;
+  }
+
+  /** @param data of the message */
+  ask(data: string): void {
+    const { reason } = JSON.parse(data) as { readonly reason?: string };
+    this.#request = { reason: reason ?? null };
+  }
+
+  /** It was taken back, or a cancel request goes before it. */
+  withdraw(): void {
+    this.#request = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
+  }
+
+  /** Calls it now, or when the request has been taken back: no code is begun to be paused at once. */
+  whenNotAsked(start: () => void): void {
+    if (this.#request === undefined) start();
+    else this.#waiting = start;
+  }
+
+  async carryOut(
+    operation: Omit<PauseOperation, "reason">,
+    write: (operation: PauseOperation) => Promise<boolean>,
+  ): Promise<"paused" | "not yet" | "under way"> {
+    if (this.#underWay || this.#request === undefined) return "under way";
+    this.#underWay = true;
+    try {
+      return (await write({ ...operation, reason: this.#request.reason })) ? "paused" : "not yet";
+    } finally {
+      this.#underWay = false;
+    }
+  }
+}

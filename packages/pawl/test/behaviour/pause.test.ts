@@ -1,0 +1,240 @@
+import { defineWorkflow, ExecutionCancelled, ExecutionNotFound, ExecutionStateInvalid, ExecutionTimedOut, type ExecutionHandle } from "pawl";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
+
+const h = harness();
+
+const parked = (handle: Pick<ExecutionHandle, "status" | "history">) =>
+  eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null }));
+const isPaused = (handle: Pick<ExecutionHandle, "status" | "history">) =>
+  eventually(async () => expect(await handle.status()).toMatchObject({ state: "paused", workerId: null }));
+const types = async (handle: Pick<ExecutionHandle, "status" | "history">) => (await handle.history()).map(({ event }) => event.type);
+
+const sleepy = defineWorkflow({ name: "sleepy", run: async (ctx) => ctx.sleep("30 days") });
+const waiting = defineWorkflow({ name: "waiting", signals: { go: z.unknown() }, run: async (ctx) => ctx.signal("go") });
+
+/** A step that ends when it is told to, and one after it. */
+function twoSteps() {
+  const begun = gate();
+  const letGo = gate<string>();
+  const ran: string[] = [];
+  const workflow = defineWorkflow({
+    name: "two-steps",
+    run: async (ctx) => {
+      const first = await ctx.step("first", () => {
+        ran.push("first");
+        begun.open();
+        return letGo.opened;
+      });
+      return ctx.step("second", () => {
+        ran.push("second");
+        return `${first} and second`;
+      });
+    },
+  });
+  return { workflow, begun, letGo, ran };
+}
+
+/** Starts it on a worker that has a step running, and asks it to pause. */
+async function askedToPause() {
+  const steps = twoSteps();
+  const { pawl } = await h.run([steps.workflow]);
+  const handle = await pawl.start(steps.workflow, undefined);
+  await steps.begun.opened;
+  expect(await handle.pause({ reason: "wait a moment" })).toBe("running");
+  // When the signal that was sent after it has arrived, so has the request.
+  await pawl.handle(handle.executionId).signal("after", 1);
+  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+  return { ...steps, pawl, handle };
+}
+
+describe("pause", () => {
+  test("lets the step that runs end and records it, and begins nothing until resume", async () => {
+    const { handle, letGo, ran } = await askedToPause();
+    letGo.open("first");
+    await isPaused(handle);
+    expect(await types(handle)).toEqual(expect.arrayContaining(["StepCompleted", "ExecutionPaused"]));
+    expect((await handle.history()).at(-1)!.event).toEqual({ type: "ExecutionPaused", wakeAt: 0, reason: "wait a moment" });
+    expect(ran).toEqual(["first"]);
+    expect(await handle.pause()).toBe("paused");
+    const resumed = await handle.resume();
+    expect(resumed.runId).toBe(handle.runId);
+    expect(await handle.result()).toBe("first and second");
+    expect(ran).toEqual(["first", "second"]);
+    expect(await types(handle)).toContain("ExecutionUnpaused");
+  });
+
+  test("is taken back by a resume that comes before it took effect", async () => {
+    const { handle, letGo } = await askedToPause();
+    await handle.resume();
+    letGo.open("first");
+    expect(await handle.result()).toBe("first and second");
+    expect(await types(handle)).not.toContain("ExecutionPaused");
+  });
+
+  test("holds a parked execution at once, and resume restores its timer", async () => {
+    const { pawl } = await h.run([sleepy]);
+    const handle = await pawl.start(sleepy, undefined);
+    await parked(handle);
+    const due = "tasks WHERE visible_at > now() + interval '29 days' AND run_id = $1";
+    expect(await h.count(due, handle.runId)).toBe(1);
+    expect(await handle.pause()).toBe("paused");
+    expect(await h.count("tasks WHERE run_id = $1", handle.runId)).toBe(0);
+    await handle.resume();
+    expect(await handle.status()).toMatchObject({ state: "running", workerId: null });
+    expect(await h.count(due, handle.runId)).toBe(1);
+    await handle.terminate();
+  });
+
+  test("a timer that came due meanwhile fires after resume", async () => {
+    const workflow = defineWorkflow({ name: "nap", run: async (ctx) => ctx.sleep(600) });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await parked(handle);
+    await handle.pause();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(await types(handle)).not.toContain("TimerFired");
+    await handle.resume();
+    await handle.result();
+    expect(await types(handle)).toContain("TimerFired");
+  });
+
+  test("a signal waits for the end of the pause and is not lost", async () => {
+    const { pawl } = await h.run([waiting]);
+    const handle = await pawl.start(waiting, undefined);
+    await parked(handle);
+    await handle.pause();
+    await handle.signal("go", "now");
+    expect(await handle.status()).toMatchObject({ state: "paused" });
+    expect(await types(handle)).not.toContain("SignalReceived");
+    await handle.resume();
+    expect(await handle.result()).toBe("now");
+  });
+
+  test("the end of a child waits for its paused parent", async () => {
+    const child = defineWorkflow({ name: "child", signals: { end: z.unknown() }, run: async (ctx) => ctx.signal("end") });
+    const parent = defineWorkflow({ name: "parent", run: async (ctx) => ctx.child(child, undefined) });
+    const { pawl } = await h.run([parent, child]);
+    const handle = await pawl.start(parent, undefined);
+    await parked(handle);
+    await handle.pause();
+    const ofChild = pawl.handle(`${handle.executionId}.1`);
+    await ofChild.signal("end", 7);
+    expect(await ofChild.result()).toBe(7);
+    expect(await handle.status()).toMatchObject({ state: "paused" });
+    await handle.resume();
+    expect(await handle.result()).toBe(7);
+  });
+
+  test("holds an execution that has not begun; its delay counts on", async () => {
+    const quick = defineWorkflow({ name: "quick", run: async () => 1 });
+    const pawl = await h.open();
+    const handle = await pawl.start(quick, undefined, { delay: 50 });
+    expect(await handle.pause()).toBe("paused");
+    const worker = await pawl.worker({ workflows: [quick], ...soon });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await types(handle)).toEqual(["ExecutionStarted", "ExecutionPaused"]);
+    await handle.resume();
+    expect(await handle.result()).toBe(1);
+    await worker.stop();
+  });
+
+  test("a request outlives the worker that was asked", async () => {
+    const { handle, pawl, ran, workflow } = await askedToPause();
+    const other = await h.open();
+    await pawl.close({ drain: 0 });
+    await other.worker({ workflows: [workflow], ...soon });
+    await isPaused(other.handle(handle.executionId));
+    expect(ran).toEqual(["first"]);
+    await other.handle(handle.executionId).terminate();
+  });
+
+  test("cancel wakes a paused execution, whose code cleans up", async () => {
+    const cleaned: string[] = [];
+    const tidy = defineWorkflow({
+      name: "tidy",
+      run: async (ctx) => {
+        try {
+          await ctx.sleep("1 day");
+        } finally {
+          await ctx.shield((shielded) => shielded.step("clean up", () => void cleaned.push("done")));
+        }
+      },
+    });
+    const { pawl } = await h.run([tidy]);
+    const handle = await pawl.start(tidy, undefined);
+    await parked(handle);
+    await handle.pause();
+    await handle.cancel();
+    await refusalOf(handle.result(), ExecutionCancelled);
+    expect(cleaned).toEqual(["done"]);
+  });
+
+  test("the cancel of a parent reaches a paused child", async () => {
+    const parent = defineWorkflow({ name: "parent", run: async (ctx) => ctx.child(sleepy, undefined) });
+    const { pawl } = await h.run([parent, sleepy]);
+    const handle = await pawl.start(parent, undefined);
+    await parked(handle);
+    const child = pawl.handle(`${handle.executionId}.1`);
+    await parked(child);
+    await child.pause();
+    await handle.cancel();
+    await refusalOf(child.result(), ExecutionCancelled);
+  });
+
+  test("one paused before it began is cancelled without its code", async () => {
+    const pawl = await h.open();
+    const handle = await pawl.start(sleepy, undefined);
+    await handle.pause();
+    expect(await handle.cancel()).toBe("cancelled");
+    expect(await types(handle)).toEqual(["ExecutionStarted", "ExecutionPaused", "ExecutionCancelled"]);
+  });
+
+  test("terminate ends a paused execution at once", async () => {
+    const { pawl } = await h.run([sleepy]);
+    const handle = await pawl.start(sleepy, undefined);
+    await parked(handle);
+    await handle.pause();
+    await handle.terminate();
+    expect((await handle.status()).state).toBe("terminated");
+  });
+
+  test("its timeout ends a paused execution", async () => {
+    const { pawl } = await h.run([sleepy]);
+    const handle = await pawl.start(sleepy, undefined, { timeout: 1000 });
+    await parked(handle);
+    expect(await handle.pause()).toBe("paused");
+    await refusalOf(handle.result(), ExecutionTimedOut);
+    expect(await types(handle)).toEqual(["ExecutionStarted", "TimerStarted", "ExecutionPaused", "ExecutionTimedOut"]);
+  });
+
+  test("is refused where there is nothing to hold", async () => {
+    const { pawl } = await h.run([sleepy]);
+    await refusalOf(pawl.handle("nobody").pause(), ExecutionNotFound);
+    const handle = await pawl.start(sleepy, undefined);
+    await handle.terminate();
+    expect((await refusalOf(handle.pause(), ExecutionStateInvalid)).message).toContain("It has ended");
+    await refusalOf(handle.resume(), ExecutionStateInvalid);
+    const held = defineWorkflow({
+      name: "held",
+      signals: { done: z.unknown() },
+      run: async (ctx) => {
+        try {
+          await ctx.sleep("1 day");
+        } finally {
+          await ctx.shield((shielded) => shielded.signal("done"));
+        }
+      },
+    });
+    const other = await h.run([held]);
+    const cancelling = await other.pawl.start(held, undefined);
+    await parked(cancelling);
+    await cancelling.cancel();
+    expect((await refusalOf(cancelling.pause(), ExecutionStateInvalid)).message).toContain("being cancelled");
+    await eventually(async () => expect(await types(cancelling)).toContain("WaitStarted"));
+    await refusalOf(cancelling.pause(), ExecutionStateInvalid);
+    await cancelling.signal("done", 1);
+    await refusalOf(cancelling.result(), ExecutionCancelled);
+  });
+});
