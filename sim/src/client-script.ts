@@ -1,6 +1,6 @@
 import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
-import { drawProgram, withAttributes } from "./draw-program.ts";
+import { drawProgram, withAttributes, withContinuations } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -55,9 +55,10 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-/** @param attributes decides whether there are any, apart from everything else that is drawn */
-export function drawRequests(chance: Chance, spanMs: number, attributes: Chance): readonly Request[] {
+/** @param attributes decides whether there are any, apart from everything else that is drawn; `continuations` likewise */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, continuations: Chance): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
+  const continues = continuations.hits(0.3);
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
   return Array.from({ length: count }, (_, index) => {
@@ -67,7 +68,10 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance)
     const stops = chance.hits(0.3);
     return {
       executionId: `x${index}`,
-      ...searchable(drawProgram(chance), hasAttributes && attributes.hits(0.6) ? attributes : undefined),
+      ...searchable(
+        continues ? withContinuations(drawProgram(chance), continuations) : drawProgram(chance),
+        hasAttributes && attributes.hits(0.6) ? attributes : undefined,
+      ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
       startAt,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
@@ -130,9 +134,11 @@ export class ClientLog {
     for (const { executionId, runId, id } of this.sent) {
       const row = monitor.row(executionId);
       // What a run had not read when it ended, the run of a resume does not get.
-      if (row === undefined || row.run_id !== runId || monitor.outcome(executionId) !== undefined) continue;
-      const read = monitor.histories.get(row.run_id)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id);
-      if (read !== true && !(row.messages ?? "").includes(`"${id}`))
+      if (row === undefined || runId === undefined || monitor.outcome(executionId) !== undefined) continue;
+      const runs = monitor.continuedFrom(executionId, runId);
+      if (runs === undefined) continue;
+      const read = runs.some((run) => monitor.histories.get(run)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id));
+      if (!read && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
     }
   }

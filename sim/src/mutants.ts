@@ -6,6 +6,7 @@ export interface Mutant {
 
 const commit = "postgres/statements/commit.js";
 const commitOne = "postgres/statements/commit-one.js";
+const continuation = "postgres/statements/continue-as-new.js";
 const edit = (file: string, find: string, replace: string): Mutant["edits"][number] => ({ file, find, replace });
 
 /**
@@ -182,6 +183,32 @@ export const mutants: readonly Mutant[] = [
   {
     name: "of several changes of attributes in one commit only the last counts",
     edits: [edit("worker/outbox.js", "attributes = { ...attributes, ...outgoing.event.attributes }", "attributes = outgoing.event.attributes")],
+  },
+  {
+    name: "a continuation checks nothing",
+    edits: [edit(continuation, " AND epoch = $2::int AND last_seq = $3::int AND state = 'running' FOR UPDATE", " FOR UPDATE")],
+  },
+  { name: "a continuation leaves the epoch", edits: [edit(continuation, "epoch = e.epoch + 1, last_seq = 1", "epoch = e.epoch, last_seq = 1")] },
+  {
+    name: "a continuation queues nothing",
+    edits: [edit(continuation, "workflow || '@' || version FROM moved)", "workflow || '@' || version FROM moved WHERE false)")],
+  },
+  { name: "a continuation leaves messages behind", edits: [edit(continuation, "FROM old WHERE inbox_seq > 0)", "FROM old WHERE false)")] },
+  {
+    name: "a continuation takes the children's messages along",
+    edits: [edit(continuation, "count(carry_messages(run_id, $6::uuid, $9::int[]))", "count(move_messages(run_id, $6::uuid))")],
+  },
+  {
+    name: "what came too late for a run that continues is lost",
+    edits: [edit("worker/active-execution.js", "const received = [...untaken, ...late]", "const received = [...untaken]")],
+  },
+  {
+    name: "children that continued are not asked to stop",
+    edits: [edit("worker/active-execution.js", "if (this.#abandonedChildren.size > 0)", "if (false)")],
+  },
+  {
+    name: "continued runs use the idempotency keys of the run before",
+    edits: [edit("kernel/continuation.js", "`${executionId}/${continuedFrom.runId}`", "executionId")],
   },
   {
     name: "what is deleted leaves its events",

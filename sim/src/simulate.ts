@@ -106,7 +106,7 @@ class Simulation {
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
-    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6, this.#chance.fork("attributes"));
+    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6, this.#chance.fork("attributes"), this.#chance.fork("continuations"));
     this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
     if (this.#schedules.length > 0) this.#scheduleWatch = new ScheduleWatch(database, this.#monitor, this.#world, this.#schedules);
     databaseTime.now = () => this.#world.databaseNow;

@@ -27,6 +27,8 @@ export type Program =
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
+  /** Ends the run after the first part, with something else still going on, and goes on with the next part in a new run. */
+  | { readonly do: "continue"; readonly first: Program; readonly beside: Program; readonly next: Program }
   | { readonly do: "set"; readonly name: string; readonly value: number | null }
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
@@ -102,6 +104,12 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           saga.compensate(async (undo) => undo.step("undo", (step) => effect(step, 0)));
           return run(ctx, program.program);
         });
+      case "continue": {
+        const beside = run(ctx, program.beside);
+        beside.catch(() => {});
+        await run(ctx, program.first);
+        return ctx.continueAsNew(program.next);
+      }
       case "set":
         await ctx.setAttributes({ [program.name]: program.value });
         return 0;
@@ -181,6 +189,10 @@ export function expectedOf(program: Program): Expected {
       return program.parts.reduce<Expected>((sum, part) => join(sum, expectedOf(part)), { value: 0 });
     case "settle":
       return program.parts.map(expectedOf).reduce<Expected>((sum, part) => join(sum, part === "fails" ? { value: 0 } : part), { value: 0 });
+    case "continue": {
+      const first = expectedOf(program.first);
+      return typeof first === "object" ? expectedOf(program.next) : first;
+    }
     case "race":
     case "wait to be cancelled":
       return "either";

@@ -12,6 +12,7 @@ import { addQueryCommand } from "./commands/query.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
 import { addScheduleCommand } from "./commands/schedule.ts";
+import { addRunsCommand } from "./commands/runs.ts";
 import { addRetentionCommand } from "./commands/retention.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addSignalCommand } from "./commands/signal.ts";
@@ -54,6 +55,7 @@ export function buildProgram(): Command {
   addCountCommand(program);
   addShowCommand(program);
   addHistoryCommand(program);
+  addRunsCommand(program);
   addQueryCommand(program);
   addValueCommand(program);
   addExportCommand(program);

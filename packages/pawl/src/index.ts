@@ -12,7 +12,17 @@ export { update, type Messages, type SignalSchemas, type Update } from "./defini
 export { step } from "./definition/step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
-export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";
+export type {
+  ChildOptions,
+  ConcurrencyOptions,
+  ContinueOptions,
+  Saga,
+  StepContext,
+  StepFunction,
+  StepOptions,
+  WaitOptions,
+  WorkflowContext,
+} from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
 export type { Schedules, SchedulePage } from "./client/schedules.ts";
 export type { ScheduleDescription, ScheduleHandle } from "./client/schedule-handle.ts";
@@ -30,7 +40,16 @@ export type {
   Weekday,
 } from "./client/schedule-options.ts";
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
-export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
+export type {
+  ExecutionHandle,
+  ExecutionInfo,
+  HistoryEvent,
+  HistoryOptions,
+  RunInfo,
+  SignalOptions,
+  UpdateOptions,
+  ValueOptions,
+} from "./client/execution-handle.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";

@@ -234,6 +234,19 @@ export class ExecutionQuarantined extends PawlError {
   }
 }
 
+/**
+ * Thrown by `ctx.continueAsNew` to leave the workflow's code, whose run is over by then. Catching it changes nothing; it is
+ * never the outcome of an execution.
+ */
+export class ContinuedAsNew extends PawlError {
+  readonly code = "CONTINUED_AS_NEW";
+  readonly executionId: string;
+  constructor(executionId: string) {
+    super(`This run of execution "${executionId}" is over: it continues as new. Let this error pass; nothing the code still does is recorded.`);
+    this.executionId = executionId;
+  }
+}
+
 /** `result({ timeout })` ran out before the execution ended. The execution goes on. */
 export class ResultTimeout extends PawlError {
   readonly code = "RESULT_TIMEOUT";

@@ -24,6 +24,8 @@ export const limits = {
   documentRuns: 1000,
   documentEvents: 200_000,
   documentCharacters: 128 * 1024 * 1024,
+  /** Of signals and updates that earlier runs have read, a run that continues them knows the ids of so many. */
+  rememberedMessages: 200,
   /** Longest delay or sleep: five years, in milliseconds. */
   durationMs: 5 * 365 * 24 * 3_600_000,
 } as const;

@@ -280,7 +280,9 @@ export class PawlClient implements HandleParent {
       throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
     }
     if (operation.idempotencyKey !== null) {
-      const [first] = await this.store.history(existing.runId, 0, 1);
+      // A run that continued as new has an input of its own.
+      const firstRun = (await this.store.pastRuns(this.namespace, existing.executionId))[0]?.runId ?? existing.runId;
+      const [first] = await this.store.history(firstRun, 0, 1);
       const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
       if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
     }

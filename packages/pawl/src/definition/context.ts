@@ -50,6 +50,11 @@ export interface WaitOptions {
   readonly timeout?: Duration;
 }
 
+export interface ContinueOptions {
+  /** The version of the workflow that the next run is of (the present one). */
+  readonly version?: string;
+}
+
 /** What a saga has done so far, and how to undo it. */
 export interface Saga {
   /** Undoes what has just been done, should the saga fail. Called with a context that a cancel request leaves alone. */
@@ -69,7 +74,9 @@ export type Tasks<Results extends readonly unknown[]> = { readonly [I in keyof R
  * replay, delivered in the order of the history. After a cancel request every call throws `ExecutionCancelled`, except
  * through the context that `shield` gives.
  */
-export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, State = object> {
+// What continues may be anything where the workflow's input is not known.
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, State = object, Input = any> {
   readonly executionId: string;
   readonly runId: string;
   readonly workflow: string;
@@ -105,6 +112,12 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    * returns, they are recorded. Throws `OptionInvalid` for a name or value that is no attribute.
    */
   readonly setAttributes: (changes: AttributeChanges) => Promise<void>;
+  /**
+   * Ends this run and begins the next one of this execution, with that input and an empty history. Never returns: it throws
+   * `ContinuedAsNew`, which is to be let pass. Steps that run are aborted; children that run go on by themselves. Signals that
+   * nobody has taken, and messages that nobody has read, go to the next run.
+   */
+  readonly continueAsNew: (input: Input, options?: ContinueOptions) => never;
   /** Runs the tasks and gives all results in order; throws the first error. */
   readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */
@@ -118,5 +131,5 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   /** A version 4 UUID, the same on every replay. Not for secrets. */
   readonly uuid: () => string;
   /** Runs clean-up whose durable calls work although the execution was cancelled. */
-  readonly shield: <Result>(fn: (ctx: WorkflowContext<Signals, State>) => Promise<Result>) => Promise<Result>;
+  readonly shield: <Result>(fn: (ctx: WorkflowContext<Signals, State, Input>) => Promise<Result>) => Promise<Result>;
 }

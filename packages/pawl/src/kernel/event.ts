@@ -33,6 +33,7 @@ export type Event =
   | ExecutionCancelled
   | ExecutionTerminated
   | ExecutionTimedOut
+  | ExecutionContinuedAsNew
   | ExecutionQuarantined;
 
 /** The execution that started this one, and the durable call in it that waits for the outcome. */
@@ -50,9 +51,19 @@ export interface ScheduleLink {
   readonly triggered?: true;
 }
 
+/** The run that a continuation goes on from, which ended `continued_as_new`. */
+export interface ContinuationLink {
+  readonly runId: string;
+  /** How often the execution has continued as new: 1 for its first continuation. */
+  readonly count: number;
+  /** Ids of the last signals and updates that earlier runs have read: sent again, they are not read again. */
+  readonly messages?: readonly string[];
+}
+
 /** Always the first event of a run. */
 export interface ExecutionStarted {
   readonly type: "ExecutionStarted";
+  readonly continuedFrom?: ContinuationLink;
   readonly schedule?: ScheduleLink;
   readonly input: Payload;
   readonly parent?: ParentLink;
@@ -240,6 +251,14 @@ export interface ExecutionTimedOut {
   readonly type: "ExecutionTimedOut";
   /** How long it was allowed to take since it was started. */
   readonly timeoutMs: number;
+}
+
+/** The run is over; the execution goes on with the next one, from another input and a history of its own. */
+export interface ExecutionContinuedAsNew {
+  readonly type: "ExecutionContinuedAsNew";
+  readonly nextRunId: string;
+  /** The next run's version of the workflow, if it is another one. */
+  readonly version?: string;
 }
 
 /** Held for a person; not terminal. */

@@ -98,6 +98,11 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.callAttributes(changes, this.#shielded);
   };
 
+  continueAsNew: WorkflowContext["continueAsNew"] = (input, options = {}) => {
+    refuseInStep("ctx.continueAsNew");
+    return this.#replay.callContinue(input, options);
+  };
+
   all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);
 
   map: WorkflowContext["map"] = (items, fn, options) => mapConcurrently(items, fn, options);

@@ -38,6 +38,7 @@ import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
 import type { Queries } from "./queries.ts";
+import { cancelChildren as cancelChildrenOf } from "./statements/cancel-children.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
@@ -101,7 +102,8 @@ export class PostgresStore implements Store {
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
     const { rows, repeated } = await this.#gateway.send(claim(request));
     if (rows.length === 0) return { executions: [], now: undefined, repeated };
-    const older = rows.filter((row) => row.last_seq > 1).map((row) => row.run_id);
+    // One that continued as new began later than its row was made.
+    const older = rows.filter((row) => row.last_seq > 1 || row.run_number > 1).map((row) => row.run_id);
     const histories = older.length === 0 ? new Map<string, RecordedEvent[]>() : groupByRun(await this.#gateway.run(readHistories(older)));
     const executions = rows.map((row) => ({
       runId: row.run_id,
@@ -179,6 +181,17 @@ export class PostgresStore implements Store {
       type: "ExecutionTerminated",
       data: JSON.stringify({ reason }),
     });
+  }
+
+  async cancelChildren(parentRunId: string, executionIds: readonly string[], data: string): Promise<readonly string[]> {
+    const asked: string[] = [];
+    let left = executionIds;
+    while (left.length > 0) {
+      const rows = await this.#gateway.run(cancelChildrenOf(parentRunId, left, data));
+      for (const row of rows) if (row.reached) asked.push(row.run_id);
+      left = rows.filter(({ reached }) => !reached).map(({ execution_id }) => execution_id);
+    }
+    return asked;
   }
 
   async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {

@@ -146,7 +146,7 @@ export interface ExecutionSummary {
 }
 
 /** An earlier run of an execution. */
-export type PastRunSummary = Pick<ExecutionSummary, "runId" | "runNumber" | "state" | "startedAt" | "events">;
+export type PastRunSummary = Pick<ExecutionSummary, "runId" | "runNumber" | "version" | "state" | "startedAt" | "finishedAt" | "events">;
 
 export interface ListFilter {
   readonly namespace: string;
@@ -279,6 +279,8 @@ export interface Store {
 
   cancel(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
   terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome>;
+  /** Puts a cancel request (`data`) into the inboxes of these children of a run, whichever run they are in; gives their run ids. */
+  cancelChildren(parentRunId: string, executionIds: readonly string[], data: string): Promise<readonly string[]>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
 

@@ -54,6 +54,8 @@ function describeEvent({ type, data }: NewEvent): string {
       return `value "${key}"`;
     case "CancelRequested":
       return "the cancel request";
+    case "ExecutionContinuedAsNew":
+      return "its next run";
     default:
       return type.startsWith("Execution") ? `its end (${type.slice("Execution".length).toLowerCase()})` : type;
   }

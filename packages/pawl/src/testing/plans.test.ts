@@ -6,6 +6,8 @@ import { prepareCommit } from "../postgres/statements/commit.ts";
 import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { changeSchedule } from "../postgres/statements/change-schedule.ts";
 import { claim } from "../postgres/statements/claim.ts";
+import { cancelChildren } from "../postgres/statements/cancel-children.ts";
+import { continueAsNew, findContinued } from "../postgres/statements/continue-as-new.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { createSchedule } from "../postgres/statements/create-schedule.ts";
 import { deleteSchedule } from "../postgres/statements/delete-schedule.ts";
@@ -162,6 +164,9 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["heartbeat", heartbeat(newUuid(), 1000)],
   ["request-cancel", requestCancel("n", "e", "{}")],
   ["close-execution", closeExecution(closing)],
+  ["cancel-children", cancelChildren(newUuid(), ["e"], "{}")],
+  ["continue-as-new", continueAsNew(append({}), { runId: newUuid(), version: "1", started: "{}", received: [1] })],
+  ["find-continued", findContinued(append({}))],
   ["resume", resume("n", "e", newUuid())],
   ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
   ["import-execution", importExecution(importedExecution)],

@@ -5,7 +5,8 @@ import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
-import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
+import { isFromOutside, lineage, seedOf } from "../kernel/continuation.ts";
+import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
@@ -14,10 +15,12 @@ import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
-import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
+import { continuedAsNew, endEvent, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
+import { messageIdOf, nextStarted } from "./next-run.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
+import type { StepOwner } from "./step-attempt.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
@@ -39,7 +42,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements AppendSource, ReplayHost {
+export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
@@ -58,6 +61,9 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #started = false;
   /** Not yet recorded. */
   readonly #outbox = new Outbox();
+  /** Ids of children that it no longer waits for and that must be asked to stop before it ends. */
+  readonly #abandonedChildren = new Set<string>();
+  #askingAbandoned = false;
   readonly #knownMessages = new Set<string>();
   /** Positions of child calls whose result is recorded or on its way into the history. */
   readonly #childResults = new Set<number>();
@@ -81,6 +87,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Asks how children have ended: it must not park before it knows. */
   #askingForChildren = false;
   #lastNews: number;
+  readonly #continuedFrom: ContinuationLink | undefined;
   /** When it ends as timed out (database time, milliseconds). */
   readonly #deadline: number | undefined;
   #deadlineTimer: Timer | undefined;
@@ -96,10 +103,16 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
     this.#deadline = deadlineOf(claimed.history[0]!);
+    const started = claimed.history[0]!;
+    this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
+    for (const id of this.#continuedFrom?.messages ?? []) this.#messageIds.add(id);
     for (const { event } of this.#toApply) this.#isToldAlready(event);
-    // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
-    this.#steps = new StepRunner(claimed.executionId, host.runtime, (event) => this.#stepped(event));
-    this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
+    this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
+    this.#replay = new Replay(workflow, claimed, seedOf(host.namespace, claimed.executionId, started), this);
+  }
+
+  get lineage(): string {
+    return lineage(this.executionId, this.#continuedFrom);
   }
 
   begin(inbox: Inbox | undefined): void {
@@ -108,8 +121,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
     const started = this.#claimed.history[0]!;
-    this.#replay.nowMs = started.at;
-    this.#replay.schedule = (started.event as ExecutionStarted).schedule;
+    this.#replay.begin(started);
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
@@ -197,16 +209,40 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   #abandonChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.orphaned(call.runId);
+    if (call.runId !== undefined) return this.orphaned(call.runId, call.executionId);
     const start = this.#outbox.withdraw(call.position);
     if (start !== undefined) this.#host.startsSettled([start], "rejected");
   }
 
   /** Asked in the same way as from outside: the child's own code decides how it ends. */
-  orphaned(childRunId: string): void {
-    const data = JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
-    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data });
+  orphaned(childRunId: string, executionId: string): void {
+    this.#abandonedChildren.add(executionId);
+    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data: this.#cancelData });
     this.#enlist();
+  }
+
+  get #cancelData(): string {
+    return JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
+  }
+
+  /**
+   * A child may have gone on in another run than the one this history names, where a message to that run does not reach it. So
+   * the end waits until every child that it leaves behind was asked by its id.
+   */
+  async #askAbandoned(): Promise<void> {
+    const children = [...this.#abandonedChildren];
+    this.#abandonedChildren.clear();
+    this.#askingAbandoned = true;
+    try {
+      await this.#host.cancelChildren(this.runId, children, this.#cancelData);
+    } catch (error) {
+      // The store is closing; whoever claims it next asks again.
+      if (!this.#gone) this.#host.failed(this, error);
+      return this.drop(error);
+    } finally {
+      this.#askingAbandoned = false;
+    }
+    if (!this.#gone) this.#enlist();
   }
 
   replied(reply: UpdateReply): void {
@@ -217,6 +253,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (this.#gone) return;
     this.#codeOutcome = outcome;
     if (this.#live && this.#toApply.length === 0) this.#finish(outcome);
+    else if (outcome.outcome === "continued") this.#schedulePump();
   }
 
   // AppendSource
@@ -225,8 +262,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#enlisted = false;
     if (this.#gone || this.#inFlight !== undefined) return undefined;
     let after: After = { kind: "keep" };
-    if (this.#end !== undefined) after = { kind: "end", state: this.#end.state };
-    else if (this.#outbox.isEmpty) {
+    if (this.#end !== undefined) {
+      if (this.#askingAbandoned) return undefined;
+      if (this.#abandonedChildren.size > 0) return void this.#askAbandoned();
+      after = this.#afterEnd(this.#end);
+    } else if (this.#outbox.isEmpty) {
       if (!this.#parkRequested || !this.#isWaiting()) return undefined;
       const open = this.#replay.open;
       after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
@@ -251,10 +291,11 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     if (events.some(({ event }) => event.type === "UpdateCompleted" || event.type === "UpdateRejected" || event.type === "ValueSet")) this.#host.news(this);
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#gone) return;
-    if (operation.after.kind === "end") {
+    if (operation.after.kind === "end" || operation.after.kind === "continue") {
       this.#gone = true;
       this.#wakeTimer?.clear();
-      this.#host.ended(this, this.#end!);
+      if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
+      else this.#host.continued(this);
       return this.#host.gone(this);
     }
     if (operation.after.kind === "park") {
@@ -274,7 +315,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
         operation.starts.find((start) => start.runId === runId)!,
         existing,
       );
-    if (!this.#outbox.isEmpty) this.#enlist();
+    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
   }
@@ -306,6 +347,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** Applies events up to the first that settles a call; the rest follow after the microtask queue has drained (A1). */
   #pump(): void {
     if (!this.#started || this.#gone || this.#end !== undefined) return;
+    // What stands behind that in the history its code had not heard of when it asked for the next run.
+    if (this.#codeOutcome?.outcome === "continued") return this.#finish(this.#codeOutcome);
     try {
       for (;;) {
         if (this.#replay.settleWaits()) return this.#schedulePump();
@@ -519,7 +562,24 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   /** The code has ended, or cannot go on: write how. */
   #finish(outcome: CodeOutcome): void {
     if (this.#gone || this.#end !== undefined) return;
-    this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+    if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+    // What it has not read stays in its inbox, which goes to the next run.
+    for (const event of this.#outbox.leaveMessages()) this.#messageIds.delete(messageIdOf(event) ?? "");
+    this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
+  }
+
+  /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
+  #afterEnd(end: EndEvent): After {
+    if (end.next === undefined) return { kind: "end", state: end.state };
+    if (!this.#outbox.isEmpty) return { kind: "keep" };
+    this.#outbox.add(end.event);
+    const untaken = this.#replay.mailbox.untaken();
+    const late = this.#toApply.filter(({ event }) => isFromOutside(event));
+    for (const { signalId } of untaken) this.#messageIds.delete(signalId);
+    for (const { event } of late) this.#messageIds.delete(messageIdOf(event) ?? "");
+    const received = [...untaken, ...late].map(({ seq }) => seq);
+    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.#deadline, messageIds: this.#messageIds });
+    return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };
   }
 
   #endWith(end: EndEvent): void {
@@ -529,13 +589,13 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
     if (this.#replay.cancelRequested !== undefined) {
       for (const { event } of this.#inFlight?.events ?? []) {
-        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId);
+        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId, event.executionId);
       }
     }
     this.#wakeTimer?.clear();
     // Whoever sent an update is answered even if it was the last thing that happened.
     for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#outbox.add(reply);
-    this.#outbox.add(end.event);
+    if (end.next === undefined) this.#outbox.add(end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && end.toParent !== undefined) {
       const event = end.toParent(parentPosition!);

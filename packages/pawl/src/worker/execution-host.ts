@@ -49,6 +49,10 @@ export interface ExecutionHost {
   news(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
+  /** Its next run is there to be claimed. */
+  continued(execution: ActiveExecution): void;
+  /** Asks children to stop, whichever run they are in by now. */
+  cancelChildren(runId: string, executionIds: readonly string[], data: string): Promise<void>;
   failed(execution: ActiveExecution, error: unknown): void;
   /** It is no longer active here. */
   gone(execution: ActiveExecution): void;

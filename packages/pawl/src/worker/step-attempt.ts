@@ -6,6 +6,14 @@ import type { StepCall } from "../kernel/call.ts";
 
 export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
+/** The execution that steps belong to. */
+export interface StepOwner {
+  readonly executionId: string;
+  readonly runId: string;
+  /** What tells its steps from those of other executions, and of other runs that have not begun as this one has. */
+  readonly lineage: string;
+}
+
 /**
  * One try of a step in this process: calls the function, watches its timeouts, and can be aborted. The outcome is reported
  * once; after an abort or a timeout whatever the function still does is ignored.
@@ -17,7 +25,7 @@ export class StepAttempt {
   readonly startedAt: number;
   announced = false;
   lastHeartbeat: { readonly details: unknown } | undefined;
-  readonly #executionId: string;
+  readonly #owner: StepOwner;
   readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
   // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
@@ -28,10 +36,10 @@ export class StepAttempt {
   #timeout: Timer | undefined;
   #heartbeatTimeout: Timer | undefined;
 
-  constructor(call: StepCall, executionId: string, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
+  constructor(call: StepCall, owner: StepOwner, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
     this.call = call;
     this.attempt = call.lastAttempt + 1;
-    this.#executionId = executionId;
+    this.#owner = owner;
     this.#runtime = runtime;
     this.startedAt = runtime.monotonicMs();
     this.#onEnd = onEnd;
@@ -44,7 +52,7 @@ export class StepAttempt {
       this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs));
     }
     this.#watchHeartbeat();
-    const context = new AttemptContext(this.#executionId, this);
+    const context = new AttemptContext(this.#owner, this);
     let result: unknown;
     try {
       result = runAmbient({ kind: "step", context }, () => call.fn(context));
@@ -115,10 +123,12 @@ export class StepAttempt {
 /** What the step's function sees of its attempt. */
 class AttemptContext implements StepContext {
   readonly executionId: string;
+  readonly #owner: StepOwner;
   readonly #attempt: StepAttempt;
 
-  constructor(executionId: string, attempt: StepAttempt) {
-    this.executionId = executionId;
+  constructor(owner: StepOwner, attempt: StepAttempt) {
+    this.executionId = owner.executionId;
+    this.#owner = owner;
     this.#attempt = attempt;
   }
 
@@ -131,7 +141,7 @@ class AttemptContext implements StepContext {
   }
 
   get idempotencyKey(): string {
-    return `${this.executionId}/${this.#attempt.call.position}`;
+    return `${this.#owner.lineage}/${this.#attempt.call.position}`;
   }
 
   get lastHeartbeat(): unknown {

@@ -390,6 +390,16 @@ export class Worker implements ExecutionHost {
     if (!this.#startedHere.delete(execution.runId)) this.#parent.store.hint({ kind: "ended", runIds: [execution.runId] });
   }
 
+  continued(): void {
+    this.#parent.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue: "*" });
+    this.#poller.wake();
+  }
+
+  async cancelChildren(runId: string, executionIds: readonly string[], data: string): Promise<void> {
+    const asked = await this.#parent.store.cancelChildren(runId, executionIds, data);
+    if (asked.length > 0) this.messagesSent(asked);
+  }
+
   failed(execution: ActiveExecution, error: unknown): void {
     this.#parent.logger.error(`execution ${execution.executionId}: its events could not be written: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -191,6 +191,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     set: (...args) => ctx.set(...args),
     saga: (fn) => ctx.saga(fn),
     child: (...args) => ctx.child(...args),
+    continueAsNew: (...args) => ctx.continueAsNew(...args),
     setAttributes: (changes) => ctx.setAttributes(changes),
     all: (...args) => ctx.all(...args),
     map: (...args) => ctx.map(...args),

@@ -242,6 +242,17 @@ export function terminate(executionId: string): Move {
   };
 }
 
+/** What a parent does before it ends. */
+export function askChildren(...executionIds: readonly string[]): Move {
+  return {
+    name: `ask ${executionIds.join(" and ")} to stop`,
+    async run({ store, cursor }) {
+      const asked = await store.cancelChildren(cursor("parent").runId, executionIds, "{}");
+      return `${asked.length} asked`;
+    },
+  };
+}
+
 export function resumeAs(run: "next" | "next2"): Move {
   return {
     name: `resume as ${run}`,

@@ -12,6 +12,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
     input: "payload",
     parent: "object?",
     schedule: "object?",
+    continuedFrom: "object?",
     timeoutMs: "number?",
     deadline: "number?",
     labels: "object?",
@@ -42,6 +43,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ExecutionCancelled: { reason: "string?" },
   ExecutionTerminated: { reason: "string?" },
   ExecutionTimedOut: { timeoutMs: "number" },
+  ExecutionContinuedAsNew: { nextRunId: "string", version: "string?" },
   ExecutionQuarantined: { failure: "failure" },
 };
 
