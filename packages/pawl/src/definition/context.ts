@@ -83,6 +83,10 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly version: string;
   /** The schedule that started this execution, and the instant it did so for; undefined if none did. */
   readonly schedule: { readonly scheduleId: string; readonly at: Date } | undefined;
+  /** How many events this run's history has, up to the one that let the code go on; the same on every replay. */
+  readonly historyLength: number;
+  /** Whether that is so many (4,000) that the code should continue as new where it can. */
+  readonly continueAsNewSuggested: boolean;
   /** Whether a cancel request has reached this execution. */
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */

@@ -60,6 +60,8 @@ export class Replay {
   readonly workflow: AnyWorkflow;
   readonly random: SeededRandom;
   readonly mailbox: Mailbox;
+  /** Number of the latest applied event. */
+  historyLength = 1;
   /** Time of the latest applied event. */
   nowMs = 0;
   cancelRequested: CancelState | undefined;
@@ -130,6 +132,7 @@ export class Replay {
    */
   apply({ seq, at, event }: RecordedEvent): boolean {
     if (this.#continued) return false;
+    this.historyLength = seq;
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);

@@ -104,7 +104,7 @@ export class PostgresStore implements Store {
     if (rows.length === 0) return { executions: [], now: undefined, repeated };
     // One that continued as new began later than its row was made.
     const older = rows.filter((row) => row.last_seq > 1 || row.run_number > 1).map((row) => row.run_id);
-    const histories = older.length === 0 ? new Map<string, RecordedEvent[]>() : groupByRun(await this.#gateway.run(readHistories(older)));
+    const histories = older.length === 0 ? new Map<string, ReadHistory>() : groupByRun(await this.#gateway.run(readHistories(older)));
     const executions = rows.map((row) => ({
       runId: row.run_id,
       executionId: row.execution_id,
@@ -115,7 +115,10 @@ export class PostgresStore implements Store {
       suspect: row.suspect,
       parentRunId: row.parent_run_id,
       parentPosition: row.parent_position,
-      history: histories.get(row.run_id) ?? [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
+      ...(histories.get(row.run_id) ?? {
+        history: [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
+        characters: row.started_data.length,
+      }),
     }));
     return { executions, now: rows[0]!.now, repeated };
   }
@@ -355,12 +358,18 @@ export class PostgresStore implements Store {
   }
 }
 
-function groupByRun(rows: readonly HistoryRow[]): Map<string, RecordedEvent[]> {
-  const histories = new Map<string, RecordedEvent[]>();
+interface ReadHistory {
+  readonly history: RecordedEvent[];
+  characters: number;
+}
+
+function groupByRun(rows: readonly HistoryRow[]): Map<string, ReadHistory> {
+  const histories = new Map<string, ReadHistory>();
   for (const row of rows) {
-    const history = histories.get(row.run_id);
-    if (history === undefined) histories.set(row.run_id, [recordedEvent(row)]);
-    else history.push(recordedEvent(row));
+    let read = histories.get(row.run_id);
+    if (read === undefined) histories.set(row.run_id, (read = { history: [], characters: 0 }));
+    read.history.push(recordedEvent(row));
+    read.characters += row.data.length;
   }
   return histories;
 }

@@ -59,6 +59,8 @@ export interface ClaimedExecution {
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
   readonly history: readonly RecordedEvent[];
+  /** Of the data of these events, as they are stored. */
+  readonly characters: number;
 }
 
 export interface ClaimOutcome {

@@ -51,9 +51,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   readonly #host: ExecutionHost;
   readonly #replay: Replay;
   #lastSeq: number;
+  /** Of the data of all its events, as they are stored. */
+  #characters: number;
   #seenInbox = 0;
-  /** Recorded, not yet applied. */
+  /** Recorded; those from `#applied` on are not yet applied. An array of 50,000 would be moved by every `shift`. */
   readonly #toApply: RecordedEvent[];
+  #applied = 0;
   #pumping = false;
   #live = false;
   #codeOutcome: CodeOutcome | undefined;
@@ -101,6 +104,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#host = host;
     this.#lastNews = host.runtime.monotonicMs();
     this.#lastSeq = claimed.history.at(-1)!.seq;
+    this.#characters = claimed.characters;
     this.#toApply = claimed.history.slice(1);
     this.#deadline = deadlineOf(claimed.history[0]!);
     const started = claimed.history[0]!;
@@ -116,7 +120,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   begin(inbox: Inbox | undefined): void {
-    if (this.#watchDeadline()) return;
+    if (this.#watchDeadline() || this.#isTooLong(this.#lastSeq)) return;
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
@@ -284,6 +288,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#host.rejected(this);
       return this.drop(new ExecutionCancelled(this.executionId, "another worker owns it now"));
     }
+    for (const { encoded } of events) this.#characters += encoded.data.length;
     this.#host.observe(outcome.at);
     this.#lastNews = this.#host.runtime.monotonicMs();
     if (operation.progress) this.#host.progressed(this);
@@ -315,6 +320,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
         operation.starts.find((start) => start.runId === runId)!,
         existing,
       );
+    if (this.#isTooLong(operation.expectedSeq)) return;
     if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
@@ -331,6 +337,18 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     // What it wanted to write cannot be stored; that it failed can.
     this.#forgetOutbox();
     this.#finish({ outcome: "threw", error });
+  }
+
+  /** @param before how many events its history had before the last commit */
+  #isTooLong(before: number): boolean {
+    const { historyLimit, logger } = this.#host;
+    if (historyLimit.isToWarn(before, this.#lastSeq))
+      logger.warn(
+        `execution ${this.executionId}: its history has ${this.#lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`,
+      );
+    if (this.#end !== undefined || !historyLimit.isReached(this.#lastSeq, this.#characters)) return false;
+    this.#finish({ outcome: "threw", error: historyLimit.error(this.executionId, this.#lastSeq, this.#characters) });
+    return true;
   }
 
   // Delivery
@@ -352,7 +370,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     try {
       for (;;) {
         if (this.#replay.settleWaits()) return this.#schedulePump();
-        const next = this.#toApply.shift();
+        const next = this.#nextToApply();
         if (next === undefined) break;
         const settled = this.#replay.apply(next);
         if (settled) return this.#schedulePump();
@@ -372,6 +390,16 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       if (unsure.length > 0) void this.#askForChildren(unsure);
     }
     this.#rest();
+  }
+
+  #nextToApply(): RecordedEvent | undefined {
+    const next = this.#toApply[this.#applied];
+    if (next === undefined) return undefined;
+    if (++this.#applied === this.#toApply.length) {
+      this.#toApply.length = 0;
+      this.#applied = 0;
+    }
+    return next;
   }
 
   // Starting what the code asked for
@@ -574,7 +602,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (!this.#outbox.isEmpty) return { kind: "keep" };
     this.#outbox.add(end.event);
     const untaken = this.#replay.mailbox.untaken();
-    const late = this.#toApply.filter(({ event }) => isFromOutside(event));
+    const late = this.#toApply.slice(this.#applied).filter(({ event }) => isFromOutside(event));
     for (const { signalId } of untaken) this.#messageIds.delete(signalId);
     for (const { event } of late) this.#messageIds.delete(messageIdOf(event) ?? "");
     const received = [...untaken, ...late].map(({ seq }) => seq);

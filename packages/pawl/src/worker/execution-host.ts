@@ -1,3 +1,4 @@
+import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
@@ -6,6 +7,7 @@ import type { AppendOutcome, StartOperation } from "../store/operations.ts";
 import type { InboxMessage } from "../store/store.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
+import type { HistoryLimit } from "./history-limit.ts";
 
 /** All an active execution knows of its worker. */
 /** What became of children that a parent asks for. */
@@ -22,6 +24,8 @@ export interface ExecutionHost {
   readonly namespace: string;
   readonly runtime: Runtime;
   readonly committer: Pick<Committer, "enlist">;
+  readonly historyLimit: HistoryLimit;
+  readonly logger: Logger;
   /** Database time, milliseconds; never ahead of it. */
   now(): number;
   observe(at: number): void;

@@ -183,6 +183,8 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     version: ctx.version,
     schedule: ctx.schedule,
     cancelRequested: ctx.cancelRequested,
+    historyLength: ctx.historyLength,
+    continueAsNewSuggested: ctx.continueAsNewSuggested,
     step: (...args) => ctx.step(...args),
     sleep: (duration) => ctx.sleep(duration),
     state: ctx.state,
