@@ -60,7 +60,9 @@ export function withAttributes(program: Program, chance: Chance): Program {
 
 /** The same program in an execution that continues as new on its way, and whose children may do so. */
 export function withContinuations(program: Program, chance: Chance): Program {
-  const changed = childrenContinued(program, chance);
+  const continued = childrenContinued(program, chance);
+  const patch: Program = { do: "patched", id: chance.pick(["p", "q"]), value: 0 };
+  const changed: Program = chance.hits(0.5) && program.do !== "wait to be cancelled" ? { do: "inOrder", parts: [patch, continued, patch] } : continued;
   if (program.do === "wait to be cancelled" || !chance.hits(0.5)) return changed;
   const beside = drawProgram(chance, 2);
   const part = (): Program => drawProgram(chance, 2);

@@ -184,6 +184,7 @@ export class Monitor {
   #checkReceived(history: readonly Recorded[], event: Event, where: string): void {
     for (const { event: earlier } of history) {
       const isTwice =
+        (event.type === "PatchMarked" && earlier.type === "PatchMarked" && earlier.patchId === event.patchId) ||
         (event.type === "SignalReceived" && earlier.type === "SignalReceived" && earlier.signalId === event.signalId) ||
         (event.type === "UpdateReceived" && earlier.type === "UpdateReceived" && earlier.updateId === event.updateId) ||
         ((event.type === "UpdateCompleted" || event.type === "UpdateRejected") &&

@@ -206,6 +206,7 @@ export const mutants: readonly Mutant[] = [
     name: "children that continued are not asked to stop",
     edits: [edit("worker/active-execution.js", "if (this.#abandonedChildren.size > 0)", "if (false)")],
   },
+  { name: "a replay forgets which patches are marked", edits: [edit("kernel/patches.js", "this.#answers.set(event.patchId, true);", "void 0;")] },
   {
     name: "continued runs use the idempotency keys of the run before",
     edits: [edit("kernel/continuation.js", "`${executionId}/${continuedFrom.runId}`", "executionId")],

@@ -27,6 +27,8 @@ export type Program =
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
+  /** A change of code that all have: the answer must be the same whenever it is asked. */
+  | { readonly do: "patched"; readonly id: string; readonly value: number }
   /** Ends the run after the first part, with something else still going on, and goes on with the next part in a new run. */
   | { readonly do: "continue"; readonly first: Program; readonly beside: Program; readonly next: Program }
   | { readonly do: "set"; readonly name: string; readonly value: number | null }
@@ -104,6 +106,8 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           saga.compensate(async (undo) => undo.step("undo", (step) => effect(step, 0)));
           return run(ctx, program.program);
         });
+      case "patched":
+        return ctx.patched(program.id) === ctx.patched(program.id) ? program.value : Number.NaN;
       case "continue": {
         const beside = run(ctx, program.beside);
         beside.catch(() => {});
@@ -176,6 +180,7 @@ export function expectedOf(program: Program): Expected {
     case "set":
       return { value: 0 };
     case "publish":
+    case "patched":
       return { value: program.value };
     case "signal":
       return "either";

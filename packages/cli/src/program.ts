@@ -20,6 +20,7 @@ import { addStartCommand } from "./commands/start.ts";
 import { addTerminateCommand } from "./commands/terminate.ts";
 import { addUpdateCommand } from "./commands/update.ts";
 import { addValueCommand } from "./commands/value.ts";
+import { addVersionsCommand } from "./commands/versions.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
 import { addGlobalOptions, examples } from "./global-options.ts";
@@ -68,6 +69,7 @@ export function buildProgram(): Command {
   addImportCommand(program);
   program.commandsGroup("Operate:");
   addMigrateCommand(program);
+  addVersionsCommand(program);
   addRetentionCommand(program);
   addDoctorCommand(program);
   addVerifyCommand(program);

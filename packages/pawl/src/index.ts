@@ -55,6 +55,7 @@ export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOp
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
 export type { EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
 export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";
+export type { Workflows, WorkflowVersion } from "./client/workflow-versions.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
 export type { CountedGroup, WorkerSummary } from "./store/store.ts";
 export type { Event } from "./kernel/event.ts";

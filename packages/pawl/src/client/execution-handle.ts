@@ -342,7 +342,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 }
 
 /** For a replay that only reads. */
-const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, ended: () => {} };
+const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, patched: () => {}, ended: () => {} };
 
 function checkReason(reason: string | undefined): string | undefined {
   if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {

@@ -25,6 +25,7 @@ import { parseField } from "./filter/parse-filter.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
 import { ResultHub } from "./result-hub.ts";
 import { Retention } from "./retention.ts";
+import { Workflows } from "./workflow-versions.ts";
 
 export interface StartOptions {
   /** Chosen by you, or made. Starting the same id again gives the same execution. `[A-Za-z0-9._:-]`, 1 to 200 characters. */
@@ -70,6 +71,8 @@ export class PawlClient implements HandleParent {
   readonly schedules: Schedules;
   /** How long executions that have ended are kept. */
   readonly retention: Retention;
+  /** Which versions of workflows are in use. */
+  readonly workflows: Workflows;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -84,6 +87,7 @@ export class PawlClient implements HandleParent {
     this.committer = new Committer(store, runtime);
     this.#sender = new MessageSender(store, this.namespace);
     this.retention = new Retention(this);
+    this.workflows = new Workflows(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,

@@ -117,6 +117,16 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    */
   readonly setAttributes: (changes: AttributeChanges) => Promise<void>;
   /**
+   * Whether code that was changed goes the new way here. True where nothing is recorded yet, which is then recorded; on replay of
+   * a run that came by before the change, false. The first answer for an id holds for the whole run.
+   */
+  readonly patched: (patchId: string) => boolean;
+  /**
+   * In the place of `patched` once no run goes the old way any more. Throws `NondeterminismDetected` in one that does all the same,
+   * which is then quarantined.
+   */
+  readonly deprecatePatch: (patchId: string) => void;
+  /**
    * Ends this run and begins the next one of this execution, with that input and an empty history. Never returns: it throws
    * `ContinuedAsNew`, which is to be let pass. Steps that run are aborted; children that run go on by themselves. Signals that
    * nobody has taken, and messages that nobody has read, go to the next run.

@@ -25,6 +25,7 @@ export type Event =
   | UpdateRejected
   | ValueSet
   | AttributesSet
+  | PatchMarked
   | CancelRequested
   | WorkerLost
   | ExecutionResumed
@@ -203,6 +204,12 @@ export interface AttributesSet {
   readonly type: "AttributesSet";
   readonly position: number;
   readonly attributes: StoredChanges;
+}
+
+/** Code has gone the new way at a patch. In a history without it, code that passed there went the old way. */
+export interface PatchMarked {
+  readonly type: "PatchMarked";
+  readonly patchId: string;
 }
 
 export interface CancelRequested {

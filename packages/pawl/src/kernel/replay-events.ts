@@ -11,7 +11,7 @@ import type { Replay } from "./replay.ts";
  */
 export async function replayEvents(replay: Replay, history: readonly RecordedEvent[], turn: () => Promise<void>): Promise<void> {
   const [first, ...rest] = history;
-  replay.begin(first!);
+  replay.begin(history);
   replay.start(await parseInput(replay.workflow, readPayload((first!.event as ExecutionStarted).input)));
   await turn();
   for (const recorded of rest) {

@@ -14,6 +14,7 @@ import { childError } from "./child-error.ts";
 import { continuation, familyName, type Continuation } from "./continuation.ts";
 import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
+import { Patches } from "./patches.ts";
 import { readPayload } from "./payload.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
@@ -35,6 +36,8 @@ export interface ReplayHost {
   orphaned(childRunId: string, executionId: string): void;
   /** An update was applied; its reply is to be recorded unless it is. */
   replied(reply: UpdateReply): void;
+  /** Code goes the new way at a patch, for the first time: to be recorded. */
+  patched(patchId: string): void;
   ended(outcome: CodeOutcome): void;
 }
 
@@ -74,6 +77,7 @@ export class Replay {
   /** The run that this one goes on from as new. */
   continuedFrom: ContinuationLink | undefined;
   #continued = false;
+  readonly #patches = new Patches();
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
   #lastPosition = 0;
@@ -92,9 +96,11 @@ export class Replay {
     this.#defaultRetry = defaultRetryOf(workflow);
   }
 
-  /** What the first event of the run says, before its code is called. */
-  begin({ at, event }: RecordedEvent): void {
+  /** What is known of the run before its code is called. */
+  begin(history: readonly RecordedEvent[]): void {
+    const { at, event } = history[0]!;
     const { schedule, continuedFrom } = event as ExecutionStarted;
+    this.#patches.read(history);
     this.nowMs = at;
     this.schedule = schedule;
     this.continuedFrom = continuedFrom;
@@ -133,6 +139,7 @@ export class Replay {
   apply({ seq, at, event }: RecordedEvent): boolean {
     if (this.#continued) return false;
     this.historyLength = seq;
+    this.#patches.applied();
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);
@@ -250,6 +257,19 @@ export class Replay {
       retryAt: undefined,
       lastHeartbeat: undefined,
     })) as Promise<Result>;
+  }
+
+  /** Whether code goes the new way at a patch. The first answer for an id is the answer for the whole run. */
+  patched(patchId: string): boolean {
+    checkName(patchId, "ctx.patched id");
+    const answer = this.#patches.isPatched(patchId);
+    if (answer === "now") runOutside(() => this.#host.patched(patchId));
+    return answer !== "not";
+  }
+
+  /** @throws NondeterminismDetected in a run that went the old way there */
+  deprecatePatch(patchId: string): void {
+    if (!this.patched(patchId)) throw new NondeterminismDetected(this.#lastPosition + 1, `no mark of patch "${patchId}"`, `deprecatePatch("${patchId}")`);
   }
 
   callTimer(duration: Duration, shielded: boolean): Promise<void> {

@@ -107,6 +107,16 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.callAttributes(changes, this.#shielded);
   };
 
+  patched: WorkflowContext["patched"] = (patchId) => {
+    refuseInStep("ctx.patched");
+    return this.#replay.patched(patchId);
+  };
+
+  deprecatePatch: WorkflowContext["deprecatePatch"] = (patchId) => {
+    refuseInStep("ctx.deprecatePatch");
+    this.#replay.deprecatePatch(patchId);
+  };
+
   continueAsNew: WorkflowContext["continueAsNew"] = (input, options = {}) => {
     refuseInStep("ctx.continueAsNew");
     return this.#replay.callContinue(input, options);

@@ -24,9 +24,11 @@ import type {
   LeaseOptions,
   LiveWorker,
   Outcome,
+  OpenCount,
   OutsideMessage,
   Receipt,
   PastRunSummary,
+  ScheduleCount,
   Store,
   Takeover,
   ValueOutcome,
@@ -258,6 +260,14 @@ export class PostgresStore implements Store {
 
   workers(namespace: string): Promise<readonly WorkerSummary[]> {
     return this.#gateway.read("workers", () => this.#queries.workers(namespace));
+  }
+
+  openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]> {
+    return this.#gateway.read("open-by-version", () => this.#queries.openByVersion(namespace, workflow));
+  }
+
+  schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]> {
+    return this.#gateway.read("schedules-by-version", () => this.#queries.schedulesByVersion(namespace, workflow));
   }
 
   databaseFacts(): Promise<DatabaseFacts> {

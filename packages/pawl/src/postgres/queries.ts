@@ -14,8 +14,10 @@ import type {
   ListFilter,
   ListPage,
   LiveWorker,
+  OpenCount,
   Outcome,
   PastRunSummary,
+  ScheduleCount,
   ValueOutcome,
   WorkerSummary,
 } from "../store/store.ts";
@@ -242,6 +244,37 @@ export class Queries {
       leaseUntil: worker.leaseUntil.getTime(),
       claimed: held,
     }));
+  }
+
+  async openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]> {
+    const { executions } = this.#tables;
+    const rows = await this.#db
+      .select({
+        workflow: executions.workflow,
+        version: executions.version,
+        state: executions.state,
+        count: sql<number>`count(*)::float8`,
+        oldest: sql<number>`(extract(epoch FROM min(${executions.createdAt})) * 1000)::float8`,
+      })
+      .from(executions)
+      .where(
+        and(
+          eq(executions.namespace, namespace),
+          notInArray(executions.state, [...terminalStates]),
+          workflow === undefined ? undefined : eq(executions.workflow, workflow),
+        ),
+      )
+      .groupBy(executions.workflow, executions.version, executions.state);
+    return rows.map((row) => ({ ...row, state: row.state as ExecutionState }));
+  }
+
+  async schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]> {
+    const { schedules } = this.#tables;
+    return this.#db
+      .select({ workflow: schedules.workflow, version: schedules.version, count: sql<number>`count(*)::int` })
+      .from(schedules)
+      .where(and(eq(schedules.namespace, namespace), workflow === undefined ? undefined : eq(schedules.workflow, workflow)))
+      .groupBy(schedules.workflow, schedules.version);
   }
 
   async databaseFacts(): Promise<DatabaseFacts> {

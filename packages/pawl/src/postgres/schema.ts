@@ -79,6 +79,13 @@ export function tablesIn(schema: string) {
       definition: text("definition").notNull(),
       suspect: boolean("suspect").notNull(),
     }),
+    // The columns that are asked for outside of the named transactions.
+    schedules: within.table("schedules", {
+      id: uuid("id").primaryKey(),
+      namespace: text("namespace").notNull(),
+      workflow: text("workflow").notNull(),
+      version: text("version").notNull(),
+    }),
     inbox: within.table("inbox", {
       runId: uuid("run_id").notNull(),
       messageId: text("message_id").notNull(),

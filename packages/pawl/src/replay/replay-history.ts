@@ -48,6 +48,7 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
     abandoned: () => {},
     orphaned: () => {},
     replied: () => {},
+    patched: () => {},
     ended: (outcome) => {
       ended = outcome;
     },

@@ -173,6 +173,23 @@ export interface CountedGroup {
   readonly count: number;
 }
 
+/** Executions of one version of a workflow in one state that is not an end. */
+export interface OpenCount {
+  readonly workflow: string;
+  readonly version: string;
+  readonly state: ExecutionState;
+  readonly count: number;
+  /** When the oldest of them was made. */
+  readonly oldest: number;
+}
+
+/** Schedules that start executions of one version of a workflow. */
+export interface ScheduleCount {
+  readonly workflow: string;
+  readonly version: string;
+  readonly count: number;
+}
+
 /** A closing event written by a client, with what the statement found. */
 export interface CloseOutcome {
   readonly found: boolean;
@@ -300,6 +317,9 @@ export interface Store {
   /** Without `groupBy` one group of value null; at most `limit` groups, the largest first. */
   count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]>;
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
+  /** Of every version of every workflow, or of one, what has not ended. Reads every execution's row. */
+  openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]>;
+  schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]>;
   databaseFacts(): Promise<DatabaseFacts>;
   /** What waits for a worker, longest wait first; at most 100 rows. */
   backlog(namespace: string): Promise<readonly Backlog[]>;

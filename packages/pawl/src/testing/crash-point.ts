@@ -15,11 +15,12 @@ export function describeCommit({ starts, appends }: CommitBatch, nameOf: (runId:
 }
 
 function describeEvent({ type, data }: NewEvent): string {
-  const { name, attempt, workflow, key } = JSON.parse(data) as {
+  const { name, attempt, workflow, key, patchId } = JSON.parse(data) as {
     readonly name?: string;
     readonly attempt?: number;
     readonly workflow?: string;
     readonly key?: string;
+    readonly patchId?: string;
   };
   switch (type) {
     case "StepStarted":
@@ -52,6 +53,8 @@ function describeEvent({ type, data }: NewEvent): string {
       return "the reply to an update";
     case "ValueSet":
       return `value "${key}"`;
+    case "PatchMarked":
+      return `the mark of patch "${patchId}"`;
     case "CancelRequested":
       return "the cancel request";
     case "ExecutionContinuedAsNew":

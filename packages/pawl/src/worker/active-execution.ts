@@ -125,7 +125,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
     const started = this.#claimed.history[0]!;
-    this.#replay.begin(started);
+    this.#replay.begin(this.#claimed.history);
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
@@ -251,6 +251,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   replied(reply: UpdateReply): void {
     if (this.#live) this.#reply(reply);
+  }
+
+  patched(patchId: string): void {
+    this.#emit({ type: "PatchMarked", patchId });
   }
 
   ended(outcome: CodeOutcome): void {

@@ -193,6 +193,8 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     set: (...args) => ctx.set(...args),
     saga: (fn) => ctx.saga(fn),
     child: (...args) => ctx.child(...args),
+    patched: (id) => ctx.patched(id),
+    deprecatePatch: (id) => ctx.deprecatePatch(id),
     continueAsNew: (...args) => ctx.continueAsNew(...args),
     setAttributes: (changes) => ctx.setAttributes(changes),
     all: (...args) => ctx.all(...args),

@@ -32,6 +32,7 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
     abandoned: () => {},
     orphaned: () => {},
     replied: () => {},
+    patched: () => {},
     ended: (ended) => void (outcome ??= ended),
   });
   const [started, ...rest] = events;

@@ -10,9 +10,16 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 const library = fileURLToPath(new URL("../../", import.meta.url));
 const modules = fileURLToPath(new URL("../../../../node_modules", import.meta.url));
 const require = createRequire(import.meta.url);
-const documentation = await readFile(new URL("../../../../docs/testing.md", import.meta.url), "utf8");
-const blocks = [...documentation.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text: text! }));
-const examples = blocks.filter(({ language }) => language === "ts").map(({ text }, index) => ({ file: `example-${index + 1}.ts`, text }));
+
+/** The pages whose examples can be run as they stand, in this process. */
+const pages = await Promise.all(
+  ["testing", "versions"].map(async (page) => {
+    const documentation = await readFile(new URL(`../../../../docs/${page}.md`, import.meta.url), "utf8");
+    const blocks = [...documentation.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text: text! }));
+    const examples = blocks.filter(({ language }) => language === "ts").map(({ text }, index) => ({ file: `${page}-${index + 1}.ts`, text }));
+    return { page, blocks, examples };
+  }),
+);
 
 let directory: string;
 
@@ -24,15 +31,18 @@ beforeAll(async () => {
   const compilerOptions = { target: "es2022", module: "nodenext", strict: true, skipLibCheck: true, outDir: "out", types: ["node"] };
   await writeFile(join(directory, "package.json"), '{"type":"module"}');
   await writeFile(join(directory, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
-  for (const { file, text } of examples) await writeFile(join(directory, file), text);
+  for (const { file, text } of pages.flatMap(({ examples }) => examples)) await writeFile(join(directory, file), text);
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test("the examples of docs/testing.md compile, and do what they say", { timeout: 120_000 }, async () => {
+test("the examples compile", { timeout: 120_000 }, async () => {
   const compiler = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   const compiled = await promisify(execFile)(process.execPath, [compiler, "-p", directory]).catch((error: unknown) => error as { readonly stdout: string });
   expect(compiled.stdout).toBe("");
+});
+
+test.each(pages)("the examples of docs/$page.md do what they say", { timeout: 120_000 }, async ({ blocks, examples }) => {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   for (const { file } of examples) {
     // In this process, one after the other: they share one in-memory PostgreSQL.

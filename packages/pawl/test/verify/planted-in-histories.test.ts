@@ -72,6 +72,11 @@ describePlanted(workload, {
       append("asleep", "StepCompleted", { position: 1, name: "before", attempt: 1, result: 1 }),
     ],
     ["an attempt after the result", /call 1 has StepStarted after its result/, append("asleep", "StepStarted", { position: 1, name: "before", attempt: 2 })],
+    [
+      "a patch that is marked twice",
+      /asleep: event 5: patch "p" was marked already/,
+      [...append("asleep", "PatchMarked", { patchId: "p" }), ...append("asleep", "PatchMarked", { patchId: "p" })],
+    ],
     ["a second start", /call 2 has TimerStarted twice/, append("asleep", "TimerStarted", { position: 2, durationMs: 1 })],
     ["another call at the same position", /call 1 is step "before" and timer/, append("asleep", "TimerStarted", { position: 1, durationMs: 1 })],
     [

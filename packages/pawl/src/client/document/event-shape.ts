@@ -35,6 +35,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   UpdateRejected: { updateId: "string", failure: "failure" },
   ValueSet: { ...call, key: "string", value: "payload" },
   AttributesSet: { ...call, attributes: "object" },
+  PatchMarked: { patchId: "string" },
   CancelRequested: { reason: "string?" },
   WorkerLost: { workerId: "string", claims: "number" },
   ExecutionResumed: { fromRunId: "string", fromState: "string", attributes: "object?" },

@@ -1,4 +1,4 @@
-/** The runs of an execution that continues as new, on the command line. */
+/** Runs and versions on the command line. */
 import { defineWorkflow } from "pawl";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeProject, type Project } from "./support/cli.ts";
@@ -20,6 +20,13 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => project.remove(), 30_000);
+
+test("versions says what nothing needs any more", async () => {
+  const { stdout } = await project.pawl("versions");
+  expect(stdout.split("\n")[1]).toMatch(/^countdown +1 +none +1 +can be removed$/);
+  const { versions } = await project.json<{ readonly versions: readonly { readonly removable: boolean }[] }>("versions", "countdown");
+  expect(versions).toMatchObject([{ workflow: "countdown", version: "1", open: {}, schedules: 0, removable: true }]);
+});
 
 test("runs lists all of them, and history shows any of them", async () => {
   const { code, stdout } = await project.pawl("runs", "rocket");
