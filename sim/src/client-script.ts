@@ -1,7 +1,7 @@
 import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { readPayload } from "pawl/internal";
-import { drawProgram, withAttributes, withStreams } from "./draw-program.ts";
+import { drawProgram, withAttributes, withContinuations, withStreams } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -86,10 +86,11 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-/** @param attributes decides whether there are any, apart from everything else that is drawn; so does `streams` */
-export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, streams: Chance): readonly Request[] {
+/** @param attributes decides whether there are any, apart from everything else that is drawn; so do `streams` and `continuations` */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, streams: Chance, continuations: Chance): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
   const hasStreams = streams.hits(0.25);
+  const continues = continuations.hits(0.3);
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
   return Array.from({ length: count }, (_, index) => {
@@ -100,7 +101,7 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance,
     return {
       executionId: `x${index}`,
       ...searchable(
-        telling(drawProgram(chance), hasStreams && streams.hits(0.6) ? streams : undefined),
+        telling(continues ? withContinuations(drawProgram(chance), continuations) : drawProgram(chance), hasStreams && streams.hits(0.6) ? streams : undefined),
         hasAttributes && attributes.hits(0.6) ? attributes : undefined,
       ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
@@ -186,9 +187,11 @@ export class ClientLog {
     for (const { executionId, runId, id } of this.sent) {
       const row = monitor.row(executionId);
       // What a run had not read when it ended, the run of a resume does not get.
-      if (row === undefined || row.run_id !== runId || monitor.outcome(executionId) !== undefined) continue;
-      const read = monitor.histories.get(row.run_id)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id);
-      if (read !== true && !(row.messages ?? "").includes(`"${id}`))
+      if (row === undefined || runId === undefined || monitor.outcome(executionId) !== undefined) continue;
+      const runs = monitor.continuedFrom(executionId, runId);
+      if (runs === undefined) continue;
+      const read = runs.some((run) => monitor.histories.get(run)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id));
+      if (!read && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
     }
   }

@@ -67,5 +67,34 @@ export function withStreams(program: Program, chance: Chance): Program {
   return { do: "inOrder", parts: [write(), { do: "together", parts: [program, write(), write()], concurrency: 3 }, write()] };
 }
 
+/** The same program in an execution that continues as new on its way, and whose children may do so. */
+export function withContinuations(program: Program, chance: Chance): Program {
+  const continued = childrenContinued(program, chance);
+  const patch: Program = { do: "patched", id: chance.pick(["p", "q"]), value: 0 };
+  const changed: Program = chance.hits(0.5) && program.do !== "wait to be cancelled" ? { do: "inOrder", parts: [patch, continued, patch] } : continued;
+  if (program.do === "wait to be cancelled" || !chance.hits(0.5)) return changed;
+  const beside = drawProgram(chance, 2);
+  const part = (): Program => drawProgram(chance, 2);
+  return chance.hits(0.5)
+    ? { do: "continue", first: part(), beside, next: changed }
+    : { do: "continue", first: changed, beside, next: withContinuations(part(), chance) };
+}
+
+function childrenContinued(program: Program, chance: Chance): Program {
+  switch (program.do) {
+    case "child":
+      return { ...program, program: withContinuations(program.program, chance) };
+    case "saga":
+      return { ...program, program: childrenContinued(program.program, chance) };
+    case "inOrder":
+    case "together":
+    case "race":
+    case "settle":
+      return { ...program, parts: program.parts.map((part) => childrenContinued(part, chance)) };
+    default:
+      return program;
+  }
+}
+
 const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail", "signal", "signal", "until", "publish"] as const;
 const groups = ["inOrder", "inOrder", "together", "race", "settle", "child", "child", "saga"] as const;

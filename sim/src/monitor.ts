@@ -110,10 +110,15 @@ export class Monitor {
    * @param workerId of the worker in that process, whose lease holds as far as it knows
    */
   began(process: SimProcess, idempotencyKey: string, workerId: string | undefined): ExecutionRow {
-    const slash = idempotencyKey.lastIndexOf("/");
-    const position = Number(idempotencyKey.slice(slash + 1));
-    const runId = this.#runOf.get(idempotencyKey.slice(0, slash));
+    const position = Number(idempotencyKey.slice(idempotencyKey.lastIndexOf("/") + 1));
+    const lineage = idempotencyKey.slice(0, idempotencyKey.lastIndexOf("/"));
+    const executionId = lineage.split("/")[0]!;
+    const runId = this.#runOf.get(executionId);
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
+    const started = this.histories.get(runId)?.[0]?.event;
+    const from = started?.type === "ExecutionStarted" ? started.continuedFrom?.runId : undefined;
+    if (lineage !== (from === undefined ? executionId : `${executionId}/${from}`) && this.#world.steppedForwardMs === 0)
+      throw new Violation("I1", `${process.name} begins step ${idempotencyKey} of a run that has continued as new`);
     const result = this.histories.get(runId)?.find(({ event }) => isCallResult(event) && event.position === position);
     // Set forward, the database's clock ends leases before their time: then two workers may run the same step for a moment.
     if (result !== undefined && this.#world.steppedForwardMs === 0) {
@@ -182,6 +187,7 @@ export class Monitor {
   #checkReceived(history: readonly Recorded[], event: Event, where: string): void {
     for (const { event: earlier } of history) {
       const isTwice =
+        (event.type === "PatchMarked" && earlier.type === "PatchMarked" && earlier.patchId === event.patchId) ||
         (event.type === "SignalReceived" && earlier.type === "SignalReceived" && earlier.signalId === event.signalId) ||
         (event.type === "UpdateReceived" && earlier.type === "UpdateReceived" && earlier.updateId === event.updateId) ||
         ((event.type === "UpdateCompleted" || event.type === "UpdateRejected") &&
@@ -235,9 +241,12 @@ export class Monitor {
       const event = decodeEvent(type, data);
       if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") continue;
       const start = this.histories.get(row.run_id)?.find((recorded) => recorded.event.type === "ChildStarted" && recorded.event.position === event.position);
-      const child = start?.event.type === "ChildStarted" ? this.executions.get(start.event.runId) : undefined;
-      // One that was resumed on its own has another run by now.
-      if (child !== undefined && child.run_number === 1 && !terminal.has(child.state))
+      const isResumed = (runId: string): boolean => this.histories.get(runId)?.some((recorded) => recorded.event.type === "ExecutionResumed") ?? false;
+      if (start === undefined && !isResumed(row.run_id))
+        throw new Violation("I21", `${row.execution_id} is told of the end of call ${event.position}, which run ${row.run_number} has not made`);
+      const child = start?.event.type === "ChildStarted" ? this.row(start.event.executionId) : undefined;
+      // One that was resumed on its own has ended in an earlier run.
+      if (child?.parent_run_id === row.run_id && !isResumed(child.run_id) && !terminal.has(child.state))
         throw new Violation("I21", `${row.execution_id} is told that ${child.execution_id} has ended; it is ${child.state}`);
     }
   }
@@ -292,10 +301,28 @@ export class Monitor {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
     if (now === undefined && this.mayForget && terminal.has(before.state)) return;
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
-    if (now.run_number !== before.run_number + 1 || (before.state !== "cancelled" && before.state !== "quarantined")) {
+    const end = this.histories.get(before.run_id)?.at(-1)?.event;
+    if (end?.type === "ExecutionContinuedAsNew") this.#continued(before, now, end.nextRunId);
+    else if (now.run_number !== before.run_number + 1 || (before.state !== "cancelled" && before.state !== "quarantined")) {
       throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
     }
     this.#past.add(before.run_id);
+  }
+
+  /** The next run begins with nothing but its first event, keeps what belongs to the execution, and gets what was acknowledged. */
+  #continued(before: ExecutionRow, now: ExecutionRow, nextRunId: string): void {
+    const name = `${before.execution_id} (run ${before.run_number})`;
+    if (before.state !== "running" || now.run_number !== before.run_number + 1 || now.run_id !== nextRunId)
+      throw new Violation("I1", `${name} was ${before.state} and continued as ${nextRunId}; the execution is in run ${now.run_number}, ${now.run_id}`);
+    if (now.epoch <= before.epoch) throw new Violation("I4", `${name} continued within epoch ${now.epoch}`);
+    if (now.parent_run_id !== before.parent_run_id || inOrder(now.attributes) !== inOrder(before.attributes))
+      throw new Violation("I9", `${name} continued with another parent or other attributes`);
+    const carried = idsIn(now.messages);
+    for (const id of idsIn(before.messages)) if (!carried.has(id)) throw new Violation("I9", `${name} continued without the message ${id}`);
+    // Its code had begun nothing with these: they came after the last thing it heard of.
+    const history = this.histories.get(before.run_id)!;
+    const cancel = history.findLastIndex(({ event }) => event.type === "CancelRequested");
+    if (cancel >= 0 && !carried.has("CancelRequested")) throw new Violation("I20", `${name} continued although it was asked to stop`);
   }
 
   /** I19: whatever has not ended has a reason to wake. */
@@ -322,6 +349,8 @@ export class Monitor {
   #checkEnd(added: HistoryRow): void {
     const row = this.executions.get(added.run_id);
     const history = this.histories.get(added.run_id)!;
+    // Its last event: the row is the next run's by now.
+    if (row === undefined && this.#past.has(added.run_id) && fold(history).state === "continued_as_new") return;
     if (row === undefined) throw new Violation("I24", `run ${added.run_id} has events and no row`);
     const view = fold(history);
     const held = terminal.has(row.state) || row.state === "quarantined" || row.state === "paused";
@@ -335,6 +364,18 @@ export class Monitor {
 
   row(executionId: string): ExecutionRow | undefined {
     return this.executions.get(this.#runOf.get(executionId) ?? "");
+  }
+
+  /** The runs that led from one to the one that an execution is in, each continuing the one before; undefined if it was resumed in between. */
+  continuedFrom(executionId: string, runId: string): readonly string[] | undefined {
+    const latest = this.#runOf.get(executionId);
+    const runs = [runId];
+    while (runs.at(-1) !== latest) {
+      const end = this.histories.get(runs.at(-1)!)?.at(-1)?.event;
+      if (end?.type !== "ExecutionContinuedAsNew") return undefined;
+      runs.push(end.nextRunId);
+    }
+    return runs;
   }
 
   /** The result of an execution that completed, or how it ended instead. */
@@ -371,10 +412,22 @@ function isPaused(history: readonly Recorded[]): boolean {
   return last?.event.type === "ExecutionPaused" && !history.some(({ seq, event }) => seq > last.seq && event.type === "ExecutionResumed");
 }
 
+/** Of messages from outside; those of children are for the run that waited for them. */
+function idsIn(messages: string | null): ReadonlySet<string> {
+  const events = (JSON.parse(messages ?? "[]") as { type: string; data: string }[]).map(({ type, data }) => decodeEvent(type, data));
+  return new Set(
+    events.flatMap((event) => {
+      if (event.type === "SignalReceived") return [`signal ${event.signalId}`];
+      if (event.type === "UpdateReceived") return [`update ${event.updateId}`];
+      return event.type === "CancelRequested" ? ["CancelRequested"] : [];
+    }),
+  );
+}
+
 function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {
   return JSON.stringify(Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function isEnd(event: Event | undefined): boolean {
-  return event !== undefined && /^Execution(Completed|Failed|Cancelled|Terminated|TimedOut)$/.test(event.type);
+  return event !== undefined && /^Execution(Completed|Failed|Cancelled|Terminated|TimedOut|ContinuedAsNew)$/.test(event.type);
 }

@@ -6,6 +6,7 @@ export interface Mutant {
 
 const commit = "postgres/statements/commit.js";
 const commitOne = "postgres/statements/commit-one.js";
+const continuation = "postgres/statements/continue-as-new.js";
 const edit = (file: string, find: string, replace: string): Mutant["edits"][number] => ({ file, find, replace });
 
 /**
@@ -212,6 +213,33 @@ export const mutants: readonly Mutant[] = [
   {
     name: "what is deleted leaves its chunks",
     edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM stream_chunks WHERE", "DELETE FROM stream_chunks WHERE false AND")],
+  },
+  {
+    name: "a continuation checks nothing",
+    edits: [edit(continuation, " AND epoch = $2::int AND last_seq = $3::int AND state = 'running' FOR UPDATE", " FOR UPDATE")],
+  },
+  { name: "a continuation leaves the epoch", edits: [edit(continuation, "epoch = e.epoch + 1, last_seq = 1", "epoch = e.epoch, last_seq = 1")] },
+  {
+    name: "a continuation queues nothing",
+    edits: [edit(continuation, "workflow || '@' || version FROM moved)", "workflow || '@' || version FROM moved WHERE false)")],
+  },
+  { name: "a continuation leaves messages behind", edits: [edit(continuation, "FROM old WHERE inbox_seq > 0)", "FROM old WHERE false)")] },
+  {
+    name: "a continuation takes the children's messages along",
+    edits: [edit(continuation, "count(carry_messages(run_id, $6::uuid, $9::int[]))", "count(move_messages(run_id, $6::uuid))")],
+  },
+  {
+    name: "what came too late for a run that continues is lost",
+    edits: [edit("worker/active-execution.js", "const received = [...untaken, ...late]", "const received = [...untaken]")],
+  },
+  {
+    name: "children that continued are not asked to stop",
+    edits: [edit("worker/active-execution.js", "if (this.#abandonedChildren.size > 0)", "if (false)")],
+  },
+  { name: "a replay forgets which patches are marked", edits: [edit("kernel/patches.js", "this.#answers.set(event.patchId, true);", "void 0;")] },
+  {
+    name: "continued runs use the idempotency keys of the run before",
+    edits: [edit("kernel/continuation.js", "`${executionId}/${continuedFrom.runId}`", "executionId")],
   },
   {
     name: "what is deleted leaves its events",

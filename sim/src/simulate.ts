@@ -110,7 +110,13 @@ class Simulation {
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
-    this.#requests = drawRequests(this.#chance.fork("requests"), troubleMs * 0.6, this.#chance.fork("attributes"), this.#chance.fork("streams"));
+    this.#requests = drawRequests(
+      this.#chance.fork("requests"),
+      troubleMs * 0.6,
+      this.#chance.fork("attributes"),
+      this.#chance.fork("streams"),
+      this.#chance.fork("continuations"),
+    );
     this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
     if (this.#schedules.length > 0) this.#scheduleWatch = new ScheduleWatch(database, this.#monitor, this.#world, this.#schedules);
     databaseTime.now = () => this.#world.databaseNow;

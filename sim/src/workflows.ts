@@ -27,6 +27,10 @@ export type Program =
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
+  /** A change of code that all have: the answer must be the same whenever it is asked. */
+  | { readonly do: "patched"; readonly id: string; readonly value: number }
+  /** Ends the run after the first part, with something else still going on, and goes on with the next part in a new run. */
+  | { readonly do: "continue"; readonly first: Program; readonly beside: Program; readonly next: Program }
   | { readonly do: "set"; readonly name: string; readonly value: number | null }
   /** Writes chunks from workflow code. */
   | { readonly do: "tell"; readonly chunks: number }
@@ -106,6 +110,14 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           saga.compensate(async (undo) => undo.step("undo", (step) => effect(step, 0)));
           return run(ctx, program.program);
         });
+      case "patched":
+        return ctx.patched(program.id) === ctx.patched(program.id) ? program.value : Number.NaN;
+      case "continue": {
+        const beside = run(ctx, program.beside);
+        beside.catch(() => {});
+        await run(ctx, program.first);
+        return ctx.continueAsNew(program.next);
+      }
       case "set":
         await ctx.setAttributes({ [program.name]: program.value });
         return 0;
@@ -190,6 +202,7 @@ export function expectedOf(program: Program): Expected {
     case "set":
       return { value: 0 };
     case "publish":
+    case "patched":
       return { value: program.value };
     case "tell":
     case "tokens":
@@ -206,6 +219,10 @@ export function expectedOf(program: Program): Expected {
       return program.parts.reduce<Expected>((sum, part) => join(sum, expectedOf(part)), { value: 0 });
     case "settle":
       return program.parts.map(expectedOf).reduce<Expected>((sum, part) => join(sum, part === "fails" ? { value: 0 } : part), { value: 0 });
+    case "continue": {
+      const first = expectedOf(program.first);
+      return typeof first === "object" ? expectedOf(program.next) : first;
+    }
     case "race":
     case "wait to be cancelled":
       return "either";

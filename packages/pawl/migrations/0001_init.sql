@@ -169,6 +169,18 @@ $$ SELECT least(b.at + (s.data->>'timeoutMs')::float8 * interval '1 millisecond'
   (SELECT d.at FROM (SELECT to_timestamp((s.data->>'deadline')::float8 / 1000) AS at) d WHERE d.at > b.at))
  FROM (SELECT at, data::json AS data FROM history WHERE run_id = run AND seq = 1) s,
   (SELECT max(at) AS at FROM history WHERE run_id = run AND (seq = 1 OR (type = 'ExecutionResumed' AND data::json->>'operation' IS NOT NULL))) b $$;
+-- As move_messages, for a run that continues as new. What children have to say is for calls of the run that is over. Those of its
+-- events that the next run has to receive come before everything that waits: they were acknowledged before.
+CREATE FUNCTION carry_messages(from_run uuid, to_run uuid, received integer[]) RETURNS void LANGUAGE sql VOLATILE AS
+$$
+DELETE FROM inbox WHERE run_id = from_run AND type IN ('ChildCompleted', 'ChildFailed');
+INSERT INTO inbox (run_id, message_id, ordinal, type, data) OVERRIDING SYSTEM VALUE
+	SELECT to_run, CASE type WHEN 'SignalReceived' THEN 'signal:' || (data::json->>'signalId') WHEN 'UpdateReceived' THEN 'update:' || (data::json->>'updateId') ELSE 'cancel' END,
+		seq - 1099511627776, type, data
+	FROM history WHERE run_id = from_run AND seq = ANY(received);
+DELETE FROM inbox x WHERE x.run_id = from_run AND x.message_id IN (SELECT y.message_id FROM inbox y WHERE y.run_id = to_run);
+UPDATE inbox SET run_id = to_run WHERE run_id = from_run
+$$;
 -- Schedules start executions by cron, interval or calendar. Instants are computed by the processes (kernel/schedule), from
 -- this database's time; a row says when somebody has to look, and every change of it is fenced by its revision.
 CREATE TABLE schedules (

@@ -12,7 +12,17 @@ export { update, type Messages, type SignalSchemas, type Update } from "./defini
 export { step } from "./definition/step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
-export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";
+export type {
+  ChildOptions,
+  ConcurrencyOptions,
+  ContinueOptions,
+  Saga,
+  StepContext,
+  StepFunction,
+  StepOptions,
+  WaitOptions,
+  WorkflowContext,
+} from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
 export type { Schedules, SchedulePage } from "./client/schedules.ts";
 export type { ScheduleDescription, ScheduleHandle } from "./client/schedule-handle.ts";
@@ -30,15 +40,25 @@ export type {
   Weekday,
 } from "./client/schedule-options.ts";
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
-export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
 export type { SignalWithStartOptions } from "./client/signal-with-start.ts";
 export type { StreamChunk, StreamOptions } from "./client/stream-reader.ts";
 export type { StepStream, WorkflowStream } from "./definition/stream.ts";
+export type {
+  ExecutionHandle,
+  ExecutionInfo,
+  HistoryEvent,
+  HistoryOptions,
+  RunInfo,
+  SignalOptions,
+  UpdateOptions,
+  ValueOptions,
+} from "./client/execution-handle.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
 export type { EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
 export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";
+export type { Workflows, WorkflowVersion } from "./client/workflow-versions.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";
 export type { CountedGroup, WorkerSummary } from "./store/store.ts";
 export type { Event } from "./kernel/event.ts";

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import type { HistoryEvent } from "pawl";
+import type { HistoryEvent, RunInfo } from "pawl";
 import { eventToJson, formatDuration } from "pawl/internal";
 import { eventDetails, plainEvent } from "../describe-event.ts";
+import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import type { Output } from "../output.ts";
 import { printable, shorten } from "../printable.ts";
@@ -9,6 +10,7 @@ import { withPawl } from "../session.ts";
 
 interface HistoryFlags {
   readonly full?: boolean;
+  readonly run?: string;
 }
 
 const longestDetails = 120;
@@ -17,8 +19,9 @@ export function addHistoryCommand(program: Command): void {
   const command = program
     .command("history")
     .summary("everything that happened in one execution")
-    .description("Prints every event of an execution's latest run in order: number, time since the first one, type, details.")
+    .description("Prints every event of an execution's latest run, or of another one, in order: number, time since the first one, type, details.")
     .argument("<id>", "id of the execution")
+    .option("--run <run>", "an earlier run: its number or id, as `pawl runs` lists them")
     .option("--full", "do not shorten payloads and messages")
     .addHelpText(
       "after",
@@ -31,8 +34,9 @@ export function addHistoryCommand(program: Command): void {
     .action(async (id: string, flags: HistoryFlags, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = pawl.handle(id);
-        const { runId, runNumber, workflow, version } = await handle.status();
-        const history = await handle.history();
+        const { workflow } = await handle.status();
+        const { runId, runNumber, version } = chosen(await handle.runs(), id, flags.run);
+        const history = await handle.history({ runId });
         if (output.json) {
           // What JSON cannot hold stands there twice: for people, and encoded, so that it can be replayed.
           const events = history.map((entry) => ({ ...eventToJson(entry), ...plainEvent(entry.event) }));
@@ -43,6 +47,13 @@ export function addHistoryCommand(program: Command): void {
       });
     });
   addGlobalOptions(command);
+}
+
+function chosen(runs: readonly RunInfo[], id: string, wanted: string | undefined): RunInfo {
+  const run = wanted === undefined ? runs.at(-1) : runs.find(({ runId, runNumber }) => runId === wanted || String(runNumber) === wanted);
+  if (run === undefined)
+    throw new UsageError("OPTION_INVALID", `--run: execution "${id}" has no run "${wanted}". \`pawl runs ${id}\` lists those that it has.`);
+  return run;
 }
 
 function lines(history: readonly HistoryEvent[], full: boolean, output: Output): string[] {

@@ -100,7 +100,7 @@ async function verdictOn({ source, recorded, parsed }: FoundHistory, workflows: 
     const outcome = await replayHistory(workflow, recorded);
     if (outcome.state === "running")
       return { ...verdict, fits: true, detail: outcome.waitingFor.length === 0 ? "running" : `next: ${outcome.waitingFor.join(", ")}` };
-    return { ...verdict, fits: true, detail: outcome.state === "completed" ? "completed" : `${outcome.state}: ${outcome.error.message}` };
+    return { ...verdict, fits: true, detail: "error" in outcome ? `${outcome.state}: ${outcome.error.message}` : outcome.state };
   } catch (error) {
     const code = pawlCode(error);
     if (code !== "NONDETERMINISM_DETECTED" && code !== "INPUT_INVALID") throw error;

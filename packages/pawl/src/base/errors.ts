@@ -234,6 +234,38 @@ export class ExecutionQuarantined extends PawlError {
   }
 }
 
+/** The history of a run has grown to its limit, so its execution failed. `events` and `characters` are what it has. */
+export class HistoryTooLong extends PawlError {
+  readonly code = "HISTORY_TOO_LONG";
+  readonly events: number;
+  readonly characters: number;
+  constructor(
+    executionId: string,
+    size: { readonly events: number; readonly characters: number },
+    limit: { readonly events: number; readonly characters: number },
+  ) {
+    super(
+      `The history of execution "${executionId}" has ${size.events} events with ${size.characters} characters; the limit is ${limit.events} events and ` +
+        `${limit.characters} characters. Let its workflow continue as new (ctx.continueAsNew) before, when ctx.continueAsNewSuggested says so, or give parts of the work to children.`,
+    );
+    this.events = size.events;
+    this.characters = size.characters;
+  }
+}
+
+/**
+ * Thrown by `ctx.continueAsNew` to leave the workflow's code, whose run is over by then. Catching it changes nothing; it is
+ * never the outcome of an execution.
+ */
+export class ContinuedAsNew extends PawlError {
+  readonly code = "CONTINUED_AS_NEW";
+  readonly executionId: string;
+  constructor(executionId: string) {
+    super(`This run of execution "${executionId}" is over: it continues as new. Let this error pass; nothing the code still does is recorded.`);
+    this.executionId = executionId;
+  }
+}
+
 /** `result({ timeout })` ran out before the execution ended. The execution goes on. */
 export class ResultTimeout extends PawlError {
   readonly code = "RESULT_TIMEOUT";

@@ -27,6 +27,14 @@ export const limits = {
   documentRuns: 1000,
   documentEvents: 200_000,
   documentCharacters: 128 * 1024 * 1024,
+  /** From so many events on, `ctx.continueAsNewSuggested` is true. Code acts upon it, so it is part of replay: it never changes. */
+  historySuggested: 4000,
+  /** The history of one run: at so many events a warning is logged, at so many, or characters of event data, its execution fails. */
+  historyWarning: 10_000,
+  historyEvents: 51_200,
+  historyCharacters: 50 * 1024 * 1024,
+  /** Of signals and updates that earlier runs have read, a run that continues them knows the ids of so many. */
+  rememberedMessages: 200,
   /** Longest delay or sleep: five years, in milliseconds. */
   durationMs: 5 * 365 * 24 * 3_600_000,
 } as const;

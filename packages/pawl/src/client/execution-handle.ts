@@ -5,13 +5,14 @@ import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
+import { seedOf } from "../kernel/continuation.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type ReplayHost } from "../kernel/replay.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
-import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
+import type { ExecutionSummary, OutsideMessage, PastRunSummary, Receipt, Store } from "../store/store.ts";
 import { waitForNews } from "./news.ts";
 import { checkMessage, signalMessage } from "./outgoing-message.ts";
 import { resultOf } from "./result-of.ts";
@@ -30,6 +31,24 @@ export interface HistoryEvent {
   readonly seq: number;
   readonly at: Date;
   readonly event: Event;
+}
+
+/** One run of `runs()`. */
+export interface RunInfo {
+  readonly runId: string;
+  readonly runNumber: number;
+  /** Of the workflow. */
+  readonly version: string;
+  readonly state: ExecutionState;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  /** How many there are in its history. */
+  readonly events: number;
+}
+
+export interface HistoryOptions {
+  /** Of an earlier run, as `runs()` gives it (the latest). */
+  readonly runId?: string;
 }
 
 /** What a handle needs of the Pawl it came from. */
@@ -131,15 +150,36 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     return executionInfo(summary);
   }
 
-  /** Everything that happened in the latest run, in order. @throws ExecutionNotFound */
-  async history(): Promise<HistoryEvent[]> {
-    const { runId } = await this.status();
+  /** All its runs, oldest first; the last one is the one it is in. @throws ExecutionNotFound */
+  async runs(): Promise<readonly RunInfo[]> {
+    this.#parent.checkOpen();
+    const { store, namespace } = this.#parent;
+    const latest = await store.describe(namespace, this.executionId);
+    if (latest === undefined) throw new ExecutionNotFound(this.executionId);
+    const earlier = await store.pastRuns(namespace, this.executionId);
+    // It may have gone on in between.
+    return [...earlier.filter(({ runNumber }) => runNumber < latest.runNumber), latest].map(runInfo);
+  }
+
+  /**
+   * Everything that happened in the latest run, or in the one with `runId`, in order.
+   *
+   * @throws ExecutionNotFound; OptionInvalid if no run of this execution has that id
+   */
+  async history(options: HistoryOptions = {}): Promise<HistoryEvent[]> {
+    const { runId } = options.runId === undefined ? await this.status() : await this.#run(options.runId);
     const events: HistoryEvent[] = [];
     for (;;) {
       const page = await this.#parent.store.history(runId, events.at(-1)?.seq ?? 0, historyPage);
       for (const { seq, at, event } of page) events.push({ seq, at: new Date(at), event });
       if (page.length < historyPage) return events;
     }
+  }
+
+  async #run(runId: string): Promise<RunInfo> {
+    const run = (await this.runs()).find((known) => known.runId === runId);
+    if (run === undefined) throw new OptionInvalid("runId", `execution "${this.executionId}" has no run "${runId}"; runs() lists those that it has`);
+    return run;
   }
 
   /**
@@ -210,7 +250,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const definition = known?.name === workflow && known.version === version ? known : this.#parent.definition(workflow, version);
     const { namespace, runtime } = this.#parent;
     const history = (await this.history()).map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 0, event }));
-    const replay = new Replay(definition, { executionId: this.executionId, runId }, `${namespace}/${this.executionId}`, nothingStarts);
+    const replay = new Replay(definition, { executionId: this.executionId, runId }, seedOf(namespace, this.executionId, history[0]!), nothingStarts);
     await replayEvents(replay, history, () => nextTurn(runtime));
     return replay.mailbox.query(name, argument[0]) as AnswerOf<Sent["queries"][Name]>;
   }
@@ -314,13 +354,18 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 }
 
 /** For a replay that only reads. */
-const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, ended: () => {} };
+const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, patched: () => {}, ended: () => {} };
 
 function checkReason(reason: string | undefined): string | undefined {
   if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {
     throw new OptionInvalid("reason", `must be a text of at most ${longestReason} characters`);
   }
   return reason;
+}
+
+function runInfo({ runId, runNumber, version, state, startedAt, finishedAt, events }: PastRunSummary): RunInfo {
+  const date = (time: number | null): Date | null => (time === null ? null : new Date(time));
+  return { runId, runNumber, version, state, startedAt: date(startedAt), finishedAt: date(finishedAt), events };
 }
 
 export function executionInfo(summary: ExecutionSummary): ExecutionInfo {

@@ -28,6 +28,7 @@ import { parseField } from "./filter/parse-filter.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
 import { ResultHub } from "./result-hub.ts";
 import { Retention } from "./retention.ts";
+import { Workflows } from "./workflow-versions.ts";
 
 export interface StartOptions {
   /** Chosen by you, or made. Starting the same id again gives the same execution. `[A-Za-z0-9._:-]`, 1 to 200 characters. */
@@ -82,6 +83,8 @@ export class PawlClient implements HandleParent {
   readonly schedules: Schedules;
   /** How long executions that have ended are kept. */
   readonly retention: Retention;
+  /** Which versions of workflows are in use. */
+  readonly workflows: Workflows;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -96,6 +99,7 @@ export class PawlClient implements HandleParent {
     this.committer = new Committer(store, runtime);
     this.#sender = new MessageSender(store, this.namespace);
     this.retention = new Retention(this);
+    this.workflows = new Workflows(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,
@@ -323,7 +327,9 @@ export class PawlClient implements HandleParent {
       throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
     }
     if (operation.idempotencyKey !== null) {
-      const [first] = await this.store.history(existing.runId, 0, 1);
+      // A run that continued as new has an input of its own.
+      const firstRun = (await this.store.pastRuns(this.namespace, existing.executionId))[0]?.runId ?? existing.runId;
+      const [first] = await this.store.history(firstRun, 0, 1);
       const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
       if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
     }

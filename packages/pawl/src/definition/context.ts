@@ -53,6 +53,11 @@ export interface WaitOptions {
   readonly timeout?: Duration;
 }
 
+export interface ContinueOptions {
+  /** The version of the workflow that the next run is of (the present one). */
+  readonly version?: string;
+}
+
 /** What a saga has done so far, and how to undo it. */
 export interface Saga {
   /** Undoes what has just been done, should the saga fail. Called with a context that a cancel request leaves alone. */
@@ -72,13 +77,19 @@ export type Tasks<Results extends readonly unknown[]> = { readonly [I in keyof R
  * replay, delivered in the order of the history. After a cancel request every call throws `ExecutionCancelled`, except
  * through the context that `shield` gives.
  */
-export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, State = object> {
+// What continues may be anything where the workflow's input is not known.
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, State = object, Input = any> {
   readonly executionId: string;
   readonly runId: string;
   readonly workflow: string;
   readonly version: string;
   /** The schedule that started this execution, and the instant it did so for; undefined if none did. */
   readonly schedule: { readonly scheduleId: string; readonly at: Date } | undefined;
+  /** How many events this run's history has, up to the one that let the code go on; the same on every replay. */
+  readonly historyLength: number;
+  /** Whether that is so many (4,000) that the code should continue as new where it can. */
+  readonly continueAsNewSuggested: boolean;
   /** Whether a cancel request has reached this execution. */
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */
@@ -110,6 +121,22 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    * returns, they are recorded. Throws `OptionInvalid` for a name or value that is no attribute.
    */
   readonly setAttributes: (changes: AttributeChanges) => Promise<void>;
+  /**
+   * Whether code that was changed goes the new way here. True where nothing is recorded yet, which is then recorded; on replay of
+   * a run that came by before the change, false. The first answer for an id holds for the whole run.
+   */
+  readonly patched: (patchId: string) => boolean;
+  /**
+   * In the place of `patched` once no run goes the old way any more. Throws `NondeterminismDetected` in one that does all the same,
+   * which is then quarantined.
+   */
+  readonly deprecatePatch: (patchId: string) => void;
+  /**
+   * Ends this run and begins the next one of this execution, with that input and an empty history. Never returns: it throws
+   * `ContinuedAsNew`, which is to be let pass. Steps that run are aborted; children that run go on by themselves. Signals that
+   * nobody has taken, and messages that nobody has read, go to the next run.
+   */
+  readonly continueAsNew: (input: Input, options?: ContinueOptions) => never;
   /** Runs the tasks and gives all results in order; throws the first error. */
   readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */
@@ -123,5 +150,5 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   /** A version 4 UUID, the same on every replay. Not for secrets. */
   readonly uuid: () => string;
   /** Runs clean-up whose durable calls work although the execution was cancelled. */
-  readonly shield: <Result>(fn: (ctx: WorkflowContext<Signals, State>) => Promise<Result>) => Promise<Result>;
+  readonly shield: <Result>(fn: (ctx: WorkflowContext<Signals, State, Input>) => Promise<Result>) => Promise<Result>;
 }

@@ -17,6 +17,13 @@ export async function parseInput(workflow: AnyWorkflow, input: unknown): Promise
   throw new InputInvalid(workflow.name, issuesOf("input", result.issues));
 }
 
+/** As `parseInput`, where nobody can wait: what an asynchronous schema says is not known yet. @throws InputInvalid */
+export function checkInput(workflow: AnyWorkflow, input: unknown): void {
+  const result = workflow.input?.["~standard"].validate(input);
+  if (result instanceof Promise) result.catch(() => {});
+  else if (result?.issues !== undefined) throw new InputInvalid(workflow.name, issuesOf("input", result.issues));
+}
+
 /**
  * The payload of a message as the workflow gets it. Its schema must be synchronous: messages are applied in the order of the
  * history, with nothing in between.

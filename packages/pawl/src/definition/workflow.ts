@@ -82,7 +82,7 @@ export function defineWorkflow<
   options: WorkflowOptions &
     MessageOptions<Signals, State, Queries, Updates> & {
       readonly input: Schema;
-      run(ctx: WorkflowContext<Signals, State>, input: StandardSchemaV1.InferOutput<Schema>): Promise<Out> | Out;
+      run(ctx: WorkflowContext<Signals, State, StandardSchemaV1.InferInput<Schema>>, input: StandardSchemaV1.InferOutput<Schema>): Promise<Out> | Out;
     },
 ): Workflow<StandardSchemaV1.InferInput<Schema>, Out, { signals: Signals; queries: Queries; updates: Updates }>;
 export function defineWorkflow<

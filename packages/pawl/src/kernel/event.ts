@@ -26,6 +26,7 @@ export type Event =
   | ValueSet
   | AttributesSet
   | StreamWritten
+  | PatchMarked
   | CancelRequested
   | WorkerLost
   | ExecutionPaused
@@ -36,6 +37,7 @@ export type Event =
   | ExecutionCancelled
   | ExecutionTerminated
   | ExecutionTimedOut
+  | ExecutionContinuedAsNew
   | ExecutionQuarantined;
 
 /** The execution that started this one, and the durable call in it that waits for the outcome. */
@@ -53,9 +55,19 @@ export interface ScheduleLink {
   readonly triggered?: true;
 }
 
+/** The run that a continuation goes on from, which ended `continued_as_new`. */
+export interface ContinuationLink {
+  readonly runId: string;
+  /** How often the execution has continued as new: 1 for its first continuation. */
+  readonly count: number;
+  /** Ids of the last signals and updates that earlier runs have read: sent again, they are not read again. */
+  readonly messages?: readonly string[];
+}
+
 /** Always the first event of a run. */
 export interface ExecutionStarted {
   readonly type: "ExecutionStarted";
+  readonly continuedFrom?: ContinuationLink;
   readonly schedule?: ScheduleLink;
   readonly input: Payload;
   readonly parent?: ParentLink;
@@ -207,6 +219,12 @@ export interface StreamWritten {
   readonly closed?: true;
 }
 
+/** Code has gone the new way at a patch. In a history without it, code that passed there went the old way. */
+export interface PatchMarked {
+  readonly type: "PatchMarked";
+  readonly patchId: string;
+}
+
 export interface CancelRequested {
   readonly type: "CancelRequested";
   readonly reason?: string;
@@ -266,6 +284,14 @@ export interface ExecutionTimedOut {
   readonly type: "ExecutionTimedOut";
   /** How long it was allowed to take since it was started. */
   readonly timeoutMs: number;
+}
+
+/** The run is over; the execution goes on with the next one, from another input and a history of its own. */
+export interface ExecutionContinuedAsNew {
+  readonly type: "ExecutionContinuedAsNew";
+  readonly nextRunId: string;
+  /** The next run's version of the workflow, if it is another one. */
+  readonly version?: string;
 }
 
 /** Held for a person; not terminal. */

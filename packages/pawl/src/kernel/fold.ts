@@ -16,7 +16,10 @@ export interface StepView {
 
 /** The read model of one run. `state` is `running` for every history without an end: claims are not part of what happened. */
 export interface ExecutionView {
-  readonly state: Extract<ExecutionState, "running" | "paused" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out" | "quarantined">;
+  readonly state: Extract<
+    ExecutionState,
+    "running" | "paused" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out" | "continued_as_new" | "quarantined"
+  >;
   readonly lastSeq: number;
   readonly finishedAt: number | undefined;
   readonly result: unknown;
@@ -106,6 +109,10 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         break;
       case "ExecutionTimedOut":
         state = "timed_out";
+        finishedAt = at;
+        break;
+      case "ExecutionContinuedAsNew":
+        state = "continued_as_new";
         finishedAt = at;
         break;
       case "ExecutionQuarantined":

@@ -8,6 +8,13 @@ import { readPayload } from "./payload.ts";
 /** The reply to an update, as it is recorded. */
 export type UpdateReply = UpdateCompleted | UpdateRejected;
 
+interface Kept {
+  readonly value: unknown;
+  /** Its place in the history. */
+  readonly seq: number;
+  readonly signalId: string;
+}
+
 /**
  * What an execution was sent and its code has not taken yet, and the state that its updates change. Pure: the same history
  * gives the same state, whichever process replays it.
@@ -17,7 +24,7 @@ export class Mailbox {
   /** Replies that are not recorded yet, by update id. */
   readonly replies = new Map<string, UpdateReply>();
   readonly #workflow: AnyWorkflow;
-  readonly #signals = new Map<string, unknown[]>();
+  readonly #signals = new Map<string, Kept[]>();
 
   constructor(workflow: AnyWorkflow) {
     this.#workflow = workflow;
@@ -33,17 +40,22 @@ export class Mailbox {
     return "issues" in parsed ? undefined : parsed;
   }
 
-  /** Keeps a signal that nobody waits for. */
-  keep(name: string, value: unknown): void {
+  /** Keeps a signal that nobody waits for. @param seq its place in the history */
+  keep({ name, signalId }: SignalReceived, value: unknown, seq: number): void {
     const kept = this.#signals.get(name);
-    if (kept === undefined) this.#signals.set(name, [value]);
-    else kept.push(value);
+    if (kept === undefined) this.#signals.set(name, [{ value, seq, signalId }]);
+    else kept.push({ value, seq, signalId });
+  }
+
+  /** The signals that nobody has taken. */
+  untaken(): readonly Pick<Kept, "seq" | "signalId">[] {
+    return [...this.#signals.values()].flat();
   }
 
   /** The first signal of that name that nobody has taken. */
   take(name: string): { readonly value: unknown } | undefined {
     const kept = this.#signals.get(name);
-    return kept === undefined || kept.length === 0 ? undefined : { value: kept.shift() };
+    return kept?.shift();
   }
 
   /** Applies an update to the state; its reply waits in `replies` until it is recorded. */

@@ -11,10 +11,8 @@ import type { Replay } from "./replay.ts";
  */
 export async function replayEvents(replay: Replay, history: readonly RecordedEvent[], turn: () => Promise<void>): Promise<void> {
   const [first, ...rest] = history;
-  replay.nowMs = first!.at;
-  const { input, schedule } = first!.event as ExecutionStarted;
-  replay.schedule = schedule;
-  replay.start(await parseInput(replay.workflow, readPayload(input)));
+  replay.begin(history);
+  replay.start(await parseInput(replay.workflow, readPayload((first!.event as ExecutionStarted).input)));
   await turn();
   for (const recorded of rest) {
     while (replay.settleWaits()) await turn();

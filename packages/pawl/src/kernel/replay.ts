@@ -1,23 +1,29 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
-import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, StreamClosed, WaitTimeout } from "../base/errors.ts";
+import { ContinuedAsNew, ExecutionCancelled, NondeterminismDetected, OptionInvalid, StreamClosed, WaitTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { encodeChunk, encodeValue, toError } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
-import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
+import type { ChildOptions, ContinueOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { describeCall, type Call, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
-import type { Event, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
+import { continuation, familyName, type Continuation } from "./continuation.ts";
+import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
+import { Patches } from "./patches.ts";
 import { readPayload } from "./payload.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
 
 /** How the workflow's code ended. */
-export type CodeOutcome = { readonly outcome: "returned"; readonly value: unknown } | { readonly outcome: "threw"; readonly error: unknown };
+export type CodeOutcome =
+  | { readonly outcome: "returned"; readonly value: unknown }
+  | { readonly outcome: "threw"; readonly error: unknown }
+  /** It asked for the next run. Whatever it does while that call unwinds it counts no more. */
+  | { readonly outcome: "continued"; readonly next: Continuation };
 
 /** What a replay tells its owner, synchronously, as it happens. */
 export interface ReplayHost {
@@ -26,9 +32,11 @@ export interface ReplayHost {
   /** A cancel request rejected this call; whatever runs for it should stop. */
   abandoned(call: Call): void;
   /** A child was started for a call that a cancel request had rejected meanwhile. */
-  orphaned(childRunId: string): void;
+  orphaned(childRunId: string, executionId: string): void;
   /** An update was applied; its reply is to be recorded unless it is. */
   replied(reply: UpdateReply): void;
+  /** Code goes the new way at a patch, for the first time: to be recorded. */
+  patched(patchId: string): void;
   ended(outcome: CodeOutcome): void;
 }
 
@@ -47,21 +55,28 @@ export interface ReplayIdentity {
  * R1: a call's position depends only on the order of deliveries before it.
  * R2: an event about a position that the code has not reached, or reached with another kind or name of call, is a mismatch.
  * R3: a settled call never settles again, so late records about it (a lost race, a cancelled step) change nothing.
+ * R4: once the code has continued as new nothing is applied any more: what is left is the next run's.
  */
 export class Replay {
   readonly identity: ReplayIdentity;
   readonly workflow: AnyWorkflow;
   readonly random: SeededRandom;
   readonly mailbox: Mailbox;
+  /** Number of the latest applied event. */
+  historyLength = 1;
   /** Time of the latest applied event. */
   nowMs = 0;
   cancelRequested: CancelState | undefined;
-  /** What started the run, if a schedule did. Set before `start`. */
+  /** What started the run, if a schedule did. */
   schedule: ScheduleLink | undefined;
   /** Calls whose outcome is not recorded yet, by position. */
   readonly open = new Map<number, Call>();
   /** Those of them that wait for the state, in call order. */
   readonly #stateWaits = new Set<WaitCall>();
+  /** The run that this one goes on from as new. */
+  continuedFrom: ContinuationLink | undefined;
+  #continued = false;
+  readonly #patches = new Patches();
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
   #lastPosition = 0;
@@ -82,14 +97,39 @@ export class Replay {
     this.#defaultRetry = defaultRetryOf(workflow);
   }
 
+  /** What is known of the run before its code is called. */
+  begin(history: readonly RecordedEvent[]): void {
+    const { at, event } = history[0]!;
+    const { schedule, continuedFrom } = event as ExecutionStarted;
+    this.#patches.read(history);
+    this.nowMs = at;
+    this.schedule = schedule;
+    this.continuedFrom = continuedFrom;
+  }
+
   /** Calls the workflow's code with its parsed input. */
   start(input: unknown): void {
     const context = createContext(this, false);
     const run = async (): Promise<unknown> => this.workflow.run(context as never, input as never);
     runAmbient({ kind: "workflow", context }, run).then(
-      (value) => this.#host.ended({ outcome: "returned", value }),
-      (error: unknown) => this.#host.ended({ outcome: "threw", error }),
+      (value) => this.#ended({ outcome: "returned", value }),
+      (error: unknown) => this.#ended({ outcome: "threw", error }),
     );
+  }
+
+  /** Ends the run for the next one. Throws always: nothing that stands behind it in the code happens any more. */
+  callContinue(input: unknown, options: ContinueOptions): never {
+    if (this.cancelRequested !== undefined) throw this.#cancelError();
+    const next = continuation(this.workflow, input, options);
+    if (!this.#continued) {
+      this.#continued = true;
+      runOutside(() => this.#host.ended({ outcome: "continued", next }));
+    }
+    throw new ContinuedAsNew(this.identity.executionId);
+  }
+
+  #ended(outcome: CodeOutcome): void {
+    if (!this.#continued) this.#host.ended(outcome);
   }
 
   /**
@@ -97,7 +137,10 @@ export class Replay {
    *
    * @throws NondeterminismDetected if the code has not made the call the event is about (R2).
    */
-  apply({ at, event }: RecordedEvent): boolean {
+  apply({ seq, at, event }: RecordedEvent): boolean {
+    if (this.#continued) return false;
+    this.historyLength = seq;
+    this.#patches.applied();
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);
@@ -130,7 +173,7 @@ export class Replay {
         if (call?.kind === "child") {
           call.executionId = event.executionId;
           call.runId = event.runId;
-        } else if (this.cancelRequested !== undefined) this.#host.orphaned(event.runId);
+        } else if (this.cancelRequested !== undefined) this.#host.orphaned(event.runId, event.executionId);
         return false;
       }
       case "ChildCompleted":
@@ -150,7 +193,7 @@ export class Replay {
           call.reject(new WaitTimeout(waitedFor(call as WaitCall), (call as WaitCall).timeoutMs!)),
         );
       case "SignalReceived":
-        return this.#signal(at, event);
+        return this.#signal(at, event, seq);
       case "UpdateReceived": {
         this.nowMs = at;
         this.mailbox.update(event);
@@ -219,6 +262,19 @@ export class Replay {
     })) as Promise<Result>;
   }
 
+  /** Whether code goes the new way at a patch. The first answer for an id is the answer for the whole run. */
+  patched(patchId: string): boolean {
+    checkName(patchId, "ctx.patched id");
+    const answer = this.#patches.isPatched(patchId);
+    if (answer === "now") runOutside(() => this.#host.patched(patchId));
+    return answer !== "not";
+  }
+
+  /** @throws NondeterminismDetected in a run that went the old way there */
+  deprecatePatch(patchId: string): void {
+    if (!this.patched(patchId)) throw new NondeterminismDetected(this.#lastPosition + 1, `no mark of patch "${patchId}"`, `deprecatePatch("${patchId}")`);
+  }
+
   callTimer(duration: Duration, shielded: boolean): Promise<void> {
     const durationMs = toMilliseconds(duration, "ctx.sleep duration");
     return this.#call(shielded, (position, resolve, reject) => ({
@@ -279,7 +335,7 @@ export class Replay {
       input: encoded,
       options,
       executionTimeoutMs,
-      executionId: options.executionId ?? checkId(`${this.identity.executionId}.${position}`, "ctx.child executionId"),
+      executionId: options.executionId ?? checkId(`${familyName(this.identity.executionId, this.continuedFrom)}.${position}`, "ctx.child executionId"),
       runId: undefined,
     }));
   }
@@ -371,7 +427,7 @@ export class Replay {
     this.#settled.set(call.position, call.kind);
   }
 
-  #signal(at: number, event: SignalReceived): boolean {
+  #signal(at: number, event: SignalReceived, seq: number): boolean {
     this.nowMs = at;
     const parsed = this.mailbox.parse(event);
     if (parsed === undefined) return false;
@@ -381,7 +437,7 @@ export class Replay {
       call.resolve(parsed.value);
       return true;
     }
-    this.mailbox.keep(event.name, parsed.value);
+    this.mailbox.keep(event, parsed.value, seq);
     return false;
   }
 

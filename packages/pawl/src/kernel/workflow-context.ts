@@ -1,4 +1,5 @@
 import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { checkName } from "../base/ids.ts";
 import { currentAmbient } from "../definition/ambient.ts";
 import type { WaitOptions, WorkflowContext } from "../definition/context.ts";
@@ -46,6 +47,14 @@ class ReplayContext implements WorkflowContext {
   get schedule(): WorkflowContext["schedule"] {
     const link = this.#replay.schedule;
     return link === undefined ? undefined : { scheduleId: link.scheduleId, at: new Date(link.at) };
+  }
+
+  get historyLength(): number {
+    return this.#replay.historyLength;
+  }
+
+  get continueAsNewSuggested(): boolean {
+    return this.#replay.historyLength >= limits.historySuggested;
   }
 
   get cancelRequested(): boolean {
@@ -105,6 +114,21 @@ class ReplayContext implements WorkflowContext {
   setAttributes: WorkflowContext["setAttributes"] = (changes) => {
     refuseInStep("ctx.setAttributes");
     return this.#replay.callAttributes(changes, this.#shielded);
+  };
+
+  patched: WorkflowContext["patched"] = (patchId) => {
+    refuseInStep("ctx.patched");
+    return this.#replay.patched(patchId);
+  };
+
+  deprecatePatch: WorkflowContext["deprecatePatch"] = (patchId) => {
+    refuseInStep("ctx.deprecatePatch");
+    this.#replay.deprecatePatch(patchId);
+  };
+
+  continueAsNew: WorkflowContext["continueAsNew"] = (input, options = {}) => {
+    refuseInStep("ctx.continueAsNew");
+    return this.#replay.callContinue(input, options);
   };
 
   all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);

@@ -1,10 +1,11 @@
-import type { AppendOperation, AppendOutcome, ExistingExecution, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
+import type { AppendOperation, AppendOutcome, ExistingExecution, NextRunOperation, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
 import type { CommitBatch, CommitOutcome } from "../store/store.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import { nothingCommitted, prepareOne } from "./statements/commit-one.ts";
 import { prepareCommit } from "./statements/commit.ts";
+import { continueAsNew, findContinued } from "./statements/continue-as-new.ts";
 import { findExisting } from "./statements/find-existing.ts";
 import { findCommitted, type ExistingRow } from "./statements/reads.ts";
 
@@ -28,6 +29,7 @@ export class CommitIds {
  * @param commitId from `CommitIds`
  */
 export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<CommitOutcome> {
+  if (batch.appends.some(({ after }) => after.kind === "continue")) return commitWithContinuations(gateway, batch, commitId);
   const prepared = prepareOne(batch, commitId) ?? prepareCommit(batch, commitId);
   const { rows, repeated } = await gateway.send(prepared.transaction);
   const row = rows[0] ?? nothingCommitted;
@@ -65,6 +67,25 @@ export async function commitBatch(gateway: TransactionGateway, batch: CommitBatc
       return { outcome: "accepted", ...outcome, conflicts: conflictsOf(append.starts, starts) };
     }),
   };
+}
+
+/**
+ * Runs that continue as new have a statement of their own. They go first: should the database refuse the rest for what is in
+ * it, all is sent again in parts, and a continuation that is there already is recognised by the next run's id.
+ */
+async function commitWithContinuations(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<CommitOutcome> {
+  const continued = new Map<AppendOperation, AppendOutcome>();
+  for (const append of batch.appends) if (append.after.kind === "continue") continued.set(append, await commitContinuation(gateway, append, append.after));
+  const others = batch.appends.filter((append) => !continued.has(append));
+  const rest = others.length + batch.starts.length === 0 ? undefined : await commitBatch(gateway, { starts: batch.starts, appends: others }, commitId);
+  let next = 0;
+  return { starts: rest?.starts ?? [], appends: batch.appends.map((append) => continued.get(append) ?? rest!.appends[next++]!) };
+}
+
+async function commitContinuation(gateway: TransactionGateway, append: AppendOperation, next: NextRunOperation): Promise<AppendOutcome> {
+  const [row] = await gateway.run(continueAsNew(append, next));
+  const found = row ?? (await gateway.run(findContinued(append)))[0];
+  return found === undefined ? { outcome: "rejected" } : { outcome: "accepted", at: found.at, parked: false, conflicts: [] };
 }
 
 async function startOutcomes(

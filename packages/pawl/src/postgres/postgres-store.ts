@@ -25,12 +25,14 @@ import type {
   LeaseOptions,
   LiveWorker,
   Outcome,
+  OpenCount,
   OutsideMessage,
   Receipt,
   SignalWithStartOutcome,
   PastRunSummary,
   PauseOperation,
   PauseOutcome,
+  ScheduleCount,
   Store,
   Takeover,
   ValueOutcome,
@@ -43,6 +45,7 @@ import type { HintChannel } from "./hint-channel.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
 import { PostgresStreams } from "./postgres-streams.ts";
 import type { Queries } from "./queries.ts";
+import { cancelChildren as cancelChildrenOf } from "./statements/cancel-children.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
@@ -112,8 +115,9 @@ export class PostgresStore implements Store {
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
     const { rows, repeated } = await this.#gateway.send(claim(request));
     if (rows.length === 0) return { executions: [], now: undefined, repeated };
-    const older = rows.filter((row) => row.last_seq > 1).map((row) => row.run_id);
-    const histories = older.length === 0 ? new Map<string, RecordedEvent[]>() : groupByRun(await this.#gateway.run(readHistories(older)));
+    // One that continued as new began later than its row was made.
+    const older = rows.filter((row) => row.last_seq > 1 || row.run_number > 1).map((row) => row.run_id);
+    const histories = older.length === 0 ? new Map<string, ReadHistory>() : groupByRun(await this.#gateway.run(readHistories(older)));
     const executions = rows.map((row) => ({
       runId: row.run_id,
       executionId: row.execution_id,
@@ -124,7 +128,10 @@ export class PostgresStore implements Store {
       suspect: row.suspect,
       parentRunId: row.parent_run_id,
       parentPosition: row.parent_position,
-      history: histories.get(row.run_id) ?? [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
+      ...(histories.get(row.run_id) ?? {
+        history: [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
+        characters: row.started_data.length,
+      }),
     }));
     return { executions, now: rows[0]!.now, repeated };
   }
@@ -215,6 +222,17 @@ export class PostgresStore implements Store {
     return worked ? { runId: row.run_id } : undefined;
   }
 
+  async cancelChildren(parentRunId: string, executionIds: readonly string[], data: string): Promise<readonly string[]> {
+    const asked: string[] = [];
+    let left = executionIds;
+    while (left.length > 0) {
+      const rows = await this.#gateway.run(cancelChildrenOf(parentRunId, left, data));
+      for (const row of rows) if (row.reached) asked.push(row.run_id);
+      left = rows.filter(({ reached }) => !reached).map(({ execution_id }) => execution_id);
+    }
+    return asked;
+  }
+
   async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {
     const { row, repeated } = await this.#untilDone(resume(namespace, executionId, newRunId), ({ run_id }) => run_id !== null);
     if (row !== undefined) {
@@ -290,6 +308,14 @@ export class PostgresStore implements Store {
 
   workers(namespace: string): Promise<readonly WorkerSummary[]> {
     return this.#gateway.read("workers", () => this.#queries.workers(namespace));
+  }
+
+  openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]> {
+    return this.#gateway.read("open-by-version", () => this.#queries.openByVersion(namespace, workflow));
+  }
+
+  schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]> {
+    return this.#gateway.read("schedules-by-version", () => this.#queries.schedulesByVersion(namespace, workflow));
   }
 
   databaseFacts(): Promise<DatabaseFacts> {
@@ -390,12 +416,18 @@ export class PostgresStore implements Store {
   }
 }
 
-function groupByRun(rows: readonly HistoryRow[]): Map<string, RecordedEvent[]> {
-  const histories = new Map<string, RecordedEvent[]>();
+interface ReadHistory {
+  readonly history: RecordedEvent[];
+  characters: number;
+}
+
+function groupByRun(rows: readonly HistoryRow[]): Map<string, ReadHistory> {
+  const histories = new Map<string, ReadHistory>();
   for (const row of rows) {
-    const history = histories.get(row.run_id);
-    if (history === undefined) histories.set(row.run_id, [recordedEvent(row)]);
-    else history.push(recordedEvent(row));
+    let read = histories.get(row.run_id);
+    if (read === undefined) histories.set(row.run_id, (read = { history: [], characters: 0 }));
+    read.history.push(recordedEvent(row));
+    read.characters += row.data.length;
   }
   return histories;
 }

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, ne, notExists, notInArray, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, ne, notExists, notInArray, or, sql, type SQL } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import { readAttributes } from "../base/search-values.ts";
@@ -14,13 +14,18 @@ import type {
   ListFilter,
   ListPage,
   LiveWorker,
+  OpenCount,
   Outcome,
   PastRunSummary,
+  ScheduleCount,
   ValueOutcome,
   WorkerSummary,
 } from "../store/store.ts";
 import { filterCondition, groupValue, readGroupValue } from "./filter-sql.ts";
 import type { Tables } from "./schema.ts";
+
+/** Whoever waits for a reply looks every moment: an execution does not go through more runs meanwhile. */
+const runsWithReplies = 3;
 
 type Drizzle = NodePgDatabase | PgliteDatabase;
 
@@ -82,11 +87,16 @@ export class Queries {
     if (filter.createdAfter !== undefined) conditions.push(gte(executions.createdAt, new Date(filter.createdAfter)));
     if (filter.createdBefore !== undefined) conditions.push(lt(executions.createdAt, new Date(filter.createdBefore)));
     if (filter.parentExecutionId !== undefined) {
+      const { pastRuns } = this.#tables;
       const parent = this.#db
         .select({ runId: executions.runId })
         .from(executions)
         .where(and(eq(executions.namespace, filter.namespace), eq(executions.executionId, filter.parentExecutionId)));
-      conditions.push(inArray(executions.parentRunId, parent));
+      const earlier = this.#db
+        .select({ runId: pastRuns.runId })
+        .from(pastRuns)
+        .where(and(eq(pastRuns.namespace, filter.namespace), eq(pastRuns.executionId, filter.parentExecutionId)));
+      conditions.push(inArray(executions.parentRunId, parent.unionAll(earlier)));
     }
     if (filter.filter !== undefined) conditions.push(filterCondition(executions, filter.filter));
     return conditions;
@@ -99,26 +109,36 @@ export class Queries {
       .from(pastRuns)
       .where(and(eq(pastRuns.namespace, namespace), eq(pastRuns.executionId, executionId)))
       .orderBy(asc(pastRuns.runNumber));
-    return rows.map(({ runId, runNumber, state, startedAt, lastSeq }) => ({
+    return rows.map(({ runId, runNumber, version, state, startedAt, finishedAt, lastSeq }) => ({
       runId,
       runNumber,
+      version,
       state: state as ExecutionState,
       startedAt: startedAt?.getTime() ?? null,
+      finishedAt: finishedAt?.getTime() ?? null,
       events: lastSeq,
     }));
   }
 
-  /** The recorded replies to updates, in this run or one before. */
+  /** The recorded replies to updates, in this run or one of those just before it: the execution may have continued as new. */
   async updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]> {
-    const { executions, history } = this.#tables;
+    const { executions, history, pastRuns } = this.#tables;
+    const latest = this.#db
+      .select({ runId: executions.runId })
+      .from(executions)
+      .where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)));
+    const earlier = this.#db
+      .select({ runId: pastRuns.runId })
+      .from(pastRuns)
+      .where(and(eq(pastRuns.namespace, namespace), eq(pastRuns.executionId, executionId)))
+      .orderBy(desc(pastRuns.runNumber))
+      .limit(runsWithReplies);
     const rows = await this.#db
       .select({ seq: history.seq, epoch: history.epoch, at: history.at, type: history.type, data: history.data })
-      .from(executions)
-      .innerJoin(history, eq(history.runId, executions.runId))
+      .from(history)
       .where(
         and(
-          eq(executions.namespace, namespace),
-          eq(executions.executionId, executionId),
+          or(inArray(history.runId, latest), inArray(history.runId, earlier)),
           inArray(history.type, ["UpdateCompleted", "UpdateRejected"]),
           inArray(sql`${history.data}::json->>'updateId'`, [...updateIds]),
         ),
@@ -224,6 +244,37 @@ export class Queries {
       leaseUntil: worker.leaseUntil.getTime(),
       claimed: held,
     }));
+  }
+
+  async openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]> {
+    const { executions } = this.#tables;
+    const rows = await this.#db
+      .select({
+        workflow: executions.workflow,
+        version: executions.version,
+        state: executions.state,
+        count: sql<number>`count(*)::float8`,
+        oldest: sql<number>`(extract(epoch FROM min(${executions.createdAt})) * 1000)::float8`,
+      })
+      .from(executions)
+      .where(
+        and(
+          eq(executions.namespace, namespace),
+          notInArray(executions.state, [...terminalStates]),
+          workflow === undefined ? undefined : eq(executions.workflow, workflow),
+        ),
+      )
+      .groupBy(executions.workflow, executions.version, executions.state);
+    return rows.map((row) => ({ ...row, state: row.state as ExecutionState }));
+  }
+
+  async schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]> {
+    const { schedules } = this.#tables;
+    return this.#db
+      .select({ workflow: schedules.workflow, version: schedules.version, count: sql<number>`count(*)::int` })
+      .from(schedules)
+      .where(and(eq(schedules.namespace, namespace), workflow === undefined ? undefined : eq(schedules.workflow, workflow)))
+      .groupBy(schedules.workflow, schedules.version);
   }
 
   async databaseFacts(): Promise<DatabaseFacts> {

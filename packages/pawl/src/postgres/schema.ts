@@ -91,6 +91,13 @@ export function tablesIn(schema: string) {
       attempt: integer("attempt"),
       data: text("data"),
     }),
+    // The columns that are asked for outside of the named transactions.
+    schedules: within.table("schedules", {
+      id: uuid("id").primaryKey(),
+      namespace: text("namespace").notNull(),
+      workflow: text("workflow").notNull(),
+      version: text("version").notNull(),
+    }),
     inbox: within.table("inbox", {
       runId: uuid("run_id").notNull(),
       messageId: text("message_id").notNull(),

@@ -1,13 +1,15 @@
-import type { ExecutionHandle } from "../client/execution-handle.ts";
+import type { ExecutionHandle, HistoryOptions } from "../client/execution-handle.ts";
 import { eventToJson, type RecordedHistory } from "./recorded-history.ts";
 
 /**
- * The history of an execution's latest run, as `replayHistory` and `pawl replay` take it. `JSON.stringify` of it is a file.
+ * The history of an execution's latest run, or of the one with `runId`, as `replayHistory` and `pawl replay` take it. `JSON.stringify` of it is a file.
  *
- * @throws ExecutionNotFound
+ * @throws ExecutionNotFound; OptionInvalid if no run of this execution has that id
  */
-export async function recordHistory(handle: ExecutionHandle): Promise<RecordedHistory> {
-  const { executionId, runId, workflow, version } = await handle.status();
-  const history = await handle.history();
+export async function recordHistory(handle: ExecutionHandle, options: HistoryOptions = {}): Promise<RecordedHistory> {
+  const { executionId, workflow, ...latest } = await handle.status();
+  const history = await handle.history(options);
+  const run = options.runId === undefined ? latest : (await handle.runs()).find(({ runId }) => runId === options.runId)!;
+  const { runId, version } = run;
   return { executionId, namespace: handle.namespace, workflow, version, runId, events: history.map(eventToJson) };
 }

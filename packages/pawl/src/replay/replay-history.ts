@@ -1,7 +1,8 @@
 import { NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
-import { toError } from "../base/values.ts";
+import { decodeValue, toError } from "../base/values.ts";
 import type { AnyWorkflow, OutputOf } from "../definition/workflow.ts";
 import { describeCall, type Call } from "../kernel/call.ts";
+import { seedOf } from "../kernel/continuation.ts";
 import type { Event } from "../kernel/event.ts";
 import { Replay, type CodeOutcome } from "../kernel/replay.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
@@ -17,6 +18,8 @@ export type ReplayOutcome<Result = unknown> = {
 } & (
   | { readonly state: "completed"; readonly result: Result }
   | { readonly state: "failed" | "cancelled"; readonly error: Error }
+  /** The code continues as new, with this input. */
+  | { readonly state: "continued_as_new"; readonly input: unknown }
   /** The code waits for these durable calls, in words, which the history has no outcome of. */
   | { readonly state: "running"; readonly waitingFor: readonly string[] }
 );
@@ -26,7 +29,7 @@ export type ReplayOutcome<Result = unknown> = {
  * still makes the durable calls that the history has, in its order. A test over histories from production says before a
  * deployment whether executions that are under way will survive it.
  *
- * A history that ended `completed` or `cancelled` must end so again. One that failed may go on: its code may have been mended.
+ * A history that ended `completed`, `cancelled` or `continued_as_new` must end so again. One that failed may go on: its code may have been mended.
  *
  * @param history what `pawl history <id> --json` prints or `recordHistory(handle)` gives: the object, or its text
  * @throws NondeterminismDetected naming what the history has and what the code did; InputInvalid if the schema of today
@@ -40,11 +43,12 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
   }
   let ended: CodeOutcome | undefined;
   const calls = new Map<number, string>();
-  const replay = new Replay(workflow, parsed, `${parsed.namespace}/${parsed.executionId}`, {
+  const replay = new Replay(workflow, parsed, seedOf(parsed.namespace, parsed.executionId, parsed.events[0]!), {
     called: (call: Call) => void calls.set(call.position, describeCall(call)),
     abandoned: () => {},
     orphaned: () => {},
     replied: () => {},
+    patched: () => {},
     ended: (outcome) => {
       ended = outcome;
     },
@@ -65,16 +69,23 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
   checkEnd(parsed.events.at(-1)!.event, parsed.executionId, replay, ended, calls.size);
   if (ended === undefined) return { ...outcome, state: "running", waitingFor: [...replay.open.values()].map(describeCall) };
   if (ended.outcome === "returned") return { ...outcome, state: "completed", result: ended.value as OutputOf<W> };
+  if (ended.outcome === "continued") return { ...outcome, state: "continued_as_new", input: decodeValue(ended.next.input) };
   const { state } = endEvent(ended, parsed.executionId, replay.cancelRequested);
   return { ...outcome, state: state === "cancelled" ? "cancelled" : "failed", error: toThrown(ended.error) };
 }
 
+const endsToRepeat: ReadonlyMap<string, string> = new Map([
+  ["ExecutionCompleted", "completed"],
+  ["ExecutionCancelled", "cancelled"],
+  ["ExecutionContinuedAsNew", "continued_as_new"],
+]);
+
 /** A recorded end must come again, at the same place. */
 function checkEnd(last: Event, executionId: string, replay: Replay, ended: CodeOutcome | undefined, called: number): void {
-  const recorded = last.type === "ExecutionCompleted" ? "completed" : last.type === "ExecutionCancelled" ? "cancelled" : undefined;
+  const recorded = endsToRepeat.get(last.type);
   // Cancelled before it began, or while it was held: its code had no part in it.
   if (recorded === undefined || (recorded === "cancelled" && replay.cancelRequested === undefined)) return;
-  const now = ended === undefined ? undefined : endEvent(ended, executionId, replay.cancelRequested).state;
+  const now = ended === undefined ? undefined : ended.outcome === "continued" ? "continued_as_new" : endEvent(ended, executionId, replay.cancelRequested).state;
   if (now === recorded) return;
   const waiting = [...replay.open.values()].map(describeCall).join(", ");
   const did = ended === undefined ? (waiting === "" ? "nothing: it waits for something that is no durable call" : waiting) : describeEnd(ended);
@@ -82,6 +93,7 @@ function checkEnd(last: Event, executionId: string, replay: Replay, ended: CodeO
 }
 
 function describeEnd(ended: CodeOutcome): string {
+  if (ended.outcome === "continued") return "the end: it continued as new";
   return ended.outcome === "returned" ? "the end: it returned" : `the end: it threw ${String(toThrown(ended.error))}`;
 }
 

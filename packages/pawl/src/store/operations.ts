@@ -70,7 +70,19 @@ export type After =
    * `wakeAt`: database time in milliseconds of the next timer, null when only a message can wake it.
    */
   | { readonly kind: "park"; readonly wakeAt: number | null; readonly seenInbox: number; readonly waitingFor: string }
-  | { readonly kind: "end"; readonly state: TerminalState | "quarantined" };
+  | { readonly kind: "end"; readonly state: TerminalState | "quarantined" }
+  /** The run is over, by the one event of this append, and the next one begins in the same transaction. */
+  | ({ readonly kind: "continue" } & NextRunOperation);
+
+/** The next run of an execution that continues as new. Idempotent by `runId`. */
+export interface NextRunOperation {
+  readonly runId: string;
+  readonly version: string;
+  /** Data of its `ExecutionStarted`, without labels and attributes: those are the row's. */
+  readonly started: string;
+  /** Events of the run that ends which the next one is to receive (again): signals that nobody has taken, and what came too late. */
+  readonly received: readonly number[];
+}
 
 export type StartOutcome =
   | { readonly outcome: "started"; readonly at: number }

@@ -60,6 +60,8 @@ export interface ClaimedExecution {
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
   readonly history: readonly RecordedEvent[];
+  /** Of the data of these events, as they are stored. */
+  readonly characters: number;
 }
 
 export interface ClaimOutcome {
@@ -153,7 +155,7 @@ export interface ExecutionSummary {
 }
 
 /** An earlier run of an execution. */
-export type PastRunSummary = Pick<ExecutionSummary, "runId" | "runNumber" | "state" | "startedAt" | "events">;
+export type PastRunSummary = Pick<ExecutionSummary, "runId" | "runNumber" | "version" | "state" | "startedAt" | "finishedAt" | "events">;
 
 export interface ListFilter {
   readonly namespace: string;
@@ -175,6 +177,23 @@ export interface ListPage {
 /** How many executions have one value of what they are grouped by; null: those that have none. */
 export interface CountedGroup {
   readonly value: AttributeValue | null;
+  readonly count: number;
+}
+
+/** Executions of one version of a workflow in one state that is not an end. */
+export interface OpenCount {
+  readonly workflow: string;
+  readonly version: string;
+  readonly state: ExecutionState;
+  readonly count: number;
+  /** When the oldest of them was made. */
+  readonly oldest: number;
+}
+
+/** Schedules that start executions of one version of a workflow. */
+export interface ScheduleCount {
+  readonly workflow: string;
+  readonly version: string;
   readonly count: number;
 }
 
@@ -308,6 +327,8 @@ export interface Store {
   pauseClaimed(operation: PauseOperation): Promise<boolean>;
   /** Ends a pause, or takes back a request to pause; gives the run that goes on. Undefined: neither was there. */
   unpause(namespace: string, executionId: string): Promise<{ readonly runId: string } | undefined>;
+  /** Puts a cancel request (`data`) into the inboxes of these children of a run, whichever run they are in; gives their run ids. */
+  cancelChildren(parentRunId: string, executionIds: readonly string[], data: string): Promise<readonly string[]>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
 
@@ -327,6 +348,9 @@ export interface Store {
   /** Without `groupBy` one group of value null; at most `limit` groups, the largest first. */
   count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]>;
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
+  /** Of every version of every workflow, or of one, what has not ended. Reads every execution's row. */
+  openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]>;
+  schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]>;
   databaseFacts(): Promise<DatabaseFacts>;
   /** What waits for a worker, longest wait first; at most 100 rows. */
   backlog(namespace: string): Promise<readonly Backlog[]>;

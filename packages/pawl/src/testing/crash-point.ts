@@ -16,12 +16,13 @@ export function describeCommit({ starts, appends }: CommitBatch, nameOf: (runId:
 }
 
 function describeEvent({ type, data }: NewEvent): string {
-  const { name, attempt, workflow, key, stream } = JSON.parse(data) as {
+  const { name, attempt, workflow, key, stream, patchId } = JSON.parse(data) as {
     readonly name?: string;
     readonly attempt?: number;
     readonly workflow?: string;
     readonly key?: string;
     readonly stream?: string;
+    readonly patchId?: string;
   };
   switch (type) {
     case "StepStarted":
@@ -62,6 +63,10 @@ function describeEvent({ type, data }: NewEvent): string {
       return "its pause";
     case "ExecutionUnpaused":
       return "the end of its pause";
+    case "PatchMarked":
+      return `the mark of patch "${patchId}"`;
+    case "ExecutionContinuedAsNew":
+      return "its next run";
     default:
       return type.startsWith("Execution") ? `its end (${type.slice("Execution".length).toLowerCase()})` : type;
   }

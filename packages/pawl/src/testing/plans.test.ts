@@ -6,6 +6,8 @@ import { prepareCommit } from "../postgres/statements/commit.ts";
 import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { changeSchedule } from "../postgres/statements/change-schedule.ts";
 import { claim } from "../postgres/statements/claim.ts";
+import { cancelChildren } from "../postgres/statements/cancel-children.ts";
+import { continueAsNew, findContinued } from "../postgres/statements/continue-as-new.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { createSchedule } from "../postgres/statements/create-schedule.ts";
 import { deleteSchedule } from "../postgres/statements/delete-schedule.ts";
@@ -179,6 +181,9 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["pause", pause("n", "e", null)],
   ["pause-claimed", pauseClaimed({ runId: newUuid(), epoch: 1, expectedSeq: 1, seenInbox: 0, reason: null })],
   ["unpause", unpause("n", "e")],
+  ["cancel-children", cancelChildren(newUuid(), ["e"], "{}")],
+  ["continue-as-new", continueAsNew(append({}), { runId: newUuid(), version: "1", started: "{}", received: [1] })],
+  ["find-continued", findContinued(append({}))],
   ["resume", resume("n", "e", newUuid())],
   ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
   ["import-execution", importExecution(importedExecution)],

@@ -59,7 +59,7 @@ FROM ${this.#schema}.schedules c ORDER BY c.id`,
     const s = this.#schema;
     const rows = await this.#rows<ExecutionRow>(
       `SELECT ${runColumns("e")}, e.epoch, e.claims, ${ms("e.not_before")} AS "notBefore", e.task_queue AS "taskQueue", e.idempotency_key AS "idempotencyKey",
- e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, p.execution_id AS "parentExecutionId", e.worker_id AS "workerId",
+ e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, coalesce(p.execution_id, (SELECT q.execution_id FROM ${s}.past_runs q WHERE q.run_id = e.parent_run_id)) AS "parentExecutionId", e.worker_id AS "workerId",
  t.run_id IS NOT NULL AS "hasTask", ${ms("t.visible_at")} AS "visibleAt", t.namespace AS "taskNamespace", t.task_queue AS "queueOfTask", t.definition, t.suspect,
  w.id IS NOT NULL AS "hasWorker", w.namespace AS "workerNamespace", w.task_queues AS "workerQueues", w.definitions AS "workerDefinitions",
  ARRAY(SELECT i.message_id FROM ${s}.inbox i WHERE i.run_id = e.run_id ORDER BY i.ordinal) AS messages
@@ -74,7 +74,7 @@ ORDER BY e.run_id DESC`,
   async pastRuns(runIds: readonly string[]): Promise<readonly PastRun[]> {
     const s = this.#schema;
     return this.#rows<PastRun>(
-      `SELECT ${runColumns("p")}, e.workflow AS "currentWorkflow", e.version AS "currentVersion", e.run_number AS "currentRunNumber"
+      `SELECT ${runColumns("p")}
 FROM ${s}.executions e JOIN ${s}.past_runs p ON p.namespace = e.namespace AND p.execution_id = e.execution_id
 WHERE e.run_id = ANY($1::text::uuid[]) ORDER BY p.namespace, p.execution_id, p.run_number`,
       [list(runIds)],

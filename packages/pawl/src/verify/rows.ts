@@ -51,12 +51,8 @@ export interface ClaimRow {
   readonly worker: { readonly namespace: string; readonly taskQueues: readonly string[]; readonly definitions: readonly string[] } | null;
 }
 
-/** A row of `past_runs`, and what the execution is now. */
-export interface PastRun extends Run {
-  readonly currentWorkflow: string;
-  readonly currentVersion: string;
-  readonly currentRunNumber: number;
-}
+/** A row of `past_runs`. */
+export type PastRun = Run;
 
 /** An event without its payloads. */
 export interface HistoryEntry {
@@ -102,8 +98,8 @@ export interface CurrentView {
   readonly events: readonly HistoryEntry[];
   readonly children: readonly Child[];
   readonly streams: readonly StreamView[];
-  /** Numbers of its earlier runs, ascending. */
-  readonly pastNumbers: readonly number[];
+  /** Its earlier runs, oldest first. */
+  readonly past: readonly PastRun[];
 }
 
 export interface PastView {

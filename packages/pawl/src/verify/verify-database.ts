@@ -90,8 +90,7 @@ async function* views(reader: DatabaseReader, batch: readonly CurrentRun[]): Asy
     if (entry.kind === "past") yield { kind: "past", run: entry.run, events };
     else {
       const { run } = entry;
-      const pastNumbers = (past.get(nameOf(run)) ?? []).map(({ runNumber }) => runNumber);
-      yield { kind: "current", run, events, children: children.get(run.runId) ?? [], streams: streams.get(run.runId) ?? [], pastNumbers };
+      yield { kind: "current", run, events, children: children.get(run.runId) ?? [], streams: streams.get(run.runId) ?? [], past: past.get(nameOf(run)) ?? [] };
     }
   }
 }

@@ -5,7 +5,8 @@ import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, StreamCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
-import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
+import { isFromOutside, lineage, seedOf } from "../kernel/continuation.ts";
+import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
@@ -14,12 +15,13 @@ import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
-import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
+import { continuedAsNew, endEvent, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
+import { messageIdOf, nextStarted } from "./next-run.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { PauseRequest } from "./pause-request.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
-import type { ChunkSink, StepAttempt } from "./step-attempt.ts";
+import type { StepAttempt, StepOwner } from "./step-attempt.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
 import { StreamWriter } from "./stream-writer.ts";
 
@@ -45,7 +47,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
+export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
@@ -54,9 +56,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   readonly #host: ExecutionHost;
   readonly #replay: Replay;
   #lastSeq: number;
+  /** Of the data of all its events, as they are stored. */
+  #characters: number;
   #seenInbox = 0;
-  /** Recorded, not yet applied. */
+  /** Recorded; those from `#applied` on are not yet applied. An array of 50,000 would be moved by every `shift`. */
   readonly #toApply: RecordedEvent[];
+  #applied = 0;
   #pumping = false;
   #live = false;
   #codeOutcome: CodeOutcome | undefined;
@@ -64,6 +69,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   #started = false;
   /** Not yet recorded. */
   readonly #outbox = new Outbox();
+  /** Ids of children that it no longer waits for and that must be asked to stop before it ends. */
+  readonly #abandonedChildren = new Set<string>();
+  #askingAbandoned = false;
   readonly #knownMessages = new Set<string>();
   /** Positions of child calls whose result is recorded or on its way into the history. */
   readonly #childResults = new Set<number>();
@@ -91,6 +99,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   /** Asks how children have ended: it must not park before it knows. */
   #askingForChildren = false;
   #lastNews: number;
+  readonly #continuedFrom: ContinuationLink | undefined;
   /** When it ends as timed out (database time, milliseconds). */
   readonly #deadline: number | undefined;
   #deadlineTimer: Timer | undefined;
@@ -106,22 +115,28 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     this.#host = host;
     this.#lastNews = host.runtime.monotonicMs();
     this.#lastSeq = claimed.history.at(-1)!.seq;
+    this.#characters = claimed.characters;
     this.#toApply = claimed.history.slice(1);
     this.#deadline = deadlineOf(claimed.history[0]!);
+    const started = claimed.history[0]!;
+    this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
+    for (const id of this.#continuedFrom?.messages ?? []) this.#messageIds.add(id);
     for (const { event } of this.#toApply) this.#isToldAlready(event);
-    // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
-    this.#steps = new StepRunner(claimed.executionId, host.runtime, this, (event) => this.#stepped(event));
-    this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
+    this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
+    this.#replay = new Replay(workflow, claimed, seedOf(host.namespace, claimed.executionId, started), this);
+  }
+
+  get lineage(): string {
+    return lineage(this.executionId, this.#continuedFrom);
   }
 
   begin(inbox: Inbox | undefined): void {
-    if (this.#watchDeadline()) return;
+    if (this.#watchDeadline() || this.#isTooLong(this.#lastSeq)) return;
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
     const started = this.#claimed.history[0]!;
-    this.#replay.nowMs = started.at;
-    this.#replay.schedule = (started.event as ExecutionStarted).schedule;
+    this.#replay.begin(this.#claimed.history);
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
@@ -259,26 +274,55 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   }
 
   #abandonChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.orphaned(call.runId);
+    if (call.runId !== undefined) return this.orphaned(call.runId, call.executionId);
     const start = this.#outbox.withdraw(call.position);
     if (start !== undefined) this.#host.startsSettled([start], "rejected");
   }
 
   /** Asked in the same way as from outside: the child's own code decides how it ends. */
-  orphaned(childRunId: string): void {
-    const data = JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
-    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data });
+  orphaned(childRunId: string, executionId: string): void {
+    this.#abandonedChildren.add(executionId);
+    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data: this.#cancelData });
     this.#enlist();
+  }
+
+  get #cancelData(): string {
+    return JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
+  }
+
+  /**
+   * A child may have gone on in another run than the one this history names, where a message to that run does not reach it. So
+   * the end waits until every child that it leaves behind was asked by its id.
+   */
+  async #askAbandoned(): Promise<void> {
+    const children = [...this.#abandonedChildren];
+    this.#abandonedChildren.clear();
+    this.#askingAbandoned = true;
+    try {
+      await this.#host.cancelChildren(this.runId, children, this.#cancelData);
+    } catch (error) {
+      // The store is closing; whoever claims it next asks again.
+      if (!this.#gone) this.#host.failed(this, error);
+      return this.drop(error);
+    } finally {
+      this.#askingAbandoned = false;
+    }
+    if (!this.#gone) this.#enlist();
   }
 
   replied(reply: UpdateReply): void {
     if (this.#live) this.#reply(reply);
   }
 
+  patched(patchId: string): void {
+    this.#emit({ type: "PatchMarked", patchId });
+  }
+
   ended(outcome: CodeOutcome): void {
     if (this.#gone) return;
     this.#codeOutcome = outcome;
     if (this.#live && this.#toApply.length === 0) this.#finish(outcome);
+    else if (outcome.outcome === "continued") this.#schedulePump();
   }
 
   // AppendSource
@@ -287,8 +331,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     this.#enlisted = false;
     if (this.#gone || this.#inFlight !== undefined || this.#pause.isUnderWay) return undefined;
     let after: After = { kind: "keep" };
-    if (this.#end !== undefined) after = { kind: "end", state: this.#end.state };
-    else if (this.#outbox.isEmpty) {
+    if (this.#end !== undefined) {
+      if (this.#askingAbandoned) return undefined;
+      if (this.#abandonedChildren.size > 0) return void this.#askAbandoned();
+      after = this.#afterEnd(this.#end);
+    } else if (this.#outbox.isEmpty) {
       if (!this.#parkRequested || !this.#isWaiting() || this.#pause.isAsked) return undefined;
       const open = this.#replay.open;
       after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
@@ -306,6 +353,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
       this.#host.rejected(this);
       return this.drop(new ExecutionCancelled(this.executionId, "another worker owns it now"));
     }
+    for (const { encoded } of events) this.#characters += encoded.data.length;
     this.#host.observe(outcome.at);
     this.#lastNews = this.#host.runtime.monotonicMs();
     if (operation.progress) this.#host.progressed(this);
@@ -318,10 +366,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     if (this.#awaitingRoom.length > 0) this.#makeRoom();
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#gone) return;
-    if (operation.after.kind === "end") {
+    if (operation.after.kind === "end" || operation.after.kind === "continue") {
       this.#gone = true;
       this.#wakeTimer?.clear();
-      this.#host.ended(this, this.#end!);
+      if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
+      else this.#host.continued(this);
       return this.#host.gone(this);
     }
     if (operation.after.kind === "park") {
@@ -336,7 +385,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
         operation.starts.find((start) => start.runId === runId)!,
         existing,
       );
-    if (!this.#outbox.isEmpty) this.#enlist();
+    if (this.#isTooLong(operation.expectedSeq)) return;
+    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
   }
@@ -352,6 +402,18 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     // What it wanted to write cannot be stored; that it failed can.
     this.#forgetOutbox();
     this.#finish({ outcome: "threw", error });
+  }
+
+  /** @param before how many events its history had before the last commit */
+  #isTooLong(before: number): boolean {
+    const { historyLimit, logger } = this.#host;
+    if (historyLimit.isToWarn(before, this.#lastSeq))
+      logger.warn(
+        `execution ${this.executionId}: its history has ${this.#lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`,
+      );
+    if (this.#end !== undefined || !historyLimit.isReached(this.#lastSeq, this.#characters)) return false;
+    this.#finish({ outcome: "threw", error: historyLimit.error(this.executionId, this.#lastSeq, this.#characters) });
+    return true;
   }
 
   // Delivery
@@ -370,10 +432,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     if (this.#gone || this.#end !== undefined) return;
     if (this.#pause.isAsked) return this.#tryPause();
     if (!this.#started) return;
+    // What stands behind that in the history its code had not heard of when it asked for the next run.
+    if (this.#codeOutcome?.outcome === "continued") return this.#finish(this.#codeOutcome);
     try {
       for (;;) {
         if (this.#replay.settleWaits()) return this.#schedulePump();
-        const next = this.#toApply.shift();
+        const next = this.#nextToApply();
         if (next === undefined) break;
         const settled = this.#replay.apply(next);
         if (settled) return this.#schedulePump();
@@ -393,6 +457,16 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
       if (unsure.length > 0) void this.#askForChildren(unsure);
     }
     this.#rest();
+  }
+
+  #nextToApply(): RecordedEvent | undefined {
+    const next = this.#toApply[this.#applied];
+    if (next === undefined) return undefined;
+    if (++this.#applied === this.#toApply.length) {
+      this.#toApply.length = 0;
+      this.#applied = 0;
+    }
+    return next;
   }
 
   // Starting what the code asked for
@@ -505,7 +579,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     written?.catch((error: unknown) => this.#host.failed(this, error));
   }
 
-  write(attempt: StepAttempt, stream: string, data: string): ReturnType<ChunkSink["write"]> {
+  write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
     const writer = this.#streamWriter;
     const taken = writer.whenKnown(stream, () => {
       if (this.#gone || this.#end !== undefined) return;
@@ -628,7 +702,24 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     if (this.#gone || this.#end !== undefined) return;
     // Writes to streams that nobody waited for come before the end.
     if (this.#streams?.isReading === true) return void this.#streams.idle().then(() => this.#finish(outcome));
-    this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+    if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+    // What it has not read stays in its inbox, which goes to the next run.
+    for (const event of this.#outbox.leaveMessages()) this.#messageIds.delete(messageIdOf(event) ?? "");
+    this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
+  }
+
+  /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
+  #afterEnd(end: EndEvent): After {
+    if (end.next === undefined) return { kind: "end", state: end.state };
+    if (!this.#outbox.isEmpty) return { kind: "keep" };
+    this.#outbox.add(end.event);
+    const untaken = this.#replay.mailbox.untaken();
+    const late = this.#toApply.slice(this.#applied).filter(({ event }) => isFromOutside(event));
+    for (const { signalId } of untaken) this.#messageIds.delete(signalId);
+    for (const { event } of late) this.#messageIds.delete(messageIdOf(event) ?? "");
+    const received = [...untaken, ...late].map(({ seq }) => seq);
+    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.#deadline, messageIds: this.#messageIds });
+    return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };
   }
 
   #endWith(end: EndEvent): void {
@@ -638,13 +729,13 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
     if (this.#replay.cancelRequested !== undefined) {
       for (const { event } of this.#inFlight?.events ?? []) {
-        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId);
+        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId, event.executionId);
       }
     }
     this.#wakeTimer?.clear();
     // Whoever sent an update is answered even if it was the last thing that happened.
     for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#outbox.add(reply);
-    this.#outbox.add(end.event);
+    if (end.next === undefined) this.#outbox.add(end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && end.toParent !== undefined) {
       const event = end.toParent(parentPosition!);

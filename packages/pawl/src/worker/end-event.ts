@@ -2,6 +2,7 @@ import { ExecutionCancelled, ExecutionTerminated, ExecutionTimedOut, Nondetermin
 import type { Failure } from "../base/failure.ts";
 import { toFailure } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
+import type { Continuation } from "../kernel/continuation.ts";
 import type { ChildCompleted, ChildFailed, Event } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
@@ -9,13 +10,23 @@ import type { CancelState, CodeOutcome } from "../kernel/replay.ts";
 
 /** How an execution ends, in its own history and for its parent. A quarantined one has not ended for its parent. */
 export interface EndEvent {
-  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "timed_out" | "quarantined">;
+  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "timed_out" | "continued_as_new" | "quarantined">;
   readonly event: Event;
   readonly toParent: ((position: number) => ChildCompleted | ChildFailed) | undefined;
+  /** What the next run begins with, if the execution goes on as new: then it has not ended for its parent either. */
+  readonly next?: NextRun;
+}
+
+export interface NextRun extends Continuation {
+  readonly runId: string;
 }
 
 /** Code that no longer fits its history is held, not failed: it can be resumed once the code is right again. */
-export function endEvent(outcome: CodeOutcome, executionId: string, cancelRequested: CancelState | undefined): EndEvent {
+export function endEvent(
+  outcome: Exclude<CodeOutcome, { readonly outcome: "continued" }>,
+  executionId: string,
+  cancelRequested: CancelState | undefined,
+): EndEvent {
   if (outcome.outcome === "returned") {
     try {
       const result = { text: encodeValue(outcome.value, "result") };
@@ -48,6 +59,17 @@ function failed(failure: Failure): EndEvent {
     state: "failed",
     event: { type: "ExecutionFailed", failure },
     toParent: (position) => ({ type: "ChildFailed", position, state: "failed", failure }),
+  };
+}
+
+/** The end of a run that the next one follows. @param workflowVersion of the run that ends */
+export function continuedAsNew(continuation: Continuation, runId: string, workflowVersion: string): EndEvent {
+  const { version } = continuation;
+  return {
+    state: "continued_as_new",
+    event: { type: "ExecutionContinuedAsNew", nextRunId: runId, ...(version === workflowVersion ? {} : { version }) },
+    toParent: undefined,
+    next: { ...continuation, runId },
   };
 }
 

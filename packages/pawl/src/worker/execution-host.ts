@@ -1,3 +1,4 @@
+import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
@@ -7,6 +8,7 @@ import type { InboxMessage, PauseOperation } from "../store/store.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
+import type { HistoryLimit } from "./history-limit.ts";
 
 /** All an active execution knows of its worker. */
 /** What became of children that a parent asks for. */
@@ -23,6 +25,8 @@ export interface ExecutionHost {
   readonly namespace: string;
   readonly runtime: Runtime;
   readonly committer: Pick<Committer, "enlist">;
+  readonly historyLimit: HistoryLimit;
+  readonly logger: Logger;
   /** Database time, milliseconds; never ahead of it. */
   now(): number;
   observe(at: number): void;
@@ -52,6 +56,10 @@ export interface ExecutionHost {
   news(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
+  /** Its next run is there to be claimed. */
+  continued(execution: ActiveExecution): void;
+  /** Asks children to stop, whichever run they are in by now. */
+  cancelChildren(runId: string, executionIds: readonly string[], data: string): Promise<void>;
   failed(execution: ActiveExecution, error: unknown): void;
   /** Pauses it; false if a message came before, or the claim no longer holds. */
   pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;

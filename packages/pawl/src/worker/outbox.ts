@@ -81,6 +81,13 @@ export class Outbox {
     return index < 0 ? undefined : this.#events.splice(index, 1)[0]!.start;
   }
 
+  /** Leaves what came from the inbox and is not recorded yet where it is, and gives it. */
+  leaveMessages(): readonly Event[] {
+    const left = this.#events.filter(({ consumes }) => consumes !== undefined);
+    this.#events = this.#events.filter(({ consumes }) => consumes === undefined);
+    return left.map(({ event }) => event);
+  }
+
   clear(): readonly OutgoingEvent[] {
     const events = this.#events;
     this.#events = [];

@@ -6,16 +6,20 @@ import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { StepCall } from "../kernel/call.ts";
 
-/** Takes what attempts write to streams. */
-export interface ChunkSink {
+export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/** The execution that steps belong to. */
+export interface StepOwner {
+  readonly executionId: string;
+  readonly runId: string;
+  /** What tells its steps from those of other executions, and of other runs that have not begun as this one has. */
+  readonly lineage: string;
   /**
-   * Undefined: taken, and there is room for more. A promise: wait for it before writing more.
-   * `taken` settles when it is on its way into the stream; undefined: it is.
+   * Takes what an attempt writes to a stream. `taken` settles when it is on its way into the stream; undefined: it is. `room`: wait for it
+   * before writing more; undefined: there is room.
    */
   write(attempt: StepAttempt, stream: string, data: string): { readonly taken: Promise<void> | undefined; readonly room: Promise<void> | undefined };
 }
-
-export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /**
  * One try of a step in this process: calls the function, watches its timeouts, and can be aborted. The outcome is reported
@@ -28,10 +32,9 @@ export class StepAttempt {
   readonly startedAt: number;
   announced = false;
   lastHeartbeat: { readonly details: unknown } | undefined;
-  readonly #executionId: string;
+  readonly #owner: StepOwner;
   readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
-  readonly #sink: ChunkSink;
   /** Chunks that nobody has taken yet. */
   #writing: Promise<void> | undefined;
   #forgotten = false;
@@ -43,11 +46,10 @@ export class StepAttempt {
   #timeout: Timer | undefined;
   #heartbeatTimeout: Timer | undefined;
 
-  constructor(call: StepCall, executionId: string, runtime: Runtime, sink: ChunkSink, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
-    this.#sink = sink;
+  constructor(call: StepCall, owner: StepOwner, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
     this.call = call;
     this.attempt = call.lastAttempt + 1;
-    this.#executionId = executionId;
+    this.#owner = owner;
     this.#runtime = runtime;
     this.startedAt = runtime.monotonicMs();
     this.#onEnd = onEnd;
@@ -60,7 +62,7 @@ export class StepAttempt {
       this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs));
     }
     this.#watchHeartbeat();
-    const context = new AttemptContext(this.#executionId, this);
+    const context = new AttemptContext(this.#owner, this);
     let result: unknown;
     try {
       result = runAmbient({ kind: "step", context }, () => call.fn(context));
@@ -140,7 +142,7 @@ export class StepAttempt {
   /** @throws StreamClosed, StreamFull; what cannot be stored */
   write(stream: string, chunk: unknown): Promise<void> {
     if (this.#ended) return Promise.resolve();
-    const { taken, room } = this.#sink.write(this, stream, encodeChunk(chunk));
+    const { taken, room } = this.#owner.write(this, stream, encodeChunk(chunk));
     if (taken === undefined) return room ?? Promise.resolve();
     const writing = this.#writing === undefined ? taken : Promise.all([this.#writing, taken]).then(ignore);
     this.#writing = writing;
@@ -156,10 +158,12 @@ function ignore(): void {}
 /** What the step's function sees of its attempt. */
 class AttemptContext implements StepContext {
   readonly executionId: string;
+  readonly #owner: StepOwner;
   readonly #attempt: StepAttempt;
 
-  constructor(executionId: string, attempt: StepAttempt) {
-    this.executionId = executionId;
+  constructor(owner: StepOwner, attempt: StepAttempt) {
+    this.executionId = owner.executionId;
+    this.#owner = owner;
     this.#attempt = attempt;
   }
 
@@ -172,7 +176,7 @@ class AttemptContext implements StepContext {
   }
 
   get idempotencyKey(): string {
-    return `${this.executionId}/${this.#attempt.call.position}`;
+    return `${this.#owner.lineage}/${this.#attempt.call.position}`;
   }
 
   get lastHeartbeat(): unknown {

@@ -3,7 +3,7 @@ import { encodeValue, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
-import { StepAttempt, type AttemptOutcome, type ChunkSink } from "./step-attempt.ts";
+import { StepAttempt, type AttemptOutcome, type StepOwner } from "./step-attempt.ts";
 
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
@@ -13,15 +13,13 @@ export type StepEvent = StepStarted | StepCompleted | StepAttemptFailed | StepFa
 
 /** Runs the attempts of one execution's steps and turns their outcomes into events. */
 export class StepRunner {
-  readonly #executionId: string;
+  readonly #owner: StepOwner;
   readonly #runtime: Runtime;
   readonly #emit: (event: StepEvent) => void;
-  readonly #sink: ChunkSink;
   readonly #attempts = new Map<number, StepAttempt>();
 
-  constructor(executionId: string, runtime: Runtime, sink: ChunkSink, emit: (event: StepEvent) => void) {
-    this.#sink = sink;
-    this.#executionId = executionId;
+  constructor(owner: StepOwner, runtime: Runtime, emit: (event: StepEvent) => void) {
+    this.#owner = owner;
     this.#runtime = runtime;
     this.#emit = emit;
   }
@@ -35,7 +33,7 @@ export class StepRunner {
   }
 
   start(call: StepCall): void {
-    const attempt = new StepAttempt(call, this.#executionId, this.#runtime, this.#sink, (ended, outcome) => this.#ended(ended, outcome));
+    const attempt = new StepAttempt(call, this.#owner, this.#runtime, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
     attempt.run();
   }

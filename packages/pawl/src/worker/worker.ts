@@ -17,6 +17,7 @@ import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
 import { childEnding, type EndEvent } from "./end-event.ts";
 import type { ChildOutcomes, ExecutionHost } from "./execution-host.ts";
+import { HistoryLimit, type HistoryLimitOptions } from "./history-limit.ts";
 import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
 import { Reaper } from "./reaper.ts";
@@ -45,6 +46,8 @@ export interface WorkerOptions {
   readonly schedules?: boolean;
   /** How often it looks for executions that no retention policy keeps any longer (1 minute). */
   readonly retentionInterval?: Duration;
+  /** How long the history of one run may become: `warnAt` (10,000 events), `events` (51,200), `characters` (52,428,800). */
+  readonly historyLimit?: HistoryLimitOptions;
   /** Claim only when `runOnce()` is called; for tests (false). */
   readonly manual?: boolean;
 }
@@ -90,6 +93,7 @@ export class Worker implements ExecutionHost {
   readonly #taskQueues: readonly string[];
   readonly #slots: Slots;
   readonly #manual: boolean;
+  readonly historyLimit: HistoryLimit;
   readonly #clock: DatabaseClock;
   readonly #inboxes: InboxReader;
   readonly #reaper: Reaper;
@@ -125,6 +129,7 @@ export class Worker implements ExecutionHost {
       (runId) => this.#active.get(runId)?.resumeSteps(),
     );
     this.#manual = options.manual ?? false;
+    this.historyLimit = new HistoryLimit(options.historyLimit ?? {});
     const { store, logger, runtime } = parent;
     this.#clock = new DatabaseClock(runtime);
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
@@ -181,6 +186,10 @@ export class Worker implements ExecutionHost {
 
   get runtime(): Runtime {
     return this.#parent.runtime;
+  }
+
+  get logger(): Logger {
+    return this.#parent.logger;
   }
 
   get committer(): Committer {
@@ -266,6 +275,7 @@ export class Worker implements ExecutionHost {
       parentRunId: start.parentRunId,
       parentPosition: start.parentPosition,
       history: [{ seq: 1, at, epoch: 0, event: decodeEvent("ExecutionStarted", start.started) }],
+      characters: start.started.length,
     });
   }
 
@@ -393,6 +403,16 @@ export class Worker implements ExecutionHost {
     this.#parent.ended({ runId: execution.runId, executionId: execution.executionId, workflow: execution.workflow, event: end.event });
     // Who started it in this process waits in this process; for the others there is a hint.
     if (!this.#startedHere.delete(execution.runId)) this.#parent.store.hint({ kind: "ended", runIds: [execution.runId] });
+  }
+
+  continued(): void {
+    this.#parent.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue: "*" });
+    this.#poller.wake();
+  }
+
+  async cancelChildren(runId: string, executionIds: readonly string[], data: string): Promise<void> {
+    const asked = await this.#parent.store.cancelChildren(runId, executionIds, data);
+    if (asked.length > 0) this.messagesSent(asked);
   }
 
   failed(execution: ActiveExecution, error: unknown): void {

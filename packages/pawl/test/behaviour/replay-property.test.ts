@@ -33,6 +33,7 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
     abandoned: () => {},
     orphaned: () => {},
     replied: () => {},
+    patched: () => {},
     ended: (ended) => void (outcome ??= ended),
   });
   await replayEvents(

@@ -123,6 +123,22 @@ describe("retention", () => {
     expect(await pawl.handle("leaving.1").status()).toMatchObject({ state: "completed", parentRunId: null });
   });
 
+  test("leaves children of an earlier run alone, without their parent", async () => {
+    const continuing = defineWorkflow({
+      name: "continuing",
+      run: async (ctx, round: number): Promise<number> => {
+        if (round > 0) return round;
+        await ctx.child(other, undefined, { executionId: "of-the-first-run" });
+        return ctx.continueAsNew(1);
+      },
+    });
+    await pawl.worker({ workflows: [continuing, other], ...soon, retentionInterval: "1h" });
+    await pawl.execute(continuing, 0, { executionId: "continuing" });
+    await pawl.retention.set({ workflow: "continuing", keep: 0 });
+    expect(await pawl.retention.run()).toBe(1);
+    expect(await pawl.handle("of-the-first-run").status()).toMatchObject({ state: "completed", parentRunId: null });
+  });
+
   test("takes earlier runs with it", async () => {
     const handle = await pawl.start(sleeper, undefined, { executionId: "resumed" });
     await eventually(async () => expect((await handle.status()).waitingFor).toBe("a timer"));

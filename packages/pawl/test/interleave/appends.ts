@@ -86,3 +86,21 @@ export const consumeAndEnd = commit(
   "consume and end",
   on("parent", (hands) => ({ events: [message(hands), events.completed], consumed: [message(hands).messageId], after: { kind: "end", state: "completed" } })),
 );
+
+/** The run is over and the next one there. */
+export const continueAs = (run: "next" | "next2"): Move =>
+  commit(
+    `continue as ${run}`,
+    on("parent", ({ cursor }) => ({
+      events: [events.continued(runs[run])],
+      after: { kind: "continue", runId: runs[run], version: "1", started: events.startedFrom(cursor("parent").runId), received: [] },
+    })),
+  );
+
+export const childContinues = commit(
+  "child continues",
+  on("child", ({ cursor }) => ({
+    events: [events.continued(runs.next)],
+    after: { kind: "continue", runId: runs.next, version: "1", started: events.startedFrom(cursor("child").runId, cursor("parent").runId), received: [] },
+  })),
+);

@@ -270,6 +270,17 @@ export function pause(executionId: string): Move {
   };
 }
 
+/** What a parent does before it ends. */
+export function askChildren(...executionIds: readonly string[]): Move {
+  return {
+    name: `ask ${executionIds.join(" and ")} to stop`,
+    async run({ store, cursor }) {
+      const asked = await store.cancelChildren(cursor("parent").runId, executionIds, "{}");
+      return `${asked.length} asked`;
+    },
+  };
+}
+
 /** As its owner does it: after a look at the inbox, and only if it is asked to and not to cancel. */
 export function obeyPause(): Move {
   return {

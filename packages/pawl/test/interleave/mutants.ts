@@ -52,6 +52,20 @@ export const mutants: readonly Mutant[] = [
     scenario: "running: end | cancel parent",
   },
   {
+    name: "a continuation without a fence",
+    mutation: replacing("continue-as-new", [" AND epoch = $2::int AND last_seq = $3::int AND state = 'running'", ""]),
+    scenario: "running: continue as next | terminate parent",
+  },
+  {
+    name: "a continuation that takes the messages along which it saw at first",
+    mutation: replacing(
+      "continue-as-new",
+      ["queued AS (", "carried AS (UPDATE inbox SET run_id = $6::uuid WHERE run_id = (SELECT run_id FROM old)),\nqueued AS ("],
+      ["count(carry_messages(run_id, $6::uuid, $9::int[]))", "count(*)"],
+    ),
+    scenario: "running: continue as next | signal parent",
+  },
+  {
     name: "a terminate that looks at the state without a lock",
     mutation: replacing("close-execution", ["ORDER BY e.run_id FOR UPDATE", "ORDER BY e.run_id"]),
     scenario: "running: end | terminate parent",

@@ -29,7 +29,7 @@ function pairsWith(fixture: Fixture, move: Move, ...others: readonly Move[]): Sc
 }
 
 /** The order of run ids decides nothing where one of two moves locks a single execution. */
-const locksSeveral = /delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim|pause/;
+const locksSeveral = /ask|delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim|pause/;
 const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
 
 const eager = { claimBy: workers.one };
@@ -132,6 +132,19 @@ function pairsAlone(): Scenario[] {
   ];
 }
 
+const ofContinuing = [
+  on.continueAs("next"),
+  on.continueAs("next2"),
+  on.append,
+  on.end,
+  by.signal("parent"),
+  by.cancel("parent"),
+  by.terminate("parent"),
+  by.claimBy("two"),
+  by.reap("kill one", ["one"]),
+];
+const asking = by.askChildren("child", "sibling");
+
 function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
   const ends = [on.childEnds, on.siblingEnds];
   const closes = [by.cancel("parent"), by.terminate("parent"), by.terminate("child"), by.signal("parent", "child")];
@@ -167,6 +180,8 @@ function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
       by.reap("kill one", ["one"]),
       by.claimBy("two"),
     ),
+    ...pairsOf(at.waiting, asking, on.childContinues, on.siblingEnds, by.signal("parent", "child"), by.terminate("parent"), by.claimBy("one")),
+    ...pairsOf(at.informed, on.continueAs("next"), on.siblingEnds, by.terminate("child"), by.signal("parent", "child"), by.terminate("parent")),
     ...pairsOf(at.parked, ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.releaseBy("two"), by.reap("kill two", ["two"])),
     ...pairsOf(at.paused, by.unpause("parent"), by.pause("parent"), ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.reap("kill two", ["two"])),
     ...pairsWith(at.due, by.pause("parent"), by.unpause("parent"), ...ends, ...closes, by.claimBy("one")),
@@ -248,6 +263,8 @@ function triplesOfFamily(at: ReturnType<typeof families>): Scenario[] {
 }
 
 const triplesAlone = [
+  scenario(alone.running, on.continueAs("next"), by.signal("parent"), by.claimBy("two")),
+  scenario(alone.running, on.continueAs("next"), by.cancel("parent"), by.claimBy("two")),
   scenario(alone.running, by.cancel("parent"), on.end, by.claimBy("two")),
   scenario(alone.running, by.cancel("parent"), by.readAndPark(on.inAnHour()), by.claimBy("two")),
   scenario(alone.running, by.releaseBy("one"), by.claimBy("two"), on.append),
@@ -271,5 +288,11 @@ const triplesOfSchedules = [
 const first = families(runs.parent, "");
 const last = families(runs.lastParent, ", parent last");
 
-export const pairs = [...pairsAlone(), ...pairsOf(scheduled, ...ofSchedules), ...pairsOfFamily(first), ...pairsOfFamily(last).filter(ofSeveral)];
+export const pairs = [
+  ...pairsAlone(),
+  ...pairsOf(alone.running, ...ofContinuing),
+  ...pairsOf(scheduled, ...ofSchedules),
+  ...pairsOfFamily(first),
+  ...pairsOfFamily(last).filter(ofSeveral),
+];
 export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfFamily(first), ...triplesOfFamily(last)];

@@ -73,6 +73,14 @@ export const events = {
     type: "ChildStarted",
     data: JSON.stringify({ position, workflow: "c", executionId, runId }),
   }),
+  continued: (nextRunId: string) => ({ type: "ExecutionContinuedAsNew", data: JSON.stringify({ nextRunId }) }),
+  /** Data of the first event of a run that goes on from that one. */
+  startedFrom: (runId: string, parentRunId?: string) =>
+    JSON.stringify({
+      continuedFrom: { runId, count: 1 },
+      ...(parentRunId === undefined ? {} : { parent: { executionId: "parent", runId: parentRunId, position: 1 } }),
+      input: 1,
+    }),
   completed: { type: "ExecutionCompleted", data: '{"result":1}' },
   cancelled: { type: "ExecutionCancelled", data: "{}" },
   cancelRequested: { type: "CancelRequested", data: "{}" },

@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test.each(["testing", "control"])("the examples of docs/%s.md compile, and do what they say", { timeout: 120_000 }, async (name) => {
+test.each(["testing", "control", "versions"])("the examples of docs/%s.md compile, and do what they say", { timeout: 120_000 }, async (name) => {
   const documentation = await readFile(new URL(`../../../../docs/${name}.md`, import.meta.url), "utf8");
   const blocks = [...documentation.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text: text! }));
   const examples = blocks.filter(({ language }) => language === "ts").map(({ text }, index) => ({ file: `example-${index + 1}.ts`, text }));

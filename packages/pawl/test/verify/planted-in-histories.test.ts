@@ -10,13 +10,13 @@ test("the database as it is holds", async () => {
   expect(violations(report)).toEqual({});
   // Nothing to look at would hold as well.
   expect(report.invariants.filter(({ verdict, checked }) => verdict === "holds" && checked === 0)).toEqual([]);
-  expect(report.scope).toMatchObject({ complete: true, executions: 21, runs: 22 });
+  expect(report.scope).toMatchObject({ complete: true, executions: 22, runs: 24 });
 });
 
 test("at most five are shown, all are counted", async () => {
   const report = await workload.current.doctored(["UPDATE executions SET last_seq = last_seq + 1"]);
   const found = report.invariants.find(({ invariant }) => invariant === "I2")!;
-  expect(found).toMatchObject({ verdict: "violated", violations: 21 });
+  expect(found).toMatchObject({ verdict: "violated", violations: 22 });
   expect(found.evidence).toHaveLength(5);
 });
 
@@ -50,6 +50,14 @@ describePlanted(workload, {
       /resumed: its row says completed, its history cancelled/,
       [`UPDATE past_runs SET state = 'completed' WHERE execution_id = 'resumed'`],
     ],
+    [
+      "an event after a run continued as new",
+      /continued: its history goes on after ExecutionContinuedAsNew/,
+      [
+        `INSERT INTO history SELECT run_id, last_seq + 1, 1, now(), 'StepStarted', '{"position":2,"name":"late","attempt":1}' FROM past_runs WHERE execution_id = 'continued'`,
+        "UPDATE past_runs SET last_seq = last_seq + 1 WHERE execution_id = 'continued'",
+      ],
+    ],
   ],
   I2: [
     ["a gap", /simple-1: event 3 follows event 1/, [`DELETE FROM history ${where("simple-1", "seq = 2")}`]],
@@ -65,6 +73,11 @@ describePlanted(workload, {
       append("asleep", "StepCompleted", { position: 1, name: "before", attempt: 1, result: 1 }),
     ],
     ["an attempt after the result", /call 1 has StepStarted after its result/, append("asleep", "StepStarted", { position: 1, name: "before", attempt: 2 })],
+    [
+      "a patch that is marked twice",
+      /asleep: event 5: patch "p" was marked already/,
+      [...append("asleep", "PatchMarked", { patchId: "p" }), ...append("asleep", "PatchMarked", { patchId: "p" })],
+    ],
     ["a second start", /call 2 has TimerStarted twice/, append("asleep", "TimerStarted", { position: 2, durationMs: 1 })],
     ["another call at the same position", /call 1 is step "before" and timer/, append("asleep", "TimerStarted", { position: 1, durationMs: 1 })],
     [

@@ -139,7 +139,16 @@ describePlanted(workload, {
       /busy: worker .* has claimed it and does not have busy@1/,
       ["UPDATE workers SET definitions = array_remove(definitions, 'busy@1')"],
     ],
-    ["a run of another version", /resumed: run 1 was of resumable@0, the execution is of resumable@1/, ["UPDATE past_runs SET version = '0'"]],
+    [
+      "a run of another version",
+      /resumed: run 1 was of resumable@0, the execution is of resumable@1/,
+      ["UPDATE past_runs SET version = '0' WHERE execution_id = 'resumed'"],
+    ],
+    [
+      "a run that continued another workflow",
+      /continued: run 1 was of other@1, the execution is of continuing@1/,
+      ["UPDATE past_runs SET workflow = 'other' WHERE execution_id = 'continued'"],
+    ],
   ],
   I24: [
     [
@@ -156,12 +165,29 @@ describePlanted(workload, {
     [
       "an earlier run that is missing",
       /resumed: it is run 2, and before it there are none/,
-      [`DELETE FROM history WHERE run_id = ${pastRunOf("resumed")}`, "DELETE FROM past_runs"],
+      [`DELETE FROM history WHERE run_id = ${pastRunOf("resumed")}`, "DELETE FROM past_runs WHERE execution_id = 'resumed'"],
+    ],
+    [
+      "a run that continued as another one than comes next",
+      /continued: run 1 continued as nobody, run 2 is /,
+      [`UPDATE history SET data = '{"nextRunId":"nobody"}' WHERE run_id = ${pastRunOf("continued")} AND type = 'ExecutionContinuedAsNew'`],
+    ],
+    [
+      "a run that continued in another version than the next one is of",
+      /continued: run 1 continued in version 2, run 2 is of 1/,
+      [`UPDATE history SET data = replace(data, '{', '{"version":"2",') WHERE run_id = ${pastRunOf("continued")} AND type = 'ExecutionContinuedAsNew'`],
+    ],
+    [
+      "a run that continues none of its own",
+      /continued: it says that it continues run nobody, which is none of its runs/,
+      [`UPDATE history SET data = regexp_replace(data, '"runId":"[^"]*"', '"runId":"nobody"') ${where("continued", "type = 'ExecutionStarted'")}`],
     ],
     [
       "an earlier run of nothing",
       /an earlier run of no execution/,
-      ["INSERT INTO past_runs SELECT gen_random_uuid(), namespace, 'nobody', 1, workflow, version, state, 0, created_at FROM past_runs"],
+      [
+        "INSERT INTO past_runs SELECT gen_random_uuid(), namespace, 'nobody', 1, workflow, version, state, 0, created_at FROM past_runs WHERE execution_id = 'resumed'",
+      ],
     ],
     ["a state that there is not", /asleep: "dreaming" is no state/, [`UPDATE executions SET state = 'dreaming' ${where("asleep")}`]],
   ],

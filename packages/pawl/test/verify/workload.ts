@@ -62,6 +62,13 @@ const sleeper = defineWorkflow({
   },
 });
 /** The second step of its first run hangs until it is cancelled, the next run gets on. */
+const continuing = defineWorkflow({
+  name: "continuing",
+  run: async (ctx, round: number): Promise<number> => {
+    const next = await ctx.step("count", () => round + 1);
+    return round === 0 ? ctx.continueAsNew(next) : next;
+  },
+});
 const resumable = (flags: { finish: boolean }) =>
   defineWorkflow({
     name: "resumable",
@@ -109,7 +116,7 @@ export async function makeWorkload(): Promise<Workload> {
   const busyStep = new Promise<void>((resolve) => (release = resolve));
   const busy = defineWorkflow({ name: "busy", run: async (ctx) => ctx.step("long", () => busyStep) });
   const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
-  const workflows = [child, longChild, order, simple, searchable, failing, sleeper, resumable(flags), family, waiting, busy, told];
+  const workflows = [child, longChild, order, simple, searchable, failing, sleeper, resumable(flags), family, waiting, busy, told, continuing];
   const pawl = await openPawl({ url, logger: silentLogger });
   await pawl.worker({ workflows, pollInterval: 10 });
   // Whatever its worker has claimed dies with it.
@@ -165,6 +172,8 @@ export async function makeWorkload(): Promise<Workload> {
   await pawl.handle("resumed").resume();
   log.add("resume", { executionId: "resumed" });
   await settled("resumed", "completed");
+  await start("continuing", 0, "continued");
+  await settled("continued", "completed");
   await killWorkersOf(url, "held");
   await dying.close({ drain: 0 });
   await waitFor("the long step is announced", async () =>

@@ -12,6 +12,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
     input: "payload",
     parent: "object?",
     schedule: "object?",
+    continuedFrom: "object?",
     timeoutMs: "number?",
     deadline: "number?",
     labels: "object?",
@@ -35,6 +36,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ValueSet: { ...call, key: "string", value: "payload" },
   AttributesSet: { ...call, attributes: "object" },
   StreamWritten: { ...call, stream: "string", offset: "number" },
+  PatchMarked: { patchId: "string" },
   CancelRequested: { reason: "string?" },
   WorkerLost: { workerId: "string", claims: "number" },
   ExecutionPaused: { wakeAt: "number?", reason: "string?" },
@@ -45,6 +47,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ExecutionCancelled: { reason: "string?" },
   ExecutionTerminated: { reason: "string?" },
   ExecutionTimedOut: { timeoutMs: "number" },
+  ExecutionContinuedAsNew: { nextRunId: "string", version: "string?" },
   ExecutionQuarantined: { failure: "failure" },
 };
 

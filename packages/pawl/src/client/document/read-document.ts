@@ -76,7 +76,10 @@ class RunReader {
     for (const [index, run] of runs.entries()) {
       const runId = isObject(run) ? run["runId"] : undefined;
       if (typeof runId !== "string" || this.#ids.has(runId)) throw new DocumentInvalid(`runs[${index}].runId`, "must be an id that no other run has.");
-      this.#ids.set(runId, newUuid());
+      const events: unknown = isObject(run) ? run["events"] : undefined;
+      const first: unknown = Array.isArray(events) ? events[0] : undefined;
+      const at = isObject(first) ? first["at"] : undefined;
+      this.#ids.set(runId, isTime(at) ? inTimeOrder(newUuid(), at) : newUuid());
     }
   }
 
@@ -105,7 +108,7 @@ class RunReader {
     if (startedAt !== null && !isTime(startedAt)) throw new DocumentInvalid(`${path}.startedAt`, "must be a time in milliseconds since 1970, or null.");
     return {
       run: {
-        runId: inTimeOrder(this.#ids.get(run["runId"] as string)!, createdAt),
+        runId: this.#ids.get(run["runId"] as string)!,
         state: isHeld ? "quarantined" : state,
         createdAt,
         startedAt: startedAt === null ? null : Math.max(startedAt, createdAt),
@@ -114,6 +117,15 @@ class RunReader {
       },
       events: read.map(({ event }) => event),
     };
+  }
+
+  /** The events that name runs of this execution name them by their new ids. */
+  #withNewIds(type: string, data: Fields): Fields {
+    const renamed = (fields: Fields, name: string): Fields => ({ ...fields, [name]: this.#ids.get(fields[name] as string) ?? fields[name] });
+    if (type === "ExecutionResumed") return renamed(data, "fromRunId");
+    if (type === "ExecutionContinuedAsNew") return renamed(data, "nextRunId");
+    const { continuedFrom } = data;
+    return type === "ExecutionStarted" && isObject(continuedFrom) ? { ...data, continuedFrom: renamed(continuedFrom, "runId") } : data;
   }
 
   #event(given: unknown, path: string): { readonly imported: ImportedEvent; readonly event: Event } {
@@ -126,9 +138,7 @@ class RunReader {
     if (!isObject(data)) throw new DocumentInvalid(`${path}.data`, "must be an object.");
     const problem = shapeProblem(type, data);
     if (problem !== undefined) throw new DocumentInvalid(`${path}.${problem.path}`, problem.reason);
-    const fromRunId = data["fromRunId"];
-    const fields = type === "ExecutionResumed" ? { ...data, fromRunId: this.#ids.get(fromRunId as string) ?? fromRunId } : data;
-    const text = encoded(fields, path);
+    const text = encoded(this.#withNewIds(type, data), path);
     this.#bytes += text.length;
     if (this.#bytes > limits.documentCharacters)
       throw new DocumentInvalid(path, `more than ${limits.documentCharacters} characters of events cannot be imported.`);

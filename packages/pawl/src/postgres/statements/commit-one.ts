@@ -23,6 +23,8 @@ export function prepareOne(batch: CommitBatch, commitId: string): PreparedCommit
     case "end":
       return append!.after.state === "quarantined" ? undefined : oneEnd(append!, append!.after.state, commitId);
     case "park":
+    // A continuation has a statement of its own.
+    case "continue":
       return undefined;
   }
 }

@@ -17,8 +17,8 @@ const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
  * policy keeps them, with their earlier runs, histories and streams. The policy that names the workflow goes before the one that names
  * the state only. Of these it takes the first ones, until they come to `rows` rows, but always one.
  *
- * A child is kept for as long as its parent is there, because a parent that is resumed asks for its children. With the parent
- * goes the link: its children stand alone from then on, and what their policies say goes for them.
+ * A child is kept for as long as its parent is there in the run that started it, because a parent that is resumed asks for its
+ * children. With the parent, also in a later run, goes the link: its children stand alone from then on, and what their policies say goes for them.
  *
  * It walks along the primary key, because an index that holds the ended ones by time would be written to by every end. Run
  * ids are made in time order, so what is due stands at the beginning; whoever calls remembers how far it has come.
@@ -47,21 +47,27 @@ due AS MATERIALIZED (
   AND (SELECT p.run_id FROM executions p WHERE p.run_id = s.parent_run_id) IS NULL),
 wanted AS MATERIALIZED (
  SELECT run_id FROM (SELECT run_id, size, sum(size) OVER (ORDER BY run_id) AS so_far FROM due) AS d WHERE so_far <= $4::int OR so_far = size),
+runs AS MATERIALIZED (
+ SELECT run_id, run_id AS latest FROM wanted
+ UNION ALL SELECT p.run_id, s.run_id FROM past_runs p JOIN scanned s ON s.execution_id = p.execution_id
+ WHERE p.namespace = $1 AND s.namespace = $1 AND (s.run_id IN (SELECT run_id FROM wanted)) IS TRUE
+  AND p.execution_id = ANY(ARRAY(SELECT x.execution_id FROM scanned x WHERE (x.run_id IN (SELECT run_id FROM wanted)) IS TRUE))),
 family AS MATERIALIZED (
  SELECT run_id, NULL::uuid AS parent_run_id FROM wanted
- UNION ALL SELECT k.run_id, k.parent_run_id FROM executions k WHERE k.parent_run_id = ANY(ARRAY(SELECT run_id FROM wanted))),
+ UNION ALL SELECT k.run_id, r.latest FROM executions k JOIN runs r ON r.run_id = k.parent_run_id WHERE k.parent_run_id = ANY(ARRAY(SELECT run_id FROM runs))),
 locked AS MATERIALIZED (
- SELECT run_id, parent_run_id, namespace, execution_id, state FROM executions
+ SELECT run_id, namespace, execution_id, state FROM executions
  WHERE run_id = ANY(ARRAY(SELECT run_id FROM family)) ORDER BY run_id FOR UPDATE SKIP LOCKED),
 whole AS MATERIALIZED (
  SELECT l.run_id, l.namespace, l.execution_id FROM locked l
  LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM family GROUP BY parent_run_id) f ON f.parent_run_id = l.run_id
- LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM locked GROUP BY parent_run_id) k ON k.parent_run_id = l.run_id
+ LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM family WHERE (run_id IN (SELECT run_id FROM locked)) IS TRUE GROUP BY parent_run_id) k ON k.parent_run_id = l.run_id
  WHERE (l.run_id IN (SELECT run_id FROM wanted)) IS TRUE AND l.state IN (${terminal}) AND coalesce(f.n, 0) = coalesce(k.n, 0)),
 gone AS (DELETE FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole)) RETURNING run_id),
 orphaned AS (
  UPDATE executions SET parent_run_id = NULL, parent_position = NULL
- WHERE run_id = ANY(ARRAY(SELECT l.run_id FROM locked l WHERE (l.parent_run_id IN (SELECT run_id FROM whole)) IS TRUE))),
+ WHERE run_id = ANY(ARRAY(
+  SELECT l.run_id FROM locked l JOIN family f ON f.run_id = l.run_id WHERE (f.parent_run_id IN (SELECT run_id FROM whole)) IS TRUE))),
 past AS (
  DELETE FROM past_runs p USING whole w
  WHERE p.namespace = w.namespace AND p.execution_id = w.execution_id

@@ -1,6 +1,6 @@
 import { executionStates } from "../../kernel/execution-state.ts";
 import type { Invariant } from "../invariant.ts";
-import { about, type Stray } from "../rows.ts";
+import { about, type Run, type RunView, type Stray } from "../rows.ts";
 
 const what: Partial<Record<Stray["kind"], string>> = {
   task: "a task without an execution",
@@ -14,25 +14,48 @@ const states: ReadonlySet<string> = new Set(executionStates);
 
 /**
  * I24. Nothing vanishes and nothing is left over: every execution is in one of the known states, run n has the runs 1 to n - 1
- * before it, and every task, message, history and earlier run belongs to an execution.
+ * before it, a run that continued as new is followed by the run that it names, and every task, message, history and earlier run belongs to an execution.
  */
 export const conservation: Invariant = {
   id: "I24",
   title: "Nothing vanishes or is left over",
-  check: (tally) => ({
-    run(view) {
-      tally.looked();
-      const { run } = view;
-      if (!states.has(run.state)) tally.violated({ ...about(view), detail: `"${run.state}" is no state` });
-      if (view.kind === "past") return;
-      const isWhole = view.pastNumbers.length === run.runNumber - 1 && view.pastNumbers.every((number, index) => number === index + 1);
-      if (!isWhole) tally.violated({ ...about(view), detail: `it is run ${run.runNumber}, and before it there are ${view.pastNumbers.join(", ") || "none"}` });
-    },
-    finish({ strays }) {
-      for (const { kind, subject, total } of strays) {
-        const name = what[kind];
-        if (name !== undefined) tally.violated({ runId: subject, detail: `${name} (${total} in all)` });
-      }
-    },
-  }),
+  check: (tally) => {
+    /** Of the execution that is being looked at, oldest first. */
+    let runs: readonly Run[] = [];
+    return {
+      run(view) {
+        tally.looked();
+        const { run } = view;
+        if (!states.has(run.state)) tally.violated({ ...about(view), detail: `"${run.state}" is no state` });
+        if (view.kind === "current") runs = [...view.past, view.run];
+        for (const detail of chainProblems(view, runs)) tally.violated({ ...about(view), detail });
+        if (view.kind === "past") return;
+        const numbers = view.past.map(({ runNumber }) => runNumber);
+        const isWhole = numbers.length === run.runNumber - 1 && numbers.every((number, index) => number === index + 1);
+        if (!isWhole) tally.violated({ ...about(view), detail: `it is run ${run.runNumber}, and before it there are ${numbers.join(", ") || "none"}` });
+      },
+      finish({ strays }) {
+        for (const { kind, subject, total } of strays) {
+          const name = what[kind];
+          if (name !== undefined) tally.violated({ runId: subject, detail: `${name} (${total} in all)` });
+        }
+      },
+    };
+  },
 };
+
+/** A run that continued as new is followed by the very run that its end names, and that one knows where it comes from. */
+function* chainProblems({ run, events }: RunView, runs: readonly Run[]): Generator<string> {
+  const last = events.at(-1)?.event;
+  const next = runs.find(({ runNumber }) => runNumber === run.runNumber + 1);
+  if (last?.type === "ExecutionContinuedAsNew" && next !== undefined) {
+    if (next.runId !== last.nextRunId) yield `run ${run.runNumber} continued as ${last.nextRunId}, run ${next.runNumber} is ${next.runId}`;
+    const version = last.version ?? run.version;
+    if (next.version !== version) yield `run ${run.runNumber} continued in version ${version}, run ${next.runNumber} is of ${next.version}`;
+  }
+  const first = events[0]?.event;
+  if (first?.type !== "ExecutionStarted" || first.continuedFrom === undefined) return;
+  const before = runs.find(({ runId }) => runId === first.continuedFrom?.runId);
+  if (before === undefined || before.runNumber >= run.runNumber || before.state !== "continued_as_new")
+    yield `it says that it continues run ${first.continuedFrom.runId}, which is ${before === undefined ? "none of its runs" : `${before.state}, run ${before.runNumber}`}`;
+}

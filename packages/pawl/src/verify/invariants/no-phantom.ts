@@ -75,7 +75,9 @@ class Asked {
     if (view.kind === "current") {
       const { parentRunId, runNumber } = view.run;
       if (parentRunId === null && !scheduled && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
-      if (runNumber - 1 > count("resume")) problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes`);
+      const continued = view.past.filter(({ state }) => state === "continued_as_new").length;
+      if (runNumber - 1 - continued > count("resume"))
+        problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes${continued === 0 ? "" : ` and ${continued} continuations`}`);
       // A parent that is cancelled asks its children to stop.
       if (parentRunId === null && !scheduled && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled")))
         problems.push("nobody cancelled it");

@@ -14,7 +14,7 @@ interface CallSoFar {
 
 /**
  * I3. A durable call has one result, recorded once: a position is one call, started once, and settled once; attempts count
- * upwards, each with one outcome, and none comes after the result.
+ * upwards, each with one outcome, and none comes after the result. A patch is marked once.
  *
  * Not judged: the late end of a child in a run that was resumed. Its call may stand in the part that the run did not keep.
  */
@@ -32,7 +32,12 @@ function problemsOf({ events }: RunView, looked: () => void): string[] {
   const problems: string[] = [];
   const calls = new Map<number, CallSoFar>();
   const resumed = resumedAt(events).seq;
+  const patches = new Set<string>();
   for (const { seq, event } of events) {
+    if (event?.type === "PatchMarked") {
+      if (patches.has(event.patchId)) problems.push(`event ${seq}: patch "${event.patchId}" was marked already`);
+      patches.add(event.patchId);
+    }
     if (event === undefined || !("position" in event)) continue;
     const call = describe(event);
     const known = calls.get(event.position);

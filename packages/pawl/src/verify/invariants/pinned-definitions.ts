@@ -1,9 +1,10 @@
 import type { Invariant } from "../invariant.ts";
-import { about, type RunView } from "../rows.ts";
+import { about, type Run, type RunView } from "../rows.ts";
 
 /**
  * I23. An execution runs on the definition it was started with: its task asks for that workflow and version in its own
- * queue, only a worker that has this code and takes that queue has claimed it, and its earlier runs were of the same.
+ * queue, only a worker that has this code and takes that queue has claimed it, and its earlier runs were of the same. A run that
+ * continues as new may do so in another version.
  */
 export const pinnedDefinitions: Invariant = {
   id: "I23",
@@ -17,13 +18,19 @@ export const pinnedDefinitions: Invariant = {
 };
 
 function problemsOf(view: RunView): string[] {
-  const definition = `${view.run.workflow}@${view.run.version}`;
-  if (view.kind === "past") {
-    const current = `${view.run.currentWorkflow}@${view.run.currentVersion}`;
-    return current === definition ? [] : [`run ${view.run.runNumber} was of ${definition}, the execution is of ${current}`];
-  }
+  if (view.kind === "past") return [];
+  const definition = definitionOf(view.run);
   const { namespace, taskQueue, task, claim } = view.run;
   const problems: string[] = [];
+  const runs = [...view.past, view.run];
+  for (const [index, run] of view.past.entries()) {
+    const next = runs[index + 1]!;
+    const isFree = run.state === "continued_as_new" && run.workflow === next.workflow;
+    if (isFree || definitionOf(run) === definitionOf(next)) continue;
+    problems.push(
+      `run ${run.runNumber} was of ${definitionOf(run)}, ${next === view.run ? "the execution" : `run ${next.runNumber}`} is of ${definitionOf(next)}`,
+    );
+  }
   if (task !== undefined) {
     if (task.definition !== definition) problems.push(`it is of ${definition}, its task asks for ${task.definition}`);
     if (task.taskQueue !== taskQueue || task.namespace !== namespace) {
@@ -38,4 +45,8 @@ function problemsOf(view: RunView): string[] {
     }
   }
   return problems;
+}
+
+function definitionOf({ workflow, version }: Pick<Run, "workflow" | "version">): string {
+  return `${workflow}@${version}`;
 }

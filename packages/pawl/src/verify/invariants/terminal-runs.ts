@@ -5,7 +5,14 @@ import type { Tally } from "../report.ts";
 import { about, type RunView } from "../rows.ts";
 import { checkObservedOutcomes } from "./observed-outcomes.ts";
 
-const endEvents: ReadonlySet<string> = new Set(["ExecutionCompleted", "ExecutionFailed", "ExecutionCancelled", "ExecutionTerminated", "ExecutionTimedOut"]);
+const endEvents: ReadonlySet<string> = new Set([
+  "ExecutionCompleted",
+  "ExecutionFailed",
+  "ExecutionCancelled",
+  "ExecutionTerminated",
+  "ExecutionTimedOut",
+  "ExecutionContinuedAsNew",
+]);
 
 /**
  * I1. A run that has ended never changes again: its history ends with its end, its row says what the history says, and no

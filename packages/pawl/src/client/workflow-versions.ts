@@ -1,0 +1,88 @@
+import { checkName } from "../base/ids.ts";
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { Store } from "../store/store.ts";
+
+/** What still needs one version of a workflow. */
+export interface WorkflowVersion {
+  readonly workflow: string;
+  readonly version: string;
+  /** Executions that have not ended, by state; states that none is in are left out. */
+  readonly open: Readonly<Partial<Record<ExecutionState, number>>>;
+  /** When the oldest of them was made. */
+  readonly oldest: Date | null;
+  /** Schedules that start executions of it. */
+  readonly schedules: number;
+  /** Ids of the live workers that have it. */
+  readonly workers: readonly string[];
+  /** Nothing needs it: its code may go. */
+  readonly removable: boolean;
+}
+
+interface WorkflowsParent {
+  readonly store: Store;
+  readonly namespace: string;
+  checkOpen(): void;
+}
+
+/** The workflows that executions, schedules and live workers of this namespace name. */
+export class Workflows {
+  readonly #parent: WorkflowsParent;
+
+  constructor(parent: WorkflowsParent) {
+    this.#parent = parent;
+  }
+
+  /**
+   * Which versions are in use, by workflow and version. Reads every execution's row. Moments pass between its reads: look again
+   * before code is removed, when nobody starts executions of it any more.
+   *
+   * @throws OptionInvalid
+   */
+  async versions(options: { readonly workflow?: string } = {}): Promise<readonly WorkflowVersion[]> {
+    this.#parent.checkOpen();
+    const { store, namespace } = this.#parent;
+    const workflow = options.workflow === undefined ? undefined : checkName(options.workflow, "workflow");
+    const [workers, schedules, open] = [
+      await store.workers(namespace),
+      await store.schedulesByVersion(namespace, workflow),
+      await store.openByVersion(namespace, workflow),
+    ];
+    const found = new Map<string, Draft>();
+    const of = (name: string, version: string): Draft => {
+      const key = `${name}@${version}`;
+      let draft = found.get(key);
+      if (draft === undefined) found.set(key, (draft = { workflow: name, version, open: {}, oldest: undefined, schedules: 0, workers: [] }));
+      return draft;
+    };
+    for (const { workerId, definitions, state } of workers) {
+      if (state !== "live") continue;
+      for (const definition of definitions) {
+        const at = definition.lastIndexOf("@");
+        const name = definition.slice(0, at);
+        if (workflow === undefined || name === workflow) of(name, definition.slice(at + 1)).workers.push(workerId);
+      }
+    }
+    for (const row of schedules) of(row.workflow, row.version).schedules = row.count;
+    for (const row of open) {
+      const draft = of(row.workflow, row.version);
+      draft.open[row.state] = row.count;
+      draft.oldest = Math.min(draft.oldest ?? row.oldest, row.oldest);
+    }
+    return [...found.values()]
+      .toSorted((a, b) => a.workflow.localeCompare(b.workflow) || a.version.localeCompare(b.version, undefined, { numeric: true }))
+      .map(({ oldest, ...draft }) => ({
+        ...draft,
+        oldest: oldest === undefined ? null : new Date(oldest),
+        removable: draft.schedules === 0 && Object.keys(draft.open).length === 0,
+      }));
+  }
+}
+
+interface Draft {
+  readonly workflow: string;
+  readonly version: string;
+  readonly open: Partial<Record<ExecutionState, number>>;
+  oldest: number | undefined;
+  schedules: number;
+  readonly workers: string[];
+}

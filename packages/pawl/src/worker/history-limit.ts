@@ -1,0 +1,48 @@
+import { HistoryTooLong, OptionInvalid } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+
+/** How long the history of one run may become. */
+export interface HistoryLimitOptions {
+  /** A warning is logged when it has so many events (10,000). */
+  readonly warnAt?: number;
+  /** The execution fails with `HistoryTooLong` when it has so many events (51,200). */
+  readonly events?: number;
+  /** And when its events take so many characters when stored (52,428,800). */
+  readonly characters?: number;
+}
+
+interface HistorySize {
+  readonly events: number;
+  readonly characters: number;
+}
+
+/** What a worker thinks of the length of a history. */
+export class HistoryLimit {
+  readonly #warnAt: number;
+  readonly #most: HistorySize;
+
+  /** @throws OptionInvalid */
+  constructor({ warnAt = limits.historyWarning, events = limits.historyEvents, characters = limits.historyCharacters }: HistoryLimitOptions) {
+    this.#warnAt = wholeNumber("warnAt", warnAt);
+    this.#most = { events: wholeNumber("events", events), characters: wholeNumber("characters", characters) };
+  }
+
+  /** @param before how many events there were before the last commit */
+  isToWarn(before: number, events: number): boolean {
+    return before < this.#warnAt && events >= this.#warnAt;
+  }
+
+  // Asked after every commit of every execution.
+  isReached(events: number, characters: number): boolean {
+    return events >= this.#most.events || characters >= this.#most.characters;
+  }
+
+  error(executionId: string, events: number, characters: number): HistoryTooLong {
+    return new HistoryTooLong(executionId, { events, characters }, this.#most);
+  }
+}
+
+function wholeNumber(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 2) throw new OptionInvalid(`historyLimit.${name}`, `must be a whole number from 2, not ${String(value)}`);
+  return value;
+}

@@ -1,0 +1,299 @@
+/** Executions that end a run and go on with the next one: what the next run gets, and what is left behind. */
+import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionTimedOut, fold, InputInvalid, update, type StepContext } from "pawl";
+import { recordHistory, replayHistory } from "pawl/internal";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { eventually, failureOf, gate, harness, parkedSleep, refusalOf } from "./harness.ts";
+
+const h = harness();
+
+const keys: string[] = [];
+const counter = defineWorkflow({
+  name: "counter",
+  input: z.object({ left: z.number(), sum: z.number() }),
+  async run(ctx, { left, sum }): Promise<{ sum: number; uuids: string }> {
+    const next = await ctx.step("add", (step) => {
+      keys.push(step.idempotencyKey);
+      return sum + left;
+    });
+    if (left > 1) return ctx.continueAsNew({ left: left - 1, sum: next });
+    return { sum: next, uuids: ctx.uuid() };
+  },
+});
+
+describe("the next run", () => {
+  test("begins with its input and an empty history; the result is the last one's", async () => {
+    const { pawl } = await h.run([counter]);
+    const handle = await pawl.start(counter, { left: 4, sum: 0 }, { executionId: "four", labels: { of: "test" }, attributes: { size: 3 } });
+    expect(await handle.result()).toMatchObject({ sum: 10 });
+    const runs = await handle.runs();
+    expect(runs.map(({ runNumber, state, events }) => [runNumber, state, events])).toEqual([
+      [1, "continued_as_new", 3],
+      [2, "continued_as_new", 3],
+      [3, "continued_as_new", 3],
+      [4, "completed", 3],
+    ]);
+    expect(await handle.status()).toMatchObject({ state: "completed", runNumber: 4, runId: runs[3]!.runId, labels: { of: "test" }, attributes: { size: 3 } });
+    const second = await handle.history({ runId: runs[1]!.runId });
+    expect(second.map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepCompleted", "ExecutionContinuedAsNew"]);
+    expect(second[0]!.event).toMatchObject({ continuedFrom: { runId: runs[0]!.runId, count: 1 }, input: { value: { left: 3, sum: 4 } } });
+    expect(second[2]!.event).toMatchObject({ nextRunId: runs[2]!.runId });
+    expect(fold(second)).toMatchObject({ state: "continued_as_new", finishedAt: runs[1]!.finishedAt!.getTime() });
+  });
+
+  test("makes other numbers and idempotency keys than the run before", async () => {
+    const { pawl } = await h.run([counter]);
+    keys.length = 0;
+    const first = await pawl.execute(counter, { left: 1, sum: 0 }, { executionId: "keys" });
+    expect(keys).toEqual(["keys/1"]);
+    const again = await pawl.execute(counter, { left: 2, sum: 0 }, { executionId: "keys2" });
+    expect(new Set(keys).size).toBe(3);
+    expect(again.uuids).not.toBe(first.uuids);
+  });
+
+  test("may be of another version, once a worker has it", async () => {
+    const versions = (version: string) =>
+      defineWorkflow({ name: "moving", version, run: (ctx, given: string) => (version === "1" ? ctx.continueAsNew(`${given}!`, { version: "2" }) : given) });
+    const { pawl } = await h.run([versions("1")]);
+    const handle = await pawl.start(versions("1"), "go");
+    await eventually(async () => expect(await handle.status()).toMatchObject({ version: "2", state: "running", runNumber: 2 }));
+    await pawl.worker({ workflows: [versions("2")], pollInterval: 10 });
+    expect(await handle.result()).toBe("go!");
+    expect((await handle.runs()).map(({ version }) => version)).toEqual(["1", "2"]);
+  });
+
+  test("has the time that is left of the execution's", async () => {
+    const tired = defineWorkflow({
+      name: "tired",
+      timeout: "700ms",
+      async run(ctx, round: number): Promise<void> {
+        await ctx.sleep(200);
+        ctx.continueAsNew(round + 1);
+      },
+    });
+    const { pawl } = await h.run([tired]);
+    const handle = await pawl.start(tired, 1);
+    await refusalOf(handle.result(), ExecutionTimedOut);
+    const runs = await handle.runs();
+    expect(runs.length).toBeGreaterThan(1);
+    expect(runs.length).toBeLessThan(6);
+  });
+
+  test("is begun by code that waited for it, parked and claimed again", async () => {
+    const sleeper = defineWorkflow({
+      name: "sleeper",
+      async run(ctx, left: number): Promise<string> {
+        await ctx.sleep(parkedSleep);
+        return left === 0 ? "awake" : ctx.continueAsNew(left - 1);
+      },
+    });
+    const { pawl } = await h.run([sleeper]);
+    expect(await pawl.execute(sleeper, 2)).toBe("awake");
+  });
+});
+
+describe("what is open when a run continues", () => {
+  test("steps are aborted, and children go on by themselves", async () => {
+    const aborted = gate();
+    const released = gate();
+    const child = defineWorkflow({ name: "lasting", run: (ctx) => ctx.step("last", () => released.opened.then(() => "done")) });
+    const parent = defineWorkflow({
+      name: "leaving",
+      async run(ctx, round: number): Promise<string> {
+        if (round > 0) return ctx.child(child, undefined, { executionId: "second-child" });
+        void ctx.child(child, undefined, { executionId: "first-child" });
+        const hanging = async (step: StepContext): Promise<void> => {
+          await new Promise((resolve) => step.signal.addEventListener("abort", resolve));
+          aborted.open();
+        };
+        void ctx.step("hang", hanging);
+        await ctx.step("settle", () => {});
+        return ctx.continueAsNew(1);
+      },
+    });
+    const { pawl } = await h.run([child, parent]);
+    const handle = await pawl.start(parent, 0, { executionId: "leaving" });
+    await aborted.opened;
+    await eventually(async () => expect(await pawl.handle("second-child").status()).toMatchObject({ state: "running" }));
+    released.open();
+    expect(await handle.result()).toBe("done");
+    expect(await pawl.handle("first-child").result()).toBe("done");
+    const children = await pawl.list({ parent: "leaving" });
+    expect(children.executions.map(({ executionId }) => executionId).toSorted()).toEqual(["first-child", "second-child"]);
+  });
+
+  test("children get other ids than those of the run before", async () => {
+    const child = defineWorkflow({ name: "numbered", run: (_ctx, n: number) => n });
+    const parent = defineWorkflow({
+      name: "numbering",
+      async run(ctx, round: number): Promise<number> {
+        const got = await ctx.child(child, round);
+        return round < 2 ? ctx.continueAsNew(round + 1) : got;
+      },
+    });
+    const { pawl } = await h.run([child, parent]);
+    expect(await pawl.execute(parent, 0, { executionId: "numbering" })).toBe(2);
+    const { executions } = await pawl.list({ parent: "numbering" });
+    expect(executions.map(({ executionId }) => executionId).toSorted()).toEqual(["numbering.1", "numbering:1.1", "numbering:2.1"]);
+  });
+
+  test("whatever the code does afterwards is not recorded", async () => {
+    const stubborn = defineWorkflow({
+      name: "stubborn",
+      async run(ctx, round: number): Promise<string> {
+        if (round > 0) return "second";
+        try {
+          ctx.continueAsNew(1);
+        } catch {
+          // Kept from passing, to no effect.
+        }
+        await ctx.step("never", () => {});
+        return "first";
+      },
+    });
+    const { pawl } = await h.run([stubborn]);
+    const handle = await pawl.start(stubborn, 0);
+    expect(await handle.result()).toBe("second");
+    expect((await handle.runs()).map(({ events }) => events)).toEqual([2, 2]);
+  });
+});
+
+describe("messages", () => {
+  const inbox = defineWorkflow({
+    name: "inbox",
+    signals: { item: z.number() },
+    state: () => ({ added: 0 }),
+    updates: { add: update(z.number(), (state: { added: number }, by: number) => (state.added += by)) },
+    async run(ctx, taken: readonly number[]): Promise<readonly number[]> {
+      const got = [...taken, await ctx.signal("item")];
+      return got.length === 6 ? got : ctx.continueAsNew(got);
+    },
+  });
+
+  test("signals that nobody has taken go to the next run, in their order, and none twice", async () => {
+    const { pawl } = await h.run([inbox]);
+    const handle = await pawl.start(inbox, []);
+    for (let n = 1; n <= 3; n++) await handle.signal("item", n, { signalId: `n${n}` });
+    for (let n = 1; n <= 3; n++) await handle.signal("item", n, { signalId: `n${n}` });
+    await eventually(async () => expect((await handle.status()).runNumber).toBe(4));
+    // Known to an earlier run only.
+    await handle.signal("item", 1, { signalId: "n1" });
+    for (let n = 4; n <= 6; n++) await handle.signal("item", n);
+    expect(await handle.result()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test("an update is answered wherever it was read", async () => {
+    const { pawl } = await h.run([inbox]);
+    const handle = await pawl.start(inbox, []);
+    const replies: number[] = [];
+    for (let n = 1; n <= 6; n++) {
+      replies.push(await handle.update("add", n));
+      await handle.signal("item", n);
+    }
+    expect(await handle.result()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(replies.every((reply) => reply > 0)).toBe(true);
+  });
+
+  test("a cancel request reaches the run that is there", async () => {
+    const spinning = defineWorkflow({
+      name: "spinning",
+      async run(ctx, round: number): Promise<void> {
+        await ctx.sleep(5);
+        ctx.continueAsNew(round + 1);
+      },
+    });
+    const { pawl } = await h.run([spinning]);
+    const handle = await pawl.start(spinning, 0);
+    await eventually(async () => expect((await handle.status()).runNumber).toBeGreaterThan(3));
+    await handle.cancel();
+    await refusalOf(handle.result(), ExecutionCancelled);
+  });
+});
+
+describe("families", () => {
+  const looping = defineWorkflow({
+    name: "looping",
+    async run(ctx, left: number): Promise<string> {
+      await ctx.sleep(left > 100 ? 20 : 1);
+      return left === 0 ? "through" : ctx.continueAsNew(left - 1);
+    },
+  });
+  const parent = defineWorkflow({ name: "patient", run: (ctx, left: number) => ctx.child(looping, left, { executionId: `${ctx.executionId}-child` }) });
+
+  test("a parent hears of the end of the last run", async () => {
+    const { pawl } = await h.run([looping, parent]);
+    const handle = await pawl.start(parent, 3, { executionId: "patient" });
+    expect(await handle.result()).toBe("through");
+    expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "ChildStarted", "ChildCompleted", "ExecutionCompleted"]);
+  });
+
+  test("a parent that is cancelled reaches its child in whichever run it is", async () => {
+    const { pawl } = await h.run([looping, parent]);
+    const handle = await pawl.start(parent, 1_000_000, { executionId: "impatient" });
+    const child = pawl.handle("impatient-child", looping);
+    await eventually(async () => expect((await child.status()).runNumber).toBeGreaterThan(2));
+    await handle.cancel();
+    await refusalOf(handle.result(), ExecutionCancelled);
+    await refusalOf(child.result(), ExecutionCancelled);
+  });
+
+  test("one start by key finds the execution in any of its runs", async () => {
+    const { pawl } = await h.run([looping]);
+    const first = await pawl.start(looping, 2, { idempotencyKey: "loop" });
+    await first.result();
+    const second = await pawl.start(looping, 2, { idempotencyKey: "loop" });
+    expect(second.executionId).toBe(first.executionId);
+  });
+});
+
+test("an input that does not fit fails where it is given", async () => {
+  const strict = defineWorkflow({ name: "strict", input: z.object({ n: z.number() }), run: (ctx) => ctx.continueAsNew({ n: "one" } as never) });
+  const { pawl } = await h.run([strict]);
+  const error = await refusalOf(pawl.execute(strict, { n: 1 }), ExecutionFailed);
+  expect(error.cause).toMatchObject({ name: InputInvalid.name, message: expect.stringContaining("input.n") as string });
+});
+
+test("a cancelled execution does not continue", async () => {
+  const waiting = defineWorkflow({
+    name: "waiting",
+    async run(ctx, round: number): Promise<void> {
+      try {
+        await ctx.sleep("1 hour");
+      } finally {
+        await ctx.shield(async (shielded) => {
+          await shielded.step("tidy", () => {});
+          shielded.continueAsNew(round + 1);
+        });
+      }
+    },
+  });
+  const { pawl } = await h.run([waiting]);
+  const handle = await pawl.start(waiting, 0);
+  await eventually(async () => expect((await handle.history()).length).toBe(2));
+  await handle.cancel();
+  await refusalOf(handle.result(), ExecutionCancelled);
+  expect((await handle.status()).runNumber).toBe(1);
+});
+
+test("a recorded run that continued is replayed to the same end", async () => {
+  const { pawl } = await h.run([counter]);
+  const handle = await pawl.start(counter, { left: 2, sum: 0 });
+  await handle.result();
+  const [first] = await handle.runs();
+  const recorded = await recordHistory(handle, { runId: first!.runId });
+  expect(await replayHistory(counter, JSON.stringify(recorded))).toMatchObject({ state: "continued_as_new", input: { left: 1, sum: 2 } });
+  const changed = defineWorkflow({ name: "counter", run: (ctx) => ctx.step("add", () => 1) });
+  expect((await failureOf(replayHistory(changed, recorded))).message).toContain("the end (continued_as_new)");
+  expect((await failureOf(handle.history({ runId: "nonsense" }))).message).toContain("runs()");
+});
+
+test("is exported and imported with all its runs", async () => {
+  const { pawl } = await h.run([counter]);
+  const handle = await pawl.start(counter, { left: 3, sum: 0 }, { executionId: "exported" });
+  await handle.result();
+  const copy = await pawl.importExecution(await pawl.exportExecution("exported"), { executionId: "imported" });
+  const runs = await copy.runs();
+  expect(runs.map(({ state }) => state)).toEqual(["continued_as_new", "continued_as_new", "completed"]);
+  expect((await copy.history({ runId: runs[0]!.runId })).at(-1)!.event).toMatchObject({ nextRunId: runs[1]!.runId });
+  expect((await copy.history())[0]!.event).toMatchObject({ continuedFrom: { runId: runs[1]!.runId } });
+});

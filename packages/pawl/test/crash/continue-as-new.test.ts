@@ -1,0 +1,59 @@
+/** A process dies before or after the commit that continues an execution as new: it happened whole or not at all, and once. */
+import { defineWorkflow } from "pawl";
+import { openPawl, silentLogger } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { sessionsOf } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { waitFor } from "../support/wait.ts";
+
+const workflow = defineWorkflow({
+  name: "continuing",
+  signals: { item: z.number(), go: z.number() },
+  run: async (ctx, round: number): Promise<unknown> => {
+    if (round > 0) return [await ctx.signal("item"), await ctx.signal("item"), ctx.runId];
+    await ctx.signal("go");
+    void ctx.step("aside", () => {});
+    return ctx.continueAsNew(1);
+  },
+});
+let template: FreshDatabase;
+
+beforeAll(async () => {
+  template = await freshDatabase();
+  await (await openPawl({ url: template.url, logger: silentLogger })).close();
+  await installTerminalGuard(template.url);
+});
+
+afterEach(killPrograms);
+
+afterAll(() => template.drop());
+
+test.each([
+  ["continue-as-new/before", 1],
+  ["continue-as-new/after", 2],
+] as const)("killed at %s", { timeout: 60_000 }, async (kill, run) => {
+  const database = await copyDatabase(template.url);
+  const program = new Program("continue-as-new.mjs", { url: database.url, kill });
+  expect((await program.exited).signal, program.output).toBe("SIGKILL");
+  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await checkInvariants(database.url);
+  const [row] = await query<object>(
+    database.url,
+    "SELECT run_number, state, labels, attributes, (SELECT count(*)::int FROM pawl.past_runs) AS past FROM pawl.executions",
+  );
+  expect(row).toEqual({ run_number: run, state: "running", labels: { of: "first" }, attributes: { size: 1 }, past: run - 1 });
+
+  const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
+  await pawl.worker({ workflows: [workflow], pollInterval: 20 });
+  const handle = pawl.handle("first");
+  const result = await handle.result({ timeout: "30s" });
+  const runs = await handle.runs();
+  expect(runs.map(({ state }) => state)).toEqual(["continued_as_new", "completed"]);
+  // What had come before anyone wanted it reached the next run, in its order, once.
+  expect(result).toEqual([1, 2, runs[1]!.runId]);
+  await pawl.close();
+  await checkInvariants(database.url);
+  await database.drop();
+});
