@@ -33,6 +33,7 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
     orphaned: () => {},
     replied: () => {},
     patched: () => {},
+    logged: () => {},
     ended: (ended) => void (outcome ??= ended),
   });
   const [started, ...rest] = events;

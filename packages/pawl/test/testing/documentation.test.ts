@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url);
 
 /** The pages whose examples can be run as they stand, in this process. */
 const pages = await Promise.all(
-  ["testing", "versions"].map(async (page) => {
+  ["testing", "versions", "observability"].map(async (page) => {
     const documentation = await readFile(new URL(`../../../../docs/${page}.md`, import.meta.url), "utf8");
     const blocks = [...documentation.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text: text! }));
     const examples = blocks.filter(({ language }) => language === "ts").map(({ text }, index) => ({ file: `${page}-${index + 1}.ts`, text }));
@@ -28,6 +28,8 @@ beforeAll(async () => {
   await mkdir(join(directory, "node_modules/@types"), { recursive: true });
   await symlink(library, join(directory, "node_modules/pawl"));
   await symlink(join(modules, "@types/node"), join(directory, "node_modules/@types/node"));
+  await mkdir(join(directory, "node_modules/@opentelemetry"), { recursive: true });
+  await symlink(join(modules, "@opentelemetry/api"), join(directory, "node_modules/@opentelemetry/api"));
   const compilerOptions = { target: "es2022", module: "nodenext", strict: true, skipLibCheck: true, outDir: "out", types: ["node"] };
   await writeFile(join(directory, "package.json"), '{"type":"module"}');
   await writeFile(join(directory, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
@@ -42,7 +44,7 @@ test("the examples compile", { timeout: 120_000 }, async () => {
   expect(compiled.stdout).toBe("");
 });
 
-test.each(pages)("the examples of docs/$page.md do what they say", { timeout: 120_000 }, async ({ blocks, examples }) => {
+test.each(pages)("the examples of $page do what they say", { timeout: 120_000 }, async ({ blocks, examples }) => {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   for (const { file } of examples) {
     // In this process, one after the other: they share one in-memory PostgreSQL.
