@@ -66,5 +66,6 @@ export { executionStates, terminalStates, type ExecutionState, type TerminalStat
 export { fold, type ExecutionView, type StepView } from "./kernel/fold.ts";
 export type { Duration } from "./base/duration.ts";
 export type { Failure } from "./base/failure.ts";
-export type { Logger } from "./base/logger.ts";
+export type { LogFields, Logger } from "./base/logger.ts";
+export type { Telemetry } from "./base/telemetry.ts";
 export * from "./base/errors.ts";

@@ -4,6 +4,8 @@ import { toMilliseconds, type Duration } from "./base/duration.ts";
 import { consoleLogger, type Logger } from "./base/logger.ts";
 import { nodeRuntime } from "./base/node-runtime.ts";
 import type { Runtime } from "./base/runtime.ts";
+import type { Telemetry } from "./base/telemetry.ts";
+import { databaseGauges } from "./client/database-gauges.ts";
 import { openEmbedded } from "./embedded/embedded-postgres.ts";
 import type { Interceptor } from "./postgres/gateway.ts";
 import { openPostgresStore } from "./postgres/open-store.ts";
@@ -29,6 +31,8 @@ export interface PawlOptions {
   readonly notify?: boolean;
   /** Warnings and errors go here (the console). */
   readonly logger?: Logger;
+  /** Traces and metrics go here, such as to `openTelemetry()` of `pawl/opentelemetry` (nowhere). */
+  readonly telemetry?: Telemetry;
   /** Told one line when the embedded PostgreSQL is being created or repaired. */
   readonly onProgress?: (line: string) => void;
 }
@@ -38,6 +42,7 @@ export interface OpenStore {
   readonly namespace: string;
   readonly logger: Logger;
   readonly runtime: Runtime;
+  readonly telemetry?: Telemetry | undefined;
   /** Runs after everything else was closed. */
   readonly onClose: () => Promise<void>;
 }
@@ -54,10 +59,12 @@ export interface OpenStore {
 export class Pawl extends PawlClient {
   readonly #workers = new Set<Worker>();
   readonly #onClose: () => Promise<void>;
+  readonly #endObserving: (() => void) | undefined;
 
   /** For `Pawl.open` and the testing kit. */
   constructor(open: OpenStore) {
-    super(open.store, open.namespace, open.logger, open.runtime);
+    super(open.store, open.namespace, open.logger, open.runtime, open.telemetry);
+    this.#endObserving = open.telemetry?.observe(databaseGauges(open.store, open.namespace));
     this.#onClose = open.onClose;
   }
 
@@ -80,6 +87,7 @@ export class Pawl extends PawlClient {
       namespace: this.namespace,
       logger: this.logger,
       runtime: this.runtime,
+      telemetry: this.telemetry,
       ended: ({ executionId, ...ending }) => this.results.ended(executionId, ending),
       workerStopped: (stopped) => this.#forget(stopped),
     };
@@ -100,6 +108,7 @@ export class Pawl extends PawlClient {
   /** Stops the workers (draining up to `drain`, 10 seconds), then closes the database. Embedded: the last one out stops it. */
   override async close(options: { readonly drain?: Duration } = {}): Promise<void> {
     toMilliseconds(options.drain ?? 0, "drain");
+    this.#endObserving?.();
     await Promise.all([...this.#workers].map((worker) => worker.stop(options)));
     await super.close();
     await this.#onClose();
@@ -138,7 +147,14 @@ export async function openPawl(options: PawlOptions, intercept?: Interceptor): P
       intercept,
       onOutage: embedded === undefined ? undefined : () => embedded.ensureRunning(),
     });
-    return new Pawl({ store, namespace: options.namespace ?? "default", logger, runtime: nodeRuntime, onClose: async () => embedded?.close() });
+    return new Pawl({
+      store,
+      namespace: options.namespace ?? "default",
+      logger,
+      runtime: nodeRuntime,
+      telemetry: options.telemetry,
+      onClose: async () => embedded?.close(),
+    });
   } catch (error) {
     await embedded?.close();
     throw error;

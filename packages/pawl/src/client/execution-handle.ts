@@ -354,7 +354,15 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 }
 
 /** For a replay that only reads. */
-const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, patched: () => {}, ended: () => {} };
+const nothingStarts: ReplayHost = {
+  called: () => {},
+  abandoned: () => {},
+  orphaned: () => {},
+  replied: () => {},
+  patched: () => {},
+  logged: () => {},
+  ended: () => {},
+};
 
 function checkReason(reason: string | undefined): string | undefined {
   if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {

@@ -2,6 +2,7 @@ import { Closed, ExecutionConflict, OptionInvalid, WorkflowUnknown } from "../ba
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Attributes, Labels } from "../base/search-values.ts";
 import { encodeValue } from "../base/values.ts";
@@ -85,18 +86,20 @@ export class PawlClient implements HandleParent {
   readonly retention: Retention;
   /** Which versions of workflows are in use. */
   readonly workflows: Workflows;
+  protected readonly telemetry: Telemetry | undefined;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
   readonly #sender: MessageSender;
   #closed = false;
 
-  constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime) {
+  constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime, telemetry?: Telemetry) {
+    this.telemetry = telemetry;
     this.store = store;
     this.namespace = checkName(namespace, "namespace");
     this.logger = logger;
     this.runtime = runtime;
-    this.committer = new Committer(store, runtime);
+    this.committer = new Committer(store, runtime, telemetry);
     this.#sender = new MessageSender(store, this.namespace);
     this.retention = new Retention(this);
     this.workflows = new Workflows(this);
@@ -298,6 +301,7 @@ export class PawlClient implements HandleParent {
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
     const runId = this.runtime.newUuid();
+    const traceparent = this.telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
     const operation = {
       runId,
       namespace: this.namespace,
@@ -311,7 +315,13 @@ export class PawlClient implements HandleParent {
       delayMs,
       claimBy: null,
       ...searchable,
-      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), ...found, input: { text } }),
+      started: encodeEvent({
+        type: "ExecutionStarted",
+        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...found,
+        input: { text },
+      }),
     };
     return { operation, definition: "run" in definition ? definition : undefined, named: definition, text };
   }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Duration } from "../base/duration.ts";
+import type { Logger } from "../base/logger.ts";
 import type { SignalSchemas } from "./messages.ts";
 import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
@@ -18,6 +19,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** What the previous attempt last passed to `heartbeat`, if it failed. */
   readonly lastHeartbeat: unknown;
+  /** Writes to the logger of this Pawl, with `executionId`, `runId`, `workflow`, `step` and `attempt`. */
+  readonly log: Logger;
   /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. */
   readonly heartbeat: (details?: unknown) => void;
   /** A stream of this execution, for others to follow while the step runs (`handle.stream`). */
@@ -90,6 +93,8 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly historyLength: number;
   /** Whether that is so many (4,000) that the code should continue as new where it can. */
   readonly continueAsNewSuggested: boolean;
+  /** Writes to the logger of the Pawl that runs it, with `executionId`, `runId` and `workflow`; on replay, nothing again. */
+  readonly log: Logger;
   /** Whether a cancel request has reached this execution. */
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */

@@ -44,6 +44,11 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
       event: { type: "ExecutionStarted", input: input.payload, ...(parent === undefined ? {} : { parent }) },
       value: input.value,
     })),
+  fc
+    .record({ input: payload, runId: name, count: fc.nat(), messages: fc.array(name) }, { noNullPrototype: true })
+    .map(({ input, ...continuedFrom }): Sample => ({ event: { type: "ExecutionStarted", continuedFrom, input: input.payload }, value: input.value })),
+  fc.record({ nextRunId: name, version: text }).map((fields): Sample => ({ event: { type: "ExecutionContinuedAsNew", ...fields } })),
+  fc.record({ patchId: name }).map((fields): Sample => ({ event: { type: "PatchMarked", ...fields } })),
   fc.record({ position, name, attempt }).map((fields): Sample => ({ event: { type: "StepStarted", ...fields } })),
   fc.record({ position, name, attempt, result: payload }).map(({ result, ...fields }): Sample => ({
     event: { type: "StepCompleted", ...fields, result: result.payload },

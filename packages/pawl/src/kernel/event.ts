@@ -69,6 +69,8 @@ export interface ExecutionStarted {
   readonly type: "ExecutionStarted";
   readonly continuedFrom?: ContinuationLink;
   readonly schedule?: ScheduleLink;
+  /** W3C trace context that the execution belongs to. */
+  readonly traceparent?: string;
   readonly input: Payload;
   readonly parent?: ParentLink;
   /** It ends as timed out so long after this event. */

@@ -25,6 +25,10 @@ const endings: readonly [Event, Partial<ExecutionView>][] = [
     { type: "ExecutionCancelled", reason: "enough" },
     { state: "cancelled", reason: "enough", finishedAt: 1001 },
   ],
+  [
+    { type: "ExecutionContinuedAsNew", nextRunId: "r" },
+    { state: "continued_as_new", finishedAt: 1001 },
+  ],
   [{ type: "ExecutionTerminated" }, { state: "terminated", reason: undefined, finishedAt: 1001 }],
   [
     { type: "ExecutionQuarantined", failure },

@@ -37,6 +37,8 @@ export interface ReplayHost {
   replied(reply: UpdateReply): void;
   /** Code goes the new way at a patch, for the first time: to be recorded. */
   patched(patchId: string): void;
+  /** Code wants to tell people something. To be ignored where it says so again. */
+  logged(level: "info" | "warn" | "error", message: string): void;
   ended(outcome: CodeOutcome): void;
 }
 
@@ -273,6 +275,10 @@ export class Replay {
   /** @throws NondeterminismDetected in a run that went the old way there */
   deprecatePatch(patchId: string): void {
     if (!this.patched(patchId)) throw new NondeterminismDetected(this.#lastPosition + 1, `no mark of patch "${patchId}"`, `deprecatePatch("${patchId}")`);
+  }
+
+  log(level: "info" | "warn" | "error", message: string): void {
+    runOutside(() => this.#host.logged(level, message));
   }
 
   callTimer(duration: Duration, shielded: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 import { limits } from "../base/limits.ts";
 import { checkName } from "../base/ids.ts";
 import { currentAmbient } from "../definition/ambient.ts";
@@ -47,6 +48,14 @@ class ReplayContext implements WorkflowContext {
   get schedule(): WorkflowContext["schedule"] {
     const link = this.#replay.schedule;
     return link === undefined ? undefined : { scheduleId: link.scheduleId, at: new Date(link.at) };
+  }
+
+  get log(): Logger {
+    const write =
+      (level: "info" | "warn" | "error") =>
+      (message: string): void =>
+        this.#replay.log(level, message);
+    return { info: write("info"), warn: write("warn"), error: write("error") };
   }
 
   get historyLength(): number {

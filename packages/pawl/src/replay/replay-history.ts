@@ -49,6 +49,7 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
     orphaned: () => {},
     replied: () => {},
     patched: () => {},
+    logged: () => {},
     ended: (outcome) => {
       ended = outcome;
     },

@@ -1,5 +1,6 @@
 import { Closed } from "../base/errors.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 import type { CommitBatch, CommitOutcome, Store } from "./store.ts";
 
@@ -37,6 +38,7 @@ const largestBatchData = 16 * 1024 * 1024;
 export class Committer {
   readonly #store: Pick<Store, "commit">;
   readonly #runtime: Runtime;
+  readonly #telemetry: Telemetry | undefined;
   #starts: PendingStart[] = [];
   readonly #sources = new Set<AppendSource>();
   #underWay = 0;
@@ -46,8 +48,9 @@ export class Committer {
   #closed = false;
   readonly #idle: (() => void)[] = [];
 
-  constructor(store: Pick<Store, "commit">, runtime: Runtime) {
+  constructor(store: Pick<Store, "commit">, runtime: Runtime, telemetry?: Telemetry) {
     this.#store = store;
+    this.#telemetry = telemetry;
     this.#runtime = runtime;
   }
 
@@ -136,8 +139,11 @@ export class Committer {
     const batch: CommitBatch = { starts: starts.map(({ operation }) => operation), appends: appends.map(({ operation }) => operation) };
     let outcome: CommitOutcome;
     this.#underWay++;
+    const began = this.#telemetry === undefined ? 0 : this.#runtime.monotonicMs();
     try {
       outcome = await this.#store.commit(batch);
+      this.#telemetry?.measured("commit.executions", starts.length + appends.length);
+      this.#telemetry?.measured("commit.duration", this.#runtime.monotonicMs() - began);
     } catch (error) {
       if (starts.length + appends.length > 1 && !(error instanceof Closed)) return this.#commitOneByOne(starts, appends);
       for (const start of starts) start.reject(error);

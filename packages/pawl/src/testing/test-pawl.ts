@@ -1,4 +1,5 @@
 import { silentLogger, type Logger } from "../base/logger.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Pawl } from "../pawl.ts";
@@ -16,6 +17,7 @@ import { VirtualTime } from "./virtual-time.ts";
 export interface TestPawlOptions {
   readonly namespace?: string;
   readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
   /** What time it is when the test begins (the real time). */
   readonly now?: Date;
 }
@@ -44,7 +46,7 @@ export class TestPawl extends TimedPawl {
     const time = new VirtualTime(database, startOf(options.now));
     const process = new VirtualProcess(time, new Set());
     const store = new TimedStore({ database, process, hints: new LocalHints(process), logger });
-    super({ time, process, store, namespace, logger, onClose: () => database.close() });
+    super({ time, process, store, namespace, logger, telemetry: options.telemetry, onClose: () => database.close() });
     this.#time = time;
     this.time = new TestTime(time);
   }

@@ -1,4 +1,5 @@
 import type { Logger } from "../base/logger.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import { Pawl } from "../pawl.ts";
 import { SkippingResults } from "./skipping-results.ts";
 import type { TimedStore } from "./timed-store.ts";
@@ -11,6 +12,7 @@ export interface TimedPawlParts {
   readonly store: TimedStore;
   readonly namespace: string;
   readonly logger: Logger;
+  readonly telemetry?: Telemetry | undefined;
   readonly onClose: () => Promise<void>;
 }
 
@@ -19,8 +21,8 @@ export class TimedPawl extends Pawl {
   override readonly results: SkippingResults;
   readonly #time: VirtualTime;
 
-  constructor({ time, process, store, namespace, logger, onClose }: TimedPawlParts) {
-    super({ store, namespace, logger, runtime: process, onClose });
+  constructor({ time, process, store, namespace, logger, telemetry, onClose }: TimedPawlParts) {
+    super({ store, namespace, logger, runtime: process, telemetry, onClose });
     // In the place of the one that a Pawl makes for itself, which nobody has asked anything yet.
     this.results = new SkippingResults(time, store, namespace, logger, process);
     this.#time = time;

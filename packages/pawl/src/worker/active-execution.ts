@@ -1,4 +1,6 @@
 import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound } from "../base/errors.ts";
+import { loggerOf, type Logger } from "../base/logger.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
@@ -124,6 +126,22 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     for (const { event } of this.#toApply) this.#isToldAlready(event);
     this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
     this.#replay = new Replay(workflow, claimed, seedOf(host.namespace, claimed.executionId, started), this);
+  }
+
+  get logger(): Logger {
+    return this.#host.logger;
+  }
+
+  get telemetry(): Telemetry | undefined {
+    return this.#host.telemetry;
+  }
+
+  get traceparent(): string | undefined {
+    return (this.#claimed.history[0]!.event as ExecutionStarted).traceparent;
+  }
+
+  get version(): string {
+    return this.#claimed.version;
   }
 
   get lineage(): string {
@@ -314,6 +332,13 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (this.#live) this.#reply(reply);
   }
 
+  /** What is said before the history that was there has been applied was said before. */
+  logged(level: "info" | "warn" | "error", message: string): void {
+    if (this.#gone || this.#replay.historyLength < this.#claimed.history.length) return;
+    const { executionId, runId, workflow } = this;
+    loggerOf(this.logger, { executionId, runId, workflow })[level](message);
+  }
+
   patched(patchId: string): void {
     this.#emit({ type: "PatchMarked", patchId });
   }
@@ -369,6 +394,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (operation.after.kind === "end" || operation.after.kind === "continue") {
       this.#gone = true;
       this.#wakeTimer?.clear();
+      this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });
       if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
       else this.#host.continued(this);
       return this.#host.gone(this);
@@ -608,7 +634,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (call.runId !== undefined || this.#requested.has(call.position)) return;
     this.#requested.add(call.position);
     const { position } = call;
-    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.#host);
+    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.traceparent, this.#host);
     this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId }, start);
   }
 

@@ -9,16 +9,19 @@ import type { ExecutionHost } from "./execution-host.ts";
  * The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot.
  *
  * @param deadline the parent's, milliseconds since 1970
+ * @param traceparent the parent's
  */
 export function childStart(
   call: ChildCall,
   parent: ParentLink,
   deadline: number | undefined,
-  host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime">,
+  traceparent: string | undefined,
+  host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime" | "telemetry">,
 ): StartOperation {
   const { workflow, executionId, options } = call;
   const runId = host.runtime.newUuid();
   const { found, searchable } = searchValues(options.labels, options.attributes, "ctx.child");
+  const traced = host.telemetry?.started({ executionId, runId, workflow: workflow.name, version: workflow.version }, traceparent) ?? traceparent;
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
   return {
     runId,
@@ -36,6 +39,7 @@ export function childStart(
     started: encodeEvent({
       type: "ExecutionStarted",
       parent,
+      ...(traced === undefined ? {} : { traceparent: traced }),
       ...(call.executionTimeoutMs === undefined ? {} : { timeoutMs: call.executionTimeoutMs }),
       ...(deadline === undefined ? {} : { deadline }),
       ...found,

@@ -1,4 +1,5 @@
 import type { Logger } from "../base/logger.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
@@ -27,6 +28,7 @@ export interface ExecutionHost {
   readonly committer: Pick<Committer, "enlist">;
   readonly historyLimit: HistoryLimit;
   readonly logger: Logger;
+  readonly telemetry: Telemetry | undefined;
   /** Database time, milliseconds; never ahead of it. */
   now(): number;
   observe(at: number): void;

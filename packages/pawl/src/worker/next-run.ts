@@ -16,11 +16,12 @@ export interface RunToContinue {
 
 /** Data of the next run's `ExecutionStarted`. Who started the execution stays; labels and attributes are added from its row. */
 export function nextStarted({ fromRunId, history, deadline, messageIds, input }: RunToContinue): string {
-  const { parent, schedule, continuedFrom } = history[0]!.event as ExecutionStarted;
+  const { parent, schedule, continuedFrom, traceparent } = history[0]!.event as ExecutionStarted;
   const messages = [...messageIds].slice(-limits.rememberedMessages);
   return encodeEvent({
     type: "ExecutionStarted",
     continuedFrom: { runId: fromRunId, count: (continuedFrom?.count ?? 0) + 1, ...(messages.length === 0 ? {} : { messages }) },
+    ...(traceparent === undefined ? {} : { traceparent }),
     ...(parent === undefined ? {} : { parent }),
     ...(schedule === undefined ? {} : { schedule }),
     ...(deadline === undefined ? {} : { deadline }),

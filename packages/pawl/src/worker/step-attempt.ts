@@ -1,5 +1,7 @@
 import { StepTimeout } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
+import { loggerOf, type Logger } from "../base/logger.ts";
+import type { AttemptSpan, Telemetry, TracedExecution } from "../base/telemetry.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
 import { encodeChunk } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
@@ -9,9 +11,9 @@ import type { StepCall } from "../kernel/call.ts";
 export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /** The execution that steps belong to. */
-export interface StepOwner {
-  readonly executionId: string;
-  readonly runId: string;
+export interface StepOwner extends TracedExecution {
+  readonly telemetry: Telemetry | undefined;
+  readonly logger: Logger;
   /** What tells its steps from those of other executions, and of other runs that have not begun as this one has. */
   readonly lineage: string;
   /**
@@ -43,6 +45,7 @@ export class StepAttempt {
   #abortReason: unknown;
   #aborted = false;
   #ended = false;
+  #span: AttemptSpan | undefined;
   #timeout: Timer | undefined;
   #heartbeatTimeout: Timer | undefined;
 
@@ -55,6 +58,15 @@ export class StepAttempt {
     this.#onEnd = onEnd;
   }
 
+  #traced(fn: () => unknown): () => unknown {
+    const { telemetry } = this.#owner;
+    if (telemetry === undefined) return fn;
+    const { executionId, runId, workflow, version, traceparent } = this.#owner;
+    const span = telemetry.attempt({ executionId, runId, workflow, version, traceparent, step: this.call.name, attempt: this.attempt });
+    this.#span = span;
+    return () => span.run(fn);
+  }
+
   run(): void {
     const { call } = this;
     if (call.timeoutMs !== undefined) {
@@ -65,7 +77,10 @@ export class StepAttempt {
     const context = new AttemptContext(this.#owner, this);
     let result: unknown;
     try {
-      result = runAmbient({ kind: "step", context }, () => call.fn(context));
+      result = runAmbient(
+        { kind: "step", context },
+        this.#traced(() => call.fn(context)),
+      );
     } catch (error) {
       return this.#end({ ok: false, error });
     }
@@ -81,6 +96,7 @@ export class StepAttempt {
     this.#ended = true;
     this.#forgotten = true;
     this.#clear();
+    this.#span?.end(reason);
     this.#fire(reason);
   }
 
@@ -107,6 +123,7 @@ export class StepAttempt {
     if (this.#ended) return;
     this.#ended = true;
     this.#clear();
+    this.#span?.end(outcome.ok ? undefined : outcome.error);
     if (this.#writing === undefined) return this.#onEnd(this, outcome);
     // What it has written comes before its outcome; what could not be written is its outcome.
     this.#writing.then(
@@ -177,6 +194,12 @@ class AttemptContext implements StepContext {
 
   get idempotencyKey(): string {
     return `${this.#owner.lineage}/${this.#attempt.call.position}`;
+  }
+
+  /** Made when the function asks for it: most steps have nothing to say. */
+  get log(): Logger {
+    const { executionId, runId, workflow, logger } = this.#owner;
+    return loggerOf(logger, { executionId, runId, workflow, step: this.step, attempt: this.attempt });
   }
 
   get lastHeartbeat(): unknown {

@@ -3,6 +3,7 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
@@ -82,6 +83,7 @@ export interface WorkerParent {
   readonly namespace: string;
   readonly logger: Logger;
   readonly runtime: Runtime;
+  readonly telemetry: Telemetry | undefined;
   ended(ending: LocalEnding): void;
   workerStopped(worker: Worker): void;
 }
@@ -160,6 +162,7 @@ export class Worker implements ExecutionHost {
         killOnHang: options.killOnHang ?? false,
       },
       (error) => {
+        parent.telemetry?.measured("lease.lost", 1);
         for (const execution of this.#active.values()) execution.drop(error);
       },
       () => this.#poller.wake(),
@@ -186,6 +189,10 @@ export class Worker implements ExecutionHost {
 
   get runtime(): Runtime {
     return this.#parent.runtime;
+  }
+
+  get telemetry(): Telemetry | undefined {
+    return this.#parent.telemetry;
   }
 
   get logger(): Logger {
@@ -395,6 +402,7 @@ export class Worker implements ExecutionHost {
   }
 
   rejected(): void {
+    this.telemetry?.measured("write.rejected", 1);
     this.#staleWrites++;
   }
 
@@ -456,8 +464,11 @@ export class Worker implements ExecutionHost {
       limit,
       suspects: this.#suspect === undefined,
     };
+    const began = this.telemetry === undefined ? 0 : this.runtime.monotonicMs();
     try {
       const { executions, now, repeated } = await this.#parent.store.claim(request);
+      this.telemetry?.measured("claim.executions", executions.length);
+      this.telemetry?.measured("claim.duration", this.runtime.monotonicMs() - began);
       // The lease was lost meanwhile: they will be taken over like everything else under the old id.
       if (workerId !== this.workerId) return 0;
       if (now !== undefined) this.#clock.observe(now);

@@ -183,6 +183,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     version: ctx.version,
     schedule: ctx.schedule,
     cancelRequested: ctx.cancelRequested,
+    log: ctx.log,
     historyLength: ctx.historyLength,
     continueAsNewSuggested: ctx.continueAsNewSuggested,
     step: (...args) => ctx.step(...args),

@@ -34,6 +34,7 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
     orphaned: () => {},
     replied: () => {},
     patched: () => {},
+    logged: () => {},
     ended: (ended) => void (outcome ??= ended),
   });
   await replayEvents(

@@ -257,3 +257,14 @@ void pawl.schedules.create({ scheduleId: "s", workflow: greet, cron: "@daily" })
 // @ts-expect-error there is no such policy
 void pawl.schedules.create({ scheduleId: "s", workflow: none, cron: "@daily", overlap: "sometimes" });
 same<WorkflowContext["schedule"], { readonly scheduleId: string; readonly at: Date } | undefined>();
+
+// What continues must fit the schema of the input.
+defineWorkflow({
+  name: "continuing",
+  input: z.object({ page: z.number(), since: z.string().default("now") }),
+  run: (ctx, { page }): Promise<number> | number => {
+    // @ts-expect-error a page is a number
+    if (page === 1) return ctx.continueAsNew({ page: "2" });
+    return page === 2 ? ctx.continueAsNew({ page: 3 }, { version: "2" }) : page;
+  },
+});

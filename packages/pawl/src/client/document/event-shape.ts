@@ -13,6 +13,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
     parent: "object?",
     schedule: "object?",
     continuedFrom: "object?",
+    traceparent: "string?",
     timeoutMs: "number?",
     deadline: "number?",
     labels: "object?",

@@ -1,0 +1,46 @@
+/** An execution, as far as traces name it. */
+export interface TracedExecution {
+  readonly executionId: string;
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** W3C trace context of what started it; undefined: its trace is derived from its run. */
+  readonly traceparent: string | undefined;
+}
+
+/** One try of a step. */
+export interface TracedAttempt extends TracedExecution {
+  readonly step: string;
+  readonly attempt: number;
+}
+
+/** The span of an attempt that is running. */
+export interface AttemptSpan {
+  /** Calls the step's function inside the span, so that what it does belongs to it. */
+  run<Result>(fn: () => Result): Result;
+  /** @param error what it failed with; undefined: it is done */
+  end(error: unknown): void;
+}
+
+/** What a process measures. Durations in milliseconds. */
+export type Measure = "commit.executions" | "commit.duration" | "claim.executions" | "claim.duration" | "lease.lost" | "write.rejected";
+
+/** What only the database knows. Each read may cost as much as counting every execution. */
+export interface DatabaseGauges {
+  executions(): Promise<readonly { readonly state: string; readonly count: number }[]>;
+  /** Tasks that are due and not claimed, and for how long the oldest is, in milliseconds. */
+  backlog(): Promise<readonly { readonly taskQueue: string; readonly definition: string; readonly tasks: number; readonly ageMs: number }[]>;
+  stranded(): Promise<number>;
+}
+
+/** Where Pawl tells what it does. Without one, nothing is measured. `pawl/opentelemetry` makes one. */
+export interface Telemetry {
+  /** An execution is being started; gives the trace context that it and all it does belong to, if anybody traces. */
+  started(execution: Omit<TracedExecution, "traceparent">, parent: string | undefined): string | undefined;
+  attempt(attempt: TracedAttempt): AttemptSpan;
+  /** A run has ended here. @param startedAt milliseconds since 1970 */
+  ended(execution: TracedExecution, run: { readonly state: string; readonly startedAt: number; readonly endedAt: number }): void;
+  measured(measure: Measure, value: number): void;
+  /** Gives a function that ends it. */
+  observe(gauges: DatabaseGauges): () => void;
+}

@@ -1,0 +1,2 @@
+export { openTelemetry, type OpenTelemetryOptions } from "./open-telemetry.ts";
+export type { Telemetry } from "../base/telemetry.ts";

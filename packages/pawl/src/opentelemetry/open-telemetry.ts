@@ -1,0 +1,96 @@
+import {
+  context,
+  metrics,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Histogram,
+  type MeterProvider,
+  type Span,
+  type TracerProvider,
+} from "@opentelemetry/api";
+import { toFailure } from "../base/values.ts";
+import type { AttemptSpan, Measure, Telemetry, TracedExecution } from "../base/telemetry.ts";
+import { observeDatabase } from "./observe-database.ts";
+import { contextOf, formatTraceparent } from "./trace-context.ts";
+
+export interface OpenTelemetryOptions {
+  /** Where spans go (the global one). */
+  readonly tracerProvider?: TracerProvider;
+  /** Where measurements go (the global one). */
+  readonly meterProvider?: MeterProvider;
+  /**
+   * Measure what only the database knows: executions by state, queues, stranded executions (false). Counts every execution at each
+   * collection, so let one process of a cluster do it.
+   */
+  readonly database?: boolean;
+}
+
+const histograms: readonly (readonly [measure: Measure, unit: string, description: string])[] = [
+  ["commit.executions", "{execution}", "Executions written by one group commit"],
+  ["commit.duration", "ms", "How long a group commit takes"],
+  ["claim.executions", "{execution}", "Executions claimed at once"],
+  ["claim.duration", "ms", "How long a claim takes"],
+];
+
+/**
+ * Traces and metrics of Pawl, through whatever OpenTelemetry SDK the program has set up. Without one it costs next to nothing.
+ *
+ * @example
+ * const pawl = await Pawl.open({ telemetry: openTelemetry() });
+ */
+export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
+  const tracer = (options.tracerProvider ?? trace).getTracer("pawl");
+  const meter = (options.meterProvider ?? metrics).getMeter("pawl");
+  const values = new Map<Measure, Histogram>(
+    histograms.map(([measure, unit, description]) => [measure, meter.createHistogram(`pawl.${measure}`, { unit, description })]),
+  );
+  const leasesLost = meter.createCounter("pawl.lease.lost", { description: "Leases that ended while their worker lived" });
+  const writesRejected = meter.createCounter("pawl.write.rejected", { description: "Writes refused because another worker owned the execution" });
+  return {
+    started(execution, parent) {
+      const within = parent === undefined ? context.active() : contextOf({ traceparent: parent, runId: execution.runId });
+      const span = tracer.startSpan(`start ${execution.workflow}`, { kind: SpanKind.PRODUCER, attributes: attributesOf(execution) }, within);
+      span.end();
+      const made = span.spanContext();
+      // Without an SDK there is nothing to belong to.
+      return trace.isSpanContextValid(made) ? formatTraceparent(made) : undefined;
+    },
+    attempt(attempt) {
+      const attributes = { ...attributesOf(attempt), "pawl.step": attempt.step, "pawl.attempt": attempt.attempt };
+      const within = contextOf(attempt);
+      const span = tracer.startSpan(`step ${attempt.step}`, { attributes }, within);
+      const inside = trace.setSpan(within, span);
+      return {
+        run: (fn) => context.with(inside, fn),
+        end: (error) => endSpan(span, error),
+      } satisfies AttemptSpan;
+    },
+    ended(execution, { state, startedAt, endedAt }) {
+      const attributes = { ...attributesOf(execution), "pawl.state": state };
+      const span = tracer.startSpan(`execution ${execution.workflow}`, { kind: SpanKind.CONSUMER, attributes, startTime: startedAt }, contextOf(execution));
+      if (state === "failed" || state === "timed_out" || state === "quarantined") span.setStatus({ code: SpanStatusCode.ERROR, message: state });
+      span.end(endedAt);
+    },
+    measured(measure, value) {
+      if (measure === "lease.lost") leasesLost.add(value);
+      else if (measure === "write.rejected") writesRejected.add(value);
+      else values.get(measure)!.record(value);
+    },
+    observe: (gauges) => (options.database === true ? observeDatabase(meter, gauges) : () => {}),
+  };
+}
+
+function attributesOf({ executionId, runId, workflow, version }: Omit<TracedExecution, "traceparent">): Attributes {
+  return { "pawl.execution_id": executionId, "pawl.run_id": runId, "pawl.workflow": workflow, "pawl.version": version };
+}
+
+function endSpan(span: Span, error: unknown): void {
+  if (error !== undefined) {
+    const { name, message } = toFailure(error);
+    span.recordException({ name, message });
+    span.setStatus({ code: SpanStatusCode.ERROR, message });
+  }
+  span.end();
+}

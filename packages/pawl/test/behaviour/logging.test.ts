@@ -1,0 +1,71 @@
+/** What steps and workflow code log says what it is about, and is not said again on replay. */
+import { defineWorkflow, type LogFields, type Logger } from "pawl";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { gate, harness, quickly, soon } from "./harness.ts";
+
+const h = harness();
+
+type Line = readonly [level: string, message: string, fields?: LogFields];
+
+/** As pino does it. */
+function structured(lines: Line[], fields?: LogFields): Logger {
+  const write =
+    (level: string) =>
+    (message: string): void =>
+      void lines.push(fields === undefined ? [level, message] : [level, message, fields]);
+  return { info: write("info"), warn: write("warn"), error: write("error"), child: (more) => structured(lines, { ...fields, ...more }) };
+}
+
+const talking = defineWorkflow({
+  name: "talking",
+  retry: quickly,
+  signals: { go: z.null() },
+  async run(ctx) {
+    ctx.log.info("begins");
+    await ctx.step("try", ({ attempt, log }) => {
+      log.warn(`attempt ${attempt}`);
+      if (attempt === 1) throw new Error("once");
+    });
+    ctx.log.info("waits");
+    await ctx.signal("go");
+    ctx.log.error("ends");
+  },
+});
+
+test("lines have the ids of their execution, and those of steps name step and attempt", async () => {
+  const lines: Line[] = [];
+  const pawl = await h.open({ logger: structured(lines) });
+  const first = await pawl.worker({ workflows: [talking], ...soon });
+  const handle = await pawl.start(talking, undefined, { executionId: "talking" });
+  await expect.poll(async () => (await handle.history()).at(-1)!.event.type).toBe("WaitStarted");
+  // Another worker replays what has been.
+  await first.stop();
+  await pawl.worker({ workflows: [talking], ...soon });
+  await pawl.handle("talking").signal("go", null);
+  await handle.result();
+  const fields = { executionId: "talking", runId: handle.runId, workflow: "talking" };
+  expect(lines).toEqual([
+    ["info", "begins", fields],
+    ["warn", "attempt 1", { ...fields, step: "try", attempt: 1 }],
+    ["warn", "attempt 2", { ...fields, step: "try", attempt: 2 }],
+    ["info", "waits", fields],
+    ["error", "ends", fields],
+  ]);
+});
+
+test("a logger without fields gets them in the text", async () => {
+  const lines: string[] = [];
+  const said = gate();
+  const info = (message: string): void => {
+    lines.push(message);
+    if (message.startsWith("hello")) said.open();
+  };
+  const logger: Logger = { info, warn: () => {}, error: () => {} };
+  const pawl = await h.open({ logger });
+  const plain = defineWorkflow({ name: "plain", run: (ctx) => ctx.step("say", ({ log }) => log.info("hello")) });
+  await pawl.worker({ workflows: [plain], ...soon });
+  const handle = await pawl.start(plain, undefined, { executionId: "p" });
+  await said.opened;
+  expect(lines.filter((line) => line.startsWith("hello"))).toEqual([`hello (executionId=p runId=${handle.runId} workflow=plain step=say attempt=1)`]);
+});
