@@ -32,6 +32,8 @@ export type Program =
   | { readonly do: "tell"; readonly chunks: number }
   /** Writes chunks from a step, whose first attempts fail half way. */
   | { readonly do: "tokens"; readonly chunks: number; readonly fails: number; readonly ms: number }
+  /** Writes a row in a transaction, whose first attempts fail after that. */
+  | { readonly do: "transact"; readonly fails: number; readonly value: number }
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
   /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
@@ -127,6 +129,17 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           },
           { retry: { initialInterval: 50, maximumAttempts: 0 } },
         );
+      case "transact":
+        return ctx.transaction(
+          "transact",
+          async (tx, step) => {
+            effects.begin(process, step);
+            await tx.query("INSERT INTO effects VALUES ($1, $2)", [step.idempotencyKey, program.value]);
+            if (step.attempt <= program.fails) throw new Error(`attempt ${step.attempt} fails`);
+            return program.value;
+          },
+          { retry: { initialInterval: 50, maximumAttempts: 0 } },
+        );
       case "child":
         return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
       case "inOrder": {
@@ -190,6 +203,7 @@ export function expectedOf(program: Program): Expected {
     case "set":
       return { value: 0 };
     case "publish":
+    case "transact":
       return { value: program.value };
     case "tell":
     case "tokens":

@@ -33,6 +33,7 @@ export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./ke
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
 export type { SignalWithStartOptions } from "./client/signal-with-start.ts";
 export type { StreamChunk, StreamOptions } from "./client/stream-reader.ts";
+export type { IsolationLevel, SqlClient, SqlResult, TransactionFunction, TransactionOptions } from "./definition/transaction.ts";
 export type { StepStream, WorkflowStream } from "./definition/stream.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";

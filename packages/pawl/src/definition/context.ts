@@ -3,6 +3,7 @@ import type { Duration } from "../base/duration.ts";
 import type { SignalSchemas } from "./messages.ts";
 import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import type { SqlClient, TransactionFunction, TransactionOptions } from "./transaction.ts";
 import type { StepStream, WorkflowStream } from "./stream.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
@@ -83,6 +84,11 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */
   readonly step: <Result>(name: string, fn: StepFunction<Result>, options?: StepOptions) => Promise<Result>;
+  /**
+   * A step that runs SQL in the database that Pawl is in, in one transaction with the recording of its result: both happen, or neither
+   * does, exactly once. `fn` gets the transaction's client, or what `using` makes of it, and must do nothing else that lasts.
+   */
+  readonly transaction: <Result, Tx = SqlClient>(name: string, fn: TransactionFunction<Tx, Result>, options?: TransactionOptions<Tx>) => Promise<Result>;
   /** Waits durably; costs no memory and survives restarts. */
   readonly sleep: (duration: Duration) => Promise<void>;
   /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */

@@ -9,7 +9,7 @@ import { runAmbient, runOutside } from "../definition/ambient.ts";
 import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { describeCall, type Call, type WaitCall } from "./call.ts";
+import { describeCall, type Call, type TransactionCall, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
 import type { Event, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
@@ -189,7 +189,13 @@ export class Replay {
     return false;
   }
 
-  callStep<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean): Promise<Result> {
+  callStep<Result>(
+    name: string,
+    fn: StepFunction<Result>,
+    options: StepOptions | undefined,
+    shielded: boolean,
+    transaction?: TransactionCall,
+  ): Promise<Result> {
     checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
     let retry = this.#defaultRetry;
@@ -213,6 +219,7 @@ export class Replay {
       retry,
       timeoutMs,
       heartbeatTimeoutMs,
+      transaction,
       lastAttempt: 0,
       failures: 0,
       retryAt: undefined,

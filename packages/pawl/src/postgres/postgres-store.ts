@@ -40,6 +40,8 @@ import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
 import { PostgresStreams } from "./postgres-streams.ts";
+import { PostgresTransactions } from "./postgres-transactions.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Queries } from "./queries.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
@@ -66,6 +68,10 @@ export interface PostgresStoreParts {
   readonly runtime: Pick<Runtime, "random">;
   readonly queries: Queries;
   readonly hints: HintChannel;
+  /** For transactions with users' SQL in them. */
+  readonly sessions: Sessions;
+  /** Where Pawl's tables are; checked by whoever gives it. */
+  readonly schema: string;
   readonly startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
   readonly disconnect: () => Promise<void>;
 }
@@ -74,7 +80,9 @@ export interface PostgresStoreParts {
 export class PostgresStore implements Store {
   readonly schedules: PostgresSchedules;
   readonly streams: PostgresStreams;
+  readonly transactions: PostgresTransactions;
   readonly #gateway: TransactionGateway;
+  readonly #sessions: Sessions;
   readonly #commitIds: CommitIds;
   readonly #queries: Queries;
   readonly #hints: HintChannel;
@@ -86,6 +94,8 @@ export class PostgresStore implements Store {
     this.streams = new PostgresStreams(parts.gateway);
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
+    this.#sessions = parts.sessions;
+    this.transactions = new PostgresTransactions(parts.gateway, parts.sessions, parts.schema, this.#commitIds);
     this.#queries = parts.queries;
     this.#hints = parts.hints;
     this.#startLeaseKeeper = parts.startLeaseKeeper;
@@ -321,6 +331,7 @@ export class PostgresStore implements Store {
   async close(): Promise<void> {
     this.#gateway.close();
     await this.#hints.close();
+    await this.#sessions.close();
     await this.#disconnect();
   }
 

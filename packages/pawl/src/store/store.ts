@@ -3,6 +3,7 @@ import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { StreamStore } from "./streams.ts";
+import type { TransactionStore } from "./transact.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
@@ -264,6 +265,7 @@ export type Hint =
 export interface Store {
   readonly schedules: ScheduleStore;
   readonly streams: StreamStore;
+  readonly transactions: TransactionStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;

@@ -2,8 +2,9 @@ import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound } from
 import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
+import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, ChildCall, StepCall, StreamCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
+import type { Call, ChildCall, StepCall, StreamCall, TimerCall, TransactionCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
@@ -18,14 +19,21 @@ import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
-import type { ChunkSink, StepAttempt } from "./step-attempt.ts";
+import type { AttemptHost, StepAttempt } from "./step-attempt.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
 import { StreamWriter } from "./stream-writer.ts";
+import { runTransaction, type Turn } from "./transaction-runner.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
+
+/** What a transaction holds in the place of an append, until it knows what it writes. */
+const nothingTaken: TakenAppend = {
+  operation: { runId: "", epoch: 0, expectedSeq: 0, events: [], progress: true, after: { kind: "keep" }, starts: [], messages: [], consumed: [] },
+  events: [],
+};
 
 /** Above so many characters of chunks on their way, steps wait before they write more. */
 const mostWaitingCharacters = 1024 * 1024;
@@ -44,7 +52,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
+export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
@@ -80,6 +88,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   #streams: StreamWriter | undefined;
   /** Steps that wait until there is room for more chunks. */
   #awaitingRoom: (() => void)[] = [];
+  /** Transactions that wait until nothing is on its way into the history. */
+  readonly #awaitingTurn: ((granted: boolean) => void)[] = [];
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
   /** Updates whose reply is on its way into the history. */
@@ -177,6 +187,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     this.#steps.abortAll(reason);
     this.#forgetOutbox();
     this.#makeRoom();
+    this.#refuseTurns();
     this.#host.gone(this);
   }
 
@@ -289,6 +300,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
         operation.starts.find((start) => start.runId === runId)!,
         existing,
       );
+    this.#passTurn();
     if (!this.#outbox.isEmpty) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
@@ -456,7 +468,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     written?.catch((error: unknown) => this.#host.failed(this, error));
   }
 
-  write(attempt: StepAttempt, stream: string, data: string): ReturnType<ChunkSink["write"]> {
+  write(attempt: StepAttempt, stream: string, data: string): ReturnType<AttemptHost["write"]> {
     const writer = this.#streamWriter;
     const taken = writer.whenKnown(stream, () => {
       if (this.#gone || this.#end !== undefined) return;
@@ -468,6 +480,57 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
     });
     const isFull = this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone;
     return { taken, room: isFull ? new Promise((resolve) => this.#awaitingRoom.push(resolve)) : undefined };
+  }
+
+  // Transactions
+
+  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
+    const { transactions, runtime } = this.#host;
+    const owner = { transactions, runtime, takeTurn: () => this.#takeTurn() };
+    return runTransaction(attempt, transaction, context, owner, () => {
+      this.#requested.add(attempt.call.position);
+      this.#steps.finish(attempt);
+    });
+  }
+
+  async #takeTurn(): Promise<Turn | undefined> {
+    if (this.#gone || this.#end !== undefined) return undefined;
+    if (this.#inFlight === undefined && this.#outbox.isEmpty) this.#inFlight = nothingTaken;
+    else if (!(await new Promise<boolean>((resolve) => this.#awaitingTurn.push(resolve)))) return undefined;
+    return {
+      append: (event) => {
+        const claim = { runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq };
+        const encoded = { type: event.type, data: encodeEvent(event) };
+        const operation: AppendOperation = { ...nothingTaken.operation, ...claim, events: [encoded] };
+        this.#inFlight = { operation, events: [{ event, encoded }] };
+        return operation;
+      },
+      settle: (outcome, before) => {
+        if (outcome.outcome === "accepted") before();
+        this.settle(outcome);
+      },
+      giveBack: () => this.#endTurn(),
+    };
+  }
+
+  /** Nothing is on its way now: if nothing waits for the committer either, the next transaction may write. */
+  #passTurn(): void {
+    if (this.#inFlight !== undefined || !this.#outbox.isEmpty) return;
+    const next = this.#awaitingTurn.shift();
+    if (next === undefined) return;
+    this.#inFlight = nothingTaken;
+    next(true);
+  }
+
+  #refuseTurns(): void {
+    for (const refuse of this.#awaitingTurn.splice(0)) refuse(false);
+  }
+
+  #endTurn(): void {
+    this.#inFlight = undefined;
+    if (this.#gone) return;
+    if (!this.#outbox.isEmpty) this.#enlist();
+    else this.#passTurn();
   }
 
   #makeRoom(): void {
@@ -585,6 +648,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, ChunkSink {
   #endWith(end: EndEvent): void {
     this.#end = end;
     this.#deadlineTimer?.clear();
+    this.#refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
     // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
     if (this.#replay.cancelRequested !== undefined) {

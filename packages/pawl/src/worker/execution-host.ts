@@ -4,6 +4,7 @@ import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
 import type { InboxMessage } from "../store/store.ts";
+import type { TransactionStore } from "../store/transact.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
@@ -44,6 +45,7 @@ export interface ExecutionHost {
   hasSlot(execution: ActiveExecution): boolean;
   /** How children have ended, as the messages they sent or would have sent; and calls whose id belongs to another execution. */
   childOutcomes(runId: string, children: readonly ChildCall[]): Promise<ChildOutcomes>;
+  readonly transactions: TransactionStore;
   /** Where a stream of an execution ends, as far as it is recorded. */
   streamEnd(executionId: string, stream: string): Promise<StreamEnd>;
   /** Something that shows that it gets on is recorded. */

@@ -4,10 +4,12 @@ import type { Runtime, Timer } from "../base/runtime.ts";
 import { encodeChunk } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
-import type { StepCall } from "../kernel/call.ts";
+import type { StepCall, TransactionCall } from "../kernel/call.ts";
 
-/** Takes what attempts write to streams. */
-export interface ChunkSink {
+/** What attempts need of their execution. */
+export interface AttemptHost {
+  /** Runs a transaction. Its result is recorded when this resolves, and the attempt over; rejects with what makes the attempt fail. */
+  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown>;
   /**
    * Undefined: taken, and there is room for more. A promise: wait for it before writing more.
    * `taken` settles when it is on its way into the stream; undefined: it is.
@@ -31,10 +33,12 @@ export class StepAttempt {
   readonly #executionId: string;
   readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
-  readonly #sink: ChunkSink;
+  readonly #host: AttemptHost;
   /** Chunks that nobody has taken yet. */
   #writing: Promise<void> | undefined;
   #forgotten = false;
+  #sealed = false;
+  #expiredMs: number | undefined;
   // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -43,8 +47,8 @@ export class StepAttempt {
   #timeout: Timer | undefined;
   #heartbeatTimeout: Timer | undefined;
 
-  constructor(call: StepCall, executionId: string, runtime: Runtime, sink: ChunkSink, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
-    this.#sink = sink;
+  constructor(call: StepCall, executionId: string, runtime: Runtime, host: AttemptHost, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
+    this.#host = host;
     this.call = call;
     this.attempt = call.lastAttempt + 1;
     this.#executionId = executionId;
@@ -63,7 +67,8 @@ export class StepAttempt {
     const context = new AttemptContext(this.#executionId, this);
     let result: unknown;
     try {
-      result = runAmbient({ kind: "step", context }, () => call.fn(context));
+      const { transaction } = call;
+      result = runAmbient({ kind: "step", context }, () => (transaction === undefined ? call.fn(context) : this.#host.transact(this, transaction, context)));
     } catch (error) {
       return this.#end({ ok: false, error });
     }
@@ -82,7 +87,31 @@ export class StepAttempt {
     this.#fire(reason);
   }
 
+  get isOver(): boolean {
+    return this.#ended;
+  }
+
+  /** From now on its outcome is being recorded: its time cannot run out any more, unless that comes to nothing. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
+  unseal(): void {
+    this.#sealed = false;
+    if (this.#expiredMs !== undefined) this.#expire(this.#expiredMs);
+  }
+
+  /** Its outcome is recorded. */
+  finish(): void {
+    this.#ended = true;
+    this.#clear();
+  }
+
   #expire(timeoutMs: number): void {
+    if (this.#sealed) {
+      this.#expiredMs = timeoutMs;
+      return;
+    }
     const error = new StepTimeout(this.call.name, timeoutMs);
     this.#end({ ok: false, error });
     this.#fire(error);
@@ -140,7 +169,7 @@ export class StepAttempt {
   /** @throws StreamClosed, StreamFull; what cannot be stored */
   write(stream: string, chunk: unknown): Promise<void> {
     if (this.#ended) return Promise.resolve();
-    const { taken, room } = this.#sink.write(this, stream, encodeChunk(chunk));
+    const { taken, room } = this.#host.write(this, stream, encodeChunk(chunk));
     if (taken === undefined) return room ?? Promise.resolve();
     const writing = this.#writing === undefined ? taken : Promise.all([this.#writing, taken]).then(ignore);
     this.#writing = writing;

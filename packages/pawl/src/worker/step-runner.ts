@@ -3,7 +3,7 @@ import { encodeValue, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
-import { StepAttempt, type AttemptOutcome, type ChunkSink } from "./step-attempt.ts";
+import { StepAttempt, type AttemptOutcome, type AttemptHost } from "./step-attempt.ts";
 
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
@@ -16,11 +16,11 @@ export class StepRunner {
   readonly #executionId: string;
   readonly #runtime: Runtime;
   readonly #emit: (event: StepEvent) => void;
-  readonly #sink: ChunkSink;
+  readonly #host: AttemptHost;
   readonly #attempts = new Map<number, StepAttempt>();
 
-  constructor(executionId: string, runtime: Runtime, sink: ChunkSink, emit: (event: StepEvent) => void) {
-    this.#sink = sink;
+  constructor(executionId: string, runtime: Runtime, host: AttemptHost, emit: (event: StepEvent) => void) {
+    this.#host = host;
     this.#executionId = executionId;
     this.#runtime = runtime;
     this.#emit = emit;
@@ -35,7 +35,7 @@ export class StepRunner {
   }
 
   start(call: StepCall): void {
-    const attempt = new StepAttempt(call, this.#executionId, this.#runtime, this.#sink, (ended, outcome) => this.#ended(ended, outcome));
+    const attempt = new StepAttempt(call, this.#executionId, this.#runtime, this.#host, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
     attempt.run();
   }
@@ -60,6 +60,12 @@ export class StepRunner {
     }
   }
 
+  /** Its result is recorded already, by a transaction. */
+  finish(attempt: StepAttempt): void {
+    this.#attempts.delete(attempt.call.position);
+    attempt.finish();
+  }
+
   announce(attempt: StepAttempt): void {
     if (attempt.announced) return;
     attempt.announced = true;
@@ -72,12 +78,17 @@ export class StepRunner {
     this.#emit(outcome.ok ? this.#completed(attempt, outcome.value) : this.#failed(attempt, outcome.error));
   }
 
+  /** The event of a transaction's result, to be written in it. @throws what cannot be stored */
+  static completed({ call: { position, name }, attempt }: StepAttempt, value: unknown): StepCompleted {
+    return { type: "StepCompleted", position, name, attempt, result: { text: encodeValue(value, "result") } };
+  }
+
   /** A result that cannot be stored fails the step at once: another attempt would return the like of it. */
-  #completed({ call: { position, name }, attempt }: StepAttempt, value: unknown): StepEvent {
+  #completed(attempt: StepAttempt, value: unknown): StepEvent {
     try {
-      return { type: "StepCompleted", position, name, attempt, result: { text: encodeValue(value, "result") } };
+      return StepRunner.completed(attempt, value);
     } catch (error) {
-      return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
+      return { type: "StepFailed", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt, failure: toFailure(error) };
     }
   }
 

@@ -12,6 +12,7 @@ import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Hint, InboxMessage, Store } from "../store/store.ts";
 import type { StreamEnd } from "../store/streams.ts";
+import type { TransactionStore } from "../store/transact.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
@@ -368,6 +369,10 @@ export class Worker implements ExecutionHost {
       }
     }
     return { messages, foreign, missing };
+  }
+
+  get transactions(): TransactionStore {
+    return this.#parent.store.transactions;
   }
 
   streamEnd(executionId: string, stream: string): Promise<StreamEnd> {
