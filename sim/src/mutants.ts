@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "cancelling what is held leaves its children",
-    edits: [edit("postgres/postgres-store.js", 'state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null', "null")],
+    edits: [edit("postgres/statements/close-execution.js", "WHERE l.parent_run_id = (SELECT run_id FROM closed)))", "WHERE false))")],
   },
   {
     name: "a cancel request does not wake",
@@ -162,6 +162,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: "children outlive a cancel that meets their start",
     edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")],
+  },
+  {
+    name: "an end forgets the children that go on",
+    edits: [edit("worker/active-execution.js", "for (const message of this.#children.parentEnded(this.#end.state))", "for (const message of [])")],
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },

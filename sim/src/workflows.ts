@@ -1,4 +1,4 @@
-import { defineWorkflow, NonRetryable, update, WaitTimeout, type AnyWorkflow, type StepContext, type WorkflowContext } from "pawl";
+import { defineWorkflow, NonRetryable, update, WaitTimeout, type AnyWorkflow, type ParentClosePolicy, type StepContext, type WorkflowContext } from "pawl";
 import type { SimProcess } from "./sim-process.ts";
 
 /** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
@@ -141,7 +141,10 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           { retry: { initialInterval: 50, maximumAttempts: 0 } },
         );
       case "child":
-        return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
+        return ctx.child(child, program.program, {
+          parentClosePolicy: closePolicyOf(program.program),
+          ...(program.own ? { executionId: `${ctx.executionId}-own` } : {}),
+        });
       case "inOrder": {
         let sum = 0;
         for (const part of program.parts) sum += await run(ctx, part);
@@ -175,6 +178,12 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
   const child = defineWorkflow({ name: "child", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
   const root = defineWorkflow({ name: "root", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
   return [root, child];
+}
+
+/** Nothing that is drawn: simulations of before go on as they were. */
+function closePolicyOf(program: Program): ParentClosePolicy {
+  const policies = ["cancel", "cancel", "terminate", "abandon"] as const;
+  return policies[JSON.stringify(program).length % policies.length]!;
 }
 
 function zeroIfLate(error: unknown): number {

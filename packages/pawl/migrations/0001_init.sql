@@ -50,6 +50,8 @@ CREATE TABLE executions (
 	version text NOT NULL,
 	task_queue text NOT NULL,
 	idempotency_key text,
+	-- What happens to it when its parent ends: terminate or abandon; null: it is asked to cancel.
+	parent_close_policy text,
 	-- What a parked execution waits for, in words.
 	waiting_for text,
 	-- What it belongs to, given at its start, and what is known of it, which its code may change: names and plain values, a

@@ -12,7 +12,17 @@ export { update, type Messages, type SignalSchemas, type Update } from "./defini
 export { step } from "./definition/step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
-export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";
+export type {
+  ChildOptions,
+  ConcurrencyOptions,
+  ParentClosePolicy,
+  Saga,
+  StepContext,
+  StepFunction,
+  StepOptions,
+  WaitOptions,
+  WorkflowContext,
+} from "./definition/context.ts";
 export type { RetryPolicy } from "./definition/retry-policy.ts";
 export type { Schedules, SchedulePage } from "./client/schedules.ts";
 export type { ScheduleDescription, ScheduleHandle } from "./client/schedule-handle.ts";

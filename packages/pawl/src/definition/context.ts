@@ -36,7 +36,15 @@ export interface StepOptions {
 
 export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;
 
+/** What happens to a child that is open when its parent ends, or that a cancel request takes away from it. */
+export type ParentClosePolicy = "cancel" | "terminate" | "abandon";
+
 export interface ChildOptions {
+  /**
+   * What happens to the child if it is open when this execution ends, however it ends: it is asked to cancel (the default), it is
+   * terminated, or it goes on, and then it has no part in its parent's deadline and cancel requests either.
+   */
+  readonly parentClosePolicy?: ParentClosePolicy;
   /** Defaults to `<parent's id>.<position of the call>`. */
   readonly executionId?: string;
   /** Defaults to the child workflow's own queue. */

@@ -6,7 +6,7 @@ import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChan
 import { toError } from "../base/values.ts";
 import { encodeChunk, encodeValue } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
-import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
+import type { ChildOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { describeCall, type Call, type TransactionCall, type WaitCall } from "./call.ts";
@@ -270,6 +270,8 @@ export class Replay {
   callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
+    if (options.parentClosePolicy !== undefined && !closePolicies.includes(options.parentClosePolicy))
+      throw new OptionInvalid("ctx.child parentClosePolicy", `must be one of ${closePolicies.join(", ")}, not ${options.parentClosePolicy as string}`);
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
     const timeout = options.timeout ?? workflow.timeout;
     const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
@@ -411,6 +413,8 @@ export class Replay {
     return new ExecutionCancelled(this.identity.executionId, this.cancelRequested?.reason);
   }
 }
+
+const closePolicies: readonly ParentClosePolicy[] = ["cancel", "terminate", "abandon"];
 
 export interface CancelState {
   readonly reason: string | undefined;

@@ -356,8 +356,8 @@ export class PostgresStore implements Store {
     const failure = toFailure(new ExecutionTerminated(executionId));
     delete failure.stack;
     const childFailed = JSON.stringify({ state, failure }).slice(1, -1);
-    const cancelChildren = state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null;
-    const statement = closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, cancelChildren });
+    const toChildren = JSON.stringify({ reason: `its parent ${executionId} was ${state}` });
+    const statement = closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, toChildren });
     const { row, repeated } = await this.#untilDone(statement, ({ found_state }) => found_state !== null);
     if (row === undefined) return { found: false, closed: false, state: undefined };
     const closed = row.closed_state !== null || (repeated && row.found_state === state);

@@ -120,7 +120,7 @@ const closing = {
   onlyFrom: ["running"],
   event: { type: "ExecutionTerminated", data: "{}" },
   childFailed: "",
-  cancelChildren: "{}",
+  toChildren: "{}",
 } as const;
 
 const definition: ScheduleDefinition = {
@@ -142,6 +142,10 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of one end", prepareOne({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1")!.transaction],
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
   ["commit of a start with labels", prepareCommit({ starts: [{ ...start(null), labels: "{}" }], appends: [] }, "1").transaction],
+  [
+    "commit of a child with a policy",
+    prepareCommit({ starts: [], appends: [append({ starts: [{ ...start(null), parentClosePolicy: "abandon" }] })] }, "1").transaction,
+  ],
   ["commit of changed attributes", prepareCommit({ starts: [], appends: [append({ attributes: "{}" })] }, "1").transaction],
   [
     "commit of chunks",

@@ -15,9 +15,10 @@ import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
-import { endEvent, timedOut, type EndEvent } from "./end-event.ts";
+import { endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
+import { OpenChildren } from "./open-children.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
 import type { AttemptHost, StepAttempt } from "./step-attempt.ts";
 import { StepRunner, type StepEvent } from "./step-runner.ts";
@@ -83,6 +84,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
   #resting = false;
   #end: EndEvent | undefined;
   #gone = false;
+  readonly #children: OpenChildren;
   readonly #steps: StepRunner;
   /** Made when something is first written to a stream. */
   #streams: StreamWriter | undefined;
@@ -115,7 +117,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
     this.#deadline = deadlineOf(claimed.history[0]!);
-    for (const { event } of this.#toApply) this.#isToldAlready(event);
+    this.#children = new OpenChildren(claimed.executionId);
+    for (const { event } of this.#toApply) {
+      this.#isToldAlready(event);
+      this.#children.note(event);
+    }
     // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
     this.#steps = new StepRunner(claimed.executionId, host.runtime, this, (event) => this.#stepped(event));
     this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
@@ -132,7 +138,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
-      if (this.#gone) return;
+      if (this.#gone || this.#end !== undefined) return;
       this.#started = true;
       this.#replay.start(parsed);
       this.#schedulePump();
@@ -151,6 +157,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
       if (this.#knownMessages.has(key)) continue;
       this.#knownMessages.add(key);
       const event = decodeEvent(message.type, message.data);
+      // Its parent has ended. The inbox goes with its own end.
+      if (event.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, event));
       if (this.#isToldAlready(event)) this.#outbox.discard(message.messageId);
       else this.#outbox.addMessage(message, event);
     }
@@ -223,10 +231,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     if (start !== undefined) this.#host.startsSettled([start], "rejected");
   }
 
-  /** Asked in the same way as from outside: the child's own code decides how it ends. */
   orphaned(childRunId: string): void {
-    const data = JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
-    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data });
+    const message = this.#children.cancelled(childRunId);
+    if (message === undefined) return;
+    this.#outbox.send(message);
     this.#enlist();
   }
 
@@ -246,8 +254,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     this.#enlisted = false;
     if (this.#gone || this.#inFlight !== undefined) return undefined;
     let after: After = { kind: "keep" };
-    if (this.#end !== undefined) after = { kind: "end", state: this.#end.state };
-    else if (this.#outbox.isEmpty) {
+    if (this.#end !== undefined) {
+      after = { kind: "end", state: this.#end.state };
+      // Only now are all its children known: the last of them may just have been started.
+      if (this.#end.state !== "quarantined") for (const message of this.#children.parentEnded(this.#end.state)) this.#outbox.send(message);
+    } else if (this.#outbox.isEmpty) {
       if (!this.#parkRequested || !this.#isWaiting()) return undefined;
       const open = this.#replay.open;
       after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
@@ -294,7 +305,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
       this.#host.wantsInbox(this);
       this.#wake();
     }
-    for (const { event } of events) this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
+    for (const { event } of events) {
+      this.#children.note(event);
+      this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
+    }
     for (const { runId, existing } of outcome.conflicts)
       this.#childConflict(
         operation.starts.find((start) => start.runId === runId)!,
@@ -549,7 +563,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     this.#requested.add(call.position);
     const { position } = call;
     const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.#host);
-    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId }, start);
+    const { parentClosePolicy } = start;
+    const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
+    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
   }
 
   /**
@@ -629,7 +645,6 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     const leftMs = this.#deadline - this.#host.now();
     if (leftMs <= 0) {
       const started = this.#claimed.history[0]!;
-      for (const call of this.#replay.open.values()) if (call.kind === "child") this.#abandonChild(call);
       this.#endWith(timedOut(this.executionId, Math.round(this.#deadline - started.at)));
       return true;
     }
@@ -650,10 +665,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     this.#deadlineTimer?.clear();
     this.#refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
-    // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
-    if (this.#replay.cancelRequested !== undefined) {
-      for (const { event } of this.#inFlight?.events ?? []) {
-        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId);
+    // Of children that are not on their way into the history, only those are started that may outlive this one.
+    if (end.state !== "quarantined") {
+      for (const call of this.#replay.open.values()) {
+        if (call.kind === "child" && call.runId === undefined && call.options.parentClosePolicy !== "abandon") this.#abandonChild(call);
       }
     }
     this.#wakeTimer?.clear();
