@@ -141,11 +141,14 @@ CREATE TABLE retention_policies (
 	keep_ms double precision,
 	PRIMARY KEY (namespace, workflow, state)
 );
--- The two below are called from statements that have just locked the execution's row. Being volatile functions they see
+-- The three below are called from statements that have just locked the execution's row. Being volatile functions they see
 -- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.
 CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
+
+CREATE FUNCTION count_children(parent uuid) RETURNS bigint LANGUAGE sql VOLATILE AS
+$$ SELECT count(*) FROM executions WHERE parent_run_id = parent $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;

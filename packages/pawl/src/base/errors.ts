@@ -244,12 +244,20 @@ export class ResultTimeout extends PawlError {
   }
 }
 
-/** One attempt of a step took longer than its `timeout`. Retried like any failure. */
+/**
+ * One attempt of a step took longer than its `timeout`, and is retried like any failure; or all of them together took longer than
+ * `totalTimeout`, and that is final: `cause` is what the last one failed with.
+ */
 export class StepTimeout extends PawlError {
   readonly code = "STEP_TIMEOUT";
   readonly step: string;
-  constructor(step: string, timeoutMs: number) {
-    super(`Step "${step}" did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`);
+  constructor(step: string, timeoutMs: number, total?: { readonly cause?: unknown }) {
+    super(
+      total === undefined
+        ? `Step "${step}" did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`
+        : `Step "${step}" did not finish within ${timeoutMs} ms, all its attempts together. Raise its totalTimeout, or catch this error to go on without it.`,
+      total?.cause === undefined ? undefined : { cause: total.cause },
+    );
     this.step = step;
   }
 }

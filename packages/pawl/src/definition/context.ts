@@ -30,6 +30,8 @@ export interface StepOptions {
   readonly retry?: RetryPolicy;
   /** Longest time one attempt may take (none). */
   readonly timeout?: Duration;
+  /** Longest time all attempts may take together, waits between them and crashes included, from the start of the first (none). */
+  readonly totalTimeout?: Duration;
   /** Longest time between two heartbeats of one attempt (none). */
   readonly heartbeatTimeout?: Duration;
 }

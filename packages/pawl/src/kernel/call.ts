@@ -1,3 +1,4 @@
+import type { Failure } from "../base/failure.ts";
 import type { StoredChanges } from "../base/search-values.ts";
 import type { ChildOptions, StepContext, StepFunction } from "../definition/context.ts";
 import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
@@ -25,6 +26,9 @@ export interface StepCall extends CallBase {
   readonly retry: ResolvedRetryPolicy;
   readonly timeoutMs: number | undefined;
   readonly heartbeatTimeoutMs: number | undefined;
+  readonly totalTimeoutMs: number | undefined;
+  /** When the first attempt started (database clock, milliseconds), as far as that is known. */
+  startedAt: number | undefined;
   /** Set for `ctx.transaction`. */
   readonly transaction: TransactionCall | undefined;
   /** The highest attempt the history knows, announced or failed. */
@@ -34,6 +38,8 @@ export interface StepCall extends CallBase {
   /** Not before this time (database clock, milliseconds). */
   retryAt: number | undefined;
   lastHeartbeat: unknown;
+  /** What the latest attempt failed with. */
+  lastFailure: Failure | undefined;
 }
 
 /** What makes a step a transaction; the step's own function is not called. */

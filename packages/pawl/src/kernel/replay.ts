@@ -102,7 +102,10 @@ export class Replay {
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);
-        if (call?.kind === "step") call.lastAttempt = Math.max(call.lastAttempt, event.attempt);
+        if (call?.kind === "step") {
+          call.lastAttempt = Math.max(call.lastAttempt, event.attempt);
+          call.startedAt = Math.min(call.startedAt ?? at, at);
+        }
         return false;
       }
       case "StepAttemptFailed": {
@@ -111,6 +114,7 @@ export class Replay {
           call.lastAttempt = event.attempt;
           call.failures++;
           call.retryAt = at + event.retryInMs;
+          call.lastFailure = event.failure;
           call.lastHeartbeat = event.heartbeat === undefined ? undefined : readPayload(event.heartbeat);
         }
         return false;
@@ -201,10 +205,12 @@ export class Replay {
     let retry = this.#defaultRetry;
     let timeoutMs: number | undefined;
     let heartbeatTimeoutMs: number | undefined;
+    let totalTimeoutMs: number | undefined;
     if (options !== undefined) {
       const path = `step "${name}"`;
       if (options.retry !== undefined) retry = resolveRetryPolicy({ ...this.workflow.retry, ...options.retry }, `${path}.retry`);
       if (options.timeout !== undefined) timeoutMs = toMilliseconds(options.timeout, `${path}.timeout`);
+      if (options.totalTimeout !== undefined) totalTimeoutMs = toMilliseconds(options.totalTimeout, `${path}.totalTimeout`);
       if (options.heartbeatTimeout !== undefined) heartbeatTimeoutMs = toMilliseconds(options.heartbeatTimeout, `${path}.heartbeatTimeout`);
     }
     return this.#call(shielded, (position, resolve, reject) => ({
@@ -219,11 +225,14 @@ export class Replay {
       retry,
       timeoutMs,
       heartbeatTimeoutMs,
+      totalTimeoutMs,
+      startedAt: undefined,
       transaction,
       lastAttempt: 0,
       failures: 0,
       retryAt: undefined,
       lastHeartbeat: undefined,
+      lastFailure: undefined,
     })) as Promise<Result>;
   }
 

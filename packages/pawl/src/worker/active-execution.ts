@@ -20,8 +20,8 @@ import type { ExecutionHost } from "./execution-host.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { OpenChildren } from "./open-children.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
-import type { AttemptHost, StepAttempt } from "./step-attempt.ts";
-import { StepRunner, type StepEvent } from "./step-runner.ts";
+import { deadlineOf as stepDeadlineOf, type AttemptHost, type StepAttempt } from "./step-attempt.ts";
+import { StepRunner, tooLate, type StepEvent } from "./step-runner.ts";
 import { StreamWriter } from "./stream-writer.ts";
 import { runTransaction, type Turn } from "./transaction-runner.ts";
 
@@ -417,6 +417,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     this.#work();
     // Others have all the slots; the worker calls when there is one for it.
     if (!this.#host.hasSlot(this)) return;
+    const deadline = stepDeadlineOf(call);
+    if (deadline !== undefined && deadline <= this.#host.now()) return this.#stepped(tooLate(call, call.lastAttempt + 1));
     // It is no longer waited for: a due time left standing would wake the execution without end.
     call.retryAt = undefined;
     this.#steps.start(call);
@@ -458,6 +460,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, AttemptHost {
     if (this.#requested.has(position)) return;
     this.#requested.add(position);
     this.#emit({ type: "ValueSet", position, key, value: { text: value } });
+  }
+
+  now(): number {
+    return this.#host.now();
   }
 
   // Streams

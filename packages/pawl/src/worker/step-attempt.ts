@@ -6,8 +6,18 @@ import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { StepCall, TransactionCall } from "../kernel/call.ts";
 
+/** Node's timers take no more. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** When all attempts of a step together have had their time (database clock, milliseconds). */
+export function deadlineOf({ startedAt, totalTimeoutMs }: StepCall): number | undefined {
+  return startedAt === undefined || totalTimeoutMs === undefined ? undefined : startedAt + totalTimeoutMs;
+}
+
 /** What attempts need of their execution. */
 export interface AttemptHost {
+  /** Database time, milliseconds; never ahead of it. */
+  now(): number;
   /** Runs a transaction. Its result is recorded when this resolves, and the attempt over; rejects with what makes the attempt fail. */
   transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown>;
   /**
@@ -45,6 +55,9 @@ export class StepAttempt {
   #aborted = false;
   #ended = false;
   #timeout: Timer | undefined;
+  #totalTimeout: Timer | undefined;
+  /** Its time, and that of the step, is over. */
+  #isLast = false;
   #heartbeatTimeout: Timer | undefined;
 
   constructor(call: StepCall, executionId: string, runtime: Runtime, host: AttemptHost, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
@@ -63,6 +76,7 @@ export class StepAttempt {
       const timeoutMs = call.timeoutMs;
       this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs));
     }
+    if (call.totalTimeoutMs !== undefined) this.#watchDeadline();
     this.#watchHeartbeat();
     const context = new AttemptContext(this.#executionId, this);
     let result: unknown;
@@ -85,6 +99,11 @@ export class StepAttempt {
     this.#forgotten = true;
     this.#clear();
     this.#fire(reason);
+  }
+
+  /** Whether no other attempt may follow, because the time for all of them is over. */
+  get isLast(): boolean {
+    return this.#isLast;
   }
 
   get isOver(): boolean {
@@ -115,6 +134,16 @@ export class StepAttempt {
     const error = new StepTimeout(this.call.name, timeoutMs);
     this.#end({ ok: false, error });
     this.#fire(error);
+  }
+
+  #watchDeadline(): void {
+    const leftMs = deadlineOf(this.call)! - this.#host.now();
+    const onTime = (): void => {
+      if (leftMs > longestTimerMs) return this.#watchDeadline();
+      this.#isLast = true;
+      this.#expire(this.call.totalTimeoutMs!);
+    };
+    this.#totalTimeout = this.#runtime.startTimer(Math.max(0, Math.min(Math.ceil(leftMs), longestTimerMs)), onTime);
   }
 
   #fire(reason: unknown): void {
@@ -148,6 +177,7 @@ export class StepAttempt {
 
   #clear(): void {
     this.#timeout?.clear();
+    this.#totalTimeout?.clear();
     this.#heartbeatTimeout?.clear();
   }
 

@@ -1,9 +1,10 @@
+import { StepTimeout } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
-import { encodeValue, toFailure } from "../base/values.ts";
+import { encodeValue, toError, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
-import { StepAttempt, type AttemptOutcome, type AttemptHost } from "./step-attempt.ts";
+import { deadlineOf, StepAttempt, type AttemptOutcome, type AttemptHost } from "./step-attempt.ts";
 
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
@@ -37,6 +38,11 @@ export class StepRunner {
   start(call: StepCall): void {
     const attempt = new StepAttempt(call, this.#executionId, this.#runtime, this.#host, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
+    // The time for all attempts counts from the first, also after a crash: that must be recorded.
+    if (call.totalTimeoutMs !== undefined && call.startedAt === undefined) {
+      call.startedAt = this.#host.now();
+      this.announce(attempt);
+    }
     attempt.run();
   }
 
@@ -97,9 +103,19 @@ export class StepRunner {
     const { position, name } = call;
     const failure = toFailure(error);
     const decision = decideRetry(call.retry, call.failures + 1, failure, this.#runtime.random());
+    const deadline = deadlineOf(call);
+    // Where the next attempt would come too late, this was the last one.
+    if (deadline !== undefined && (stepAttempt.isLast || (decision.retry && this.#host.now() + decision.inMs >= deadline)))
+      return tooLate(call, attempt, stepAttempt.isLast ? undefined : failure);
     if (!decision.retry) return { type: "StepFailed", position, name, attempt, failure };
     return { type: "StepAttemptFailed", position, name, attempt, failure, retryInMs: decision.inMs, ...heartbeatOf(stepAttempt) };
   }
+}
+
+/** The end of a step whose attempts have had all their time together. @param failure of its last attempt, if that is not recorded yet */
+export function tooLate({ position, name, totalTimeoutMs, lastFailure }: StepCall, attempt: number, failure = lastFailure): StepFailed {
+  const error = new StepTimeout(name, totalTimeoutMs!, failure === undefined ? {} : { cause: toError(failure) });
+  return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
 }
 
 function heartbeatOf(attempt: StepAttempt): { heartbeat?: { text: string } } {

@@ -5,7 +5,10 @@ export interface CloseRow {
   readonly run_id: string;
   /** State after this statement; null if it did not close anything. */
   readonly closed_state: string | null;
-  /** Null: a resume gave it or its parent a new run while the statement waited for it; nothing was done, send it again. */
+  /**
+   * Null: a resume gave it or its parent a new run while the statement waited for it, or it started a child; nothing was done, send
+   * it again.
+   */
   readonly found_state: string | null;
   readonly parent_run_id: string | null;
   /** Open children that were asked to cancel or are to be terminated. */
@@ -41,7 +44,8 @@ locked AS MATERIALIZED (
   UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target)))
  ORDER BY e.run_id FOR UPDATE),
 found AS MATERIALIZED (
- SELECT l.run_id, l.state FROM locked l JOIN target g ON g.run_id = l.run_id AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id),
+ SELECT l.run_id, l.state FROM locked l JOIN target g ON g.run_id = l.run_id AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id
+ WHERE count_children(l.run_id) = (SELECT count(*) FROM locked k WHERE k.parent_run_id = l.run_id)),
 closed AS (
  UPDATE executions e SET state = $3, epoch = e.epoch + 1, worker_id = NULL, last_seq = e.last_seq + 1, finished_at = (SELECT now FROM t), waiting_for = NULL
  WHERE e.run_id = (SELECT run_id FROM found WHERE state = ANY($4::text[]))
