@@ -427,6 +427,21 @@ describe("a signal with a start", () => {
     await waiting.terminate();
   });
 
+  test("whose reply was lost is sent again and arrives once, whether it started something or not", async () => {
+    const lost = { left: 0 };
+    const pawl = await h.open({}, (name, phase) => {
+      if (name !== "signal-with-start" || phase !== "after" || lost.left-- <= 0) return;
+      throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    });
+    lost.left = 1;
+    const handle = await send(pawl, "lost", "a", 2);
+    lost.left = 1;
+    await send(pawl, "lost", "b", 2);
+    await pawl.worker({ workflows: [collecting], ...soon });
+    expect(await handle.result()).toEqual(["a", "b"]);
+    expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(2);
+  });
+
   test("may start later, with labels, in another queue", async () => {
     const pawl = await h.open();
     const handle = await pawl.signalWithStart(
