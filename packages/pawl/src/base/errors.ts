@@ -316,6 +316,19 @@ export class MessageUnknown extends PawlError {
   }
 }
 
+/** A query is answered by the workflow's code, and this process does not have it. */
+export class QueryNeedsCode extends PawlError {
+  readonly code = "QUERY_NEEDS_CODE";
+  readonly executionId: string;
+  constructor(executionId: string, query: string, workflow: string, version: string) {
+    super(
+      `Query "${query}" to execution "${executionId}" needs the code of workflow "${workflow}" in version "${version}", which this process does not have. ` +
+        `Ask with pawl.handle(id, workflow), or from a process with a worker for it; or let the workflow publish what others read with ctx.set, and read it with handle.value.`,
+    );
+    this.executionId = executionId;
+  }
+}
+
 /** An update was rejected by the workflow; `cause` is what its function threw, or a `PayloadInvalid`. */
 export class UpdateRejected extends PawlError {
   readonly code = "UPDATE_REJECTED";

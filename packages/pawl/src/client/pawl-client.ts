@@ -261,13 +261,13 @@ export class PawlClient implements HandleParent {
     return undefined;
   }
 
-  /** The code of a workflow that a worker in this process has. @throws WorkflowUnknown */
-  definition(workflow: string, version: string): AnyWorkflow {
+  /** The code of a workflow that a worker in this process has. */
+  definition(workflow: string, version: string): AnyWorkflow | undefined {
     for (const worker of this.localWorkers) {
       const definition = worker.definition(workflow, version);
       if (definition !== undefined) return definition;
     }
-    throw new WorkflowUnknown(`${workflow}" in version "${version}`, []);
+    return undefined;
   }
 
   isLocal(runId: string): boolean {

@@ -7,6 +7,7 @@ import {
   MessageUnknown,
   OptionInvalid,
   PayloadInvalid,
+  QueryNeedsCode,
   update,
   UpdateRejected,
   WaitTimeout,
@@ -271,7 +272,7 @@ describe("queries", () => {
     expect((await refusalOf(handle.query("sum"), MessageUnknown)).message).toContain("total, seen, broken");
     await expect(handle.query("broken")).rejects.toThrow("no answer");
     const elsewhere = await h.open();
-    await refusalOf(elsewhere.handle(handle.executionId).query("total"), WorkflowUnknown);
+    await refusalOf(elsewhere.handle(handle.executionId).query("total"), QueryNeedsCode);
   });
 });
 
