@@ -201,10 +201,6 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("postgres/statements/append-in-transaction.js", " AND e.epoch = $2::int AND e.last_seq = $3::int AND e.state = 'running'", "")],
   },
   {
-    name: "transactions whose reply was lost run again",
-    edits: [edit("postgres/postgres-transactions.js", "event?.seq === expectedSeq + 1 && event.epoch === epoch", "false")],
-  },
-  {
     name: "what is deleted leaves its chunks",
     edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM stream_chunks WHERE", "DELETE FROM stream_chunks WHERE false AND")],
   },
