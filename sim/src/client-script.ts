@@ -1,7 +1,7 @@
 import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { readPayload } from "pawl/internal";
-import { drawProgram, withAttributes, withContinuations, withStreams } from "./draw-program.ts";
+import { drawProgram, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -86,10 +86,10 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-/** @param attributes decides whether there are any, apart from everything else that is drawn; so do `streams` and `continuations` */
-export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, streams: Chance, continuations: Chance): readonly Request[] {
+/** @param attributes decides whether there are any, apart from everything else that is drawn; so do `writes` and `continuations` */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, writes: Chance, continuations: Chance): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
-  const hasStreams = streams.hits(0.25);
+  const anyWrites = writes.hits(0.25);
   const continues = continuations.hits(0.3);
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
@@ -101,7 +101,7 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance,
     return {
       executionId: `x${index}`,
       ...searchable(
-        telling(continues ? withContinuations(drawProgram(chance), continuations) : drawProgram(chance), hasStreams && streams.hits(0.6) ? streams : undefined),
+        writing(continues ? withContinuations(drawProgram(chance), continuations) : drawProgram(chance), anyWrites && writes.hits(0.6) ? writes : undefined),
         hasAttributes && attributes.hits(0.6) ? attributes : undefined,
       ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
@@ -116,9 +116,9 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance,
   });
 }
 
-function telling(program: Program, chance: Chance | undefined): Program {
+function writing(program: Program, chance: Chance | undefined): Program {
   // What waits to be cancelled is known by its program.
-  return chance === undefined || program.do === "wait to be cancelled" ? program : withStreams(program, chance);
+  return chance === undefined || program.do === "wait to be cancelled" ? program : withWrites(program, chance);
 }
 
 function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {

@@ -58,12 +58,14 @@ export function withAttributes(program: Program, chance: Chance): Program {
   return { do: "inOrder", parts: [set(), beside, set()] };
 }
 
-/** The same program with chunks written to a stream before, beside and after it. */
-export function withStreams(program: Program, chance: Chance): Program {
+/** The same program with chunks written to a stream, or rows in transactions, before, beside and after it. */
+export function withWrites(program: Program, chance: Chance): Program {
   const write = (): Program =>
-    chance.hits(0.5)
-      ? { do: "tell", chunks: chance.whole(1, 4) }
-      : { do: "tokens", chunks: chance.whole(1, 12), fails: chance.pick([0, 0, 1, 2]), ms: chance.pick([0, 0, 2, 60]) };
+    chance.hits(0.4)
+      ? { do: "transact", fails: chance.pick([0, 0, 1, 2]), value: chance.whole(1, 1000) }
+      : chance.hits(0.5)
+        ? { do: "tell", chunks: chance.whole(1, 4) }
+        : { do: "tokens", chunks: chance.whole(1, 12), fails: chance.pick([0, 0, 1, 2]), ms: chance.pick([0, 0, 2, 60]) };
   return { do: "inOrder", parts: [write(), { do: "together", parts: [program, write(), write()], concurrency: 3 }, write()] };
 }
 

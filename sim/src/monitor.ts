@@ -16,6 +16,7 @@ export interface ExecutionRow {
   readonly claims: number;
   readonly worker_id: string | null;
   readonly parent_run_id: string | null;
+  readonly parent_close_policy: string | null;
   readonly workflow: string;
   readonly created_at: number;
   readonly finished_at: number | null;
@@ -52,7 +53,7 @@ const changesNoExecution =
   /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow, e.attributes,
+const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.attributes,
  ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
  (t.run_id IS NOT NULL)::int AS tasks, ${ms("t.visible_at")} AS visible_at, x.messages, w.state AS worker_state
 FROM executions e LEFT JOIN tasks t ON t.run_id = e.run_id LEFT JOIN workers w ON w.id = e.worker_id LEFT JOIN
@@ -100,7 +101,7 @@ export class Monitor {
     for (const row of rows) this.#checkWaking(row);
     for (const row of rows) this.#checkFamily(row);
     for (const row of rows) this.#checkMessages(row);
-    for (const row of rows) if (row.state === "cancelled" && before.get(row.run_id)?.state !== "cancelled") this.#checkChildrenAsked(row);
+    for (const row of rows) if (terminal.has(row.state) && !terminal.has(before.get(row.run_id)?.state ?? "")) this.#checkChildrenAsked(row);
     for (const row of added) this.#checkEnd(row);
   }
 
@@ -251,13 +252,15 @@ export class Monitor {
     }
   }
 
-  /** I21: when a cancelled execution ends, its children have been asked to stop. */
+  /** I21: in the commit that ends an execution, its open children get what their policies say. */
   #checkChildrenAsked(row: ExecutionRow): void {
     for (const child of this.executions.values()) {
       if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
-      const asked =
-        (child.messages ?? "").includes("CancelRequested") || this.histories.get(child.run_id)?.some(({ event }) => event.type === "CancelRequested");
-      if (asked !== true) throw new Violation("I21", `${row.execution_id} is cancelled, and its child ${child.execution_id} was never asked to stop`);
+      // One that was resumed on its own has another run by now, which its parent does not know.
+      if (child.parent_close_policy === "abandon" || child.run_number > 1) continue;
+      const type = child.parent_close_policy === "terminate" ? "ExecutionTerminated" : "CancelRequested";
+      const told = (child.messages ?? "").includes(type) || this.histories.get(child.run_id)?.some(({ event }) => event.type === type);
+      if (told !== true) throw new Violation("I21", `${row.execution_id} is ${row.state}, and its child ${child.execution_id} was never told (${type})`);
     }
   }
 

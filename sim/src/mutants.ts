@@ -88,7 +88,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "cancelling what is held leaves its children",
-    edits: [edit("postgres/postgres-store.js", 'state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null', "null")],
+    edits: [edit("postgres/statements/close-execution.js", "WHERE l.parent_run_id = (SELECT run_id FROM closed)))", "WHERE false))")],
   },
   {
     name: "a cancel request does not wake",
@@ -180,6 +180,10 @@ export const mutants: readonly Mutant[] = [
     name: "a late reply to a start begins what has been claimed since",
     edits: [edit("worker/worker.js", '!this.#slots.unreserve(start.runId, "start") ||', '(this.#slots.unreserve(start.runId, "start"), false) ||')],
   },
+  {
+    name: "an end forgets the children that go on",
+    edits: [edit("worker/active-execution.js", "if (messages.length > 0)", "if (false)")],
+  },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
   { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking)", ")")] },
@@ -209,6 +213,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: "attempts that write are not announced",
     edits: [edit("worker/active-execution.js", "this.#steps.announce(attempt);", "")],
+  },
+  {
+    name: "transactions check no fence",
+    edits: [edit("postgres/statements/append-in-transaction.js", " AND e.epoch = $2::int AND e.last_seq = $3::int AND e.state = 'running'", "")],
   },
   {
     name: "what is deleted leaves its chunks",

@@ -1,6 +1,6 @@
 import { PGlite, type QueryOptions, type Results } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
-import { literal, migrate, plannerSettings, Queries, tablesIn, type Connections, type Parameter, type Transaction } from "pawl/internal";
+import { literal, migrate, PgliteSessions, plannerSettings, Queries, tablesIn, type Connections, type Parameter, type Transaction } from "pawl/internal";
 import { guardSql } from "./guard.ts";
 
 /** Time as the database has it: the world of the simulation that is running sets it. */
@@ -27,13 +27,22 @@ export class SimDatabase implements Connections {
     const pglite = await PGlite.create();
     const query = async (sql: string): Promise<Record<string, unknown>[]> => (await pglite.query<Record<string, unknown>>(sql)).rows;
     await migrate({ exec: async (sql) => void (await pglite.exec(sql)), query }, schema, true);
-    await pglite.exec(`SET search_path = "${schema}"; ${plannerSettings}; ${guardSql}`);
+    await pglite.exec(
+      `SET search_path = "${schema}"; ${plannerSettings}; ${guardSql}; CREATE TABLE public.effects (key text NOT NULL, value integer NOT NULL)`,
+    );
     return new SimDatabase(pglite);
   }
 
   /** Empty, as after the migration. */
   async reset(): Promise<void> {
-    await this.pglite.exec("TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies, stream_chunks RESTART IDENTITY");
+    await this.pglite.exec(
+      "TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies, stream_chunks, public.effects RESTART IDENTITY",
+    );
+  }
+
+  /** For users' transactions. */
+  get sessions(): PgliteSessions {
+    return new PgliteSessions(() => this.pglite);
   }
 
   async run<Row>(transaction: Transaction<Row>): Promise<Row[]> {

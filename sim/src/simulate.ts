@@ -10,6 +10,7 @@ import { ScheduleWatch } from "./schedule-watch.ts";
 import { databaseTime, type SimDatabase } from "./sim-database.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
 import { StreamWatch } from "./stream-watch.ts";
+import { TransactionWatch } from "./transaction-watch.ts";
 import { Transport, type FaultCounts } from "./transport.ts";
 import { Claims } from "./watched-store.ts";
 import { expectedOf, makeWorkflows } from "./workflows.ts";
@@ -76,6 +77,7 @@ class Simulation {
   readonly #schedules: readonly DrawnSchedule[];
   readonly #scheduleWatch: ScheduleWatch | undefined;
   readonly #streamWatch: StreamWatch;
+  readonly #transactionWatch: TransactionWatch;
   readonly #running = new Map<string, Running>();
   readonly #claims: Claims;
   /** To which execution each message was sent. */
@@ -96,6 +98,7 @@ class Simulation {
     this.#chance = new Chance(`pawl simulation ${seed}`);
     this.#world = new World(this.#chance.fork("order"), epochMs);
     this.#monitor = new Monitor(database, this.#world);
+    this.#transactionWatch = new TransactionWatch(database);
     this.#streamWatch = new StreamWatch(database, this.#monitor);
     this.#claims = new Claims(this.#monitor);
     this.#faults = options.faults === undefined ? new DrawnFaults(this.#chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);
@@ -107,6 +110,7 @@ class Simulation {
         await this.#monitor.observe(name, result);
         await this.#scheduleWatch?.observe(name);
         await this.#streamWatch.observe(name);
+        await this.#transactionWatch.observe(name);
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
@@ -114,7 +118,7 @@ class Simulation {
       this.#chance.fork("requests"),
       troubleMs * 0.6,
       this.#chance.fork("attributes"),
-      this.#chance.fork("streams"),
+      this.#chance.fork("writes"),
       this.#chance.fork("continuations"),
     );
     this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
@@ -270,6 +274,8 @@ class Simulation {
       runtime: process,
       queries: this.#database.queries,
       hints: this.#transport.hints(process),
+      sessions: this.#database.sessions,
+      schema: "pawl",
       startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, process, lease),
       disconnect: () => Promise.resolve(),
     });

@@ -1,4 +1,4 @@
-import { defineWorkflow, NonRetryable, update, WaitTimeout, type AnyWorkflow, type StepContext, type WorkflowContext } from "pawl";
+import { defineWorkflow, NonRetryable, update, WaitTimeout, type AnyWorkflow, type ParentClosePolicy, type StepContext, type WorkflowContext } from "pawl";
 import type { SimProcess } from "./sim-process.ts";
 
 /** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
@@ -36,6 +36,8 @@ export type Program =
   | { readonly do: "tell"; readonly chunks: number }
   /** Writes chunks from a step, whose first attempts fail half way. */
   | { readonly do: "tokens"; readonly chunks: number; readonly fails: number; readonly ms: number }
+  /** Writes a row in a transaction, whose first attempts fail after that. */
+  | { readonly do: "transact"; readonly fails: number; readonly value: number }
   /** Settles all, failures included. */
   | { readonly do: "settle"; readonly parts: readonly Program[] }
   /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
@@ -139,8 +141,22 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           },
           { retry: { initialInterval: 50, maximumAttempts: 0 } },
         );
+      case "transact":
+        return ctx.transaction(
+          "transact",
+          async (tx, step) => {
+            effects.begin(process, step);
+            await tx.query("INSERT INTO effects VALUES ($1, $2)", [step.idempotencyKey, program.value]);
+            if (step.attempt <= program.fails) throw new Error(`attempt ${step.attempt} fails`);
+            return program.value;
+          },
+          { retry: { initialInterval: 50, maximumAttempts: 0 } },
+        );
       case "child":
-        return ctx.child(child, program.program, program.own ? { executionId: `${ctx.executionId}-own` } : {});
+        return ctx.child(child, program.program, {
+          parentClosePolicy: closePolicyOf(program.program),
+          ...(program.own ? { executionId: `${ctx.executionId}-own` } : {}),
+        });
       case "inOrder": {
         let sum = 0;
         for (const part of program.parts) sum += await run(ctx, part);
@@ -176,6 +192,12 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
   return [root, child];
 }
 
+/** Nothing that is drawn: simulations of before go on as they were. */
+function closePolicyOf(program: Program): ParentClosePolicy {
+  const policies = ["cancel", "cancel", "terminate", "abandon"] as const;
+  return policies[JSON.stringify(program).length % policies.length]!;
+}
+
 function zeroIfLate(error: unknown): number {
   if (error instanceof WaitTimeout) return 0;
   throw error;
@@ -203,6 +225,7 @@ export function expectedOf(program: Program): Expected {
       return { value: 0 };
     case "publish":
     case "patched":
+    case "transact":
       return { value: program.value };
     case "tell":
     case "tokens":

@@ -50,6 +50,8 @@ CREATE TABLE executions (
 	version text NOT NULL,
 	task_queue text NOT NULL,
 	idempotency_key text,
+	-- What happens to it when its parent ends: terminate or abandon; null: it is asked to cancel.
+	parent_close_policy text,
 	-- What a parked execution waits for, in words.
 	waiting_for text,
 	-- What it belongs to, given at its start, and what is known of it, which its code may change: names and plain values, a
@@ -139,11 +141,14 @@ CREATE TABLE retention_policies (
 	keep_ms double precision,
 	PRIMARY KEY (namespace, workflow, state)
 );
--- The two below are called from statements that have just locked the execution's row. Being volatile functions they see
+-- The three below are called from statements that have just locked the execution's row. Being volatile functions they see
 -- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.
 CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
+
+CREATE FUNCTION count_children(parent uuid) RETURNS bigint LANGUAGE sql VOLATILE AS
+$$ SELECT count(*) FROM executions WHERE parent_run_id = parent $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;

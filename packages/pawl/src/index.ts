@@ -16,6 +16,7 @@ export type {
   ChildOptions,
   ConcurrencyOptions,
   ContinueOptions,
+  ParentClosePolicy,
   Saga,
   StepContext,
   StepFunction,
@@ -42,6 +43,7 @@ export type {
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { SignalWithStartOptions } from "./client/signal-with-start.ts";
 export type { StreamChunk, StreamOptions } from "./client/stream-reader.ts";
+export type { IsolationLevel, SqlClient, SqlResult, TransactionFunction, TransactionOptions } from "./definition/transaction.ts";
 export type { StepStream, WorkflowStream } from "./definition/stream.ts";
 export type {
   ExecutionHandle,

@@ -37,6 +37,7 @@ export { startInlineLeaseKeeper } from "./postgres/inline-lease-keeper.ts";
 export { migrate } from "./postgres/migrate.ts";
 export { literal } from "./postgres/literal.ts";
 export type { Parameter } from "./postgres/parameters.ts";
+export { PgliteSessions } from "./postgres/pglite-sessions.ts";
 export { plannerSettings } from "./postgres/pg-connections.ts";
 export { PostgresStore } from "./postgres/postgres-store.ts";
 export { Queries } from "./postgres/queries.ts";

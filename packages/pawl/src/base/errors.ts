@@ -276,12 +276,20 @@ export class ResultTimeout extends PawlError {
   }
 }
 
-/** One attempt of a step took longer than its `timeout`. Retried like any failure. */
+/**
+ * One attempt of a step took longer than its `timeout`, and is retried like any failure; or all of them together took longer than
+ * `totalTimeout`, and that is final: `cause` is what the last one failed with.
+ */
 export class StepTimeout extends PawlError {
   readonly code = "STEP_TIMEOUT";
   readonly step: string;
-  constructor(step: string, timeoutMs: number) {
-    super(`Step "${step}" did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`);
+  constructor(step: string, timeoutMs: number, total?: { readonly cause?: unknown }) {
+    super(
+      total === undefined
+        ? `Step "${step}" did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`
+        : `Step "${step}" did not finish within ${timeoutMs} ms, all its attempts together. Raise its totalTimeout, or catch this error to go on without it.`,
+      total?.cause === undefined ? undefined : { cause: total.cause },
+    );
     this.step = step;
   }
 }
@@ -337,6 +345,19 @@ export class MessageUnknown extends PawlError {
   readonly code = "MESSAGE_UNKNOWN";
   constructor(workflow: string, kind: "signal" | "query" | "update", name: string, known: readonly string[]) {
     super(`Workflow "${workflow}" has no ${kind} "${name}". ${known.length > 0 ? `It has: ${known.join(", ")}.` : `It has none.`} Check the spelling.`);
+  }
+}
+
+/** A query is answered by the workflow's code, and this process does not have it. */
+export class QueryNeedsCode extends PawlError {
+  readonly code = "QUERY_NEEDS_CODE";
+  readonly executionId: string;
+  constructor(executionId: string, query: string, workflow: string, version: string) {
+    super(
+      `Query "${query}" to execution "${executionId}" needs the code of workflow "${workflow}" in version "${version}", which this process does not have. ` +
+        `Ask with pawl.handle(id, workflow), or from a process with a worker for it; or let the workflow publish what others read with ctx.set, and read it with handle.value.`,
+    );
+    this.executionId = executionId;
   }
 }
 

@@ -1,4 +1,4 @@
-import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
+import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, QueryNeedsCode, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
@@ -62,8 +62,8 @@ export interface HandleParent {
   sendMessage(message: OutsideMessage): Promise<Receipt>;
   /** The answer of an execution that runs in this process. */
   queryLocal(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined;
-  /** The code of a workflow, if a worker in this process has it. @throws WorkflowUnknown */
-  definition(workflow: string, version: string): AnyWorkflow;
+  /** The code of a workflow, if a worker in this process has it. */
+  definition(workflow: string, version: string): AnyWorkflow | undefined;
   /** @throws Closed */
   checkOpen(): void;
 }
@@ -235,7 +235,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    * Asks the execution something about its state. Leaves no trace; works on ended executions too. Answered by the worker that
    * runs it, if that is in this process, and otherwise by replaying its history here.
    *
-   * @throws ExecutionNotFound, MessageUnknown; WorkflowUnknown if this process does not have its code
+   * @throws ExecutionNotFound, MessageUnknown; QueryNeedsCode if this process does not have its code
    */
   async query<Name extends keyof Sent["queries"] & string>(
     name: Name,
@@ -248,6 +248,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     if (here !== undefined) return here.value as AnswerOf<Sent["queries"][Name]>;
     const known = this.#workflow;
     const definition = known?.name === workflow && known.version === version ? known : this.#parent.definition(workflow, version);
+    if (definition === undefined) throw new QueryNeedsCode(this.executionId, name, workflow, version);
     const { namespace, runtime } = this.#parent;
     const history = (await this.history()).map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 0, event }));
     const replay = new Replay(definition, { executionId: this.executionId, runId }, seedOf(namespace, this.executionId, history[0]!), nothingStarts);

@@ -8,6 +8,7 @@ import type { Attributes, Labels } from "../base/search-values.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { SignalPayload } from "../definition/messages.ts";
+import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow, InputOf, MessagesOf, OutputOf } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
@@ -18,6 +19,7 @@ import { MessageSender } from "./message-sender.ts";
 import { signalMessage } from "./outgoing-message.ts";
 import { scheduledWork } from "./scheduled-work.ts";
 import { Schedules } from "./schedules.ts";
+import { checkClient } from "./transaction-client.ts";
 import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from "./signal-with-start.ts";
 import { searchValues } from "../store/search-values.ts";
 import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
@@ -44,6 +46,11 @@ export interface StartOptions {
   readonly timeout?: Duration;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
+  /**
+   * A client of node-postgres with an open transaction, on the database that Pawl is in: the execution is there when that transaction
+   * commits, and never was if it is rolled back.
+   */
+  readonly transaction?: SqlClient;
   /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
   readonly labels?: Labels;
   /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
@@ -133,6 +140,7 @@ export class PawlClient implements HandleParent {
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.checkOpen();
     const { operation, definition, text, named } = await this.#prepare(workflow, input, options);
+    if (options.transaction !== undefined) return this.#startIn(checkClient(options.transaction), operation, definition, text);
     const { executionId, runId, taskQueue } = operation;
     const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
     const worker = operation.delayMs > 0 ? undefined : this.localWorkers.find(eager);
@@ -180,6 +188,7 @@ export class PawlClient implements HandleParent {
   execute<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<OutputOf<W>>;
   execute(workflow: string, input: unknown, options?: StartOptions): Promise<unknown>;
   async execute(workflow: AnyWorkflow | string, input: unknown, options?: StartOptions): Promise<unknown> {
+    if (options?.transaction !== undefined) throw new OptionInvalid("transaction", "does not go with execute: nothing begins before it commits. Use start");
     const handle = await this.start(workflow as AnyWorkflow, input, options);
     return handle.result();
   }
@@ -261,13 +270,13 @@ export class PawlClient implements HandleParent {
     return undefined;
   }
 
-  /** The code of a workflow that a worker in this process has. @throws WorkflowUnknown */
-  definition(workflow: string, version: string): AnyWorkflow {
+  /** The code of a workflow that a worker in this process has. */
+  definition(workflow: string, version: string): AnyWorkflow | undefined {
     for (const worker of this.localWorkers) {
       const definition = worker.definition(workflow, version);
       if (definition !== undefined) return definition;
     }
-    throw new WorkflowUnknown(`${workflow}" in version "${version}`, []);
+    return undefined;
   }
 
   isLocal(runId: string): boolean {
@@ -324,6 +333,13 @@ export class PawlClient implements HandleParent {
       }),
     };
     return { operation, definition: "run" in definition ? definition : undefined, named: definition, text };
+  }
+
+  /** Nobody here may run it yet: whether it is there is up to the user's transaction. */
+  async #startIn(client: SqlClient, operation: StartOperation, definition: AnyWorkflow | undefined, text: string): Promise<ExecutionHandle> {
+    const outcome = await this.store.transactions.start(client, operation);
+    if (outcome.outcome === "exists") return this.#existing(operation, outcome, text, definition);
+    return new ExecutionHandle(this, operation.executionId, operation.runId, definition);
   }
 
   async #existing(

@@ -5,7 +5,10 @@ import type { SignalWithStartOutcome } from "../store/store.ts";
 import type { StartOptions } from "./pawl-client.ts";
 
 /** How an execution is started if there is none, and the signal that it gets either way. */
-export interface SignalWithStartOptions<Name extends string = string, Payload = unknown> extends Omit<StartOptions, "idempotencyKey" | "executionId"> {
+export interface SignalWithStartOptions<Name extends string = string, Payload = unknown> extends Omit<
+  StartOptions,
+  "idempotencyKey" | "executionId" | "transaction"
+> {
   /** Whom to send the signal to, and the id of who is started. */
   readonly executionId: string;
   readonly signal: {
@@ -22,6 +25,8 @@ export function checkSignalWithStart(options: SignalWithStartOptions): SignalWit
   if (options.executionId === undefined) throw new OptionInvalid("executionId", "must be given: it says who gets the signal");
   if ((options as StartOptions).idempotencyKey !== undefined)
     throw new OptionInvalid("idempotencyKey", "does not go with a signal: the executionId says whom it is for");
+  if ((options as StartOptions).transaction !== undefined)
+    throw new OptionInvalid("transaction", "does not go with a signal; start in the transaction, and signal after it");
   return options;
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from "../base/logger.ts";
 import type { SignalSchemas } from "./messages.ts";
 import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import type { SqlClient, TransactionFunction, TransactionOptions } from "./transaction.ts";
 import type { StepStream, WorkflowStream } from "./stream.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
@@ -32,13 +33,23 @@ export interface StepOptions {
   readonly retry?: RetryPolicy;
   /** Longest time one attempt may take (none). */
   readonly timeout?: Duration;
+  /** Longest time all attempts may take together, waits between them and crashes included, from the start of the first (none). */
+  readonly totalTimeout?: Duration;
   /** Longest time between two heartbeats of one attempt (none). */
   readonly heartbeatTimeout?: Duration;
 }
 
 export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;
 
+/** What happens to a child that is open when its parent ends, or that a cancel request takes away from it. */
+export type ParentClosePolicy = "cancel" | "terminate" | "abandon";
+
 export interface ChildOptions {
+  /**
+   * What happens to the child if it is open when this execution ends, however it ends: it is asked to cancel (the default), it is
+   * terminated, or it goes on, and then it has no part in its parent's deadline and cancel requests either.
+   */
+  readonly parentClosePolicy?: ParentClosePolicy;
   /** Defaults to `<parent's id>.<position of the call>`. */
   readonly executionId?: string;
   /** Defaults to the child workflow's own queue. */
@@ -99,6 +110,11 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly cancelRequested: boolean;
   /** Runs `fn` and records its result; a recorded step never runs again. */
   readonly step: <Result>(name: string, fn: StepFunction<Result>, options?: StepOptions) => Promise<Result>;
+  /**
+   * A step that runs SQL in the database that Pawl is in, in one transaction with the recording of its result: both happen, or neither
+   * does, exactly once. `fn` gets the transaction's client, or what `using` makes of it, and must do nothing else that lasts.
+   */
+  readonly transaction: <Result, Tx = SqlClient>(name: string, fn: TransactionFunction<Tx, Result>, options?: TransactionOptions<Tx>) => Promise<Result>;
   /** Waits durably; costs no memory and survives restarts. */
   readonly sleep: (duration: Duration) => Promise<void>;
   /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */

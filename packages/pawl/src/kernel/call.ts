@@ -1,6 +1,8 @@
+import type { Failure } from "../base/failure.ts";
 import type { StoredChanges } from "../base/search-values.ts";
-import type { ChildOptions, StepFunction } from "../definition/context.ts";
+import type { ChildOptions, StepContext, StepFunction } from "../definition/context.ts";
 import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
+import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
 /** A durable call that workflow code has made, with what the history says about it so far. */
@@ -24,6 +26,11 @@ export interface StepCall extends CallBase {
   readonly retry: ResolvedRetryPolicy;
   readonly timeoutMs: number | undefined;
   readonly heartbeatTimeoutMs: number | undefined;
+  readonly totalTimeoutMs: number | undefined;
+  /** When the first attempt started (database clock, milliseconds), as far as that is known. */
+  startedAt: number | undefined;
+  /** Set for `ctx.transaction`. */
+  readonly transaction: TransactionCall | undefined;
   /** The highest attempt the history knows, announced or failed. */
   lastAttempt: number;
   /** Attempts that failed; those that died with their worker do not count. */
@@ -31,6 +38,14 @@ export interface StepCall extends CallBase {
   /** Not before this time (database clock, milliseconds). */
   retryAt: number | undefined;
   lastHeartbeat: unknown;
+  /** What the latest attempt failed with. */
+  lastFailure: Failure | undefined;
+}
+
+/** What makes a step a transaction; the step's own function is not called. */
+export interface TransactionCall {
+  readonly isolation: IsolationLevel;
+  readonly run: (client: SqlClient, step: StepContext) => Promise<unknown>;
 }
 
 export interface TimerCall extends CallBase {

@@ -136,6 +136,8 @@ export interface ChildStarted {
   readonly workflow: string;
   readonly executionId: string;
   readonly runId: string;
+  /** What happens to it when this execution ends; it is asked to cancel without. */
+  readonly parentClosePolicy?: "terminate" | "abandon";
 }
 
 export interface ChildCompleted {
@@ -279,6 +281,8 @@ export interface ExecutionCancelled {
 export interface ExecutionTerminated {
   readonly type: "ExecutionTerminated";
   readonly reason?: string;
+  /** Because its parent has ended: written by its own worker, not from outside. */
+  readonly byParent?: true;
 }
 
 /** Its time was over; none of its code ran any more. */

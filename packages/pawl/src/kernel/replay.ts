@@ -5,10 +5,10 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { encodeChunk, encodeValue, toError } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
-import type { ChildOptions, ContinueOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
+import type { ChildOptions, ContinueOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { describeCall, type Call, type WaitCall } from "./call.ts";
+import { describeCall, type Call, type TransactionCall, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
 import { continuation, familyName, type Continuation } from "./continuation.ts";
 import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
@@ -32,7 +32,7 @@ export interface ReplayHost {
   /** A cancel request rejected this call; whatever runs for it should stop. */
   abandoned(call: Call): void;
   /** A child was started for a call that a cancel request had rejected meanwhile. */
-  orphaned(childRunId: string, executionId: string): void;
+  orphaned(childRunId: string): void;
   /** An update was applied; its reply is to be recorded unless it is. */
   replied(reply: UpdateReply): void;
   /** Code goes the new way at a patch, for the first time: to be recorded. */
@@ -146,7 +146,10 @@ export class Replay {
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);
-        if (call?.kind === "step") call.lastAttempt = Math.max(call.lastAttempt, event.attempt);
+        if (call?.kind === "step") {
+          call.lastAttempt = Math.max(call.lastAttempt, event.attempt);
+          call.startedAt = Math.min(call.startedAt ?? at, at);
+        }
         return false;
       }
       case "StepAttemptFailed": {
@@ -155,6 +158,7 @@ export class Replay {
           call.lastAttempt = event.attempt;
           call.failures++;
           call.retryAt = at + event.retryInMs;
+          call.lastFailure = event.failure;
           call.lastHeartbeat = event.heartbeat === undefined ? undefined : readPayload(event.heartbeat);
         }
         return false;
@@ -175,7 +179,7 @@ export class Replay {
         if (call?.kind === "child") {
           call.executionId = event.executionId;
           call.runId = event.runId;
-        } else if (this.cancelRequested !== undefined) this.#host.orphaned(event.runId, event.executionId);
+        } else if (this.cancelRequested !== undefined) this.#host.orphaned(event.runId);
         return false;
       }
       case "ChildCompleted":
@@ -233,16 +237,24 @@ export class Replay {
     return false;
   }
 
-  callStep<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean): Promise<Result> {
+  callStep<Result>(
+    name: string,
+    fn: StepFunction<Result>,
+    options: StepOptions | undefined,
+    shielded: boolean,
+    transaction?: TransactionCall,
+  ): Promise<Result> {
     checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
     let retry = this.#defaultRetry;
     let timeoutMs: number | undefined;
     let heartbeatTimeoutMs: number | undefined;
+    let totalTimeoutMs: number | undefined;
     if (options !== undefined) {
       const path = `step "${name}"`;
       if (options.retry !== undefined) retry = resolveRetryPolicy({ ...this.workflow.retry, ...options.retry }, `${path}.retry`);
       if (options.timeout !== undefined) timeoutMs = toMilliseconds(options.timeout, `${path}.timeout`);
+      if (options.totalTimeout !== undefined) totalTimeoutMs = toMilliseconds(options.totalTimeout, `${path}.totalTimeout`);
       if (options.heartbeatTimeout !== undefined) heartbeatTimeoutMs = toMilliseconds(options.heartbeatTimeout, `${path}.heartbeatTimeout`);
     }
     return this.#call(shielded, (position, resolve, reject) => ({
@@ -257,10 +269,14 @@ export class Replay {
       retry,
       timeoutMs,
       heartbeatTimeoutMs,
+      totalTimeoutMs,
+      startedAt: undefined,
+      transaction,
       lastAttempt: 0,
       failures: 0,
       retryAt: undefined,
       lastHeartbeat: undefined,
+      lastFailure: undefined,
     })) as Promise<Result>;
   }
 
@@ -324,6 +340,8 @@ export class Replay {
   callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
+    if (options.parentClosePolicy !== undefined && !closePolicies.includes(options.parentClosePolicy))
+      throw new OptionInvalid("ctx.child parentClosePolicy", `must be one of ${closePolicies.join(", ")}, not ${options.parentClosePolicy as string}`);
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
     const timeout = options.timeout ?? workflow.timeout;
     const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
@@ -465,6 +483,8 @@ export class Replay {
     return new ExecutionCancelled(this.identity.executionId, this.cancelRequested?.reason);
   }
 }
+
+const closePolicies: readonly ParentClosePolicy[] = ["cancel", "terminate", "abandon"];
 
 export interface CancelState {
   readonly reason: string | undefined;

@@ -7,10 +7,15 @@ import type { WaitOptions, WorkflowContext } from "../definition/context.ts";
 import { allOf, mapConcurrently, raceOf } from "./combinators.ts";
 import type { Replay } from "./replay.ts";
 import { runSaga } from "./saga.ts";
+import { transactionCall } from "./transaction-call.ts";
 
 /** The `ctx` handed to workflow code: checks, then a durable call of the replay. */
 export function createContext(replay: Replay, shielded: boolean): WorkflowContext {
   return new ReplayContext(replay, shielded);
+}
+
+function notCalled(): never {
+  throw new TypeError("A transaction has no step function of its own.");
 }
 
 /** Durable calls made by a step's own code would take positions in an order that nothing records. */
@@ -73,6 +78,11 @@ class ReplayContext implements WorkflowContext {
   step: WorkflowContext["step"] = (name, fn, options) => {
     refuseInStep("ctx.step");
     return this.#replay.callStep(name, fn, options, this.#shielded);
+  };
+
+  transaction: WorkflowContext["transaction"] = (name, fn, options = {}) => {
+    refuseInStep("ctx.transaction");
+    return this.#replay.callStep(name, notCalled, options, this.#shielded, transactionCall(name, fn, options));
   };
 
   sleep: WorkflowContext["sleep"] = (duration) => {

@@ -12,6 +12,7 @@ import { keepAlive, PgConnections } from "./pg-connections.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { Queries } from "./queries.ts";
 import { checkSchemaName, tablesIn } from "./schema.ts";
+import { PgSessions } from "./sessions.ts";
 import { startThreadLeaseKeeper } from "./thread-lease-keeper.ts";
 
 export interface PostgresOptions {
@@ -55,6 +56,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     runtime: nodeRuntime,
     queries: new Queries(drizzle(readPool), tablesIn(schema)),
     hints: options.hints ? new PgHintChannel(url, schema, logger) : new LocalHints(nodeRuntime),
+    sessions: new PgSessions(url, options.poolSize),
+    schema,
     startLeaseKeeper: (lease) => startThreadLeaseKeeper(url, schema, lease),
     disconnect: async () => {
       await Promise.all([connections.close(), readPool.end()]);

@@ -4,7 +4,7 @@ import type { RecordedEvent } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
-import type { StartOperation } from "../store/operations.ts";
+import type { ChildMessage, StartOperation } from "../store/operations.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
@@ -44,8 +44,9 @@ import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
 import { PostgresStreams } from "./postgres-streams.ts";
+import { PostgresTransactions } from "./postgres-transactions.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Queries } from "./queries.ts";
-import { cancelChildren as cancelChildrenOf } from "./statements/cancel-children.ts";
 import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
@@ -59,6 +60,7 @@ import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
 import { unpause, type UnpauseRow } from "./statements/unpause.ts";
+import { tellChildren } from "./statements/tell-children.ts";
 import { sendMessages } from "./statements/send-messages.ts";
 import { signalWithStart } from "./statements/signal-with-start.ts";
 import { deleteRetention, retentionPolicies, setRetention } from "./statements/retention-policies.ts";
@@ -74,6 +76,10 @@ export interface PostgresStoreParts {
   readonly runtime: Pick<Runtime, "random">;
   readonly queries: Queries;
   readonly hints: HintChannel;
+  /** For transactions with users' SQL in them. */
+  readonly sessions: Sessions;
+  /** Where Pawl's tables are; checked by whoever gives it. */
+  readonly schema: string;
   readonly startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
   readonly disconnect: () => Promise<void>;
 }
@@ -82,7 +88,9 @@ export interface PostgresStoreParts {
 export class PostgresStore implements Store {
   readonly schedules: PostgresSchedules;
   readonly streams: PostgresStreams;
+  readonly transactions: PostgresTransactions;
   readonly #gateway: TransactionGateway;
+  readonly #sessions: Sessions;
   readonly #commitIds: CommitIds;
   readonly #queries: Queries;
   readonly #hints: HintChannel;
@@ -94,6 +102,8 @@ export class PostgresStore implements Store {
     this.streams = new PostgresStreams(parts.gateway);
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
+    this.#sessions = parts.sessions;
+    this.transactions = new PostgresTransactions(parts.gateway, parts.sessions, parts.schema, this.#commitIds);
     this.#queries = parts.queries;
     this.#hints = parts.hints;
     this.#startLeaseKeeper = parts.startLeaseKeeper;
@@ -222,15 +232,16 @@ export class PostgresStore implements Store {
     return worked ? { runId: row.run_id } : undefined;
   }
 
-  async cancelChildren(parentRunId: string, executionIds: readonly string[], data: string): Promise<readonly string[]> {
-    const asked: string[] = [];
-    let left = executionIds;
+  async tellChildren(parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]> {
+    const told: string[] = [];
+    let left = messages;
     while (left.length > 0) {
-      const rows = await this.#gateway.run(cancelChildrenOf(parentRunId, left, data));
-      for (const row of rows) if (row.reached) asked.push(row.run_id);
-      left = rows.filter(({ reached }) => !reached).map(({ execution_id }) => execution_id);
+      const rows = await this.#gateway.run(tellChildren(parentRunId, left));
+      for (const row of rows) if (row.reached) told.push(row.run_id);
+      const missed = new Set(rows.filter(({ reached }) => !reached).map(({ execution_id }) => execution_id));
+      left = left.filter(({ executionId }) => missed.has(executionId));
     }
-    return asked;
+    return told;
   }
 
   async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {
@@ -375,6 +386,7 @@ export class PostgresStore implements Store {
   async close(): Promise<void> {
     this.#gateway.close();
     await this.#hints.close();
+    await this.#sessions.close();
     await this.#disconnect();
   }
 
@@ -399,8 +411,8 @@ export class PostgresStore implements Store {
     const failure = toFailure(new ExecutionTerminated(executionId));
     delete failure.stack;
     const childFailed = JSON.stringify({ state, failure }).slice(1, -1);
-    const cancelChildren = state === "cancelled" ? JSON.stringify({ reason: `its parent ${executionId} was cancelled` }) : null;
-    const statement = closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, cancelChildren });
+    const toChildren = JSON.stringify({ reason: `its parent ${executionId} was ${state}` });
+    const statement = closeExecution({ namespace, executionId, state, onlyFrom, event, childFailed, toChildren });
     const { row, repeated } = await this.#untilDone(statement, ({ found_state }) => found_state !== null);
     if (row === undefined) return { found: false, closed: false, state: undefined };
     const closed = row.closed_state !== null || (repeated && row.found_state === state);

@@ -31,6 +31,7 @@ export function tablesIn(schema: string) {
       version: text("version").notNull(),
       taskQueue: text("task_queue").notNull(),
       idempotencyKey: text("idempotency_key"),
+      parentClosePolicy: text("parent_close_policy"),
       waitingFor: text("waiting_for"),
       labels: jsonb("labels").$type<Labels>(),
       attributes: jsonb("attributes").$type<StoredAttributes>(),

@@ -18,6 +18,8 @@ export interface StartOperation {
   readonly idempotencyKey: string | null;
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
+  /** What happens to it when its parent ends; undefined: it is asked to cancel. */
+  readonly parentClosePolicy?: "terminate" | "abandon";
   /** Milliseconds until it may be claimed; 0 = at once. */
   readonly delayMs: number;
   /** The worker that claims it in the same commit (eager start), or null to put it in its task queue. */
@@ -37,8 +39,13 @@ export interface Message {
   readonly data: string;
 }
 
-/** The type of the event that the message becomes. */
-export type MessageType = "ChildCompleted" | "ChildFailed" | "CancelRequested" | "SignalReceived" | "UpdateReceived";
+/** A message to a child of a run, whichever run of its own it is in. Idempotent by `messageId`. */
+export interface ChildMessage extends Omit<Message, "toRunId"> {
+  readonly executionId: string;
+}
+
+/** The type of the event that the message becomes. The last one ends its receiver, without its code. */
+export type MessageType = "ChildCompleted" | "ChildFailed" | "CancelRequested" | "SignalReceived" | "UpdateReceived" | "ExecutionTerminated";
 
 /**
  * What the owner of an execution writes: events, and what becomes of the claim. Accepted only if the row still has this

@@ -3,10 +3,11 @@ import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { StreamStore } from "./streams.ts";
+import type { TransactionStore } from "./transact.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
-import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
+import type { AppendOperation, AppendOutcome, ChildMessage, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
 export interface CommitBatch {
@@ -298,6 +299,7 @@ export type Hint =
 export interface Store {
   readonly schedules: ScheduleStore;
   readonly streams: StreamStore;
+  readonly transactions: TransactionStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;
@@ -327,8 +329,8 @@ export interface Store {
   pauseClaimed(operation: PauseOperation): Promise<boolean>;
   /** Ends a pause, or takes back a request to pause; gives the run that goes on. Undefined: neither was there. */
   unpause(namespace: string, executionId: string): Promise<{ readonly runId: string } | undefined>;
-  /** Puts a cancel request (`data`) into the inboxes of these children of a run, whichever run they are in; gives their run ids. */
-  cancelChildren(parentRunId: string, executionIds: readonly string[], data: string): Promise<readonly string[]>;
+  /** Puts messages into the inboxes of children of a run, whichever run of their own they are in; gives the run ids of those that have not ended. */
+  tellChildren(parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
 

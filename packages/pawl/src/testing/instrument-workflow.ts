@@ -57,6 +57,12 @@ function keepingRaw(schema: StandardSchemaV1): StandardSchemaV1 {
 
 function instrumentContext(original: WorkflowContext, workflow: AnyWorkflow, instruments: Instruments): WorkflowContext {
   const step: WorkflowContext["step"] = (name, fn, options) => original.step(name, instrumentStep(fn), options);
+  const transaction: WorkflowContext["transaction"] = (name, fn, options) => {
+    if (typeof fn !== "function") return original.transaction(name, fn, options);
+    const instrumented: typeof fn = async (tx, context) =>
+      instruments.step({ workflow, step: context, args: undefined, run: async () => fn(tx, context) }) as ReturnType<typeof fn>;
+    return original.transaction(name, instrumented, options);
+  };
   const instrumentStep = <Result>(fn: StepFunction<Result>): StepFunction<Result> => {
     // What is wrong with it, the context says.
     if (typeof fn !== "function") return fn;
@@ -68,7 +74,7 @@ function instrumentContext(original: WorkflowContext, workflow: AnyWorkflow, ins
     if (typeof fn !== "function") return original.saga(fn);
     return original.saga((made) => fn({ compensate: (undo) => made.compensate((ctx) => undo(instrumentContext(ctx, workflow, instruments))) }));
   };
-  const replaced: Partial<WorkflowContext> = { step, shield, saga };
+  const replaced: Partial<WorkflowContext> = { step, transaction, shield, saga };
   return new Proxy(original, {
     get: (target, key) => {
       if (Object.hasOwn(replaced, key)) return replaced[key as keyof typeof replaced];

@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/pglite";
 import { Closed } from "../base/errors.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { Queries } from "../postgres/queries.ts";
+import { PgliteSessions } from "../postgres/pglite-sessions.ts";
 import { tablesIn } from "../postgres/schema.ts";
 import type { Connections, Transaction } from "../postgres/transaction.ts";
 import { PgliteConnections } from "./pglite-connections.ts";
@@ -23,6 +24,7 @@ interface Session {
  */
 export class MemoryDatabase implements Connections {
   readonly queries: Queries;
+  readonly sessions: PgliteSessions;
   readonly #session: Session;
   #closed = false;
   /** What its clock was last set to; undefined while that is the machine's. */
@@ -31,6 +33,7 @@ export class MemoryDatabase implements Connections {
   private constructor(session: Session) {
     this.#session = session;
     const query = async (text: string, parameters?: unknown[], options?: QueryOptions): Promise<Results> => this.#open.query(text, parameters, options);
+    this.sessions = new PgliteSessions(() => this.#open);
     this.queries = new Queries(drizzle({ query } as unknown as PGlite), tablesIn(schema));
   }
 

@@ -26,6 +26,8 @@ export async function openInMemory(options: InMemoryOptions = {}): Promise<Pawl>
     runtime: nodeRuntime,
     queries: database.queries,
     hints: new LocalHints(nodeRuntime),
+    sessions: database.sessions,
+    schema: "pawl",
     startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, nodeRuntime, lease),
     disconnect: () => database.close(),
   });

@@ -6,7 +6,7 @@ import { prepareCommit } from "../postgres/statements/commit.ts";
 import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { changeSchedule } from "../postgres/statements/change-schedule.ts";
 import { claim } from "../postgres/statements/claim.ts";
-import { cancelChildren } from "../postgres/statements/cancel-children.ts";
+import { tellChildren } from "../postgres/statements/tell-children.ts";
 import { continueAsNew, findContinued } from "../postgres/statements/continue-as-new.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { createSchedule } from "../postgres/statements/create-schedule.ts";
@@ -125,7 +125,7 @@ const closing = {
   onlyFrom: ["running"],
   event: { type: "ExecutionTerminated", data: "{}" },
   childFailed: "",
-  cancelChildren: "{}",
+  toChildren: "{}",
 } as const;
 
 const definition: ScheduleDefinition = {
@@ -147,6 +147,10 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of one end", prepareOne({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1")!.transaction],
   ["commit of starts", prepareCommit({ starts: [start(null), start(newUuid())], appends: [] }, "1").transaction],
   ["commit of a start with labels", prepareCommit({ starts: [{ ...start(null), labels: "{}" }], appends: [] }, "1").transaction],
+  [
+    "commit of a child with a policy",
+    prepareCommit({ starts: [], appends: [append({ starts: [{ ...start(null), parentClosePolicy: "abandon" }] })] }, "1").transaction,
+  ],
   ["commit of changed attributes", prepareCommit({ starts: [], appends: [append({ attributes: "{}" })] }, "1").transaction],
   [
     "commit of chunks",
@@ -181,7 +185,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["pause", pause("n", "e", null)],
   ["pause-claimed", pauseClaimed({ runId: newUuid(), epoch: 1, expectedSeq: 1, seenInbox: 0, reason: null })],
   ["unpause", unpause("n", "e")],
-  ["cancel-children", cancelChildren(newUuid(), ["e"], "{}")],
+  ["tell-children", tellChildren(newUuid(), [{ executionId: "e", messageId: "cancel", type: "CancelRequested", data: "{}" }])],
   ["continue-as-new", continueAsNew(append({}), { runId: newUuid(), version: "1", started: "{}", received: [1] })],
   ["find-continued", findContinued(append({}))],
   ["resume", resume("n", "e", newUuid())],

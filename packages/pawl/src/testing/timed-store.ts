@@ -30,6 +30,8 @@ export class TimedStore extends PostgresStore {
       runtime: { random: () => process.identity.pid / 2 ** 24 },
       queries: database.queries,
       hints,
+      sessions: database.sessions,
+      schema: "pawl",
       startLeaseKeeper: () => keptLease(),
       disconnect: async () => {},
     });

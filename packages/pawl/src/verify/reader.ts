@@ -84,8 +84,11 @@ WHERE e.run_id = ANY($1::text::uuid[]) ORDER BY p.namespace, p.execution_id, p.r
   async children(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly Child[]>> {
     const rows = await this.#rows<Child & { readonly parentRunId: string }>(
       `SELECT c.parent_run_id AS "parentRunId", c.run_id AS "runId", c.execution_id AS "executionId", c.workflow, c.state, c.parent_position AS position,
- ${ms("c.created_at")} AS "createdAt", ${ms("c.finished_at")} AS "finishedAt"
-FROM ${this.#schema}.executions c WHERE c.parent_run_id = ANY($1::text::uuid[]) ORDER BY c.parent_run_id, c.parent_position, c.run_id`,
+ ${ms("c.created_at")} AS "createdAt", ${ms("c.finished_at")} AS "finishedAt",
+ CASE WHEN c.finished_at IS NULL AND p.finished_at IS NOT NULL AND c.run_number = 1 AND c.parent_close_policy IS DISTINCT FROM 'abandon' THEN
+  EXISTS (SELECT 1 FROM ${this.#schema}.inbox i WHERE i.run_id = c.run_id AND i.type = ${toldBy})
+  OR EXISTS (SELECT 1 FROM ${this.#schema}.history h WHERE h.run_id = c.run_id AND h.type = ${toldBy}) END AS told
+FROM ${this.#schema}.executions c JOIN ${this.#schema}.executions p ON p.run_id = c.parent_run_id WHERE c.parent_run_id = ANY($1::text::uuid[]) ORDER BY c.parent_run_id, c.parent_position, c.run_id`,
       [list(runIds)],
     );
     return groupBy(rows, ({ parentRunId }) => parentRunId);
@@ -175,6 +178,9 @@ FROM ${this.#schema}.history h WHERE ${which}`,
     return (await this.#read(sql, parameters)) as Row[];
   }
 }
+
+/** What an open child gets when its parent ends. */
+const toldBy = "CASE WHEN c.parent_close_policy IS NULL THEN 'CancelRequested' ELSE 'ExecutionTerminated' END";
 
 /** Consecutive runs whose events fit into one page together. */
 function pagefuls<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): R[][] {

@@ -74,6 +74,8 @@ export interface Child {
   readonly position: number;
   readonly createdAt: number;
   readonly finishedAt: number | null;
+  /** Of one that is open although its parent has ended: whether it has what its policy says, or has read it. Null: nothing to judge. */
+  readonly told: boolean | null;
 }
 
 /** One stream of an execution. */

@@ -4,8 +4,9 @@ import type { Telemetry } from "../base/telemetry.ts";
 import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
+import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, ChildCall, StepCall, StreamCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
+import type { Call, ChildCall, StepCall, StreamCall, TimerCall, TransactionCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage, seedOf } from "../kernel/continuation.ts";
 import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
@@ -14,23 +15,31 @@ import { readPayload } from "../kernel/payload.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { AppendSource } from "../store/committer.ts";
-import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
+import type { After, AppendOperation, AppendOutcome, ChildMessage, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
-import { continuedAsNew, endEvent, timedOut, type EndEvent } from "./end-event.ts";
+import { continuedAsNew, endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { messageIdOf, nextStarted } from "./next-run.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { PauseRequest } from "./pause-request.ts";
+import { OpenChildren } from "./open-children.ts";
 import { Outbox, type TakenAppend } from "./outbox.ts";
-import type { StepAttempt, StepOwner } from "./step-attempt.ts";
-import { StepRunner, type StepEvent } from "./step-runner.ts";
+import { deadlineOf as stepDeadlineOf, type StepAttempt, type StepOwner } from "./step-attempt.ts";
+import { StepRunner, tooLate, type StepEvent } from "./step-runner.ts";
 import { StreamWriter } from "./stream-writer.ts";
+import { runTransaction, type Turn } from "./transaction-runner.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
+
+/** What a transaction holds in the place of an append, until it knows what it writes. */
+const nothingTaken: TakenAppend = {
+  operation: { runId: "", epoch: 0, expectedSeq: 0, events: [], progress: true, after: { kind: "keep" }, starts: [], messages: [], consumed: [] },
+  events: [],
+};
 
 /** Above so many characters of chunks on their way, steps wait before they write more. */
 const mostWaitingCharacters = 1024 * 1024;
@@ -71,9 +80,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #started = false;
   /** Not yet recorded. */
   readonly #outbox = new Outbox();
-  /** Ids of children that it no longer waits for and that must be asked to stop before it ends. */
-  readonly #abandonedChildren = new Set<string>();
-  #askingAbandoned = false;
+  #tellingChildren = false;
+  #childrenTold = false;
   readonly #knownMessages = new Set<string>();
   /** Positions of child calls whose result is recorded or on its way into the history. */
   readonly #childResults = new Set<number>();
@@ -86,11 +94,14 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #resting = false;
   #end: EndEvent | undefined;
   #gone = false;
+  readonly #children: OpenChildren;
   readonly #steps: StepRunner;
   /** Made when something is first written to a stream. */
   #streams: StreamWriter | undefined;
   /** Steps that wait until there is room for more chunks. */
   #awaitingRoom: (() => void)[] = [];
+  /** Transactions that wait until nothing is on its way into the history. */
+  readonly #awaitingTurn: ((granted: boolean) => void)[] = [];
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
   /** Updates whose reply is on its way into the history. */
@@ -123,7 +134,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     const started = claimed.history[0]!;
     this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
     for (const id of this.#continuedFrom?.messages ?? []) this.#messageIds.add(id);
-    for (const { event } of this.#toApply) this.#isToldAlready(event);
+    this.#children = new OpenChildren(claimed.executionId);
+    for (const { event } of this.#toApply) {
+      this.#isToldAlready(event);
+      this.#children.note(event);
+    }
     this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
     this.#replay = new Replay(workflow, claimed, seedOf(host.namespace, claimed.executionId, started), this);
   }
@@ -158,7 +173,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     const input = readPayload((started.event as ExecutionStarted).input);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
-      if (this.#gone) return;
+      if (this.#gone || this.#end !== undefined) return;
       this.#started = true;
       this.#replay.start(parsed);
       this.#schedulePump();
@@ -184,6 +199,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       if (this.#knownMessages.has(key)) continue;
       this.#knownMessages.add(key);
       const event = decodeEvent(message.type, message.data);
+      // Its parent has ended. The inbox goes with its own end.
+      if (event.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, event));
       if (this.#isToldAlready(event)) this.#outbox.discard(message.messageId);
       else this.#outbox.addMessage(message, event);
     }
@@ -262,6 +279,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#steps.abortAll(reason);
     this.#forgetOutbox();
     this.#makeRoom();
+    this.#refuseTurns();
     this.#host.gone(this);
   }
 
@@ -292,38 +310,33 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   #abandonChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.orphaned(call.runId, call.executionId);
+    if (call.runId !== undefined) return this.orphaned(call.runId);
     const start = this.#outbox.withdraw(call.position);
     if (start !== undefined) this.#host.startsSettled([start], "rejected");
   }
 
-  /** Asked in the same way as from outside: the child's own code decides how it ends. */
-  orphaned(childRunId: string, executionId: string): void {
-    this.#abandonedChildren.add(executionId);
-    this.#outbox.send({ toRunId: childRunId, messageId: "cancel", type: "CancelRequested", data: this.#cancelData });
+  orphaned(childRunId: string): void {
+    const message = this.#children.cancelled(childRunId);
+    if (message === undefined) return;
+    this.#outbox.send(message);
     this.#enlist();
-  }
-
-  get #cancelData(): string {
-    return JSON.stringify({ reason: `its parent ${this.executionId} was cancelled` });
   }
 
   /**
    * A child may have gone on in another run than the one this history names, where a message to that run does not reach it. So
-   * the end waits until every child that it leaves behind was asked by its id.
+   * the end waits until every child that it leaves behind was told by its id.
    */
-  async #askAbandoned(): Promise<void> {
-    const children = [...this.#abandonedChildren];
-    this.#abandonedChildren.clear();
-    this.#askingAbandoned = true;
+  async #tellChildren(messages: readonly ChildMessage[]): Promise<void> {
+    this.#tellingChildren = true;
     try {
-      await this.#host.cancelChildren(this.runId, children, this.#cancelData);
+      await this.#host.tellChildren(this.runId, messages);
+      this.#childrenTold = true;
     } catch (error) {
-      // The store is closing; whoever claims it next asks again.
+      // The store is closing; whoever claims it next tells them.
       if (!this.#gone) this.#host.failed(this, error);
       return this.drop(error);
     } finally {
-      this.#askingAbandoned = false;
+      this.#tellingChildren = false;
     }
     if (!this.#gone) this.#enlist();
   }
@@ -357,8 +370,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (this.#gone || this.#inFlight !== undefined || this.#pause.isUnderWay) return undefined;
     let after: After = { kind: "keep" };
     if (this.#end !== undefined) {
-      if (this.#askingAbandoned) return undefined;
-      if (this.#abandonedChildren.size > 0) return void this.#askAbandoned();
+      if (this.#tellingChildren) return undefined;
+      if (!this.#childrenTold && this.#end.state !== "quarantined" && this.#end.next === undefined) {
+        // Only now are all its children known: the last of them may just have been started.
+        const messages = this.#children.parentEnded(this.#end.state);
+        if (messages.length > 0) return void this.#tellChildren(messages);
+      }
       after = this.#afterEnd(this.#end);
     } else if (this.#outbox.isEmpty) {
       if (!this.#parkRequested || !this.#isWaiting() || this.#pause.isAsked) return undefined;
@@ -405,13 +422,17 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#host.wantsInbox(this);
       this.#wake();
     }
-    for (const { event } of events) this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
+    for (const { event } of events) {
+      this.#children.note(event);
+      this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
+    }
     for (const { runId, existing } of outcome.conflicts)
       this.#childConflict(
         operation.starts.find((start) => start.runId === runId)!,
         existing,
       );
     if (this.#isTooLong(operation.expectedSeq)) return;
+    this.#passTurn();
     if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
@@ -540,6 +561,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#work();
     // Others have all the slots; the worker calls when there is one for it.
     if (!this.#host.hasSlot(this)) return;
+    const deadline = stepDeadlineOf(call);
+    if (deadline !== undefined && deadline <= this.#host.now()) return this.#stepped(tooLate(call, call.lastAttempt + 1));
     // It is no longer waited for: a due time left standing would wake the execution without end.
     call.retryAt = undefined;
     this.#steps.start(call);
@@ -583,6 +606,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#emit({ type: "ValueSet", position, key, value: { text: value } });
   }
 
+  now(): number {
+    return this.#host.now();
+  }
+
   // Streams
 
   get #streamWriter(): StreamWriter {
@@ -619,6 +646,57 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     return { taken, room: isFull ? new Promise((resolve) => this.#awaitingRoom.push(resolve)) : undefined };
   }
 
+  // Transactions
+
+  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
+    const { transactions, runtime } = this.#host;
+    const owner = { transactions, runtime, takeTurn: () => this.#takeTurn() };
+    return runTransaction(attempt, transaction, context, owner, () => {
+      this.#requested.add(attempt.call.position);
+      this.#steps.finish(attempt);
+    });
+  }
+
+  async #takeTurn(): Promise<Turn | undefined> {
+    if (this.#gone || this.#end !== undefined) return undefined;
+    if (this.#inFlight === undefined && this.#outbox.isEmpty) this.#inFlight = nothingTaken;
+    else if (!(await new Promise<boolean>((resolve) => this.#awaitingTurn.push(resolve)))) return undefined;
+    return {
+      append: (event) => {
+        const claim = { runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq };
+        const encoded = { type: event.type, data: encodeEvent(event) };
+        const operation: AppendOperation = { ...nothingTaken.operation, ...claim, events: [encoded] };
+        this.#inFlight = { operation, events: [{ event, encoded }] };
+        return operation;
+      },
+      settle: (outcome, before) => {
+        if (outcome.outcome === "accepted") before();
+        this.settle(outcome);
+      },
+      giveBack: () => this.#endTurn(),
+    };
+  }
+
+  /** Nothing is on its way now: if nothing waits for the committer either, the next transaction may write. */
+  #passTurn(): void {
+    if (this.#inFlight !== undefined || !this.#outbox.isEmpty) return;
+    const next = this.#awaitingTurn.shift();
+    if (next === undefined) return;
+    this.#inFlight = nothingTaken;
+    next(true);
+  }
+
+  #refuseTurns(): void {
+    for (const refuse of this.#awaitingTurn.splice(0)) refuse(false);
+  }
+
+  #endTurn(): void {
+    this.#inFlight = undefined;
+    if (this.#gone) return;
+    if (!this.#outbox.isEmpty) this.#enlist();
+    else this.#passTurn();
+  }
+
   #makeRoom(): void {
     if (this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone) return;
     for (const resolve of this.#awaitingRoom.splice(0)) resolve();
@@ -635,7 +713,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#requested.add(call.position);
     const { position } = call;
     const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.traceparent, this.#host);
-    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId }, start);
+    const { parentClosePolicy } = start;
+    const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
+    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
   }
 
   /**
@@ -715,7 +795,6 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     const leftMs = this.#deadline - this.#host.now();
     if (leftMs <= 0) {
       const started = this.#claimed.history[0]!;
-      for (const call of this.#replay.open.values()) if (call.kind === "child") this.#abandonChild(call);
       this.#endWith(timedOut(this.executionId, Math.round(this.#deadline - started.at)));
       return true;
     }
@@ -751,11 +830,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #endWith(end: EndEvent): void {
     this.#end = end;
     this.#deadlineTimer?.clear();
+    this.#refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
-    // Children whose start is being written while the cancel request ends their parent: no event will tell of them here.
-    if (this.#replay.cancelRequested !== undefined) {
-      for (const { event } of this.#inFlight?.events ?? []) {
-        if (event.type === "ChildStarted" && !this.#replay.open.has(event.position)) this.orphaned(event.runId, event.executionId);
+    // Of children that are not on their way into the history, only those are started that may outlive this one.
+    if (end.state !== "quarantined") {
+      for (const call of this.#replay.open.values()) {
+        if (call.kind === "child" && call.runId === undefined && call.options.parentClosePolicy !== "abandon") this.#abandonChild(call);
       }
     }
     this.#wakeTimer?.clear();

@@ -8,7 +8,7 @@ import type { ExecutionHost } from "./execution-host.ts";
 /**
  * The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot.
  *
- * @param deadline the parent's, milliseconds since 1970
+ * @param deadline the parent's, milliseconds since 1970; a child that is abandoned when its parent ends has no part in it
  * @param traceparent the parent's
  */
 export function childStart(
@@ -20,6 +20,8 @@ export function childStart(
 ): StartOperation {
   const { workflow, executionId, options } = call;
   const runId = host.runtime.newUuid();
+  const policy = options.parentClosePolicy === "cancel" ? undefined : options.parentClosePolicy;
+  const limit = policy === "abandon" ? undefined : deadline;
   const { found, searchable } = searchValues(options.labels, options.attributes, "ctx.child");
   const traced = host.telemetry?.started({ executionId, runId, workflow: workflow.name, version: workflow.version }, traceparent) ?? traceparent;
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
@@ -35,13 +37,14 @@ export function childStart(
     parentPosition: parent.position,
     delayMs: 0,
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
+    ...(policy === undefined ? {} : { parentClosePolicy: policy }),
     ...searchable,
     started: encodeEvent({
       type: "ExecutionStarted",
       parent,
       ...(traced === undefined ? {} : { traceparent: traced }),
       ...(call.executionTimeoutMs === undefined ? {} : { timeoutMs: call.executionTimeoutMs }),
-      ...(deadline === undefined ? {} : { deadline }),
+      ...(limit === undefined ? {} : { deadline: limit }),
       ...found,
       input: { text: call.input },
     }),

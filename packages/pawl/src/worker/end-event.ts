@@ -3,14 +3,14 @@ import type { Failure } from "../base/failure.ts";
 import { toFailure } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import type { Continuation } from "../kernel/continuation.ts";
-import type { ChildCompleted, ChildFailed, Event } from "../kernel/event.ts";
+import type { ChildCompleted, ChildFailed, Event, ExecutionTerminated as ExecutionTerminatedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { CancelState, CodeOutcome } from "../kernel/replay.ts";
 
 /** How an execution ends, in its own history and for its parent. A quarantined one has not ended for its parent. */
 export interface EndEvent {
-  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "timed_out" | "continued_as_new" | "quarantined">;
+  readonly state: Extract<ExecutionState, "completed" | "failed" | "cancelled" | "terminated" | "timed_out" | "continued_as_new" | "quarantined">;
   readonly event: Event;
   readonly toParent: ((position: number) => ChildCompleted | ChildFailed) | undefined;
   /** What the next run begins with, if the execution goes on as new: then it has not ended for its parent either. */
@@ -81,6 +81,12 @@ export function timedOut(executionId: string, timeoutMs: number): EndEvent {
     event: { type: "ExecutionTimedOut", timeoutMs },
     toParent: (position) => ({ type: "ChildFailed", position, state: "timed_out", failure }),
   };
+}
+
+/** The end of a child that its parent's end terminates. */
+export function terminated(executionId: string, event: ExecutionTerminatedEvent): EndEvent {
+  const failure = toFailure(new ExecutionTerminated(executionId, event.reason));
+  return { state: "terminated", event, toParent: (position) => ({ type: "ChildFailed", position, state: "terminated", failure }) };
 }
 
 /** What a parent is told about a child whose last event is already in its history. */

@@ -4,8 +4,9 @@ import type { Runtime } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
-import type { AppendOutcome, StartOperation } from "../store/operations.ts";
+import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
 import type { InboxMessage, PauseOperation } from "../store/store.ts";
+import type { TransactionStore } from "../store/transact.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
@@ -50,6 +51,7 @@ export interface ExecutionHost {
   hasSlot(execution: ActiveExecution): boolean;
   /** How children have ended, as the messages they sent or would have sent; and calls whose id belongs to another execution. */
   childOutcomes(runId: string, children: readonly ChildCall[]): Promise<ChildOutcomes>;
+  readonly transactions: TransactionStore;
   /** Where a stream of an execution ends, as far as it is recorded. */
   streamEnd(executionId: string, stream: string): Promise<StreamEnd>;
   /** Something that shows that it gets on is recorded. */
@@ -60,8 +62,8 @@ export interface ExecutionHost {
   ended(execution: ActiveExecution, end: EndEvent): void;
   /** Its next run is there to be claimed. */
   continued(execution: ActiveExecution): void;
-  /** Asks children to stop, whichever run they are in by now. */
-  cancelChildren(runId: string, executionIds: readonly string[], data: string): Promise<void>;
+  /** Tells children of its end, whichever run they are in by now. */
+  tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void>;
   failed(execution: ActiveExecution, error: unknown): void;
   /** Pauses it; false if a message came before, or the claim no longer holds. */
   pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;

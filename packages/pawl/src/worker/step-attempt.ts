@@ -6,9 +6,17 @@ import type { Runtime, Timer } from "../base/runtime.ts";
 import { encodeChunk } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
-import type { StepCall } from "../kernel/call.ts";
+import type { StepCall, TransactionCall } from "../kernel/call.ts";
 
 export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/** Node's timers take no more. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** When all attempts of a step together have had their time (database clock, milliseconds). */
+export function deadlineOf({ startedAt, totalTimeoutMs }: StepCall): number | undefined {
+  return startedAt === undefined || totalTimeoutMs === undefined ? undefined : startedAt + totalTimeoutMs;
+}
 
 /** The execution that steps belong to. */
 export interface StepOwner extends TracedExecution {
@@ -16,6 +24,10 @@ export interface StepOwner extends TracedExecution {
   readonly logger: Logger;
   /** What tells its steps from those of other executions, and of other runs that have not begun as this one has. */
   readonly lineage: string;
+  /** Database time, milliseconds; never ahead of it. */
+  now(): number;
+  /** Runs a transaction. Its result is recorded when this resolves, and the attempt over; rejects with what makes the attempt fail. */
+  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown>;
   /**
    * Takes what an attempt writes to a stream. `taken` settles when it is on its way into the stream; undefined: it is. `room`: wait for it
    * before writing more; undefined: there is room.
@@ -40,6 +52,8 @@ export class StepAttempt {
   /** Chunks that nobody has taken yet. */
   #writing: Promise<void> | undefined;
   #forgotten = false;
+  #sealed = false;
+  #expiredMs: number | undefined;
   // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -47,6 +61,9 @@ export class StepAttempt {
   #ended = false;
   #span: AttemptSpan | undefined;
   #timeout: Timer | undefined;
+  #totalTimeout: Timer | undefined;
+  /** Its time, and that of the step, is over. */
+  #isLast = false;
   #heartbeatTimeout: Timer | undefined;
 
   constructor(call: StepCall, owner: StepOwner, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
@@ -73,13 +90,15 @@ export class StepAttempt {
       const timeoutMs = call.timeoutMs;
       this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs));
     }
+    if (call.totalTimeoutMs !== undefined) this.#watchDeadline();
     this.#watchHeartbeat();
     const context = new AttemptContext(this.#owner, this);
     let result: unknown;
     try {
+      const { transaction } = call;
       result = runAmbient(
         { kind: "step", context },
-        this.#traced(() => call.fn(context)),
+        this.#traced(() => (transaction === undefined ? call.fn(context) : this.#owner.transact(this, transaction, context))),
       );
     } catch (error) {
       return this.#end({ ok: false, error });
@@ -100,10 +119,49 @@ export class StepAttempt {
     this.#fire(reason);
   }
 
+  /** Whether no other attempt may follow, because the time for all of them is over. */
+  get isLast(): boolean {
+    return this.#isLast;
+  }
+
+  get isOver(): boolean {
+    return this.#ended;
+  }
+
+  /** From now on its outcome is being recorded: its time cannot run out any more, unless that comes to nothing. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
+  unseal(): void {
+    this.#sealed = false;
+    if (this.#expiredMs !== undefined) this.#expire(this.#expiredMs);
+  }
+
+  /** Its outcome is recorded. */
+  finish(): void {
+    this.#ended = true;
+    this.#clear();
+  }
+
   #expire(timeoutMs: number): void {
+    if (this.#sealed) {
+      this.#expiredMs = timeoutMs;
+      return;
+    }
     const error = new StepTimeout(this.call.name, timeoutMs);
     this.#end({ ok: false, error });
     this.#fire(error);
+  }
+
+  #watchDeadline(): void {
+    const leftMs = deadlineOf(this.call)! - this.#owner.now();
+    const onTime = (): void => {
+      if (leftMs > longestTimerMs) return this.#watchDeadline();
+      this.#isLast = true;
+      this.#expire(this.call.totalTimeoutMs!);
+    };
+    this.#totalTimeout = this.#runtime.startTimer(Math.max(0, Math.min(Math.ceil(leftMs), longestTimerMs)), onTime);
   }
 
   #fire(reason: unknown): void {
@@ -138,6 +196,7 @@ export class StepAttempt {
 
   #clear(): void {
     this.#timeout?.clear();
+    this.#totalTimeout?.clear();
     this.#heartbeatTimeout?.clear();
   }
 

@@ -1,9 +1,10 @@
+import { StepTimeout } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
-import { encodeValue, toFailure } from "../base/values.ts";
+import { encodeValue, toError, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
-import { StepAttempt, type AttemptOutcome, type StepOwner } from "./step-attempt.ts";
+import { deadlineOf, StepAttempt, type AttemptOutcome, type StepOwner } from "./step-attempt.ts";
 
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
@@ -35,6 +36,11 @@ export class StepRunner {
   start(call: StepCall): void {
     const attempt = new StepAttempt(call, this.#owner, this.#runtime, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
+    // The time for all attempts counts from the first, also after a crash: that must be recorded.
+    if (call.totalTimeoutMs !== undefined && call.startedAt === undefined) {
+      call.startedAt = this.#owner.now();
+      this.announce(attempt);
+    }
     attempt.run();
   }
 
@@ -58,6 +64,12 @@ export class StepRunner {
     }
   }
 
+  /** Its result is recorded already, by a transaction. */
+  finish(attempt: StepAttempt): void {
+    this.#attempts.delete(attempt.call.position);
+    attempt.finish();
+  }
+
   announce(attempt: StepAttempt): void {
     if (attempt.announced) return;
     attempt.announced = true;
@@ -70,12 +82,17 @@ export class StepRunner {
     this.#emit(outcome.ok ? this.#completed(attempt, outcome.value) : this.#failed(attempt, outcome.error));
   }
 
+  /** The event of a transaction's result, to be written in it. @throws what cannot be stored */
+  static completed({ call: { position, name }, attempt }: StepAttempt, value: unknown): StepCompleted {
+    return { type: "StepCompleted", position, name, attempt, result: { text: encodeValue(value, "result") } };
+  }
+
   /** A result that cannot be stored fails the step at once: another attempt would return the like of it. */
-  #completed({ call: { position, name }, attempt }: StepAttempt, value: unknown): StepEvent {
+  #completed(attempt: StepAttempt, value: unknown): StepEvent {
     try {
-      return { type: "StepCompleted", position, name, attempt, result: { text: encodeValue(value, "result") } };
+      return StepRunner.completed(attempt, value);
     } catch (error) {
-      return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
+      return { type: "StepFailed", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt, failure: toFailure(error) };
     }
   }
 
@@ -84,9 +101,19 @@ export class StepRunner {
     const { position, name } = call;
     const failure = toFailure(error);
     const decision = decideRetry(call.retry, call.failures + 1, failure, this.#runtime.random());
+    const deadline = deadlineOf(call);
+    // Where the next attempt would come too late, this was the last one.
+    if (deadline !== undefined && (stepAttempt.isLast || (decision.retry && this.#owner.now() + decision.inMs >= deadline)))
+      return tooLate(call, attempt, stepAttempt.isLast ? undefined : failure);
     if (!decision.retry) return { type: "StepFailed", position, name, attempt, failure };
     return { type: "StepAttemptFailed", position, name, attempt, failure, retryInMs: decision.inMs, ...heartbeatOf(stepAttempt) };
   }
+}
+
+/** The end of a step whose attempts have had all their time together. @param failure of its last attempt, if that is not recorded yet */
+export function tooLate({ position, name, totalTimeoutMs, lastFailure }: StepCall, attempt: number, failure = lastFailure): StepFailed {
+  const error = new StepTimeout(name, totalTimeoutMs!, failure === undefined ? {} : { cause: toError(failure) });
+  return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
 }
 
 function heartbeatOf(attempt: StepAttempt): { heartbeat?: { text: string } } {

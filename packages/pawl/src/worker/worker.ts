@@ -10,9 +10,10 @@ import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { Committer } from "../store/committer.ts";
-import type { AppendOutcome, StartOperation } from "../store/operations.ts";
+import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Hint, InboxMessage, PauseOperation, Store } from "../store/store.ts";
 import type { StreamEnd } from "../store/streams.ts";
+import type { TransactionStore } from "../store/transact.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
@@ -387,6 +388,10 @@ export class Worker implements ExecutionHost {
     return { messages, foreign, missing };
   }
 
+  get transactions(): TransactionStore {
+    return this.#parent.store.transactions;
+  }
+
   streamEnd(executionId: string, stream: string): Promise<StreamEnd> {
     return this.#parent.store.streams.end(this.namespace, executionId, stream);
   }
@@ -418,9 +423,9 @@ export class Worker implements ExecutionHost {
     this.#poller.wake();
   }
 
-  async cancelChildren(runId: string, executionIds: readonly string[], data: string): Promise<void> {
-    const asked = await this.#parent.store.cancelChildren(runId, executionIds, data);
-    if (asked.length > 0) this.messagesSent(asked);
+  async tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void> {
+    const told = await this.#parent.store.tellChildren(runId, messages);
+    if (told.length > 0) this.messagesSent(told);
   }
 
   failed(execution: ActiveExecution, error: unknown): void {

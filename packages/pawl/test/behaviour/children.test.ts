@@ -1,6 +1,6 @@
-import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionTerminated } from "pawl";
+import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionNotFound, ExecutionTerminated, PawlError, type Pawl } from "pawl";
 import { describe, expect, test } from "vitest";
-import { causeOf, eventually, gate, harness, parkedSleep, soon } from "./harness.ts";
+import { causeOf, eventually, failureOf, gate, harness, parkedSleep, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -228,4 +228,87 @@ test("a child that ends in the very moment in which its parent does is no reason
     else if (!round.has("step")) turns = Math.ceil(turns / 2);
   }
   expect(winners).toEqual(new Set(["child", "step"]));
+});
+
+describe("a child that is open when its parent ends", () => {
+  const cleaned: string[] = [];
+  const long = defineWorkflow({
+    name: "long",
+    run: async (ctx) => {
+      try {
+        await ctx.sleep("1 hour");
+      } finally {
+        await ctx.shield((shielded) => shielded.step("clean up", () => void cleaned.push(ctx.executionId)));
+      }
+    },
+  });
+  const middle = defineWorkflow({ name: "middle", run: async (ctx) => ctx.child(long, undefined) });
+  type Ending = "completes" | "fails" | "times out" | "waits";
+  const policies = ["cancel", "terminate", "abandon"] as const;
+  const parent = defineWorkflow({
+    name: "parent-that-ends",
+    run: async (ctx, how: Ending) => {
+      const open = [
+        ctx.child(long, undefined, { executionId: `${ctx.executionId}-default` }),
+        ...policies.map((parentClosePolicy) => ctx.child(long, undefined, { executionId: `${ctx.executionId}-${parentClosePolicy}`, parentClosePolicy })),
+        ctx.child(middle, undefined, { executionId: `${ctx.executionId}-middle`, parentClosePolicy: "terminate" }),
+      ];
+      await ctx.until(() => false, { timeout: 300 }).catch(() => {});
+      if (how === "fails") throw new Error("no");
+      if (how === "times out" || how === "waits") await Promise.all(open);
+    },
+  });
+  const stateOf = async (pawl: Pawl, id: string) => (await pawl.handle(id).status()).state;
+
+  test.each(["completes", "fails", "times out", "waits"] as const)("%s, or is terminated: gets what its policy says", async (how) => {
+    const { pawl } = await h.run([long, middle, parent]);
+    const id = how.replace(" ", "-");
+    const handle = await pawl.start(parent, how, { executionId: id, ...(how === "times out" ? { timeout: 1000 } : {}) });
+    await eventually(async () => expect(await stateOf(pawl, `${id}-middle.1`)).toBe("running"));
+    if (how === "waits") {
+      await eventually(async () => expect(await handle.status()).toMatchObject({ workerId: null }));
+      await handle.terminate();
+    }
+    await handle.result().catch(() => {});
+    // Its time is that of its children too, and theirs may be over first.
+    if (how === "times out") {
+      for (const child of ["default", "cancel", "terminate"]) expect(await failureOf(pawl.handle(`${id}-${child}`).result())).toBeInstanceOf(PawlError);
+      expect(await stateOf(pawl, `${id}-abandon`)).toBe("running");
+      return pawl.handle(`${id}-abandon`).terminate();
+    }
+    const states = { default: "cancelled", cancel: "cancelled", terminate: "terminated", middle: "terminated", "middle.1": "cancelled" };
+    for (const [child, state] of Object.entries(states)) await eventually(async () => expect(await stateOf(pawl, `${id}-${child}`), child).toBe(state));
+    // One that was terminated ran no code; the one to be abandoned goes on, without its parent's deadline.
+    expect(cleaned.filter((name) => name.startsWith(`${id}-`)).toSorted()).toEqual([`${id}-cancel`, `${id}-default`, `${id}-middle.1`]);
+    expect(await stateOf(pawl, `${id}-abandon`)).toBe("running");
+    const [end] = (await pawl.handle(`${id}-terminate`).history()).slice(-1);
+    expect(end!.event).toMatchObject({ type: "ExecutionTerminated", reason: expect.stringContaining(`its parent ${id}`) as string });
+    await pawl.handle(`${id}-abandon`).terminate();
+  });
+
+  test("is left alone by a cancel request if it is to be abandoned, and not started if its parent ends at once", async () => {
+    const hasty = defineWorkflow({
+      name: "hasty",
+      run: async (ctx) => {
+        void ctx.child(long, undefined, { executionId: "never" }).catch(() => {});
+        void ctx.child(long, undefined, { executionId: "abandoned-at-once", parentClosePolicy: "abandon" });
+      },
+    });
+    const { pawl } = await h.run([long, hasty, parent, middle]);
+    await pawl.execute(hasty, undefined);
+    await refusalOf(pawl.handle("never").status(), ExecutionNotFound);
+    expect(await stateOf(pawl, "abandoned-at-once")).toBe("running");
+    const handle = await pawl.start(parent, "waits", { executionId: "asked" });
+    await eventually(async () => expect(await stateOf(pawl, "asked-middle.1")).toBe("running"));
+    await handle.cancel();
+    await refusalOf(handle.result(), ExecutionCancelled);
+    expect(await stateOf(pawl, "asked-abandon")).toBe("running");
+    for (const id of ["asked-abandon", "abandoned-at-once"]) await pawl.handle(id).terminate();
+  });
+
+  test("has one of the policies that there are", async () => {
+    const wrong = defineWorkflow({ name: "wrong-policy", run: async (ctx) => ctx.child(long, undefined, { parentClosePolicy: "adopt" as never }) });
+    const { pawl } = await h.run([wrong]);
+    expect((await causeOf(pawl.execute(wrong, undefined))).message).toContain("parentClosePolicy");
+  });
 });

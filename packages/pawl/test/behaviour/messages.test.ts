@@ -7,6 +7,7 @@ import {
   MessageUnknown,
   OptionInvalid,
   PayloadInvalid,
+  QueryNeedsCode,
   update,
   UpdateRejected,
   WaitTimeout,
@@ -271,7 +272,7 @@ describe("queries", () => {
     expect((await refusalOf(handle.query("sum"), MessageUnknown)).message).toContain("total, seen, broken");
     await expect(handle.query("broken")).rejects.toThrow("no answer");
     const elsewhere = await h.open();
-    await refusalOf(elsewhere.handle(handle.executionId).query("total"), WorkflowUnknown);
+    await refusalOf(elsewhere.handle(handle.executionId).query("total"), QueryNeedsCode);
   });
 });
 
@@ -425,6 +426,21 @@ describe("a signal with a start", () => {
     await refusalOf(pawl.handle("wrong").status(), ExecutionNotFound);
     expect(await types(waiting)).not.toContain("SignalReceived");
     await waiting.terminate();
+  });
+
+  test("whose reply was lost is sent again and arrives once, whether it started something or not", async () => {
+    const lost = { left: 0 };
+    const pawl = await h.open({}, (name, phase) => {
+      if (name !== "signal-with-start" || phase !== "after" || lost.left-- <= 0) return;
+      throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    });
+    lost.left = 1;
+    const handle = await send(pawl, "lost", "a", 2);
+    lost.left = 1;
+    await send(pawl, "lost", "b", 2);
+    await pawl.worker({ workflows: [collecting], ...soon });
+    expect(await handle.result()).toEqual(["a", "b"]);
+    expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(2);
   });
 
   test("may start later, with labels, in another queue", async () => {

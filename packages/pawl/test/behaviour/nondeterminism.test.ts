@@ -193,6 +193,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     until: (...args) => ctx.until(...args),
     set: (...args) => ctx.set(...args),
     stream: (name) => ctx.stream(name),
+    transaction: (...args) => ctx.transaction(...args),
     saga: (fn) => ctx.saga(fn),
     child: (...args) => ctx.child(...args),
     patched: (id) => ctx.patched(id),

@@ -1,6 +1,6 @@
 import { defineWorkflow, ExecutionFailed, NonRetryable, type StepContext } from "pawl";
 import { describe, expect, test } from "vitest";
-import { causeOf, failureOf, gate, harness, parkedSleep, quickly } from "./harness.ts";
+import { causeOf, failureOf, gate, harness, parkedSleep, quickly, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -243,6 +243,71 @@ describe("the time a step may take", () => {
   test("fails the step with StepTimeout when no attempt is left", async () => {
     const handle = await runStep(() => new Promise(() => {}), { timeout: 15, retry: { maximumAttempts: 2 } });
     expect(await causeOf(handle.result())).toMatchObject({ name: "StepTimeout", code: "STEP_TIMEOUT" });
+  });
+});
+
+describe("a total timeout", () => {
+  test("ends a step whose attempts together take too long, with the last error as cause, and no attempt begins too late", async () => {
+    let attempts = 0;
+    const handle = await runStep(
+      () => {
+        attempts++;
+        throw new RangeError("again");
+      },
+      { totalTimeout: 400, retry: { initialInterval: 100, backoffCoefficient: 1, jitter: 0 } },
+    );
+    const error = await causeOf(handle.result());
+    expect(error).toMatchObject({ code: "STEP_TIMEOUT", cause: { name: "RangeError" } });
+    expect(error.message).toContain("all its attempts together");
+    expect(attempts).toBeGreaterThan(1);
+    const history = await handle.history();
+    const begun = history.find(({ event }) => event.type === "StepStarted")!.at.getTime();
+    expect(history.find(({ event }) => event.type === "StepFailed")!.at.getTime() - begun).toBeLessThan(600);
+  });
+
+  test("ends the attempt that is running then, whatever its own timeout, and its retry policy", async () => {
+    const handle = await runStep(({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("too late")))), {
+      totalTimeout: 100,
+      timeout: "1 hour",
+      retry: { maximumAttempts: 0 },
+    });
+    expect(await causeOf(handle.result())).toMatchObject({ code: "STEP_TIMEOUT" });
+  });
+
+  test("counts from the first attempt, also across a park, a takeover and a new claim", async () => {
+    const late = defineWorkflow({
+      name: "late",
+      run: async (ctx) =>
+        ctx.step(
+          "late",
+          () => {
+            throw new Error("no");
+          },
+          { totalTimeout: 1500, retry: { initialInterval: 1000, backoffCoefficient: 1, jitter: 0 } },
+        ),
+    });
+    const { pawl, worker } = await h.run([late]);
+    const handle = await pawl.start(late, undefined);
+    await expect.poll(async () => (await handle.status()).workerId, { timeout: 10_000, interval: 10 }).toBe(null);
+    await worker.stop();
+    await new Promise((resolve) => setTimeout(resolve, 1600));
+    await pawl.worker({ workflows: [late], ...soon });
+    expect(await causeOf(handle.result())).toMatchObject({ code: "STEP_TIMEOUT" });
+    const attempts = (await handle.history()).flatMap(({ event }) =>
+      event.type === "StepAttemptFailed" || event.type === "StepFailed" ? [[event.type, event.attempt]] : [],
+    );
+    expect(attempts).toEqual([
+      ["StepAttemptFailed", 1],
+      ["StepFailed", 2],
+    ]);
+  });
+
+  test("that is long enough changes nothing", async () => {
+    const handle = await runStep(({ attempt }) => (attempt < 2 ? Promise.reject(new Error("once")) : Promise.resolve(attempt)), {
+      totalTimeout: "1 hour",
+      retry: { initialInterval: 1, backoffCoefficient: 1 },
+    });
+    expect(await handle.result()).toBe(2);
   });
 });
 

@@ -37,7 +37,7 @@ const closing = {
   onlyFrom: ["running"],
   event: { type: "ExecutionTerminated", data: "{}" },
   childFailed: "",
-  cancelChildren: "{}",
+  toChildren: "{}",
 } as const;
 
 const transactions: readonly (readonly [string, Transaction<unknown>])[] = [

@@ -275,7 +275,8 @@ export function askChildren(...executionIds: readonly string[]): Move {
   return {
     name: `ask ${executionIds.join(" and ")} to stop`,
     async run({ store, cursor }) {
-      const asked = await store.cancelChildren(cursor("parent").runId, executionIds, "{}");
+      const messages = executionIds.map((executionId) => ({ executionId, messageId: "cancel", type: "CancelRequested" as const, data: "{}" }));
+      const asked = await store.tellChildren(cursor("parent").runId, messages);
       return `${asked.length} asked`;
     },
   };

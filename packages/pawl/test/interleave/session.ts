@@ -61,6 +61,8 @@ export class Session implements Connections {
       runtime: nodeRuntime,
       queries,
       hints: new LocalHints(nodeRuntime),
+      sessions: { isExclusive: false, transact: unused, close: async () => {} },
+      schema: "pawl",
       startLeaseKeeper: unused,
       disconnect: async () => {},
     });

@@ -116,6 +116,14 @@ describePlanted(workload, {
       ],
     ],
     [
+      "a child that was not told of its parent's end",
+      /waiting: it has ended, and its child waiting\.1 \(call 1\) is running and was not told/,
+      [
+        ...append("waiting", "ExecutionFailed", { failure: { name: "Error", message: "no" } }),
+        `UPDATE executions SET state = 'failed', finished_at = now(), waiting_for = NULL ${where("waiting")}`,
+      ],
+    ],
+    [
       "a parent that does not exist",
       /order-1\.4: its parent, run .*, does not exist/,
       [`UPDATE executions SET parent_run_id = gen_random_uuid() ${where("order-1.4")}`],

@@ -25,7 +25,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   StepFailed: { ...attempt, failure: "failure" },
   TimerStarted: { ...call, durationMs: "number" },
   TimerFired: call,
-  ChildStarted: { ...call, workflow: "string", executionId: "string", runId: "string" },
+  ChildStarted: { ...call, workflow: "string", executionId: "string", runId: "string", parentClosePolicy: "string?" },
   ChildCompleted: { ...call, result: "payload" },
   ChildFailed: { ...call, state: "string", failure: "failure" },
   WaitStarted: { ...call, signal: "string?", timeoutMs: "number?" },

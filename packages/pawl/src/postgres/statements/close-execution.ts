@@ -5,17 +5,21 @@ export interface CloseRow {
   readonly run_id: string;
   /** State after this statement; null if it did not close anything. */
   readonly closed_state: string | null;
-  /** Null: a resume gave it or its parent a new run while the statement waited for it; nothing was done, send it again. */
+  /**
+   * Null: a resume gave it or its parent a new run while the statement waited for it, or it started a child; nothing was done, send
+   * it again.
+   */
   readonly found_state: string | null;
   readonly parent_run_id: string | null;
-  /** Open children that were asked to cancel too. */
+  /** Open children that were asked to cancel or are to be terminated. */
   readonly children: string[] | null;
 }
 
 /**
  * close-execution: ends an execution from outside, without its code (terminate; cancel of one that has not begun; ending a
- * quarantined one). Raises the epoch, so that its owner can write nothing more, and tells its parent. A cancel goes on to its
- * open children, as it would if its code had heard of it. One that was paused before it began has not begun.
+ * quarantined one). Raises the epoch, so that its owner can write nothing more, and tells its parent. Its open children get what their
+ * policies say, as they would if its code had ended: a message that asks them to cancel, or that ends them. One that was paused
+ * before it began has not begun.
  *
  * Lock order: the execution, its parent and children by run_id, then history, tasks, inbox. Indexes: executions_id,
  * executions_children, executions_pkey.
@@ -28,8 +32,8 @@ export function closeExecution(options: {
   readonly event: { readonly type: string; readonly data: string };
   /** Fields of the parent's `ChildFailed` besides the position. */
   readonly childFailed: string;
-  /** Data of the `CancelRequested` for its children; null to leave them alone. */
-  readonly cancelChildren: string | null;
+  /** Data of the `CancelRequested` or `ExecutionTerminated` for its children: a JSON object with a field. */
+  readonly toChildren: string;
 }): Transaction<CloseRow> {
   return {
     name: "close-execution",
@@ -38,10 +42,11 @@ target AS MATERIALIZED (SELECT run_id, parent_run_id FROM executions WHERE names
 locked AS MATERIALIZED (
  SELECT e.run_id, CASE WHEN e.state = 'paused' AND e.started_at IS NULL THEN 'pending' ELSE e.state END AS state, e.parent_run_id FROM executions e
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM target UNION ALL SELECT parent_run_id FROM target
-  UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target) AND $8::text IS NOT NULL))
+  UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target)))
  ORDER BY e.run_id FOR UPDATE),
 found AS MATERIALIZED (
- SELECT l.run_id, l.state FROM locked l JOIN target g ON g.run_id = l.run_id AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id),
+ SELECT l.run_id, l.state FROM locked l JOIN target g ON g.run_id = l.run_id AND g.parent_run_id IS NOT DISTINCT FROM l.parent_run_id
+ WHERE count_children(l.run_id) = (SELECT count(*) FROM locked k WHERE k.parent_run_id = l.run_id)),
 closed AS (
  UPDATE executions e SET state = $3, epoch = e.epoch + 1, worker_id = NULL, last_seq = e.last_seq + 1, finished_at = (SELECT now FROM t), waiting_for = NULL
  WHERE e.run_id = (SELECT run_id FROM found WHERE state = ANY($4::text[]))
@@ -54,11 +59,13 @@ woken AS (
  RETURNING p.run_id, p.worker_id, p.state, p.namespace, p.task_queue, p.workflow, p.version),
 children AS (
  UPDATE executions k SET inbox_seq = k.inbox_seq + 1
- WHERE k.run_id = ANY(ARRAY(SELECT l.run_id FROM locked l WHERE l.parent_run_id = (SELECT run_id FROM closed) AND $8::text IS NOT NULL))
-  AND k.state IN ('pending', 'running', 'paused', 'quarantined')
- RETURNING k.run_id, k.worker_id, k.state, k.namespace, k.task_queue, k.workflow, k.version),
+ WHERE k.run_id = ANY(ARRAY(SELECT l.run_id FROM locked l WHERE l.parent_run_id = (SELECT run_id FROM closed)))
+  AND k.state IN ('pending', 'running', 'paused', 'quarantined') AND k.parent_close_policy IS DISTINCT FROM 'abandon'
+ RETURNING k.run_id, k.worker_id, k.state, k.namespace, k.task_queue, k.workflow, k.version, k.parent_close_policy),
 asked AS (
- INSERT INTO inbox (run_id, message_id, type, data) SELECT run_id, 'cancel', 'CancelRequested', $8 FROM children ON CONFLICT DO NOTHING),
+ INSERT INTO inbox (run_id, message_id, type, data) SELECT run_id, coalesce(parent_close_policy, 'cancel'),
+  CASE WHEN parent_close_policy IS NULL THEN 'CancelRequested' ELSE 'ExecutionTerminated' END,
+  CASE WHEN parent_close_policy IS NULL THEN $8 ELSE '{"byParent":true,' || substr($8, 2) END FROM children ON CONFLICT DO NOTHING),
 sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)
  SELECT w.run_id, 'child:' || c.parent_position, 'ChildFailed', '{"position":' || c.parent_position || ',' || $7 || '}' FROM woken w, closed c
@@ -66,8 +73,8 @@ sent AS (
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version 
- FROM (SELECT *, false AS cancelled FROM woken UNION ALL SELECT *, true FROM children) AS reached
- WHERE worker_id IS NULL AND (state = 'running' OR (state = 'paused' AND cancelled))
+FROM (SELECT *, false AS told FROM woken UNION ALL SELECT run_id, worker_id, state, namespace, task_queue, workflow, version, true FROM children) AS reached
+ WHERE worker_id IS NULL AND (state = 'running' OR (state = 'paused' AND told))
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, g.run_id, c.state AS closed_state, f.state AS found_state, c.parent_run_id,
  (SELECT array_agg(run_id) FROM children) AS children
@@ -80,7 +87,7 @@ FROM target g LEFT JOIN found f ON f.run_id = g.run_id LEFT JOIN closed c ON c.r
       options.event.type,
       options.event.data,
       options.childFailed,
-      options.cancelChildren,
+      options.toChildren,
     ],
   };
 }

@@ -39,7 +39,9 @@ function problemsOf(view: RunView): string[] {
 
 function problemOf(entry: HistoryEntry, before: HistoryEntry): string | undefined {
   if (entry.epoch < 1) return `event ${entry.seq} (${entry.type}) was written under no claim`;
-  if (raising.has(entry.type) && entry.epoch === before.epoch) return `event ${entry.seq} (${entry.type}) did not raise the epoch ${entry.epoch}`;
+  // What ends a child with its parent is written by its own worker.
+  const isOwn = entry.event?.type === "ExecutionTerminated" && entry.event.byParent === true;
+  if (raising.has(entry.type) && !isOwn && entry.epoch === before.epoch) return `event ${entry.seq} (${entry.type}) did not raise the epoch ${entry.epoch}`;
   // Its owner may have written the pause, under its own epoch; with it, the claim was over.
   if ((!raising.has(before.type) && before.type !== "ExecutionPaused") || entry.epoch > before.epoch) return undefined;
   // Held by the very takeover that found the last death.

@@ -6,7 +6,7 @@ import { about, resumedAt, type Child, type CurrentView } from "../rows.ts";
 /**
  * I21. Parent and child know each other, and a child's end reaches its parent: it is in the parent's history or inbox, unless
  * the parent had ended by itself. Each child stands in its parent's history with its call, and each child that a parked
- * parent waits for exists. That the end is recorded once is I3's.
+ * parent waits for exists. That the end is recorded once is I3's. A child that is open when its parent ends gets what its policy says.
  *
  * A parent that was resumed asks how its children ended when it is claimed, and its history may not have kept their starts.
  */
@@ -56,6 +56,7 @@ function problemOf({ run }: CurrentView, { started, ended, resumed }: Calls, chi
   if (start.event.executionId !== child.executionId)
     return `call ${child.position} started ${start.event.executionId}, and ${child.executionId} says that it was it`;
   if (start.event.workflow !== child.workflow) return `its child ${name} was started as ${start.event.workflow} and is ${child.workflow}`;
+  if (child.told === false) return `it has ended, and its child ${name} is ${child.state} and was not told`;
   if (!isTerminal(child.state as ExecutionState) || isTerminal(run.state as ExecutionState)) return undefined;
   if (ended.has(child.position) || run.messages.includes(messageId(child.position))) return undefined;
   // Its end had nowhere to go while the parent was over; whoever claims the new run asks for it, if not yet then later.

@@ -1,0 +1,26 @@
+import type { StepContext, StepOptions } from "./context.ts";
+
+export interface SqlResult<Row> {
+  readonly rows: Row[];
+  readonly rowCount: number | null;
+}
+
+/** What a transaction runs SQL with, as node-postgres does it: `$1`, `$2`, ... stand for the values. */
+export interface SqlClient {
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<SqlResult<Row>>;
+}
+
+/** PostgreSQL's isolation levels. */
+export type IsolationLevel = "read committed" | "repeatable read" | "serializable";
+
+export interface TransactionOptions<Tx = SqlClient> extends StepOptions {
+  /** How the transaction sees what others commit meanwhile ("read committed"). */
+  readonly isolation?: IsolationLevel;
+  /**
+   * Makes what the function gets of the driver's client, such as `(client: PoolClient) => drizzle(client)`. The client is node-postgres'
+   * own, in the middle of the transaction; it is no longer of use when the function has returned (the client itself).
+   */
+  readonly using?: (client: never) => Tx;
+}
+
+export type TransactionFunction<Tx, Result> = (tx: Tx, step: StepContext) => Promise<Result>;

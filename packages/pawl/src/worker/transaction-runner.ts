@@ -1,0 +1,93 @@
+import { NonRetryable } from "../base/errors.ts";
+import { pause, type Runtime } from "../base/runtime.ts";
+import type { StepContext } from "../definition/context.ts";
+import type { TransactionCall } from "../kernel/call.ts";
+import type { StepCompleted } from "../kernel/event.ts";
+import type { AppendOperation, AppendOutcome } from "../store/operations.ts";
+import type { TransactionStore, TransactOutcome } from "../store/transact.ts";
+import type { StepAttempt } from "./step-attempt.ts";
+import { StepRunner } from "./step-runner.ts";
+
+/** What a transaction needs of the execution it belongs to. */
+export interface TransactionOwner {
+  readonly transactions: TransactionStore;
+  readonly runtime: Runtime;
+  /**
+   * Waits until nothing else of the execution is on its way into the history, and keeps it so until the turn ends.
+   * Undefined: nothing of it will be written any more.
+   */
+  takeTurn(): Promise<Turn | undefined>;
+}
+
+/** The right to write the next event of an execution. */
+export interface Turn {
+  append(event: StepCompleted): AppendOperation;
+  /** The event was written, or rejected. `before` is called first if it was written. */
+  settle(outcome: AppendOutcome, before: () => void): void;
+  /** Nothing was written; others may go on. */
+  giveBack(): void;
+}
+
+/** So many times it is run again at once when other transactions were in its way; then the attempt fails, and the retry policy decides. */
+const mostReruns = 20;
+const firstWaitMs = 5;
+const longestWaitMs = 500;
+
+/**
+ * Runs one attempt of a transaction. The user's code runs in an open transaction while the execution goes on; only writing
+ * the result and committing happen in a turn of their own. Where one session serves everything, the turn comes first.
+ *
+ * @throws what makes the attempt fail; never resolves where the attempt is over for other reasons
+ */
+export async function runTransaction(
+  attempt: StepAttempt,
+  { isolation, run }: TransactionCall,
+  context: StepContext,
+  owner: TransactionOwner,
+  finished: () => void,
+): Promise<unknown> {
+  const { transactions, runtime } = owner;
+  for (let reruns = 0; ; reruns++) {
+    let turn: Turn | undefined;
+    let value: unknown;
+    let stored = true;
+    if (transactions.isExclusive && !attempt.isOver) turn = await owner.takeTurn();
+    let outcome: TransactOutcome;
+    try {
+      outcome = await transactions.run({
+        isolation,
+        work: async (client) => {
+          if (attempt.isOver) return undefined;
+          value = await run(client, context);
+          let event: StepCompleted;
+          try {
+            event = StepRunner.completed(attempt, value);
+          } catch (error) {
+            stored = false;
+            throw error;
+          }
+          if (attempt.isOver) return undefined;
+          turn ??= await owner.takeTurn();
+          if (turn === undefined || attempt.isOver) return undefined;
+          attempt.seal();
+          return turn.append(event);
+        },
+      });
+    } catch (error) {
+      turn?.giveBack();
+      attempt.unseal();
+      throw error;
+    }
+    if (outcome.outcome !== "rolled-back") {
+      turn!.settle(outcome, finished);
+      return value;
+    }
+    turn?.giveBack();
+    attempt.unseal();
+    if (attempt.isOver) return undefined;
+    // Running it again would give the like of it.
+    if (!stored) throw new NonRetryable((outcome.error as Error).message, { cause: outcome.error });
+    if (!outcome.again || reruns >= mostReruns) throw outcome.error;
+    await pause(runtime, Math.min(firstWaitMs * 2 ** reruns, longestWaitMs) * (0.5 + runtime.random()), context.signal).catch(() => {});
+  }
+}

@@ -1,0 +1,309 @@
+import { eq, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { integer, pgTable, text } from "drizzle-orm/pg-core";
+import { defineWorkflow, ExecutionConflict, ExecutionNotFound, OptionInvalid } from "pawl";
+import { openInMemory } from "pawl/testing";
+import pg, { type Client as PgClient, type PoolClient } from "pg";
+import { beforeAll, describe, expect, test } from "vitest";
+import { execute, query } from "../support/database.ts";
+import { causeOf, eventually, gate, harness, quickly, refusalOf, soon } from "./harness.ts";
+
+const h = harness();
+const inDrizzle = (client: PoolClient) => drizzle(client);
+const accounts = pgTable("accounts", { name: text("name").primaryKey(), cents: integer("cents").notNull() });
+
+beforeAll(() => execute(h.url, "CREATE TABLE public.accounts (name text PRIMARY KEY, cents integer NOT NULL)"));
+
+const open = (name: string, cents = 0) => execute(h.url, `INSERT INTO accounts VALUES ('${name}', ${cents})`);
+const balance = async (name: string) => (await query<{ cents: number }>(h.url, "SELECT cents FROM accounts WHERE name = $1", [name]))[0]!.cents;
+
+describe("a transaction", () => {
+  test("does what it does and records its result in one commit, with the client, with drizzle, and with a step's context", async () => {
+    await open("raw");
+    const paying = defineWorkflow({
+      name: "paying",
+      run: async (ctx, cents: number) => {
+        const first = await ctx.transaction("raw", async (tx, { attempt, idempotencyKey }) => {
+          const { rows, rowCount } = await tx.query<{ cents: number }>("UPDATE accounts SET cents = cents + $1 WHERE name = 'raw' RETURNING cents", [cents]);
+          return { cents: rows[0]!.cents, rowCount, attempt, idempotencyKey };
+        });
+        const second = await ctx.transaction(
+          "drizzle",
+          async (db) => {
+            const [row] = await db
+              .update(accounts)
+              .set({ cents: sql`${accounts.cents} * 2` })
+              .where(eq(accounts.name, "raw"))
+              .returning();
+            return row!.cents;
+          },
+          { using: inDrizzle },
+        );
+        return { first, second };
+      },
+    });
+    const { pawl } = await h.run([paying]);
+    const handle = await pawl.start(paying, 5, { executionId: "paying" });
+    expect(await handle.result()).toEqual({ first: { cents: 5, rowCount: 1, attempt: 1, idempotencyKey: "paying/1" }, second: 10 });
+    const [shared] = await query<{ same: boolean }>(
+      h.url,
+      "SELECT a.xmin = h.xmin AS same FROM accounts a, pawl.history h JOIN pawl.executions e USING (run_id) WHERE a.name = 'raw' AND e.execution_id = 'paying' AND h.data LIKE '%drizzle%'",
+    );
+    expect(shared).toEqual({ same: true });
+    expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepCompleted", "StepCompleted", "ExecutionCompleted"]);
+  });
+
+  test("that fails leaves nothing, and is tried again like a step", async () => {
+    await open("failing");
+    const failing = defineWorkflow({
+      name: "failing",
+      run: async (ctx, fails: number) =>
+        ctx.transaction(
+          "pay",
+          async (tx, { attempt }) => {
+            await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'failing'");
+            if (attempt <= fails) throw new RangeError(`attempt ${attempt}`);
+            return attempt;
+          },
+          { retry: { ...quickly, maximumAttempts: 3 } },
+        ),
+    });
+    const { pawl } = await h.run([failing]);
+    expect(await pawl.execute(failing, 2)).toBe(3);
+    expect(await balance("failing")).toBe(1);
+    expect(await causeOf(pawl.execute(failing, 3))).toMatchObject({ name: "RangeError" });
+    expect(await balance("failing")).toBe(1);
+  });
+
+  test("whose SQL or result is refused fails with PostgreSQL's error, or says what cannot be stored, and leaves nothing", async () => {
+    await open("refused");
+    const refused = defineWorkflow({
+      name: "refused",
+      retry: { maximumAttempts: 1 },
+      run: async (ctx, how: "sql" | "commit" | "value") =>
+        ctx.transaction("pay", async (tx) => {
+          await tx.query("UPDATE accounts SET cents = 7 WHERE name = 'refused'");
+          if (how === "sql") await tx.query("INSERT INTO accounts VALUES ('refused', 1)");
+          if (how === "commit")
+            await tx.query(
+              "CREATE TEMPORARY TABLE late (n integer UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DELETE ROWS; INSERT INTO late VALUES (1), (1)",
+            );
+          return how === "value" ? () => 1 : 1;
+        }),
+    });
+    const { pawl } = await h.run([refused]);
+    expect(await causeOf(pawl.execute(refused, "sql"))).toMatchObject({ code: "23505" });
+    expect(await causeOf(pawl.execute(refused, "commit"))).toMatchObject({ code: "23505" });
+    expect((await causeOf(pawl.execute(refused, "value"))).message).toContain("result");
+    expect(await balance("refused")).toBe(0);
+  });
+
+  test("runs again when another was in its way, without counting an attempt", async () => {
+    await open("contended");
+    const adding = defineWorkflow({
+      name: "adding",
+      run: async (ctx) => {
+        await ctx.map(Array.from({ length: 4 }), () =>
+          ctx.transaction(
+            "add",
+            async (tx) => {
+              const { rows } = await tx.query<{ cents: number }>("SELECT cents FROM accounts WHERE name = 'contended'");
+              await tx.query("UPDATE accounts SET cents = $1 WHERE name = 'contended'", [rows[0]!.cents + 1]);
+            },
+            { isolation: "serializable" },
+          ),
+        );
+      },
+    });
+    const { pawl } = await h.run([adding]);
+    const handles = await Promise.all([1, 2].map(() => pawl.start(adding, undefined)));
+    await Promise.all(handles.map((handle) => handle.result()));
+    expect(await balance("contended")).toBe(8);
+    const failed = (await Promise.all(handles.map((handle) => handle.history()))).flat().filter(({ event }) => event.type === "StepAttemptFailed");
+    expect(failed).toEqual([]);
+  });
+
+  test("runs beside other steps and other transactions of its execution", async () => {
+    const both = gate();
+    const begun: string[] = [];
+    const meet = async (tx: { query(text: string): Promise<unknown> }, name: string): Promise<string> => {
+      await tx.query("SELECT 1");
+      begun.push(name);
+      if (begun.length === 2) both.open();
+      await both.opened;
+      return name;
+    };
+    const beside = defineWorkflow({
+      name: "beside",
+      run: async (ctx) =>
+        ctx.all([
+          () => ctx.transaction("one", async (tx) => meet(tx, "one")),
+          () => ctx.transaction("two", async (tx) => meet(tx, "two")),
+          () => ctx.step("three", () => 3),
+        ]),
+    });
+    const { pawl } = await h.run([beside]);
+    expect(await pawl.execute(beside, undefined)).toEqual(["one", "two", 3]);
+  });
+
+  test("of an execution that was terminated, or whose time ran out, is rolled back", async () => {
+    await open("stopped");
+    const hold = gate();
+    let runs = 0;
+    const stopped = defineWorkflow({
+      name: "stopped",
+      run: async (ctx, timeout: number) =>
+        ctx.transaction(
+          "pay",
+          async (tx) => {
+            runs++;
+            await tx.query("SELECT 1");
+            await hold.opened;
+            await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'stopped'");
+          },
+          { timeout, retry: { maximumAttempts: 1 } },
+        ),
+    });
+    const { pawl } = await h.run([stopped]);
+    const handle = await pawl.start(stopped, 60_000);
+    await eventually(() => expect(runs).toBe(1));
+    await handle.terminate();
+    expect(await causeOf(pawl.execute(stopped, 200))).toMatchObject({ code: "STEP_TIMEOUT" });
+    hold.open();
+    const idle = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pawl transactions' AND (state = 'active' OR state LIKE 'idle in%')";
+    await eventually(async () => expect(await query(h.url, idle)).toEqual([]));
+    expect({ runs, balance: await balance("stopped") }).toEqual({ runs: 2, balance: 0 });
+  });
+
+  test("whose commit got no answer is found to be committed, and does not run again", async () => {
+    await open("unanswered");
+    let runs = 0;
+    let lost = 0;
+    const paying = defineWorkflow({
+      name: "unanswered",
+      run: async (ctx) =>
+        ctx.transaction("pay", async (tx) => {
+          runs++;
+          await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'unanswered'");
+        }),
+    });
+    const pawl = await h.open({}, (name, phase) => {
+      if (name !== "transaction" || phase !== "after" || lost++ > 0) return;
+      throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    });
+    await pawl.worker({ workflows: [paying], ...soon });
+    await pawl.execute(paying, undefined);
+    expect({ runs, lost, balance: await balance("unanswered") }).toEqual({ runs: 1, lost: 1, balance: 1 });
+  });
+
+  test("whose connection breaks before the commit is tried again", async () => {
+    await open("broken");
+    const breaking = defineWorkflow({
+      name: "breaking",
+      run: async (ctx) =>
+        ctx.transaction(
+          "pay",
+          async (tx, { attempt }) => {
+            await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'broken'");
+            if (attempt === 1) await tx.query("SELECT pg_terminate_backend(pg_backend_pid())");
+            return attempt;
+          },
+          { retry: quickly },
+        ),
+    });
+    const { pawl } = await h.run([breaking]);
+    expect(await pawl.execute(breaking, undefined)).toBe(2);
+    expect(await balance("broken")).toBe(1);
+  });
+
+  test("needs an isolation level that there is, and functions", async () => {
+    const wrong = defineWorkflow({ name: "wrong", run: async (ctx, options: object) => ctx.transaction("pay", async () => 1, options) });
+    const { pawl } = await h.run([wrong]);
+    for (const options of [{ isolation: "chaos" }, { using: 1 }]) expect(await causeOf(pawl.execute(wrong, options))).toMatchObject({ name: "OptionInvalid" });
+  });
+
+  test("works in memory too, also beside others", async () => {
+    const pawl = await openInMemory();
+    const counting = defineWorkflow({
+      name: "counting",
+      run: async (ctx) => {
+        await ctx.transaction("table", async (tx) => void (await tx.query("CREATE TABLE IF NOT EXISTS public.numbers (n integer)")));
+        const insert = async (n: number): Promise<number> =>
+          ctx.transaction("insert", async (db) => db.execute(sql`INSERT INTO public.numbers VALUES (${n})`).then(() => n), { using: inDrizzle });
+        await ctx.map([1, 2, 3], insert);
+        const sum = await ctx.transaction("sum", async (tx) => (await tx.query<{ sum: number }>("SELECT sum(n)::int AS sum FROM numbers")).rows[0]!.sum);
+        await ctx.transaction("drop", async (tx) => void (await tx.query("DROP TABLE public.numbers")));
+        return sum;
+      },
+    });
+    await pawl.worker({ workflows: [counting] });
+    expect(await pawl.execute(counting, undefined)).toBe(6);
+    await pawl.close();
+  });
+});
+
+describe("a start in a transaction", () => {
+  const greeting = defineWorkflow({ name: "greeting", run: async (ctx, name: string) => ctx.step("greet", () => `hello ${name}`) });
+  const connect = async (): Promise<PgClient> => {
+    const client = new pg.Client({ connectionString: h.url });
+    await client.connect();
+    return client;
+  };
+
+  test("is there when the transaction commits, and never was when it is rolled back", async () => {
+    const { pawl } = await h.run([greeting], { pollInterval: "1h" });
+    const client = await connect();
+    await client.query("BEGIN");
+    const handle = await pawl.start(greeting, "Ann", { transaction: client, executionId: "in-transaction", labels: { team: "red" } });
+    await refusalOf(pawl.handle("in-transaction").status(), ExecutionNotFound);
+    expect((await client.query("SHOW search_path")).rows).toEqual([{ search_path: '"$user", public' }]);
+    await client.query("COMMIT");
+    // Found by the notification that came with the commit: nobody polls.
+    expect(await handle.result()).toBe("hello Ann");
+    expect(await handle.status()).toMatchObject({ runId: handle.runId, labels: { team: "red" } });
+    await client.query("BEGIN");
+    await pawl.start(greeting, "Bob", { transaction: client, executionId: "rolled-back" });
+    await client.query("ROLLBACK");
+    await refusalOf(pawl.handle("rolled-back").status(), ExecutionNotFound);
+    await client.end();
+  });
+
+  test("gives the one that is there, in the same transaction or before it, and refuses another workflow's id", async () => {
+    const other = defineWorkflow({ name: "other", run: async () => 1 });
+    const pawl = await h.open();
+    const client = await connect();
+    const before = await pawl.start(greeting, "Ann", { executionId: "before", idempotencyKey: "key" });
+    await client.query("BEGIN");
+    expect(await pawl.start(greeting, "Ann", { transaction: client, executionId: "before" })).toMatchObject({ runId: before.runId });
+    expect(await pawl.start(greeting, "Ann", { transaction: client, idempotencyKey: "key" })).toMatchObject({ executionId: "before" });
+    const twice = await Promise.all([1, 2].map(() => pawl.start(greeting, "Bob", { transaction: client, executionId: "twice" })));
+    expect(twice[0]!.runId).toBe(twice[1]!.runId);
+    await refusalOf(pawl.start(other, undefined, { transaction: client, executionId: "before" }), ExecutionConflict);
+    await client.query("COMMIT");
+    await client.end();
+    await refusalOf(pawl.start(greeting, "Ann", { transaction: {} as never }), OptionInvalid);
+    await pawl.worker({ workflows: [greeting], ...soon });
+    expect(await twice[0]!.result()).toBe("hello Bob");
+    expect(await before.result()).toBe("hello Ann");
+  });
+
+  test("goes together with a transactional step: the step's effect, its result and the start are one", async () => {
+    const parent = defineWorkflow({
+      name: "parent",
+      run: async (ctx, fails: boolean) =>
+        ctx.transaction(
+          "order and ship",
+          async (tx, { attempt }) => {
+            await pawl.start(greeting, "Cleo", { transaction: tx, executionId: `ship-${fails}-${attempt}` });
+            if (fails && attempt === 1) throw new Error("not yet");
+            return attempt;
+          },
+          { retry: quickly },
+        ),
+    });
+    const { pawl } = await h.run([parent, greeting]);
+    expect(await pawl.execute(parent, true)).toBe(2);
+    expect(await pawl.handle("ship-true-2").result()).toBe("hello Cleo");
+    await refusalOf(pawl.handle("ship-true-1").status(), ExecutionNotFound);
+  });
+});

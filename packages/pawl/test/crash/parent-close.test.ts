@@ -1,0 +1,47 @@
+/** A process dies before or after the commit that ends a parent: its children go on with it, or get what their policies say. */
+import { openPawl, silentLogger } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { sessionsOf } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { makeFamily } from "../support/programs/family.mjs";
+import { waitFor } from "../support/wait.ts";
+
+let template: FreshDatabase;
+
+beforeAll(async () => {
+  template = await freshDatabase();
+  await (await openPawl({ url: template.url, logger: silentLogger })).close();
+  await installTerminalGuard(template.url);
+});
+
+afterEach(killPrograms);
+
+afterAll(() => template.drop());
+
+const states = async (url: string) => {
+  const rows = await query<{ id: string; state: string }>(url, "SELECT execution_id AS id, state FROM pawl.executions ORDER BY execution_id");
+  return Object.fromEntries(rows.map(({ id, state }) => [id, state]));
+};
+
+const ended = { parent: "completed", "parent-cancel": "cancelled", "parent-terminate": "terminated", "parent-abandon": "running" };
+
+test.each([
+  ["before", "running"],
+  ["after", "completed"],
+])("killed %s it", { timeout: 60_000 }, async (phase, parent) => {
+  const database = await copyDatabase(template.url);
+  const program = new Program("family.mjs", { url: database.url, phase });
+  expect((await program.exited).signal, program.output).toBe("SIGKILL");
+  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await checkInvariants(database.url);
+  expect(await states(database.url)).toEqual({ parent, "parent-cancel": "running", "parent-terminate": "running", "parent-abandon": "running" });
+  const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
+  await pawl.worker({ workflows: makeFamily(), pollInterval: 20 });
+  await waitFor("everybody has what it should", async () => (JSON.stringify(await states(database.url)) === JSON.stringify(sorted(ended)) ? true : undefined));
+  await pawl.close();
+  await checkInvariants(database.url);
+  await database.drop();
+});
+
+const sorted = (of: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(of).toSorted(([a], [b]) => (a < b ? -1 : 1)));

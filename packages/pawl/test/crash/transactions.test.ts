@@ -1,0 +1,51 @@
+/** A process dies around the commit of a transaction: its effect is there exactly once, together with its result. */
+import { openPawl, silentLogger } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { sessionsOf } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { makeMover } from "../support/programs/mover.mjs";
+import { waitFor } from "../support/wait.ts";
+
+let template: FreshDatabase;
+
+beforeAll(async () => {
+  template = await freshDatabase();
+  await (await openPawl({ url: template.url, logger: silentLogger })).close();
+  await execute(template.url, "CREATE TABLE public.account (cents integer NOT NULL); INSERT INTO public.account VALUES (1000)");
+  await installTerminalGuard(template.url);
+});
+
+afterEach(killPrograms);
+
+afterAll(() => template.drop());
+
+const look = async (url: string) => {
+  const [row] = await query<{ cents: number; recorded: number }>(
+    url,
+    "SELECT cents, (SELECT count(*)::int FROM pawl.history WHERE type = 'StepCompleted' AND data LIKE '%\"move\"%') AS recorded FROM public.account",
+  );
+  return row!;
+};
+
+test.each([
+  ["before the SQL", { cents: 1000, recorded: 0 }],
+  ["after the SQL", { cents: 1000, recorded: 0 }],
+  ["before the reply", { cents: 900, recorded: 1 }],
+  ["after the reply", { cents: 900, recorded: 1 }],
+])("killed %s", { timeout: 60_000 }, async (at, left) => {
+  const database = await copyDatabase(template.url);
+  const program = new Program("transactions.mjs", { url: database.url, at });
+  expect((await program.exited).signal, program.output).toBe("SIGKILL");
+  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await checkInvariants(database.url);
+  expect(await look(database.url)).toEqual(left);
+  const mover = makeMover();
+  const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
+  await pawl.worker({ workflows: [mover], pollInterval: 20 });
+  expect(await pawl.handle("moved").result({ timeout: "30s" })).toBe(900);
+  await pawl.close();
+  await checkInvariants(database.url);
+  expect(await look(database.url)).toEqual({ cents: 900, recorded: 1 });
+  await database.drop();
+});
