@@ -47,9 +47,12 @@ interface Recorded {
   readonly event: Event;
 }
 
+/** A lease, and what a process may stand still. */
+const hearsOfRollbackMs = 20_000;
+
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
-  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker)/;
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow, e.attributes,
@@ -113,6 +116,8 @@ export class Monitor {
     const position = Number(idempotencyKey.slice(slash + 1));
     const runId = this.#runOf.get(idempotencyKey.slice(0, slash));
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
+    // Whoever ran the run before hears of a rollback a moment later, or when its lease ends.
+    if (this.#wasJustReverted(runId)) return this.executions.get(runId)!;
     const result = this.histories.get(runId)?.find(({ event }) => isResult(event) && event.position === position);
     // Set forward, the database's clock ends leases before their time: then two workers may run the same step for a moment.
     if (result !== undefined && this.#world.steppedForwardMs === 0) {
@@ -126,6 +131,19 @@ export class Monitor {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
     }
     return row;
+  }
+
+  /** Whether a run has what one before it had not read: it comes from a rollback or retry of it while that had not ended. */
+  keepsMessagesOf(runId: string, before: string | undefined): boolean {
+    if (runId === before) return true;
+    return (this.histories.get(runId) ?? []).some(
+      ({ event }) => event.type === "ExecutionResumed" && event.fromRunId === before && event.operation !== undefined && !terminal.has(event.fromState),
+    );
+  }
+
+  #wasJustReverted(runId: string): boolean {
+    const reverted = this.histories.get(runId)?.findLast(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined);
+    return reverted !== undefined && this.#world.databaseNow - reverted.at < hearsOfRollbackMs + this.#world.steppedBackMs + this.#world.steppedForwardMs;
   }
 
   #added(row: HistoryRow): void {
@@ -292,7 +310,9 @@ export class Monitor {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
     if (now === undefined && this.mayForget && terminal.has(before.state)) return;
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
-    if (now.run_number !== before.run_number + 1 || (before.state !== "cancelled" && before.state !== "quarantined")) {
+    const how = this.histories.get(now.run_id)?.findLast(({ event }) => event.type === "ExecutionResumed")?.event;
+    const wasReverted = how?.type === "ExecutionResumed" && how.operation !== undefined && how.fromRunId === before.run_id;
+    if (now.run_number !== before.run_number + 1 || (!wasReverted && before.state !== "cancelled" && before.state !== "quarantined")) {
       throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
     }
     this.#past.add(before.run_id);

@@ -106,6 +106,32 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("worker/active-execution.js", "!this.#isWaiting() || this.#pause.isAsked", "!this.#isWaiting()")],
   },
   {
+    name: "a rollback forgets what was received after the checkpoint",
+    edits: [edit("../migrations/0001_init.sql", "AND type IN ('SignalReceived', 'UpdateReceived') ORDER BY seq", "AND false ORDER BY seq")],
+  },
+  {
+    name: "a rollback leaves the ids of children",
+    edits: [edit("kernel/replay.js", "this.#startsChildrenAnew(`.r${event.runNumber}`)", "this.#startsChildrenAnew(``)")],
+  },
+  {
+    name: "a rollback leaves its children alone",
+    edits: [
+      edit(
+        "postgres/statements/next-run.js",
+        "WHEN k.execution_id = ANY($11::text[]) THEN $4::uuid END",
+        "WHEN k.execution_id = ANY($11::text[]) THEN k.parent_run_id END",
+      ),
+    ],
+  },
+  {
+    name: "a rollback keeps the claims of children",
+    edits: [edit("postgres/statements/next-run.js", "worker_id = NULL, epoch = k.epoch + (k.worker_id IS NOT NULL)::int, claims", "claims")],
+  },
+  {
+    name: "a fork is queued nowhere",
+    edits: [edit("postgres/statements/fork.js", "version FROM forked)\nSELECT", "version FROM forked WHERE false)\nSELECT")],
+  },
+  {
     name: "a resume forgets the children",
     edits: [edit("postgres/statements/resume.js", "IS TRUE THEN $3::uuid WHEN", "IS TRUE THEN k.parent_run_id WHEN")],
   },

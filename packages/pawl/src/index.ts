@@ -31,6 +31,10 @@ export type {
 } from "./client/schedule-options.ts";
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
+export type { ForkOptions } from "./client/fork.ts";
+export type { NextRunOptions, RollbackOptions } from "./client/next-run.ts";
+export type { PauseInfo, Pauses, PauseScope } from "./client/pauses.ts";
+export type { Checkpoint, CheckpointChoice, RunInfo } from "./client/runs.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";

@@ -9,6 +9,7 @@ import { withPawl } from "../session.ts";
 
 interface HistoryFlags {
   readonly full?: boolean;
+  readonly run?: string;
 }
 
 const longestDetails = 120;
@@ -19,6 +20,7 @@ export function addHistoryCommand(program: Command): void {
     .summary("everything that happened in one execution")
     .description("Prints every event of an execution's latest run in order: number, time since the first one, type, details.")
     .argument("<id>", "id of the execution")
+    .option("--run <runId>", "of an earlier run; pawl runs lists them")
     .option("--full", "do not shorten payloads and messages")
     .addHelpText(
       "after",
@@ -31,8 +33,9 @@ export function addHistoryCommand(program: Command): void {
     .action(async (id: string, flags: HistoryFlags, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = pawl.handle(id);
-        const { runId, runNumber, workflow, version } = await handle.status();
-        const history = await handle.history();
+        const { workflow, version, ...latest } = await handle.status();
+        const history = await handle.history(flags.run === undefined ? {} : { runId: flags.run });
+        const { runId, runNumber } = flags.run === undefined ? latest : (await handle.runs()).find((run) => run.runId === flags.run)!;
         if (output.json) {
           // What JSON cannot hold stands there twice: for people, and encoded, so that it can be replayed.
           const events = history.map((entry) => ({ ...eventToJson(entry), ...plainEvent(entry.event) }));

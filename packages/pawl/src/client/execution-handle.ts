@@ -1,13 +1,4 @@
-import {
-  ExecutionNotFound,
-  ExecutionStateInvalid,
-  MessageUnknown,
-  OptionInvalid,
-  PayloadInvalid,
-  ResultTimeout,
-  UpdateRejected,
-  WaitTimeout,
-} from "../base/errors.ts";
+import { ExecutionNotFound, ExecutionStateInvalid, MessageUnknown, PayloadInvalid, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
@@ -15,14 +6,20 @@ import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
+import { checkpointsOf } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type ReplayHost } from "../kernel/replay.ts";
+import { seedsOf } from "../kernel/seed.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
 import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
+import { fork, type ForkOptions } from "./fork.ts";
+import { retry, rollBack, type NextRunOptions, type RollbackOptions } from "./next-run.ts";
+import { Runs, type Checkpoint, type RunInfo } from "./runs.ts";
 import { waitForNews } from "./news.ts";
+import { checkReason } from "./reason.ts";
 import { resultOf } from "./result-of.ts";
 import type { ResultHub } from "./result-hub.ts";
 
@@ -56,9 +53,6 @@ export interface HandleParent {
   /** @throws Closed */
   checkOpen(): void;
 }
-
-const historyPage = 1000;
-const longestReason = 2000;
 
 export interface SignalOptions {
   /** Sent twice with the same id, it arrives once (made). */
@@ -139,15 +133,64 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     return executionInfo(summary);
   }
 
-  /** Everything that happened in the latest run, in order. @throws ExecutionNotFound */
-  async history(): Promise<HistoryEvent[]> {
-    const { runId } = await this.status();
-    const events: HistoryEvent[] = [];
-    for (;;) {
-      const page = await this.#parent.store.history(runId, events.at(-1)?.seq ?? 0, historyPage);
-      for (const { seq, at, event } of page) events.push({ seq, at: new Date(at), event });
-      if (page.length < historyPage) return events;
-    }
+  /** Everything that happened, in order: in the latest run, or in the one of `runId`. @throws ExecutionNotFound, OptionInvalid */
+  async history(options: { readonly runId?: string } = {}): Promise<HistoryEvent[]> {
+    this.#parent.checkOpen();
+    const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
+    return recorded.map(({ seq, at, event }) => ({ seq, at: new Date(at), event }));
+  }
+
+  /** All its runs, oldest first: what a resume, rollback or retry left behind stays as it was. @throws ExecutionNotFound */
+  async runs(): Promise<readonly RunInfo[]> {
+    this.#parent.checkOpen();
+    return new Runs(this.#parent, this.executionId).list();
+  }
+
+  /** One for every completed step of the latest run, or of another one. @throws ExecutionNotFound, OptionInvalid */
+  async checkpoints(options: { readonly runId?: string } = {}): Promise<readonly Checkpoint[]> {
+    this.#parent.checkOpen();
+    const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
+    return checkpointsOf(recorded).map((checkpoint) => ({ ...checkpoint, at: new Date(checkpoint.at) }));
+  }
+
+  /**
+   * Starts the next run from a checkpoint of the latest one, whatever state that is in. What came after the checkpoint is not kept;
+   * a worker that runs it is stopped, children that were started since are asked to cancel, signals received since are sent again.
+   *
+   * @throws ExecutionNotFound; OptionInvalid if there is no such checkpoint; ExecutionStateInvalid if it went on meanwhile
+   */
+  async rollback(options: RollbackOptions): Promise<ExecutionHandle<Result, Sent>> {
+    this.#parent.checkOpen();
+    checkReason(options?.reason);
+    return this.#at(await rollBack(this.#parent, this.executionId, options));
+  }
+
+  /**
+   * Starts the next run of a failed or timed-out execution from where it failed: completed steps do not run again, and what failed
+   * begins anew.
+   *
+   * @throws ExecutionNotFound; ExecutionStateInvalid in any other state
+   */
+  async retry(options: NextRunOptions = {}): Promise<ExecutionHandle<Result, Sent>> {
+    this.#parent.checkOpen();
+    checkReason(options.reason);
+    return this.#at(await retry(this.#parent, this.executionId, options));
+  }
+
+  /**
+   * Starts a new execution from a checkpoint of this one: it has its history up to there, with another input, other results of steps or
+   * another version of the workflow if you like, and goes on by itself. This one is not changed.
+   *
+   * @throws ExecutionNotFound; OptionInvalid if there is no such checkpoint or step; ExecutionConflict if the id is taken; InputInvalid
+   */
+  async fork(options: ForkOptions): Promise<ExecutionHandle<Result, Sent>> {
+    this.#parent.checkOpen();
+    const forked = await fork(this.#parent, this.executionId, options, this.#workflow);
+    return new ExecutionHandle<Result, Sent>(this.#parent, forked.executionId, forked.runId, this.#workflow);
+  }
+
+  #at(runId: string): ExecutionHandle<Result, Sent> {
+    return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, runId, this.#workflow);
   }
 
   /**
@@ -221,7 +264,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const definition = known?.name === workflow && known.version === version ? known : this.#parent.definition(workflow, version);
     const { namespace, runtime } = this.#parent;
     const history = (await this.history()).map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 0, event }));
-    const replay = new Replay(definition, { executionId: this.executionId, runId }, `${namespace}/${this.executionId}`, nothingStarts);
+    const replay = new Replay(definition, { executionId: this.executionId, runId }, seedsOf(namespace, this.executionId, history), nothingStarts);
     await replayEvents(replay, history, () => nextTurn(runtime));
     return replay.mailbox.query(name, argument[0]) as AnswerOf<Sent["queries"][Name]>;
   }
@@ -314,9 +357,9 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   async resume(): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();
     const unpaused = await this.#parent.store.unpause(this.#parent.namespace, this.executionId);
-    if (unpaused !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, unpaused.runId, this.#workflow);
+    if (unpaused !== undefined) return this.#at(unpaused.runId);
     const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, this.#parent.runtime.newUuid());
-    if (resumed !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, resumed.runId, this.#workflow);
+    if (resumed !== undefined) return this.#at(resumed.runId);
     const { state } = await this.status();
     throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only paused, cancelled and quarantined executions can be resumed.");
   }
@@ -324,13 +367,6 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 
 /** For a replay that only reads. */
 const nothingStarts: ReplayHost = { called: () => {}, abandoned: () => {}, orphaned: () => {}, replied: () => {}, ended: () => {} };
-
-function checkReason(reason: string | undefined): string | undefined {
-  if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {
-    throw new OptionInvalid("reason", `must be a text of at most ${longestReason} characters`);
-  }
-  return reason;
-}
 
 export function executionInfo(summary: ExecutionSummary): ExecutionInfo {
   return {

@@ -23,6 +23,7 @@ import { readDocument } from "./document/read-document.ts";
 import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
 import { parseField } from "./filter/parse-filter.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
+import { Pauses } from "./pauses.ts";
 import { ResultHub } from "./result-hub.ts";
 import { Retention } from "./retention.ts";
 
@@ -70,6 +71,8 @@ export class PawlClient implements HandleParent {
   readonly schedules: Schedules;
   /** How long executions that have ended are kept. */
   readonly retention: Retention;
+  /** Task queues and workflows from which nothing is claimed for now. */
+  readonly pauses: Pauses;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -84,6 +87,7 @@ export class PawlClient implements HandleParent {
     this.committer = new Committer(store, runtime);
     this.#sender = new MessageSender(store, this.namespace);
     this.retention = new Retention(this);
+    this.pauses = new Pauses(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,

@@ -14,6 +14,7 @@ import { childError } from "./child-error.ts";
 import type { Event, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
 import { readPayload } from "./payload.ts";
+import type { Seeds } from "./seed.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
 
@@ -65,17 +66,21 @@ export class Replay {
   readonly #stateWaits = new Set<WaitCall>();
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
+  readonly #laterSeeds: Seeds["later"];
   #lastPosition = 0;
+  /** After a rollback or a retry: stands in the ids of the children it starts. */
+  #childSuffix = "";
   /** Every one that the code has named so far. */
   readonly #attributeNames = new Set<string>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
 
-  /** @param seed identical for every replay of this run */
-  constructor(workflow: AnyWorkflow, identity: ReplayIdentity, seed: string, host: ReplayHost) {
+  /** @param seeds identical for every replay of this run */
+  constructor(workflow: AnyWorkflow, identity: ReplayIdentity, seeds: Seeds, host: ReplayHost) {
     this.workflow = workflow;
     this.identity = identity;
-    this.random = new SeededRandom(seed);
+    this.random = new SeededRandom(seeds.first);
+    this.#laterSeeds = seeds.later;
     this.mailbox = new Mailbox(workflow);
     this.#host = host;
     this.#defaultRetry = defaultRetryOf(workflow);
@@ -96,7 +101,9 @@ export class Replay {
    *
    * @throws NondeterminismDetected if the code has not made the call the event is about (R2).
    */
-  apply({ at, event }: RecordedEvent): boolean {
+  apply({ seq, at, event }: RecordedEvent): boolean {
+    const seed = this.#laterSeeds?.get(seq);
+    if (seed !== undefined) this.random.reseed(seed);
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);
@@ -166,6 +173,9 @@ export class Replay {
         return this.#settle(at, this.#callOf(event, "attributes"), (call) => call.resolve(undefined));
       case "CancelRequested":
         return this.#cancel(at, event.reason);
+      case "ExecutionResumed":
+        if (event.operation !== undefined) this.#startsChildrenAnew(`.r${event.runNumber}`);
+        return false;
       default:
         return false;
     }
@@ -276,7 +286,7 @@ export class Replay {
       input: encoded,
       options,
       executionTimeoutMs,
-      executionId: options.executionId ?? checkId(`${this.identity.executionId}.${position}`, "ctx.child executionId"),
+      executionId: options.executionId ?? checkId(`${this.identity.executionId}${this.#childSuffix}.${position}`, "ctx.child executionId"),
       runId: undefined,
     }));
   }
@@ -317,6 +327,15 @@ export class Replay {
     // A loser of a race may reject with nobody waiting; whoever does wait has their own handler.
     promise.catch(ignore);
     return promise;
+  }
+
+  /** What the run before started under the ids of before is not what this one starts: these get others. */
+  #startsChildrenAnew(suffix: string): void {
+    this.#childSuffix = suffix;
+    for (const call of this.open.values()) {
+      if (call.kind !== "child" || call.runId !== undefined || call.options.executionId !== undefined) continue;
+      call.executionId = `${this.identity.executionId}${suffix}.${call.position}`;
+    }
   }
 
   /** The open call an event is about, `undefined` if it is settled (R3). */

@@ -99,11 +99,12 @@ export class Queries {
       .from(pastRuns)
       .where(and(eq(pastRuns.namespace, namespace), eq(pastRuns.executionId, executionId)))
       .orderBy(asc(pastRuns.runNumber));
-    return rows.map(({ runId, runNumber, state, startedAt, lastSeq }) => ({
+    return rows.map(({ runId, runNumber, state, startedAt, finishedAt, lastSeq }) => ({
       runId,
       runNumber,
       state: state as ExecutionState,
       startedAt: startedAt?.getTime() ?? null,
+      finishedAt: finishedAt?.getTime() ?? null,
       events: lastSeq,
     }));
   }

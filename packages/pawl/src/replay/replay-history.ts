@@ -4,6 +4,7 @@ import type { AnyWorkflow, OutputOf } from "../definition/workflow.ts";
 import { describeCall, type Call } from "../kernel/call.ts";
 import type { Event } from "../kernel/event.ts";
 import { Replay, type CodeOutcome } from "../kernel/replay.ts";
+import { seedsOf } from "../kernel/seed.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
 import { installDeterminismGuard } from "../worker/determinism-guard.ts";
 import { endEvent } from "../worker/end-event.ts";
@@ -40,7 +41,7 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
   }
   let ended: CodeOutcome | undefined;
   const calls = new Map<number, string>();
-  const replay = new Replay(workflow, parsed, `${parsed.namespace}/${parsed.executionId}`, {
+  const replay = new Replay(workflow, parsed, seedsOf(parsed.namespace, parsed.executionId, parsed.events), {
     called: (call: Call) => void calls.set(call.position, describeCall(call)),
     abandoned: () => {},
     orphaned: () => {},

@@ -5,10 +5,12 @@ import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
+import { deadlineOf } from "../kernel/deadline.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
+import { seedsOf } from "../kernel/seed.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ExistingExecution, StartOperation } from "../store/operations.ts";
@@ -98,11 +100,10 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#lastNews = host.runtime.monotonicMs();
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#toApply = claimed.history.slice(1);
-    this.#deadline = deadlineOf(claimed.history[0]!);
+    this.#deadline = deadlineOf(claimed.history);
     for (const { event } of this.#toApply) this.#isToldAlready(event);
-    // The seed outlives a resume, which changes the run id: a resumed run replays with the numbers of the first.
     this.#steps = new StepRunner(claimed.executionId, host.runtime, (event) => this.#stepped(event));
-    this.#replay = new Replay(workflow, claimed, `${host.namespace}/${claimed.executionId}`, this);
+    this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
   }
 
   begin(inbox: Inbox | undefined): void {
@@ -687,10 +688,4 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#armWakeTimer(now);
     this.#rest();
   }
-}
-
-function deadlineOf({ at, event }: RecordedEvent): number | undefined {
-  const { timeoutMs, deadline } = event as ExecutionStarted;
-  const own = timeoutMs === undefined ? undefined : at + timeoutMs;
-  return own === undefined || deadline === undefined ? (own ?? deadline) : Math.min(own, deadline);
 }

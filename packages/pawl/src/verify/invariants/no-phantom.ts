@@ -64,8 +64,11 @@ class Asked {
     const has = (type: string): boolean => view.events.some((entry) => entry.type === type);
     if (view.kind === "current") {
       const { parentRunId, runNumber } = view.run;
-      if (parentRunId === null && !scheduled && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
-      if (runNumber - 1 > count("resume")) problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes`);
+      const wasForked = view.events.some(({ type }) => type === "ExecutionForked");
+      if (parentRunId === null && !scheduled && !wasForked && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
+      // The log has no rollbacks and retries.
+      const wasRolledBack = view.events.some(({ event }) => event?.type === "ExecutionResumed" && event.operation !== undefined);
+      if (!wasRolledBack && runNumber - 1 > count("resume")) problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes`);
       // A parent that is cancelled asks its children to stop.
       if (parentRunId === null && !scheduled && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled")))
         problems.push("nobody cancelled it");

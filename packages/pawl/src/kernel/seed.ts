@@ -1,0 +1,26 @@
+import type { Event } from "./event.ts";
+
+/** Of the random numbers of a run. */
+export interface Seeds {
+  readonly first: string;
+  /** Others that take its place, by the seq of the event before whose delivery they do. */
+  readonly later?: ReadonlyMap<number, string>;
+}
+
+/**
+ * A seed outlives resume, rollback and retry, which change the run id: a prefix replays with the numbers that it was recorded with. So does
+ * the prefix of a fork, which is another execution's; with the delivery of its last event begin numbers of its own.
+ */
+export function seedsOf(namespace: string, executionId: string, history: readonly { readonly seq: number; readonly event: Event }[]): Seeds {
+  let first: string | undefined;
+  let later: Map<number, string> | undefined;
+  for (const { seq, event } of history) {
+    if (event.type !== "ExecutionForked") continue;
+    first ??= `${namespace}/${event.origin ?? event.fromExecutionId}`;
+    const own = `${namespace}/${event.executionId}`;
+    // Nothing is delivered before the code is called.
+    if (seq === 2) first = own;
+    else (later ??= new Map()).set(seq - 1, own);
+  }
+  return { first: first ?? `${namespace}/${executionId}`, ...(later === undefined ? {} : { later }) };
+}
