@@ -264,6 +264,8 @@ export class Monitor {
   #checkChildrenAsked(row: ExecutionRow): void {
     for (const child of this.executions.values()) {
       if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
+      // It was asked, and then rolled back to before that.
+      if (this.histories.get(child.run_id)?.some(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined)) continue;
       const asked =
         (child.messages ?? "").includes("CancelRequested") || this.histories.get(child.run_id)?.some(({ event }) => event.type === "CancelRequested");
       if (asked !== true) throw new Violation("I21", `${row.execution_id} is cancelled, and its child ${child.execution_id} was never asked to stop`);

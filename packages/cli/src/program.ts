@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { addBulkCommand } from "./commands/bulk.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
 import { addCheckpointsCommand } from "./commands/checkpoints.ts";
 import { addCountCommand } from "./commands/count.ts";
@@ -76,6 +77,7 @@ export function buildProgram(): Command {
   addRollbackCommand(program);
   addRetryCommand(program);
   addForkCommand(program);
+  addBulkCommand(program);
   addImportCommand(program);
   program.commandsGroup("Operate:");
   addMigrateCommand(program);

@@ -115,7 +115,7 @@ test("an exported execution is imported under another id, from a file or from st
 });
 
 describe("control", () => {
-  test("pauses and resumes", async () => {
+  test("pauses and resumes", { timeout: 60_000 }, async () => {
     await pawl.start("sleeper", undefined, { executionId: "held" });
     const paused = await project.pawl("pause", "held", "--reason", "not now");
     expect(paused).toMatchObject({ code: 0, stdout: expect.stringMatching(/held (is paused|will pause)/) as string });
@@ -125,7 +125,7 @@ describe("control", () => {
     expect(await project.pawl("resume", "held")).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_STATE_INVALID") as string });
   });
 
-  test("pauses task queues and workflows", async () => {
+  test("pauses task queues and workflows", { timeout: 120_000 }, async () => {
     expect((await project.pawl("pauses")).stderr).toContain("nothing is paused");
     expect(await project.pawl("pause", "--task-queue", "email", "--reason", "it is down")).toMatchObject({ code: 0, stdout: "task queue email is paused\n" });
     expect((await project.pawl("pauses")).stdout).toMatch(/^KIND +NAME +SINCE +REASON\ntask queue +email +2.* it is down\n$/);
@@ -135,7 +135,24 @@ describe("control", () => {
     expect(await project.pawl("resume")).toMatchObject({ code: 2 });
   });
 
-  test("rolls back, retries, forks and shows runs and checkpoints", async () => {
+  test("does one thing to all that a filter finds", { timeout: 120_000 }, async () => {
+    await pawl.start("sleeper", undefined, { executionId: "in-bulk", labels: { batch: "7" } });
+    const filter = 'labels.batch == "7"';
+    expect(await project.pawl("bulk", "cancel", "--filter", filter, "--reason", "enough", "--wait")).toMatchObject({ code: 0, stdout: "1 of 1 done\n" });
+    expect(await project.json("bulk", "terminate", "--filter", 'executionId == "ann"', "--wait", "--id", "in-vain")).toEqual({
+      executionId: "in-vain",
+      matched: 1,
+      done: 0,
+      skipped: 1,
+      failed: 0,
+      failures: [],
+    });
+    expect((await project.pawl("bulk", "cancel", "--filter", filter)).stdout).toMatch(/has begun; pawl value .* progress/);
+    expect(await project.pawl("bulk", "explode", "--filter", filter)).toMatchObject({ code: 2, stderr: expect.stringContaining("OPTION_INVALID") as string });
+    expect(await project.pawl("bulk", "cancel", "--filter", "batch ==")).toMatchObject({ code: 2 });
+  });
+
+  test("rolls back, retries, forks and shows runs and checkpoints", { timeout: 120_000 }, async () => {
     await pawl.execute("greet", { name: "Ann" }, { executionId: "greeted" });
     const listed = await project.pawl("checkpoints", "greeted");
     expect(listed.stdout).toMatch(/^SEQ +STEP +CALL +AT\n +2 +say +1 +2/);

@@ -31,6 +31,7 @@ export type {
 } from "./client/schedule-options.ts";
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
+export type { BulkCheckpoint, BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkRequest } from "./client/bulk/bulk-options.ts";
 export type { ForkOptions } from "./client/fork.ts";
 export type { NextRunOptions, RollbackOptions } from "./client/next-run.ts";
 export type { PauseInfo, Pauses, PauseScope } from "./client/pauses.ts";

@@ -138,8 +138,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
       if (message.type === "PauseRequested") continue;
-      const isOfChild = message.type === "ChildCompleted" || message.type === "ChildFailed";
-      const key = `${message.messageId}#${isOfChild ? "" : message.ordinal}`;
+      const key = `${message.messageId}#${message.ordinal ?? ""}`;
       if (this.#knownMessages.has(key)) continue;
       this.#knownMessages.add(key);
       const event = decodeEvent(message.type, message.data);
