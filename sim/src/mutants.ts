@@ -203,7 +203,7 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
-  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking)", ")")] },
+  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking ", "")] },
   { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },
   {
     name: "a fired execution is queued nowhere",
