@@ -1,3 +1,4 @@
+import type { PauseTarget } from "../store/pauses.ts";
 import type { Store } from "../store/store.ts";
 
 /**
@@ -9,7 +10,7 @@ export class PauseWatch {
   readonly #namespace: string;
   readonly #taskQueues = new Set<string>();
   readonly #workflows = new Set<string>();
-  #reading: Promise<void> | undefined;
+  #reading: Promise<boolean> | undefined;
 
   constructor(store: Pick<Store, "readPauses">, namespace: string) {
     this.#store = store;
@@ -31,18 +32,21 @@ export class PauseWatch {
     return definitions.filter((definition) => !this.#workflows.has(definition.slice(0, definition.lastIndexOf("@"))));
   }
 
-  /** @throws Closed */
-  refresh(): Promise<void> {
+  /** Gives whether something has changed. @throws Closed */
+  refresh(): Promise<boolean> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
     });
     return this.#reading;
   }
 
-  async #read(): Promise<void> {
+  async #read(): Promise<boolean> {
     const pauses = await this.#store.readPauses(this.#namespace);
+    const isKnown = ({ kind, name }: PauseTarget): boolean => (kind === "workflow" ? this.#workflows : this.#taskQueues).has(name);
+    if (pauses.length === this.#taskQueues.size + this.#workflows.size && pauses.every(isKnown)) return false;
     this.#taskQueues.clear();
     this.#workflows.clear();
     for (const { kind, name } of pauses) (kind === "workflow" ? this.#workflows : this.#taskQueues).add(name);
+    return true;
   }
 }

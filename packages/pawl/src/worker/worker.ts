@@ -520,8 +520,7 @@ export class Worker implements ExecutionHost {
 
   async #refreshPauses(): Promise<void> {
     try {
-      await this.#pauses.refresh();
-      this.#poller.wake();
+      if (await this.#pauses.refresh()) this.#poller.wake();
     } catch {
       // The store is closing, or the next check reads them.
     }
