@@ -139,6 +139,9 @@ $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ende
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+-- A child may have been started while a rollback waited for its parent's row.
+CREATE FUNCTION count_children(parent uuid) RETURNS bigint LANGUAGE sql VOLATILE AS
+$$ SELECT count(*) FROM executions WHERE parent_run_id = parent $$;
 -- For a rollback: what the part that is not kept had read comes first, then what was not read yet.
 CREATE FUNCTION carry_messages(from_run uuid, to_run uuid, kept integer, children integer[]) RETURNS void LANGUAGE sql VOLATILE AS
 $$ INSERT INTO inbox (run_id, message_id, type, data)

@@ -130,6 +130,11 @@ export const mutants: readonly Mutant[] = [
     scenario: "running: roll back to the start as next | signal parent",
   },
   {
+    name: "a rollback that overlooks a child that was just started",
+    mutation: replacing("next-run", ["count_children(run_id) =", "true OR 0 ="]),
+    scenario: "running: roll back to the start as next | start a child",
+  },
+  {
     name: "a rollback that locks in another order",
     mutation: replacing("next-run", [" ORDER BY run_id FOR UPDATE)", " ORDER BY run_id DESC FOR UPDATE)"]),
     scenario: "waiting: roll back to a child as next | child ends",

@@ -39,6 +39,7 @@ const shortPairs = [
   "dead: take over from one | terminate child",
   "running: roll back to the start as next | append",
   "running: roll back to the start as next | end",
+  "running: roll back to the start as next | start a child",
   "waiting: roll back to a child as next | child ends",
   "waiting: roll back to the start as next | both children end",
   "waiting: roll back to a child as next | roll back to a child as next2",

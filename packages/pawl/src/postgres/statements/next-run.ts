@@ -5,7 +5,7 @@ import type { Transaction } from "../transaction.ts";
 import { suspectFromClaims } from "./claim.ts";
 
 export interface NextRunRow {
-  /** The new run; null: another one gave a child of it a new run while the statement waited, nothing was done, send it again. */
+  /** The new run; null: a child of it was started or given a new run while the statement waited, nothing was done, send it again. */
   readonly run_id: string | null;
   /** Children that were asked to cancel. */
   readonly asked: string[] | null;
@@ -35,7 +35,10 @@ target AS MATERIALIZED (
 wanted AS MATERIALIZED (
  SELECT run_id FROM target UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target)),
 locked AS MATERIALIZED (SELECT * FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted)) ORDER BY run_id FOR UPDATE),
-complete AS MATERIALIZED (SELECT (SELECT count(*) FROM locked) = (SELECT count(*) FROM wanted) AS yes),
+complete AS MATERIALIZED (
+ SELECT (SELECT count(*) FROM locked) = (SELECT count(*) FROM wanted)
+  AND coalesce((SELECT count_children(run_id) = (SELECT count(*) FROM locked WHERE parent_run_id = (SELECT run_id FROM target))
+   FROM locked WHERE run_id = (SELECT run_id FROM target)), true) AS yes),
 old AS MATERIALIZED (
  SELECT * FROM locked WHERE run_id = (SELECT run_id FROM target) AND state = ANY($5::text[]) AND (SELECT yes FROM complete)),
 kin AS MATERIALIZED (
