@@ -48,6 +48,27 @@ export function drawHolds(chance: Chance, spanMs: number): readonly Hold[] {
   }));
 }
 
+/** Somebody is given another run, or copied, from one of its checkpoints or its start. */
+export interface Revert {
+  readonly at: number;
+  readonly by: "rollback" | "retry" | "fork";
+  /** Which of those that there are then, in [0, 1). */
+  readonly victim: number;
+  /** Which checkpoint, in [0, 1). */
+  readonly checkpoint: number;
+  readonly id: string;
+}
+
+export function drawReverts(chance: Chance, spanMs: number): readonly Revert[] {
+  return Array.from({ length: chance.pick([0, 0, 0, 2, 6]) }, (_, index) => ({
+    at: chance.whole(100, spanMs),
+    by: chance.pick(["rollback", "rollback", "rollback", "retry", "fork"] as const),
+    victim: chance.next(),
+    checkpoint: chance.next(),
+    id: `fork${index}`,
+  }));
+}
+
 /** A signal or an update for whoever runs at that time. */
 export interface Sending {
   readonly at: number;
@@ -148,7 +169,17 @@ export class ClientLog {
 
   /** Executions that someone asked to stop, whatever came of it; for a child, its family. */
   readonly #stopped = new Set<string>();
+  /** Executions that were given another run, or may have been: what was told of the run before is of the past. */
+  readonly #reverted = new Set<string>();
   readonly #results = new Map<string, string>();
+
+  revert(executionId: string): void {
+    this.#reverted.add(rootOf(executionId));
+  }
+
+  isReverted(executionId: string): boolean {
+    return this.#reverted.has(rootOf(executionId));
+  }
 
   stop(executionId: string): void {
     this.#stopped.add(rootOf(executionId));
@@ -161,7 +192,7 @@ export class ClientLog {
   result(executionId: string, told: string): void {
     const before = this.#results.get(executionId);
     // A resume makes an end of an earlier run one of the past.
-    if (before !== undefined && before !== told && !this.wasStopped(executionId) && !/quarantined/i.test(before)) {
+    if (before !== undefined && before !== told && !this.wasStopped(executionId) && !this.isReverted(executionId) && !/quarantined/i.test(before)) {
       throw new Violation("I1", `clients were told that ${executionId} ended in ${before} and in ${told}`);
     }
     this.#results.set(executionId, told);
@@ -186,11 +217,13 @@ export class ClientLog {
   checkSent(monitor: Monitor): void {
     for (const { executionId, runId, id } of this.sent) {
       const row = monitor.row(executionId);
-      // What a run had not read when it ended, the run of a resume does not get.
+      // What a run had not read when it ended, the next run does not get; a continuation and a rollback take it along.
       if (row === undefined || runId === undefined || monitor.outcome(executionId) !== undefined) continue;
       const runs = monitor.continuedFrom(executionId, runId);
-      if (runs === undefined) continue;
-      const read = runs.some((run) => monitor.histories.get(run)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id));
+      if (runs === undefined && !monitor.keepsMessagesOf(row.run_id, runId)) continue;
+      const read = [row.run_id, ...(runs ?? [])].some((run) =>
+        monitor.histories.get(run)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id),
+      );
       if (!read && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
     }
@@ -203,7 +236,7 @@ export class ClientLog {
     for (const [executionId, told] of this.#results) {
       const outcome = monitor.outcome(executionId);
       const now = outcome?.state === "completed" ? `completed ${String(outcome.value)}` : outcome?.state;
-      if (now !== told && !this.wasStopped(executionId) && !/quarantined/.test(told)) {
+      if (now !== told && !this.wasStopped(executionId) && !this.isReverted(executionId) && !/quarantined/.test(told)) {
         throw new Violation("I1", `clients were told that ${executionId} ended in ${told}; it is ${now ?? "not there"}`);
       }
     }
@@ -281,8 +314,24 @@ export class Client {
     await this.#try(async () => this.#pawl.handle(executionId).terminate({ reason: "by the simulation" }));
   }
 
+  async onQueue(what: "pause" | "resume"): Promise<void> {
+    await this.#try(async () => void (await this.#pawl.pauses[what === "pause" ? "add" : "remove"]({ taskQueue: "default" })));
+  }
+
   async pause(executionId: string): Promise<void> {
     await this.#try(async () => this.#pawl.handle(executionId).pause({ reason: "by the simulation" }));
+  }
+
+  async revert({ by, checkpoint, id }: Revert, executionId: string): Promise<void> {
+    if (by !== "fork") this.#log.revert(executionId);
+    await this.#try(async () => {
+      const handle = this.#pawl.handle(executionId);
+      if (by === "retry") return void (await handle.retry());
+      const choices = [1, ...(await handle.checkpoints())];
+      const choice = choices[Math.floor(checkpoint * choices.length)]!;
+      if (by === "rollback") await handle.rollback({ to: choice });
+      else await handle.fork({ from: choice, executionId: `${executionId}-${id}` });
+    });
   }
 
   async resume(executionId: string): Promise<void> {

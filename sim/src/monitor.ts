@@ -48,9 +48,12 @@ interface Recorded {
   readonly event: Event;
 }
 
+/** A lease, and what a process may stand still. */
+const hearsOfRollbackMs = 20_000;
+
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
-  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker)/;
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.attributes,
@@ -116,6 +119,8 @@ export class Monitor {
     const executionId = lineage.split("/")[0]!;
     const runId = this.#runOf.get(executionId);
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
+    // Whoever ran the run before hears of a rollback a moment later, or when its lease ends.
+    if (this.#wasJustReverted(runId)) return this.executions.get(runId)!;
     const started = this.histories.get(runId)?.[0]?.event;
     const from = started?.type === "ExecutionStarted" ? started.continuedFrom?.runId : undefined;
     if (lineage !== (from === undefined ? executionId : `${executionId}/${from}`) && this.#world.steppedForwardMs === 0)
@@ -133,6 +138,19 @@ export class Monitor {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
     }
     return row;
+  }
+
+  /** Whether a run has what one before it had not read: it comes from a rollback or retry of it while that had not ended. */
+  keepsMessagesOf(runId: string, before: string | undefined): boolean {
+    if (runId === before) return true;
+    return (this.histories.get(runId) ?? []).some(
+      ({ event }) => event.type === "ExecutionResumed" && event.fromRunId === before && event.operation !== undefined && !terminal.has(event.fromState),
+    );
+  }
+
+  #wasJustReverted(runId: string): boolean {
+    const reverted = this.histories.get(runId)?.findLast(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined);
+    return reverted !== undefined && this.#world.databaseNow - reverted.at < hearsOfRollbackMs + this.#world.steppedBackMs + this.#world.steppedForwardMs;
   }
 
   #added(row: HistoryRow): void {
@@ -256,8 +274,9 @@ export class Monitor {
   #checkChildrenAsked(row: ExecutionRow): void {
     for (const child of this.executions.values()) {
       if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
-      // One that was resumed on its own has another run by now, which its parent does not know.
-      if (child.parent_close_policy === "abandon" || child.run_number > 1) continue;
+      if (child.parent_close_policy === "abandon") continue;
+      // It was told, and then rolled back to before that.
+      if (this.histories.get(child.run_id)?.some(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined)) continue;
       const type = child.parent_close_policy === "terminate" ? "ExecutionTerminated" : "CancelRequested";
       const told = (child.messages ?? "").includes(type) || this.histories.get(child.run_id)?.some(({ event }) => event.type === type);
       if (told !== true) throw new Violation("I21", `${row.execution_id} is ${row.state}, and its child ${child.execution_id} was never told (${type})`);
@@ -305,8 +324,10 @@ export class Monitor {
     if (now === undefined && this.mayForget && terminal.has(before.state)) return;
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
     const end = this.histories.get(before.run_id)?.at(-1)?.event;
+    const how = this.histories.get(now.run_id)?.findLast(({ event }) => event.type === "ExecutionResumed")?.event;
+    const wasReverted = how?.type === "ExecutionResumed" && how.operation !== undefined && how.fromRunId === before.run_id;
     if (end?.type === "ExecutionContinuedAsNew") this.#continued(before, now, end.nextRunId);
-    else if (now.run_number !== before.run_number + 1 || (before.state !== "cancelled" && before.state !== "quarantined")) {
+    else if (now.run_number !== before.run_number + 1 || (!wasReverted && before.state !== "cancelled" && before.state !== "quarantined")) {
       throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
     }
     this.#past.add(before.run_id);

@@ -107,6 +107,32 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("worker/active-execution.js", "!this.#isWaiting() || this.#pause.isAsked", "!this.#isWaiting()")],
   },
   {
+    name: "a rollback forgets what was received after the checkpoint",
+    edits: [edit("../migrations/0001_init.sql", "AND type IN ('SignalReceived', 'UpdateReceived') ORDER BY seq", "AND false ORDER BY seq")],
+  },
+  {
+    name: "a rollback leaves the ids of children",
+    edits: [edit("kernel/replay.js", "this.#startsChildrenAnew(`.r${event.runNumber}`)", "this.#startsChildrenAnew(``)")],
+  },
+  {
+    name: "a rollback leaves its children alone",
+    edits: [
+      edit(
+        "postgres/statements/next-run.js",
+        "WHEN k.execution_id = ANY($11::text[]) THEN $4::uuid END",
+        "WHEN k.execution_id = ANY($11::text[]) THEN k.parent_run_id END",
+      ),
+    ],
+  },
+  {
+    name: "a rollback keeps the claims of children",
+    edits: [edit("postgres/statements/next-run.js", "worker_id = NULL, epoch = k.epoch + (k.worker_id IS NOT NULL)::int, claims", "claims")],
+  },
+  {
+    name: "a fork is queued nowhere",
+    edits: [edit("postgres/statements/fork.js", "version FROM forked)\nSELECT", "version FROM forked WHERE false)\nSELECT")],
+  },
+  {
     name: "a resume forgets the children",
     edits: [edit("postgres/statements/resume.js", "IS TRUE THEN $3::uuid WHEN", "IS TRUE THEN k.parent_run_id WHEN")],
   },
@@ -186,7 +212,7 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
-  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking)", ")")] },
+  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking ", "")] },
   { name: "messages of one batch arrive backwards", edits: [edit("postgres/statements/send-messages.js", "ORDER BY m.ord", "ORDER BY m.ord DESC")] },
   { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },
   {

@@ -1,6 +1,17 @@
 import { terminalStates, type Worker } from "pawl";
 import { Pawl, PostgresStore, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
-import { Client, ClientLog, drawHolds, drawRequests, drawSendings, drawStrikes, type Request, type Sending } from "./client-script.ts";
+import {
+  Client,
+  ClientLog,
+  drawHolds,
+  drawRequests,
+  drawReverts,
+  drawSendings,
+  drawStrikes,
+  type Request,
+  type Revert,
+  type Sending,
+} from "./client-script.ts";
 import { drawSchedules, type DrawnSchedule } from "./draw-schedules.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { Monitor } from "./monitor.ts";
@@ -158,6 +169,17 @@ class Simulation {
       this.#world.schedule(at, "script", undefined, `someone may ${by}`, () => this.#strike(by, victim));
     for (const { at, victim, resumeAfter } of drawHolds(this.#chance.fork("holds"), troubleMs))
       this.#world.schedule(at, "script", undefined, "someone may pause", () => this.#hold(victim, resumeAfter));
+    for (const revert of drawReverts(this.#chance.fork("reverts"), troubleMs))
+      this.#world.schedule(revert.at, "script", undefined, `someone may ${revert.by}`, () => this.#revert(revert));
+    const queues = this.#chance.fork("queues");
+    if (queues.hits(0.2)) {
+      const at = queues.whole(0, troubleMs);
+      for (const [inMs, what] of [
+        [at, "pause"],
+        [at + queues.whole(100, 4000), "resume"],
+      ] as const)
+        this.#world.schedule(inMs, "script", undefined, `client-1 ${what}s the queue`, () => this.#onQueue("client-1", what));
+    }
     const sendings = this.#chance.fork("sendings");
     for (const sending of drawSendings(sendings, troubleMs)) {
       for (let copy = 0; copy < sending.copies; copy++) {
@@ -219,9 +241,27 @@ class Simulation {
     running.client[by](executionId).catch((error: unknown) => this.#fail(error));
   }
 
+  #onQueue(name: string, what: "pause" | "resume"): void {
+    const running = this.#running.get(name);
+    if (running?.process.alive === true) running.client.onQueue(what).catch((error: unknown) => this.#fail(error));
+  }
+
+  #revert(revert: Revert): void {
+    // What schedules have started is counted.
+    const all = [...this.#monitor.executions.values()]
+      .filter((row) => !row.execution_id.includes(":") && (revert.by !== "retry" || row.state === "failed"))
+      .map((row) => row.execution_id);
+    const executionId = all.toSorted()[Math.floor(revert.victim * all.length)];
+    const running = this.#running.get("client-1");
+    if (executionId === undefined || running?.process.alive !== true) return;
+    this.#world.note("client-1", `${revert.by}s ${executionId}`);
+    running.client.revert(revert, executionId).catch((error: unknown) => this.#fail(error));
+  }
+
   #hold(victim: number, resumeAfter: number): void {
     const open = [...this.#monitor.executions.values()]
-      .filter((row) => !isTerminal(row.state))
+      // A resume that comes too late would start another run of what a schedule has started, and that is counted.
+      .filter((row) => !isTerminal(row.state) && !row.execution_id.includes(":"))
       .map((row) => row.execution_id)
       .toSorted();
     const executionId = open[Math.floor(victim * open.length)];
@@ -327,6 +367,7 @@ class Simulation {
     const chance = this.#chance.fork("healer");
     this.#keepRunning("healer", chance, 3);
     const tend = (): void => {
+      this.#onQueue("healer", "resume");
       for (const row of this.#monitor.executions.values()) this.#tend(row.execution_id, row.state);
       this.#guard(() => this.#log.checkSent(this.#monitor));
       for (const id of this.#scheduleWatch?.paused ?? [])
@@ -401,11 +442,13 @@ class Simulation {
     else if (state === "running" && this.#waitsForEver(executionId)) client.cancel(executionId).catch((error: unknown) => this.#fail(error));
   }
 
-  /** It was made to wait for ever, or its parent was and was terminated, which leaves children alone. */
-  #waitsForEver(executionId: string): boolean {
+  /** It was made to wait for ever; or its parent was and has ended: terminated, which leaves children alone, or before the child was rolled back. */
+  #waitsForEver(given: string): boolean {
+    // Forks, and children that a rolled-back run has started.
+    const executionId = given.replaceAll(/-fork\d+|\.r\d+/g, "");
     const waits = (id: string): boolean => this.#requests.some((request) => request.executionId === id && request.program.do === "wait to be cancelled");
     const parent = executionId.slice(0, Math.max(0, executionId.lastIndexOf(".")));
-    return waits(executionId) || (waits(parent) && this.#monitor.row(parent)?.state === "terminated");
+    return waits(executionId) || (waits(parent) && isTerminal(this.#monitor.row(parent)?.state ?? "terminated"));
   }
 
   #isOver(): boolean {

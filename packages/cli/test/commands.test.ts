@@ -114,6 +114,69 @@ test("an exported execution is imported under another id, from a file or from st
   });
 });
 
+describe("control", () => {
+  test("pauses and resumes", { timeout: 60_000 }, async () => {
+    await pawl.start("sleeper", undefined, { executionId: "held" });
+    const paused = await project.pawl("pause", "held", "--reason", "not now");
+    expect(paused).toMatchObject({ code: 0, stdout: expect.stringMatching(/held (is paused|will pause)/) as string });
+    await expect.poll(async () => (await pawl.handle("held").status()).state).toBe("paused");
+    expect((await project.pawl("show", "held")).stdout).toMatch(/State +paused[^]*Reason +not now/);
+    expect(await project.pawl("resume", "held")).toMatchObject({ code: 0, stdout: "held goes on\n" });
+    expect(await project.pawl("resume", "held")).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_STATE_INVALID") as string });
+  });
+
+  test("pauses task queues and workflows", { timeout: 120_000 }, async () => {
+    expect((await project.pawl("pauses")).stderr).toContain("nothing is paused");
+    expect(await project.pawl("pause", "--task-queue", "email", "--reason", "it is down")).toMatchObject({ code: 0, stdout: "task queue email is paused\n" });
+    expect((await project.pawl("pauses")).stdout).toMatch(/^KIND +NAME +SINCE +REASON\ntask queue +email +2.* it is down\n$/);
+    expect(await project.pawl("resume", "--task-queue", "email")).toMatchObject({ code: 0, stdout: "task queue email goes on\n" });
+    expect(await project.json("resume", "--workflow", "email")).toEqual({ workflow: "email", wasPaused: false });
+    expect(await project.pawl("pause", "held", "--task-queue", "email")).toMatchObject({ code: 2 });
+    expect(await project.pawl("resume")).toMatchObject({ code: 2 });
+  });
+
+  test("does one thing to all that a filter finds", { timeout: 120_000 }, async () => {
+    await pawl.start("sleeper", undefined, { executionId: "in-bulk", labels: { batch: "7" } });
+    const filter = 'labels.batch == "7"';
+    expect(await project.pawl("bulk", "cancel", "--filter", filter, "--reason", "enough", "--wait")).toMatchObject({ code: 0, stdout: "1 of 1 done\n" });
+    expect(await project.json("bulk", "terminate", "--filter", 'executionId == "ann"', "--wait", "--id", "in-vain")).toEqual({
+      executionId: "in-vain",
+      matched: 1,
+      done: 0,
+      skipped: 1,
+      failed: 0,
+      failures: [],
+    });
+    expect((await project.pawl("bulk", "cancel", "--filter", filter)).stdout).toMatch(/has begun; pawl value .* progress/);
+    expect(await project.pawl("bulk", "explode", "--filter", filter)).toMatchObject({ code: 2, stderr: expect.stringContaining("OPTION_INVALID") as string });
+    expect(await project.pawl("bulk", "cancel", "--filter", "batch ==")).toMatchObject({ code: 2 });
+  });
+
+  test("rolls back, retries, forks and shows runs and checkpoints", { timeout: 120_000 }, async () => {
+    await pawl.execute("greet", { name: "Ann" }, { executionId: "greeted" });
+    const listed = await project.pawl("checkpoints", "greeted");
+    expect(listed.stdout).toMatch(/^SEQ +STEP +CALL +AT\n +2 +say +1 +2/);
+    expect(await project.pawl("rollback", "greeted", "--to", "1")).toMatchObject({ code: 0, stdout: "greeted goes on as run 2\n" });
+    expect(await pawl.handle("greeted").result()).toBe("Hello Ann");
+    const { runs } = await project.json<{ runs: readonly { runId: string; state: string }[] }>("runs", "greeted");
+    expect(runs.map(({ state }) => state)).toEqual(["completed", "completed"]);
+    expect((await project.pawl("runs", "greeted")).stdout).toContain(runs[0]!.runId);
+    const first = await project.json<{ runNumber: number; events: readonly { type: string }[] }>("history", "greeted", "--run", runs[0]!.runId);
+    expect(first).toMatchObject({ runNumber: 1, events: [{ type: "ExecutionStarted" }, { type: "StepCompleted" }, { type: "ExecutionCompleted" }] });
+    expect(await project.pawl("fork", "greeted", "--from", "say", "--id", "forked", "--result", 'say="Hi"')).toMatchObject({
+      code: 0,
+      stdout: "forked is a fork of greeted\n",
+    });
+    expect(await pawl.handle("forked").result()).toBe("Hi");
+    expect(await project.pawl("retry", "broken")).toMatchObject({ code: 0, stdout: "broken goes on as run 2\n" });
+    await expect.poll(async () => (await pawl.handle("broken").status()).state).toBe("failed");
+    expect(await project.pawl("retry", "greeted")).toMatchObject({ code: 1 });
+    expect(await project.pawl("rollback", "greeted", "--to", "nothing")).toMatchObject({ code: 2 });
+    expect(await project.pawl("rollback", "greeted")).toMatchObject({ code: 2 });
+    expect(await project.pawl("fork", "greeted", "--from", "2", "--result", "x")).toMatchObject({ code: 2 });
+  });
+});
+
 describe("show", () => {
   test("tells state, steps and failure of a failed execution, with nothing a terminal would obey", async () => {
     const { code, stdout } = await project.pawl("show", "broken");

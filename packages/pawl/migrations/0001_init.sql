@@ -141,6 +141,16 @@ CREATE TABLE retention_policies (
 	keep_ms double precision,
 	PRIMARY KEY (namespace, workflow, state)
 );
+-- Task queues and workflows from which nothing is claimed for now.
+CREATE TABLE pauses (
+	namespace text NOT NULL,
+	-- task-queue or workflow.
+	kind text NOT NULL,
+	name text NOT NULL,
+	reason text,
+	since timestamptz NOT NULL,
+	PRIMARY KEY (namespace, kind, name)
+);
 -- The three below are called from statements that have just locked the execution's row. Being volatile functions they see
 -- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.
@@ -152,6 +162,17 @@ $$ SELECT count(*) FROM executions WHERE parent_run_id = parent $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+-- For a rollback: what the part that is not kept had read comes first, then what was not read yet.
+CREATE FUNCTION carry_messages_back(from_run uuid, to_run uuid, kept integer, children integer[]) RETURNS void LANGUAGE sql VOLATILE AS
+$$ INSERT INTO inbox (run_id, message_id, type, data)
+  SELECT to_run, CASE type WHEN 'SignalReceived' THEN 'signal:' || (data::json->>'signalId') ELSE 'update:' || (data::json->>'updateId') END, type, data
+  FROM history WHERE run_id = from_run AND seq > kept AND type IN ('SignalReceived', 'UpdateReceived') ORDER BY seq ON CONFLICT DO NOTHING;
+ INSERT INTO inbox (run_id, message_id, type, data)
+  SELECT to_run, message_id, type, data FROM inbox
+  WHERE run_id = from_run AND message_id NOT IN ('pause', 'cancel')
+   AND CASE WHEN type IN ('ChildCompleted', 'ChildFailed') THEN split_part(message_id, ':', 2)::integer = ANY(children) ELSE true END
+  ORDER BY ordinal ON CONFLICT DO NOTHING;
+ DELETE FROM inbox WHERE run_id = from_run; DELETE FROM tasks WHERE run_id = from_run $$;
 -- Pausing, under the same rule. Whether it is to be cancelled already: then it is not paused any more.
 CREATE FUNCTION is_asked_to_cancel(asked uuid) RETURNS boolean LANGUAGE sql VOLATILE AS
 $$ SELECT EXISTS (SELECT FROM inbox WHERE run_id = asked AND message_id = 'cancel')
@@ -168,12 +189,12 @@ CREATE FUNCTION due_after_pause(paused uuid, paused_seq integer) RETURNS timesta
 $$ SELECT CASE WHEN EXISTS (SELECT FROM inbox WHERE run_id = paused) THEN '-infinity'
  ELSE (SELECT to_timestamp((data::json->>'wakeAt')::float8 / 1000) FROM history WHERE run_id = paused AND seq = paused_seq) END $$;
 
--- When the time of a run is over: its timeout counts from its start, or from where it was rolled back or retried to.
+-- When the time of a run is over: its timeout counts from its start, or from its rollback, retry or fork.
 CREATE FUNCTION deadline_of(run uuid) RETURNS timestamptz LANGUAGE sql STABLE AS
 $$ SELECT least(b.at + (s.data->>'timeoutMs')::float8 * interval '1 millisecond',
   (SELECT d.at FROM (SELECT to_timestamp((s.data->>'deadline')::float8 / 1000) AS at) d WHERE d.at > b.at))
  FROM (SELECT at, data::json AS data FROM history WHERE run_id = run AND seq = 1) s,
-  (SELECT max(at) AS at FROM history WHERE run_id = run AND (seq = 1 OR (type = 'ExecutionResumed' AND data::json->>'operation' IS NOT NULL))) b $$;
+  (SELECT max(at) AS at FROM history WHERE run_id = run AND (seq = 1 OR type = 'ExecutionForked' OR (type = 'ExecutionResumed' AND data::json->>'operation' IS NOT NULL))) b $$;
 -- As move_messages, for a run that continues as new. What children have to say is for calls of the run that is over. Those of its
 -- events that the next run has to receive come before everything that waits: they were acknowledged before.
 CREATE FUNCTION carry_messages(from_run uuid, to_run uuid, received integer[]) RETURNS void LANGUAGE sql VOLATILE AS

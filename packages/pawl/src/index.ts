@@ -45,16 +45,12 @@ export type { SignalWithStartOptions } from "./client/signal-with-start.ts";
 export type { StreamChunk, StreamOptions } from "./client/stream-reader.ts";
 export type { IsolationLevel, SqlClient, SqlResult, TransactionFunction, TransactionOptions } from "./definition/transaction.ts";
 export type { StepStream, WorkflowStream } from "./definition/stream.ts";
-export type {
-  ExecutionHandle,
-  ExecutionInfo,
-  HistoryEvent,
-  HistoryOptions,
-  RunInfo,
-  SignalOptions,
-  UpdateOptions,
-  ValueOptions,
-} from "./client/execution-handle.ts";
+export type { ExecutionHandle, ExecutionInfo, HistoryEvent, HistoryOptions, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
+export type { BulkCheckpoint, BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkRequest } from "./client/bulk/bulk-options.ts";
+export type { ForkOptions } from "./client/fork.ts";
+export type { NextRunOptions, RollbackOptions } from "./client/next-run.ts";
+export type { PauseInfo, Pauses, PauseScope } from "./client/pauses.ts";
+export type { Checkpoint, CheckpointChoice, RunInfo } from "./client/runs.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";

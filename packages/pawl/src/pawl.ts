@@ -1,3 +1,4 @@
+import { bulkWorkflow, type BulkClient } from "./client/bulk/bulk-workflow.ts";
 import { PawlClient } from "./client/pawl-client.ts";
 import { OptionInvalid } from "./base/errors.ts";
 import { toMilliseconds, type Duration } from "./base/duration.ts";
@@ -6,6 +7,7 @@ import { nodeRuntime } from "./base/node-runtime.ts";
 import type { Runtime } from "./base/runtime.ts";
 import type { Telemetry } from "./base/telemetry.ts";
 import { databaseGauges } from "./client/database-gauges.ts";
+import type { AnyWorkflow } from "./definition/workflow.ts";
 import { openEmbedded } from "./embedded/embedded-postgres.ts";
 import type { Interceptor } from "./postgres/gateway.ts";
 import { openPostgresStore } from "./postgres/open-store.ts";
@@ -91,7 +93,7 @@ export class Pawl extends PawlClient {
       ended: ({ executionId, ...ending }) => this.results.ended(executionId, ending),
       workerStopped: (stopped) => this.#forget(stopped),
     };
-    const worker = new Worker(parent, options);
+    const worker = new Worker(parent, withBulk(options, this));
     // Before it has started: who closes meanwhile must find and stop it.
     this.#workers.add(worker);
     try {
@@ -119,6 +121,13 @@ export class Pawl extends PawlClient {
     const index = this.localWorkers.indexOf(worker);
     if (index >= 0) this.localWorkers.splice(index, 1);
   }
+}
+
+/** Every worker can run bulk operations, in the first queue that it takes. What is wrong with the options, the worker says. */
+function withBulk(options: WorkerOptions, client: BulkClient): WorkerOptions {
+  const taskQueue = options.taskQueues === undefined ? options.workflows?.[0]?.taskQueue : options.taskQueues[0];
+  if (!Array.isArray(options.workflows) || options.workflows.length === 0 || typeof taskQueue !== "string") return options;
+  return { ...options, workflows: [...(options.workflows as readonly AnyWorkflow[]), bulkWorkflow(client, taskQueue)] };
 }
 
 /** `Pawl.open` with a hook around every transaction, for tests that kill or fail at commit boundaries. */

@@ -9,7 +9,7 @@ export function addRunsCommand(program: Command): void {
   const command = program
     .command("runs")
     .summary("list the runs of one execution")
-    .description("Lists the runs of an execution, oldest first. It has more than one if it was resumed or has continued as new.")
+    .description("Lists the runs of an execution, oldest first. What a resume, rollback, retry or continue-as-new left behind can still be read.")
     .argument("<id>", "id of the execution")
     .addHelpText(
       "after",

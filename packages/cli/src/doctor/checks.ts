@@ -1,4 +1,4 @@
-import type { WorkerSummary } from "pawl";
+import type { PauseInfo, WorkerSummary } from "pawl";
 import { formatDuration, type Backlog, type DatabaseFacts } from "pawl/internal";
 import { pawlCode } from "../failures.ts";
 
@@ -73,7 +73,9 @@ export function workerCheck(workers: readonly WorkerSummary[]): Check {
 }
 
 /** Work that was due long ago: nobody has the code for it, nobody listens to the queue, or there are too few workers. */
-export function backlogChecks(backlog: readonly Backlog[], workers: readonly WorkerSummary[], now: number): Check[] {
+export function backlogChecks(backlog: readonly Backlog[], workers: readonly WorkerSummary[], now: number, pauses: readonly PauseInfo[] = []): Check[] {
+  const isPaused = (taskQueue: string, definition: string): boolean =>
+    pauses.some((pause) => ("taskQueue" in pause ? pause.taskQueue === taskQueue : definition.startsWith(`${pause.workflow}@`)));
   const live = workers.filter(({ state }) => state === "live");
   const late = backlog.filter(({ oldestDueAt }) => now - oldestDueAt > longestWaitMs);
   if (late.length === 0) {
@@ -83,6 +85,8 @@ export function backlogChecks(backlog: readonly Backlog[], workers: readonly Wor
   return late.map(({ taskQueue, definition, tasks, oldestDueAt }) => {
     const served = live.some((worker) => worker.taskQueues.includes(taskQueue) && worker.definitions.includes(definition));
     const detail = `${tasks} of ${definition} in queue "${taskQueue}", the oldest for ${formatDuration(now - oldestDueAt)}`;
+    if (isPaused(taskQueue, definition))
+      return warn("waiting", `${detail}, which is paused`, "pawl pauses shows what is paused; pawl resume --task-queue or --workflow ends it.");
     return warn("waiting", detail, served ? "Start more workers, or raise --concurrency." : "No live worker has it: pawl worker <file> --queue " + taskQueue);
   });
 }

@@ -15,12 +15,15 @@ export async function examine(place: Place, namespace: string, logger: Logger): 
     const askedAt = Date.now();
     const facts = await pawl.store.databaseFacts();
     const roundTripMs = Date.now() - askedAt;
-    const [workers, backlog, dead, stranded, quarantined] = await Promise.all([
+    const [workers, everything, backlog, dead, stranded, quarantined, pauses] = await Promise.all([
       pawl.workers(),
+      // With what every worker has.
+      pawl.store.workers(namespace),
       pawl.store.backlog(namespace),
       pawl.store.deadWorkersWithClaims(),
       pawl.store.stranded(),
       pawl.list({ state: "quarantined", limit: mostCounted }),
+      pawl.pauses.list(),
     ]);
     return [
       ...serverChecks(facts, roundTripMs),
@@ -28,7 +31,7 @@ export async function examine(place: Place, namespace: string, logger: Logger): 
       ok("schema", `${place.schema}, migration ${to}`),
       workerCheck(workers),
       takeoverCheck(dead),
-      ...backlogChecks(backlog, workers, facts.now),
+      ...backlogChecks(backlog, everything, facts.now, pauses),
       quarantineCheck(quarantined.executions.length, quarantined.nextCursor !== undefined),
       wakeCheck(stranded),
     ];

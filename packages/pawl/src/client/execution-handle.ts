@@ -1,20 +1,25 @@
-import { ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, QueryNeedsCode, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
+import { ExecutionNotFound, ExecutionStateInvalid, QueryNeedsCode, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { seedOf } from "../kernel/continuation.ts";
+import { checkpointsOf } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type ReplayHost } from "../kernel/replay.ts";
+import { seedsOf } from "../kernel/seed.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
-import type { ExecutionSummary, OutsideMessage, PastRunSummary, Receipt, Store } from "../store/store.ts";
+import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
+import { fork, type ForkOptions } from "./fork.ts";
+import { retry, rollBack, type NextRunOptions, type RollbackOptions } from "./next-run.ts";
+import { Runs, type Checkpoint, type RunInfo } from "./runs.ts";
 import { waitForNews } from "./news.ts";
 import { checkMessage, signalMessage } from "./outgoing-message.ts";
+import { checkReason } from "./reason.ts";
 import { resultOf } from "./result-of.ts";
 import type { ResultHub } from "./result-hub.ts";
 import { checkStreamOptions, readStream, type StreamChunk, type StreamOptions } from "./stream-reader.ts";
@@ -31,19 +36,6 @@ export interface HistoryEvent {
   readonly seq: number;
   readonly at: Date;
   readonly event: Event;
-}
-
-/** One run of `runs()`. */
-export interface RunInfo {
-  readonly runId: string;
-  readonly runNumber: number;
-  /** Of the workflow. */
-  readonly version: string;
-  readonly state: ExecutionState;
-  readonly startedAt: Date | null;
-  readonly finishedAt: Date | null;
-  /** How many there are in its history. */
-  readonly events: number;
 }
 
 export interface HistoryOptions {
@@ -67,9 +59,6 @@ export interface HandleParent {
   /** @throws Closed */
   checkOpen(): void;
 }
-
-const historyPage = 1000;
-const longestReason = 2000;
 
 export interface SignalOptions {
   /** Sent twice with the same id, it arrives once (made). */
@@ -150,36 +139,64 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     return executionInfo(summary);
   }
 
-  /** All its runs, oldest first; the last one is the one it is in. @throws ExecutionNotFound */
+  /** Everything that happened, in order: in the latest run, or in the one of `runId`. @throws ExecutionNotFound, OptionInvalid */
+  async history(options: HistoryOptions = {}): Promise<HistoryEvent[]> {
+    this.#parent.checkOpen();
+    const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
+    return recorded.map(({ seq, at, event }) => ({ seq, at: new Date(at), event }));
+  }
+
+  /** All its runs, oldest first: what a resume, rollback or retry left behind stays as it was. @throws ExecutionNotFound */
   async runs(): Promise<readonly RunInfo[]> {
     this.#parent.checkOpen();
-    const { store, namespace } = this.#parent;
-    const latest = await store.describe(namespace, this.executionId);
-    if (latest === undefined) throw new ExecutionNotFound(this.executionId);
-    const earlier = await store.pastRuns(namespace, this.executionId);
-    // It may have gone on in between.
-    return [...earlier.filter(({ runNumber }) => runNumber < latest.runNumber), latest].map(runInfo);
+    return new Runs(this.#parent, this.executionId).list();
+  }
+
+  /** One for every completed step of the latest run, or of another one. @throws ExecutionNotFound, OptionInvalid */
+  async checkpoints(options: { readonly runId?: string } = {}): Promise<readonly Checkpoint[]> {
+    this.#parent.checkOpen();
+    const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
+    return checkpointsOf(recorded).map((checkpoint) => ({ ...checkpoint, at: new Date(checkpoint.at) }));
   }
 
   /**
-   * Everything that happened in the latest run, or in the one with `runId`, in order.
+   * Starts the next run from a checkpoint of the latest one, whatever state that is in. What came after the checkpoint is not kept;
+   * a worker that runs it is stopped, children that were started since are asked to cancel, signals received since are sent again.
    *
-   * @throws ExecutionNotFound; OptionInvalid if no run of this execution has that id
+   * @throws ExecutionNotFound; OptionInvalid if there is no such checkpoint; ExecutionStateInvalid if it went on meanwhile
    */
-  async history(options: HistoryOptions = {}): Promise<HistoryEvent[]> {
-    const { runId } = options.runId === undefined ? await this.status() : await this.#run(options.runId);
-    const events: HistoryEvent[] = [];
-    for (;;) {
-      const page = await this.#parent.store.history(runId, events.at(-1)?.seq ?? 0, historyPage);
-      for (const { seq, at, event } of page) events.push({ seq, at: new Date(at), event });
-      if (page.length < historyPage) return events;
-    }
+  async rollback(options: RollbackOptions): Promise<ExecutionHandle<Result, Sent>> {
+    this.#parent.checkOpen();
+    checkReason(options?.reason);
+    return this.#at(await rollBack(this.#parent, this.executionId, options));
   }
 
-  async #run(runId: string): Promise<RunInfo> {
-    const run = (await this.runs()).find((known) => known.runId === runId);
-    if (run === undefined) throw new OptionInvalid("runId", `execution "${this.executionId}" has no run "${runId}"; runs() lists those that it has`);
-    return run;
+  /**
+   * Starts the next run of a failed or timed-out execution from where it failed: completed steps do not run again, and what failed
+   * begins anew.
+   *
+   * @throws ExecutionNotFound; ExecutionStateInvalid in any other state
+   */
+  async retry(options: NextRunOptions = {}): Promise<ExecutionHandle<Result, Sent>> {
+    this.#parent.checkOpen();
+    checkReason(options.reason);
+    return this.#at(await retry(this.#parent, this.executionId, options));
+  }
+
+  /**
+   * Starts a new execution from a checkpoint of this one: it has its history up to there, with another input, other results of steps or
+   * another version of the workflow if you like, and goes on by itself. This one is not changed.
+   *
+   * @throws ExecutionNotFound; OptionInvalid if there is no such checkpoint or step; ExecutionConflict if the id is taken; InputInvalid
+   */
+  async fork(options: ForkOptions): Promise<ExecutionHandle<Result, Sent>> {
+    this.#parent.checkOpen();
+    const forked = await fork(this.#parent, this.executionId, options, this.#workflow);
+    return new ExecutionHandle<Result, Sent>(this.#parent, forked.executionId, forked.runId, this.#workflow);
+  }
+
+  #at(runId: string): ExecutionHandle<Result, Sent> {
+    return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, runId, this.#workflow);
   }
 
   /**
@@ -251,7 +268,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     if (definition === undefined) throw new QueryNeedsCode(this.executionId, name, workflow, version);
     const { namespace, runtime } = this.#parent;
     const history = (await this.history()).map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 0, event }));
-    const replay = new Replay(definition, { executionId: this.executionId, runId }, seedOf(namespace, this.executionId, history[0]!), nothingStarts);
+    const replay = new Replay(definition, { executionId: this.executionId, runId }, seedsOf(namespace, this.executionId, history), nothingStarts);
     await replayEvents(replay, history, () => nextTurn(runtime));
     return replay.mailbox.query(name, argument[0]) as AnswerOf<Sent["queries"][Name]>;
   }
@@ -346,9 +363,9 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   async resume(): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();
     const unpaused = await this.#parent.store.unpause(this.#parent.namespace, this.executionId);
-    if (unpaused !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, unpaused.runId, this.#workflow);
+    if (unpaused !== undefined) return this.#at(unpaused.runId);
     const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, this.#parent.runtime.newUuid());
-    if (resumed !== undefined) return new ExecutionHandle<Result, Sent>(this.#parent, this.executionId, resumed.runId, this.#workflow);
+    if (resumed !== undefined) return this.#at(resumed.runId);
     const { state } = await this.status();
     throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only paused, cancelled and quarantined executions can be resumed.");
   }
@@ -364,18 +381,6 @@ const nothingStarts: ReplayHost = {
   logged: () => {},
   ended: () => {},
 };
-
-function checkReason(reason: string | undefined): string | undefined {
-  if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {
-    throw new OptionInvalid("reason", `must be a text of at most ${longestReason} characters`);
-  }
-  return reason;
-}
-
-function runInfo({ runId, runNumber, version, state, startedAt, finishedAt, events }: PastRunSummary): RunInfo {
-  const date = (time: number | null): Date | null => (time === null ? null : new Date(time));
-  return { runId, runNumber, version, state, startedAt: date(startedAt), finishedAt: date(finishedAt), events };
-}
 
 export function executionInfo(summary: ExecutionSummary): ExecutionInfo {
   return {

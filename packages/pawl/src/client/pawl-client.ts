@@ -24,11 +24,14 @@ import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from 
 import { searchValues } from "../store/search-values.ts";
 import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
 import type { ExecutionDocument } from "./document/execution-document.ts";
+import { checkBulk, type BulkOptions, type BulkProgress } from "./bulk/bulk-options.ts";
+import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
 import { exportExecution } from "./document/export-execution.ts";
 import { readDocument } from "./document/read-document.ts";
 import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
 import { parseField } from "./filter/parse-filter.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
+import { Pauses } from "./pauses.ts";
 import { ResultHub } from "./result-hub.ts";
 import { Retention } from "./retention.ts";
 import { Workflows } from "./workflow-versions.ts";
@@ -94,6 +97,8 @@ export class PawlClient implements HandleParent {
   /** Which versions of workflows are in use. */
   readonly workflows: Workflows;
   protected readonly telemetry: Telemetry | undefined;
+  /** Task queues and workflows from which nothing is claimed for now. */
+  readonly pauses: Pauses;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -110,6 +115,7 @@ export class PawlClient implements HandleParent {
     this.#sender = new MessageSender(store, this.namespace);
     this.retention = new Retention(this);
     this.workflows = new Workflows(this);
+    this.pauses = new Pauses(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,
@@ -252,10 +258,33 @@ export class PawlClient implements HandleParent {
     return new ExecutionHandle(this, operation.executionId, undefined, undefined);
   }
 
+  /**
+   * Does one thing to all executions that a filter finds, as an execution of its own that any worker runs and that survives crashes.
+   * `handle.value("progress")` says how far it is, and `handle.result()` what came of it; cancel it to stop.
+   *
+   * @throws OptionInvalid, FilterInvalid; WorkflowUnknown if there is no live worker
+   * @example
+   * const bulk = await pawl.bulk({ operation: "retry", filter: 'state == "failed" && labels.customer == "acme"' });
+   * console.log(await bulk.result());
+   */
+  async bulk(options: BulkOptions): Promise<ExecutionHandle<BulkProgress>> {
+    this.checkOpen();
+    const request = checkBulk(options);
+    const handle = await this.start(bulkWorkflowName, request, options.executionId === undefined ? {} : { executionId: options.executionId });
+    return handle as ExecutionHandle<BulkProgress>;
+  }
+
   /** Workers that lived within the last day, newest first. */
   async workers(): Promise<readonly WorkerSummary[]> {
     this.checkOpen();
-    return this.store.workers(this.namespace);
+    const workers = await this.store.workers(this.namespace);
+    // Without what every worker has.
+    const isShown = (definition: string): boolean => !definition.startsWith(`${bulkWorkflowName}@`);
+    return workers.map((worker) => ({
+      ...worker,
+      definitions: worker.definitions.filter(isShown),
+      definitionQueues: worker.definitionQueues.filter((_, index) => isShown(worker.definitions[index]!)),
+    }));
   }
 
   sendMessage(message: OutsideMessage): Promise<Receipt> {
@@ -370,7 +399,7 @@ export class PawlClient implements HandleParent {
     for (const worker of live) {
       for (const [index, definition] of worker.definitions.entries()) {
         const at = definition.lastIndexOf("@");
-        known.add(definition.slice(0, at));
+        if (definition.slice(0, at) !== bulkWorkflowName) known.add(definition.slice(0, at));
         if (definition.slice(0, at) === name && (version === undefined || definition.slice(at + 1) === version)) {
           return { name, version: definition.slice(at + 1), taskQueue: worker.definitionQueues[index] ?? "default" };
         }

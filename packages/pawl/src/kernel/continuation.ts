@@ -4,7 +4,7 @@ import { encodeValue } from "../base/values.ts";
 import type { ContinueOptions } from "../definition/context.ts";
 import { checkInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "./event.ts";
+import type { ContinuationLink, Event } from "./event.ts";
 
 /** What workflow code wants the next run to begin with. */
 export interface Continuation {
@@ -33,11 +33,6 @@ export function continuation(workflow: AnyWorkflow, input: unknown, options: Con
  */
 export function lineage(executionId: string, continuedFrom: ContinuationLink | undefined): string {
   return continuedFrom === undefined ? executionId : `${executionId}/${continuedFrom.runId}`;
-}
-
-/** What `ctx.random()` and `ctx.uuid()` are made of. It outlives a resume, which changes the run id. */
-export function seedOf(namespace: string, executionId: string, started: RecordedEvent): string {
-  return `${namespace}/${lineage(executionId, (started.event as ExecutionStarted).continuedFrom)}`;
 }
 
 /** What the ids of children begin with, unless they are chosen. */

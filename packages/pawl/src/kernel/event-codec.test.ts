@@ -83,6 +83,11 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
   fc
     .record({ position, state: fc.constantFrom("failed" as const, "cancelled" as const), failure })
     .map((fields): Sample => ({ event: { type: "ChildFailed", ...fields } })),
+  fc.option(text, { nil: undefined }).map((reason): Sample => ({ event: { type: "ExecutionPaused", wakeAt: 0, ...(reason === undefined ? {} : { reason }) } })),
+  fc.constant<Sample>({ event: { type: "ExecutionUnpaused" } }),
+  fc.constant<Sample>({
+    event: { type: "ExecutionForked", executionId: "f", fromExecutionId: "x", fromRunId: "r", fromSeq: 2, edited: ["input", 1] },
+  }),
   fc.option(text, { nil: undefined }).map((reason): Sample => ({ event: { type: "CancelRequested", ...(reason === undefined ? {} : { reason }) } })),
   payload.map(({ payload: result, value }): Sample => ({ event: { type: "ExecutionCompleted", result }, value })),
   failure.map((given): Sample => ({ event: { type: "ExecutionQuarantined", failure: given } })),

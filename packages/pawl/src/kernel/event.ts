@@ -32,6 +32,7 @@ export type Event =
   | ExecutionPaused
   | ExecutionUnpaused
   | ExecutionResumed
+  | ExecutionForked
   | ExecutionCompleted
   | ExecutionFailed
   | ExecutionCancelled
@@ -261,6 +262,29 @@ export interface ExecutionResumed {
   readonly fromState: string;
   /** The attributes that the run before had at its end, which may lie behind the prefix. */
   readonly attributes?: StoredAttributes;
+  /** How it came to go on, unless by a resume. Its timeout counts from here then. */
+  readonly operation?: "rollback" | "retry";
+  /** The last event of the run before that may be in the prefix. */
+  readonly toSeq?: number;
+  /** Of this run: part of the ids of the children that it starts, which the run before may have started too. */
+  readonly runNumber?: number;
+  readonly reason?: string;
+}
+
+/** First own event of an execution that began as a copy of a part of another one's history. Its timeout counts from here. */
+export interface ExecutionForked {
+  readonly type: "ExecutionForked";
+  /** Of this execution: its random numbers differ from here on. */
+  readonly executionId: string;
+  readonly fromExecutionId: string;
+  readonly fromRunId: string;
+  readonly fromSeq: number;
+  /** The execution whose random numbers its history begins with, where that was a fork too. */
+  readonly origin?: string;
+  /** Of the workflow, where this execution has another. */
+  readonly fromVersion?: string;
+  /** What is not as it was there: "input", or the positions of steps that were given another result. */
+  readonly edited?: readonly (number | "input")[];
 }
 
 export interface ExecutionCompleted {

@@ -128,6 +128,14 @@ describe("fold", () => {
     );
   });
 
+  test("is paused for as long as nothing follows the pause", () => {
+    const paused: Event = { type: "ExecutionPaused", wakeAt: 0, reason: "wait" };
+    expect(fold(history(started, paused))).toMatchObject({ state: "paused", reason: "wait", finishedAt: undefined });
+    expect(fold(history(started, paused, { type: "ExecutionUnpaused" }))).toMatchObject({ state: "running", reason: undefined });
+    expect(fold(history(started, paused, { type: "CancelRequested" }))).toMatchObject({ state: "running" });
+    expect(fold(history(started, paused, { type: "ExecutionTimedOut", timeoutMs: 5 }))).toMatchObject({ state: "timed_out" });
+  });
+
   test("does not let the order of steps change what it says about each", () => {
     const a: Event[] = [
       { type: "StepStarted", position: 1, name: "a", attempt: 1 },

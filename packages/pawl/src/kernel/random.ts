@@ -3,12 +3,18 @@
  * executions share a sequence no sooner than two random UUIDs are equal. Deterministic and well spread; not for secrets.
  */
 export class SeededRandom {
-  readonly #seed: string;
+  #seed: string;
   /** Made by the first call: most runs ask for no number, and hashing costs more than the rest of a replay's start. */
   #state: [number, number, number, number] | undefined;
 
   constructor(seed: string) {
     this.#seed = seed;
+  }
+
+  /** Begins another sequence. */
+  reseed(seed: string): void {
+    this.#seed = seed;
+    this.#state = undefined;
   }
 
   uint32(): number {

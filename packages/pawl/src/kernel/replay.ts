@@ -15,6 +15,7 @@ import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent, Schedule
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
 import { Patches } from "./patches.ts";
 import { readPayload } from "./payload.ts";
+import type { Seeds } from "./seed.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
 
@@ -81,19 +82,23 @@ export class Replay {
   readonly #patches = new Patches();
   readonly #host: ReplayHost;
   readonly #defaultRetry: ResolvedRetryPolicy;
+  readonly #laterSeeds: Seeds["later"];
   #lastPosition = 0;
   /** Streams that the code has closed. */
   readonly #closedStreams = new Set<string>();
+  /** After a rollback or a retry: stands in the ids of the children it starts. */
+  #childSuffix = "";
   /** Every one that the code has named so far. */
   readonly #attributeNames = new Set<string>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
 
-  /** @param seed identical for every replay of this run */
-  constructor(workflow: AnyWorkflow, identity: ReplayIdentity, seed: string, host: ReplayHost) {
+  /** @param seeds identical for every replay of this run */
+  constructor(workflow: AnyWorkflow, identity: ReplayIdentity, seeds: Seeds, host: ReplayHost) {
     this.workflow = workflow;
     this.identity = identity;
-    this.random = new SeededRandom(seed);
+    this.random = new SeededRandom(seeds.first);
+    this.#laterSeeds = seeds.later;
     this.mailbox = new Mailbox(workflow);
     this.#host = host;
     this.#defaultRetry = defaultRetryOf(workflow);
@@ -143,6 +148,8 @@ export class Replay {
     if (this.#continued) return false;
     this.historyLength = seq;
     this.#patches.applied();
+    const seed = this.#laterSeeds?.get(seq);
+    if (seed !== undefined) this.random.reseed(seed);
     switch (event.type) {
       case "StepStarted": {
         const call = this.#callOf(event, "step", event.name);
@@ -218,6 +225,9 @@ export class Replay {
         return this.#settle(at, this.#callOf(event, "stream", event.stream), (call) => call.resolve(undefined));
       case "CancelRequested":
         return this.#cancel(at, event.reason);
+      case "ExecutionResumed":
+        if (event.operation !== undefined) this.#startsChildrenAnew(`.r${event.runNumber}`);
+        return false;
       default:
         return false;
     }
@@ -359,7 +369,7 @@ export class Replay {
       input: encoded,
       options,
       executionTimeoutMs,
-      executionId: options.executionId ?? checkId(`${familyName(this.identity.executionId, this.continuedFrom)}.${position}`, "ctx.child executionId"),
+      executionId: options.executionId ?? checkId(`${this.#family}.${position}`, "ctx.child executionId"),
       runId: undefined,
     }));
   }
@@ -419,6 +429,20 @@ export class Replay {
     // A loser of a race may reject with nobody waiting; whoever does wait has their own handler.
     promise.catch(ignore);
     return promise;
+  }
+
+  /** What the run before started under the ids of before is not what this one starts: these get others. */
+  /** What the ids of children begin with, unless they are chosen. */
+  get #family(): string {
+    return `${familyName(this.identity.executionId, this.continuedFrom)}${this.#childSuffix}`;
+  }
+
+  #startsChildrenAnew(suffix: string): void {
+    this.#childSuffix = suffix;
+    for (const call of this.open.values()) {
+      if (call.kind !== "child" || call.runId !== undefined || call.options.executionId !== undefined) continue;
+      call.executionId = `${this.#family}.${call.position}`;
+    }
   }
 
   /** The open call an event is about, `undefined` if it is settled (R3). */

@@ -5,6 +5,7 @@ import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/e
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
 import type { ChildMessage, StartOperation } from "../store/operations.ts";
+import type { PauseInfoRow, PauseTarget } from "../store/pauses.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
@@ -16,6 +17,7 @@ import type {
   CountedGroup,
   DatabaseFacts,
   ExecutionSummary,
+  ForkOperation,
   Hint,
   Inbox,
   InboxMessage,
@@ -24,6 +26,7 @@ import type {
   LeaseKeeper,
   LeaseOptions,
   LiveWorker,
+  NextRunOperation,
   Outcome,
   OpenCount,
   OutsideMessage,
@@ -51,12 +54,15 @@ import { claim } from "./statements/claim.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
+import { fork } from "./statements/fork.ts";
 import { importExecution } from "./statements/import-execution.ts";
+import { nextRun } from "./statements/next-run.ts";
 import { pause, type PauseRow } from "./statements/pause.ts";
 import { pauseClaimed } from "./statements/pause-claimed.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
+import { addPause, readPauses, removePause } from "./statements/pauses.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
 import { resume } from "./statements/resume.ts";
 import { unpause, type UnpauseRow } from "./statements/unpause.ts";
@@ -255,6 +261,28 @@ export class PostgresStore implements Store {
     return undefined;
   }
 
+  async startNextRun(operation: NextRunOperation): Promise<boolean> {
+    const { namespace, executionId, fromRunId, newRunId } = operation;
+    const { row, repeated } = await this.#untilDone(nextRun(operation), ({ run_id }) => run_id !== null);
+    // The reply to an earlier send may have been lost after it had worked.
+    const worked = row !== undefined || (repeated && (await this.describe(namespace, executionId))?.runId === newRunId);
+    if (worked) {
+      // Whoever owned the run before finds that there is no such run.
+      this.hint({ kind: "inbox", runIds: [fromRunId, ...(row?.asked ?? [])] });
+      this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+    }
+    return worked;
+  }
+
+  async fork(operation: ForkOperation): Promise<"forked" | "not-forked"> {
+    const { rows, repeated } = await this.#gateway.send(fork(operation));
+    const { namespace, executionId, taskQueue, runId } = operation;
+    // The reply to an earlier send may have been lost after it had worked.
+    if (rows.length === 0 && !(repeated && (await this.describe(namespace, executionId))?.runId === runId)) return "not-forked";
+    this.hint({ kind: "tasks", namespace, taskQueue });
+    return "forked";
+  }
+
   async sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>> {
     const receipts = new Map<string, Receipt>();
     let left = messages;
@@ -350,6 +378,19 @@ export class PostgresStore implements Store {
     if (rows.length > 0) return true;
     // The reply to an earlier send may have been lost after it had worked.
     return repeated && (await this.describe(operation.namespace, operation.executionId))?.runId === operation.runs.at(-1)!.runId;
+  }
+
+  async addPause(namespace: string, target: PauseTarget, reason: string | undefined): Promise<void> {
+    await this.#gateway.run(addPause(namespace, target, reason ?? null));
+  }
+
+  async removePause(namespace: string, target: PauseTarget): Promise<boolean> {
+    const { rows, repeated } = await this.#gateway.send(removePause(namespace, target));
+    return rows.length > 0 || repeated;
+  }
+
+  async readPauses(namespace: string): Promise<readonly PauseInfoRow[]> {
+    return this.#gateway.run(readPauses(namespace));
   }
 
   async setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void> {

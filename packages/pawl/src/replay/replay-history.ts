@@ -2,9 +2,9 @@ import { NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
 import { decodeValue, toError } from "../base/values.ts";
 import type { AnyWorkflow, OutputOf } from "../definition/workflow.ts";
 import { describeCall, type Call } from "../kernel/call.ts";
-import { seedOf } from "../kernel/continuation.ts";
 import type { Event } from "../kernel/event.ts";
 import { Replay, type CodeOutcome } from "../kernel/replay.ts";
+import { seedsOf } from "../kernel/seed.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
 import { installDeterminismGuard } from "../worker/determinism-guard.ts";
 import { endEvent } from "../worker/end-event.ts";
@@ -43,7 +43,7 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
   }
   let ended: CodeOutcome | undefined;
   const calls = new Map<number, string>();
-  const replay = new Replay(workflow, parsed, seedOf(parsed.namespace, parsed.executionId, parsed.events[0]!), {
+  const replay = new Replay(workflow, parsed, seedsOf(parsed.namespace, parsed.executionId, parsed.events), {
     called: (call: Call) => void calls.set(call.position, describeCall(call)),
     abandoned: () => {},
     orphaned: () => {},

@@ -7,6 +7,7 @@ import type { TransactionStore } from "./transact.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
+import type { PauseInfoRow, PauseTarget } from "./pauses.ts";
 import type { AppendOperation, AppendOutcome, ChildMessage, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
@@ -205,6 +206,55 @@ export interface CloseOutcome {
   readonly state: ExecutionState | undefined;
 }
 
+/** An event whose copy has other data. */
+export interface EditedEvent {
+  readonly seq: number;
+  readonly data: string;
+}
+
+/** Starts an execution with a part of another one's history. */
+export interface ForkOperation {
+  readonly namespace: string;
+  readonly executionId: string;
+  readonly runId: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly taskQueue: string;
+  readonly labels: string | null;
+  readonly attributes: string | null;
+  readonly fromRunId: string;
+  /** Events up to this one are copied, but those `without`; `kept` is how many that are. */
+  readonly toSeq: number;
+  readonly without: readonly number[];
+  readonly kept: number;
+  /** Higher than that of every copied event. */
+  readonly epoch: number;
+  readonly edits: readonly EditedEvent[];
+  /** Data of its `ExecutionForked`. */
+  readonly forked: string;
+}
+
+/** Starts the next run of an execution from a part of the last one's history. */
+export interface NextRunOperation {
+  readonly namespace: string;
+  readonly executionId: string;
+  /** The run that it goes on from; nothing happens if that is not the latest any more. */
+  readonly fromRunId: string;
+  readonly newRunId: string;
+  /** States it may be in. */
+  readonly from: readonly ExecutionState[];
+  readonly operation: "rollback" | "retry";
+  readonly reason: string | null;
+  /** Events up to this one are kept, but those `without`; `kept` is how many that are. */
+  readonly toSeq: number;
+  readonly without: readonly number[];
+  readonly kept: number;
+  /** The children that these have started, by the position of the call. */
+  readonly children: readonly { readonly position: number; readonly executionId: string }[];
+  /** As the kept events leave them, JSON; null if there are none. */
+  readonly attributes: string | null;
+}
+
 /** The owner of an execution holds it, as it was asked to. Takes effect only if no message has come since `seenInbox`. */
 export interface PauseOperation {
   readonly runId: string;
@@ -290,7 +340,9 @@ export type Hint =
   /** These runs ended. */
   | { readonly kind: "ended"; readonly runIds: readonly string[] }
   /** Schedules were made or changed. */
-  | { readonly kind: "schedules"; readonly namespace: string };
+  | { readonly kind: "schedules"; readonly namespace: string }
+  /** A task queue or a workflow was paused or resumed. */
+  | { readonly kind: "pauses"; readonly namespace: string };
 
 /**
  * The persistence port: every named transaction of Pawl. Worker and client know only this. Each method is one transaction,
@@ -333,6 +385,10 @@ export interface Store {
   tellChildren(parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
+  /** Rolls back or retries. False: the latest run is another one, or in another state. */
+  startNextRun(operation: NextRunOperation): Promise<boolean>;
+  /** `not-forked`: its id is taken, or what was to be copied is gone. */
+  fork(operation: ForkOperation): Promise<"forked" | "not-forked">;
 
   /** Sends messages from outside; those of one execution arrive in their order. Without an entry: there is no such execution. */
   sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>>;
@@ -363,6 +419,11 @@ export interface Store {
   pastRuns(namespace: string, executionId: string): Promise<readonly PastRunSummary[]>;
   /** Writes a whole execution; false if its id is taken, and then nothing. */
   importExecution(operation: ImportOperation): Promise<boolean>;
+
+  addPause(namespace: string, target: PauseTarget, reason: string | undefined): Promise<void>;
+  /** Whether it was paused. */
+  removePause(namespace: string, target: PauseTarget): Promise<boolean>;
+  readPauses(namespace: string): Promise<readonly PauseInfoRow[]>;
 
   setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void>;
   /** Whether there was one. */

@@ -61,6 +61,8 @@ function describeEvent({ type, data }: NewEvent): string {
       return "the cancel request";
     case "ExecutionPaused":
       return "its pause";
+    case "ExecutionForked":
+      return "its fork";
     case "ExecutionUnpaused":
       return "the end of its pause";
     case "PatchMarked":

@@ -14,11 +14,14 @@ import { deleteSchedule } from "../postgres/statements/delete-schedule.ts";
 import { deleteEnded } from "../postgres/statements/delete-ended.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
 import { fireSchedules } from "../postgres/statements/fire-schedules.ts";
+import { fork } from "../postgres/statements/fork.ts";
 import { heartbeat } from "../postgres/statements/heartbeat.ts";
 import { importExecution } from "../postgres/statements/import-execution.ts";
 import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } from "../postgres/statements/reads.ts";
 import { dueSchedules, listSchedules, readSchedule } from "../postgres/statements/read-schedules.ts";
+import { nextRun } from "../postgres/statements/next-run.ts";
 import { pause } from "../postgres/statements/pause.ts";
+import { addPause, readPauses, removePause } from "../postgres/statements/pauses.ts";
 import { pauseClaimed } from "../postgres/statements/pause-claimed.ts";
 import { readStream, streamEnd } from "../postgres/statements/read-stream.ts";
 import { signalWithStart } from "../postgres/statements/signal-with-start.ts";
@@ -60,6 +63,7 @@ beforeAll(async () => {
     INSERT INTO history VALUES ('${id}', 1, 0, now(), 'ExecutionStarted', '{}');
     INSERT INTO tasks VALUES ('${id}', now(), 'n', 'q', 'w@1');
     INSERT INTO past_runs VALUES (gen_random_uuid(), 'n', 'e', 1, 'w', '1', 'cancelled', 1, now());
+     INSERT INTO pauses VALUES ('n', 'workflow', 'w', NULL, now());
      INSERT INTO retention_policies VALUES ('n', '*', '*', 1);
     INSERT INTO stream_chunks VALUES ('n', 'e', 's', 0, '${id}', 1, now());
      INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
@@ -137,6 +141,20 @@ const definition: ScheduleDefinition = {
   endAt: null,
   maximumRuns: null,
 };
+const rollback = {
+  namespace: "n",
+  executionId: "e",
+  fromRunId: newUuid(),
+  newRunId: newUuid(),
+  from: ["running"],
+  operation: "rollback",
+  reason: null,
+  toSeq: 1,
+  without: [],
+  kept: 1,
+  children: [{ position: 1, executionId: "e.1" }],
+  attributes: null,
+} as const;
 const change = { expected: newUuid(), revision: newUuid(), state: initialState(0), nextFireAt: 1, waiting: true };
 const work = { workflow: "w", version: "1", taskQueue: "q", started: "{}" };
 const fire = { ...change, id: newUuid(), open: ["e"], starts: [{ executionId: "e3", at: 1, runId: newUuid(), scheduleId: "s" }] };
@@ -182,6 +200,11 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["heartbeat", heartbeat(newUuid(), 1000)],
   ["request-cancel", requestCancel("n", "e", "{}")],
   ["close-execution", closeExecution(closing)],
+  ["next-run", nextRun(rollback)],
+  ["fork", fork({ ...rollback, ...work, runId: newUuid(), epoch: 2, edits: [{ seq: 1, data: "{}" }], forked: "{}", labels: null })],
+  ["add-pause", addPause("n", { kind: "workflow", name: "w" }, null)],
+  ["remove-pause", removePause("n", { kind: "workflow", name: "w" })],
+  ["read-pauses", readPauses("n")],
   ["pause", pause("n", "e", null)],
   ["pause-claimed", pauseClaimed({ runId: newUuid(), epoch: 1, expectedSeq: 1, seenInbox: 0, reason: null })],
   ["unpause", unpause("n", "e")],

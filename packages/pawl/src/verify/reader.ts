@@ -36,7 +36,10 @@ export class DatabaseReader {
       slots: number;
       claimed: number;
     }>(
-      `SELECT ${ms("t.now")} AS now, w.id, w.namespace, w.task_queues AS queues, w.definitions, w.concurrency AS slots,
+      `SELECT ${ms("t.now")} AS now, w.id, w.namespace, w.concurrency AS slots,
+ ARRAY(SELECT q FROM unnest(w.task_queues) AS q WHERE NOT EXISTS (SELECT FROM ${s}.pauses p WHERE p.namespace = w.namespace AND p.kind = 'task-queue' AND p.name = q)) AS queues,
+ ARRAY(SELECT d FROM unnest(w.definitions) AS d
+  WHERE NOT EXISTS (SELECT FROM ${s}.pauses p WHERE p.namespace = w.namespace AND p.kind = 'workflow' AND p.name = regexp_replace(d, '@[^@]*$', ''))) AS definitions,
  (SELECT count(*) FROM ${s}.executions e WHERE e.worker_id = w.id)::int AS claimed
 FROM (SELECT ${s}.current_time_of_pawl() AS now) t LEFT JOIN ${s}.workers w ON w.state = 'live' AND w.lease_until > t.now ORDER BY w.id`,
     );

@@ -113,6 +113,7 @@ export interface PastView {
 export interface LiveWorker {
   readonly workerId: string;
   readonly namespace: string;
+  /** Without those that are paused. */
   readonly taskQueues: readonly string[];
   readonly definitions: readonly string[];
   readonly concurrency: number;
@@ -147,9 +148,9 @@ export function about(view: RunView): { readonly executionId: string; readonly r
   return { executionId: view.run.executionId, runId: view.run.runId };
 }
 
-/** Seq of the event by which the run began to go on from an earlier one; 0 for a first run. */
+/** Seq of the event by which the run began to go on from an earlier one, or as a fork; 0 for any other. */
 export function resumedAt(events: readonly HistoryEntry[]): { readonly seq: number; readonly at: number } {
-  const resumed = events.findLast(({ type }) => type === "ExecutionResumed");
+  const resumed = events.findLast(({ type }) => type === "ExecutionResumed" || type === "ExecutionForked");
   return resumed === undefined ? { seq: 0, at: 0 } : { seq: resumed.seq, at: resumed.at };
 }
 

@@ -8,11 +8,13 @@ import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, ChildCall, StepCall, StreamCall, TimerCall, TransactionCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
-import { isFromOutside, lineage, seedOf } from "../kernel/continuation.ts";
+import { isFromOutside, lineage } from "../kernel/continuation.ts";
+import { deadlineOf } from "../kernel/deadline.ts";
 import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
+import { seedsOf } from "../kernel/seed.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { AppendSource } from "../store/committer.ts";
 import type { After, AppendOperation, AppendOutcome, ChildMessage, ExistingExecution, StartOperation } from "../store/operations.ts";
@@ -130,7 +132,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#lastSeq = claimed.history.at(-1)!.seq;
     this.#characters = claimed.characters;
     this.#toApply = claimed.history.slice(1);
-    this.#deadline = deadlineOf(claimed.history[0]!);
+    this.#deadline = deadlineOf(claimed.history);
     const started = claimed.history[0]!;
     this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
     for (const id of this.#continuedFrom?.messages ?? []) this.#messageIds.add(id);
@@ -140,7 +142,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#children.note(event);
     }
     this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
-    this.#replay = new Replay(workflow, claimed, seedOf(host.namespace, claimed.executionId, started), this);
+    this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
   }
 
   get logger(): Logger {
@@ -194,8 +196,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
       if (message.type === "PauseRequested") continue;
-      const isOfChild = message.type === "ChildCompleted" || message.type === "ChildFailed";
-      const key = `${message.messageId}#${isOfChild ? "" : message.ordinal}`;
+      const key = `${message.messageId}#${message.ordinal ?? ""}`;
       if (this.#knownMessages.has(key)) continue;
       this.#knownMessages.add(key);
       const event = decodeEvent(message.type, message.data);
@@ -945,10 +946,4 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#armWakeTimer(now);
     this.#rest();
   }
-}
-
-function deadlineOf({ at, event }: RecordedEvent): number | undefined {
-  const { timeoutMs, deadline } = event as ExecutionStarted;
-  const own = timeoutMs === undefined ? undefined : at + timeoutMs;
-  return own === undefined || deadline === undefined ? (own ?? deadline) : Math.min(own, deadline);
 }

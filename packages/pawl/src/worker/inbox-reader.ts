@@ -1,3 +1,4 @@
+import { ExecutionCancelled } from "../base/errors.ts";
 import { nextTurn, type Runtime } from "../base/runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { ActiveExecution } from "./active-execution.ts";
@@ -40,7 +41,12 @@ export class InboxReader {
       const asking = this.#wanted;
       this.#wanted = new Map();
       try {
-        for (const inbox of await this.#store.readInboxes([...asking.keys()])) asking.get(inbox.runId)?.receive(inbox);
+        for (const inbox of await this.#store.readInboxes([...asking.keys()])) {
+          asking.get(inbox.runId)?.receive(inbox);
+          asking.delete(inbox.runId);
+        }
+        // A rollback has given the execution another run.
+        for (const gone of asking.values()) gone.drop(new ExecutionCancelled(gone.executionId, "it goes on as another run"));
       } catch {
         // The store is closing; whoever still needs it asks again with the next check.
         break;

@@ -22,6 +22,7 @@ import type { ChildOutcomes, ExecutionHost } from "./execution-host.ts";
 import { HistoryLimit, type HistoryLimitOptions } from "./history-limit.ts";
 import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
+import { PauseWatch } from "./pause-watch.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
 import { SchedulePoller } from "./schedule-poller.ts";
@@ -103,6 +104,7 @@ export class Worker implements ExecutionHost {
   readonly #retention: RetentionRunner;
   readonly #membership: Membership;
   readonly #poller: TaskPoller;
+  readonly #pauses: PauseWatch;
   readonly #schedules: SchedulePoller | undefined;
   #state: WorkerHealth["state"] = "running";
   readonly #active = new Map<string, ActiveExecution>();
@@ -135,6 +137,7 @@ export class Worker implements ExecutionHost {
     this.historyLimit = new HistoryLimit(options.historyLimit ?? {});
     const { store, logger, runtime } = parent;
     this.#clock = new DatabaseClock(runtime);
+    this.#pauses = new PauseWatch(store, parent.namespace);
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
     const pollMs = duration(options.pollInterval ?? 500, "pollInterval", 5);
     this.#poller = new TaskPoller(
@@ -213,6 +216,7 @@ export class Worker implements ExecutionHost {
   async #start(): Promise<void> {
     this.#uninstallGuard = installDeterminismGuard();
     await this.#membership.register();
+    await this.#pauses.refresh();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
     this.#tickTimer = this.runtime.startInterval(announceAfterMs, () => this.#tick());
     await this.#reaper.start();
@@ -238,6 +242,7 @@ export class Worker implements ExecutionHost {
    */
   async runOnce(): Promise<number> {
     let claimed = 0;
+    await this.#pauses.refresh();
     for (;;) {
       await this.#schedules?.fireNow();
       const now = await this.#poller.claimNow();
@@ -262,6 +267,7 @@ export class Worker implements ExecutionHost {
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
     if (this.#state !== "running" || this.#manual || this.#givingBack || this.#slots.free <= 0 || !this.mayStartSteps()) return null;
     if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
+    if (this.#pauses.isPaused(taskQueue, workflow.name)) return null;
     this.#slots.reserve(runId, "start");
     return this.workerId;
   }
@@ -464,8 +470,8 @@ export class Worker implements ExecutionHost {
     const request = {
       workerId,
       namespace: this.namespace,
-      taskQueues: this.#taskQueues,
-      definitions: this.#registry.keys,
+      taskQueues: this.#pauses.openQueues(this.#taskQueues),
+      definitions: this.#pauses.openDefinitions(this.#registry.keys),
       limit,
       suspects: this.#suspect === undefined,
     };
@@ -542,12 +548,22 @@ export class Worker implements ExecutionHost {
       if (mine) this.#poller.wake();
     } else if (hint.kind === "schedules") {
       if (hint.namespace === this.namespace && !this.#manual) this.#schedules?.wake();
+    } else if (hint.kind === "pauses") {
+      if (hint.namespace === this.namespace) void this.#refreshPauses();
     } else if (hint.kind === "ended") this.#executionsEnded();
     else if (hint.kind === "inbox") {
       for (const runId of hint.runIds) {
         const execution = this.#active.get(runId);
         if (execution !== undefined) this.#inboxes.request(execution);
       }
+    }
+  }
+
+  async #refreshPauses(): Promise<void> {
+    try {
+      if (await this.#pauses.refresh()) this.#poller.wake();
+    } catch {
+      // The store is closing, or the next check reads them.
     }
   }
 
@@ -570,6 +586,7 @@ export class Worker implements ExecutionHost {
   async #check(): Promise<void> {
     const executions = [...this.#active.values()];
     if (!this.mayStartSteps()) return;
+    void this.#refreshPauses();
     if (++this.#checks % auditEveryChecks === 0 && !this.#poller.isClaiming) await this.#giveBackUnknown().catch(() => {});
     if (executions.length === 0) return;
     try {

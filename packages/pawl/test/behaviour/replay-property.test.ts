@@ -28,15 +28,20 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
   let outcome: CodeOutcome | undefined;
   // The library's sources and its build declare the same types twice.
   const workflow = programWorkflow(() => trace) as unknown as ConstructorParameters<typeof Replay>[0];
-  const code = new Replay(workflow, { executionId, runId: "run" }, "seed", {
-    called: (call) => void calls.push(`${call.position}: ${describeCall(call)}`),
-    abandoned: () => {},
-    orphaned: () => {},
-    replied: () => {},
-    patched: () => {},
-    logged: () => {},
-    ended: (ended) => void (outcome ??= ended),
-  });
+  const code = new Replay(
+    workflow,
+    { executionId, runId: "run" },
+    { first: "seed" },
+    {
+      called: (call) => void calls.push(`${call.position}: ${describeCall(call)}`),
+      abandoned: () => {},
+      orphaned: () => {},
+      replied: () => {},
+      patched: () => {},
+      logged: () => {},
+      ended: (ended) => void (outcome ??= ended),
+    },
+  );
   await replayEvents(
     code,
     events.map(({ seq, at, event }) => ({ seq, at: at.getTime(), epoch: 1, event })),

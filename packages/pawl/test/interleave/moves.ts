@@ -304,6 +304,57 @@ export function unpause(executionId: string): Move {
   };
 }
 
+/** As a client does it that has read the parent's history up to the start, or up to its first child. */
+export function rollBackAs(run: "next" | "next2", from: "parent" | "lastParent", keeps: "the start" | "a child"): Move {
+  const kept = keeps === "the start" ? 1 : 2;
+  return {
+    name: `roll back to ${keeps} as ${run}`,
+    async run({ store }) {
+      const rolledBack = await store.startNextRun({
+        namespace,
+        executionId: "parent",
+        fromRunId: runs[from],
+        newRunId: runs[run],
+        from: ["pending", "running", "paused", "quarantined", "cancelled", "terminated", "completed", "failed", "timed_out"],
+        operation: "rollback",
+        reason: null,
+        toSeq: kept,
+        without: [],
+        kept,
+        children: keeps === "the start" ? [] : [{ position: 1, executionId: "child" }],
+        attributes: null,
+      });
+      return rolledBack ? "rolled back" : "overtaken";
+    },
+  };
+}
+
+/** A copy of what the parent began with. */
+export function forkParent(from: "parent" | "lastParent"): Move {
+  return {
+    name: "fork parent",
+    async run({ store }) {
+      return store.fork({
+        namespace,
+        executionId: "copy",
+        runId: runs.other,
+        workflow: "w",
+        version: "1",
+        taskQueue: "q",
+        labels: null,
+        attributes: null,
+        fromRunId: runs[from],
+        toSeq: 1,
+        without: [],
+        kept: 1,
+        epoch: 1,
+        edits: [],
+        forked: JSON.stringify({ executionId: "copy", fromExecutionId: "parent", fromRunId: runs[from], fromSeq: 1 }),
+      });
+    },
+  };
+}
+
 export function resumeAs(run: "next" | "next2"): Move {
   return {
     name: `resume as ${run}`,

@@ -137,6 +137,28 @@ export const mutants: readonly Mutant[] = [
     scenario: "quarantined: resume as next | terminate child",
   },
   {
+    name: "a rollback that carries the messages it saw at first",
+    mutation: replacing(
+      "next-run",
+      ["count(carry_messages_back(run_id, $4::uuid, $8::int, $12::int[]))", "count(*)"],
+      [
+        "queued AS (",
+        "carried AS (UPDATE inbox SET run_id = $4::uuid WHERE run_id = (SELECT run_id FROM old) AND $12::int[] IS NOT NULL),\ndropped AS (DELETE FROM tasks WHERE run_id = (SELECT run_id FROM old)),\nqueued AS (",
+      ],
+    ),
+    scenario: "running: roll back to the start as next | signal parent",
+  },
+  {
+    name: "a rollback that overlooks a child that was just started",
+    mutation: replacing("next-run", ["count_children(run_id) =", "true OR 0 ="]),
+    scenario: "running: roll back to the start as next | start a child",
+  },
+  {
+    name: "a rollback that locks in another order",
+    mutation: replacing("next-run", [" ORDER BY run_id FOR UPDATE)", " ORDER BY run_id DESC FOR UPDATE)"]),
+    scenario: "waiting: roll back to a child as next | child ends",
+  },
+  {
     name: "an owner that pauses whatever has come",
     mutation: replacing("pause-claimed", [" AND e.inbox_seq = $4::int", ""]),
     scenario: "asked to pause: obey a pause | cancel parent",

@@ -29,7 +29,7 @@ function pairsWith(fixture: Fixture, move: Move, ...others: readonly Move[]): Sc
 }
 
 /** The order of run ids decides nothing where one of two moves locks a single execution. */
-const locksSeveral = /ask|delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim|pause/;
+const locksSeveral = /ask|delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim|pause|roll back/;
 const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
 
 const eager = { claimBy: workers.one };
@@ -90,6 +90,26 @@ function pairsAlone(): Scenario[] {
     ...pairsWith(alone.pending, by.pause("parent"), by.pause("parent"), by.unpause("parent"), by.claimBy("one"), by.cancel("parent"), by.signal("parent")),
     ...pairsWith(
       alone.running,
+      by.rollBackAs("next", "parent", "the start"),
+      by.rollBackAs("next2", "parent", "the start"),
+      by.forkParent("parent"),
+      on.append,
+      on.end,
+      on.quarantine,
+      on.parkForTimer,
+      on.startChild(false),
+      by.releaseBy("one"),
+      by.reap("kill one", ["one"]),
+      by.claimBy("two"),
+      by.cancel("parent"),
+      by.terminate("parent"),
+      by.signal("parent"),
+    ),
+    ...pairsWith(alone.pending, by.rollBackAs("next", "parent", "the start"), by.claimBy("one"), by.cancel("parent")),
+    ...pairsWith(alone.pending, by.forkParent("parent"), by.forkParent("parent"), by.claimBy("one")),
+    ...pairsWith(alone.askedToPause, by.rollBackAs("next", "parent", "the start"), by.obeyPause(), by.unpause("parent"), by.terminate("parent")),
+    ...pairsWith(
+      alone.running,
       by.pause("parent"),
       by.pause("parent"),
       by.unpause("parent"),
@@ -145,7 +165,8 @@ const ofContinuing = [
 ];
 const asking = by.askChildren("child", "sibling");
 
-function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
+function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "lastParent"): Scenario[] {
+  const back = [by.rollBackAs("next", parent, "the start"), by.rollBackAs("next", parent, "a child")];
   const ends = [on.childEnds, on.siblingEnds];
   const closes = [by.cancel("parent"), by.terminate("parent"), by.terminate("child"), by.signal("parent", "child")];
   return [
@@ -183,6 +204,30 @@ function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
     ...pairsOf(at.waiting, asking, on.childContinues, on.siblingEnds, by.signal("parent", "child"), by.terminate("parent"), by.claimBy("one")),
     ...pairsOf(at.informed, on.continueAs("next"), on.siblingEnds, by.terminate("child"), by.signal("parent", "child"), by.terminate("parent")),
     ...pairsOf(at.parked, ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.releaseBy("two"), by.reap("kill two", ["two"])),
+    // Not with a pause: its event would have the time at which the rollback has queued it.
+    ...back.flatMap((move) => [
+      ...pairsWith(
+        at.waiting,
+        move,
+        by.rollBackAs("next2", parent, "a child"),
+        ...ends,
+        ...closes,
+        on.bothEnd,
+        on.familyCommit,
+        on.parkForMessages,
+        on.append,
+        on.childStep,
+        by.releaseBy("two"),
+        by.reap("kill both", ["one", "two"]),
+        by.claimBy("one"),
+      ),
+      ...pairsWith(at.informed, move, on.siblingEnds, on.consume, by.readAndPark(null), ...closes),
+      ...pairsWith(at.parked, move, ...ends, ...closes, by.claimBy("one")),
+      ...pairsWith(at.paused, move, by.unpause("parent"), ...ends, by.cancel("parent"), by.claimBy("one")),
+      ...pairsWith(at.due, move, by.claimBy("one"), on.childEnds),
+      ...pairsWith(at.quarantined, move, by.resumeAs("next2"), ...ends),
+      ...pairsWith(at.cancelled, move, by.resumeAs("next2"), on.childEnds, by.terminate("child")),
+    ]),
     ...pairsOf(at.paused, by.unpause("parent"), by.pause("parent"), ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.reap("kill two", ["two"])),
     ...pairsWith(at.due, by.pause("parent"), by.unpause("parent"), ...ends, ...closes, by.claimBy("one")),
     ...pairsWith(at.parked, by.pause("parent"), ...ends, ...closes),
@@ -233,7 +278,8 @@ function pairsOfFamily(at: ReturnType<typeof families>): Scenario[] {
   ];
 }
 
-function triplesOfFamily(at: ReturnType<typeof families>): Scenario[] {
+function triplesOfFamily(at: ReturnType<typeof families>, parent: "parent" | "lastParent"): Scenario[] {
+  const back = by.rollBackAs("next", parent, "a child");
   return [
     scenario(at.expired, by.claimBy("two"), by.beat("one"), by.reap()),
     scenario(at.expired, on.append, by.reap(), by.claimBy("two")),
@@ -245,6 +291,8 @@ function triplesOfFamily(at: ReturnType<typeof families>): Scenario[] {
     scenario(at.waiting, on.childEnds, on.siblingEnds, on.parkForMessages),
     scenario(at.waiting, by.terminate("child"), on.parkForMessages, by.claimBy("one")),
     scenario(at.cancelled, by.resumeAs("next"), on.childEnds, by.claimBy("one")),
+    scenario(at.waiting, back, on.childEnds, by.claimBy("one")),
+    scenario(at.waiting, back, on.bothEnd, by.terminate("child")),
     scenario(at.due, by.pause("parent"), on.childEnds, by.claimBy("one")),
     scenario(at.paused, by.unpause("parent"), by.cancel("parent"), by.claimBy("one")),
     scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimBy("one")),
@@ -292,7 +340,7 @@ export const pairs = [
   ...pairsAlone(),
   ...pairsOf(alone.running, ...ofContinuing),
   ...pairsOf(scheduled, ...ofSchedules),
-  ...pairsOfFamily(first),
-  ...pairsOfFamily(last).filter(ofSeveral),
+  ...pairsOfFamily(first, "parent"),
+  ...pairsOfFamily(last, "lastParent").filter(ofSeveral),
 ];
-export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfFamily(first), ...triplesOfFamily(last)];
+export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfFamily(first, "parent"), ...triplesOfFamily(last, "lastParent")];

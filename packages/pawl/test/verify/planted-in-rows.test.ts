@@ -23,6 +23,10 @@ test("a database that nobody works on is not asked for idle workers, and a suspe
   expect(violations(await workload.current.doctored([due, "UPDATE tasks SET suspect = true"]))).toEqual({});
   expect(violations(await workload.current.doctored([due, "UPDATE workers SET concurrency = 1"]))).toEqual({});
   expect(violations(await workload.current.doctored([due], { idleAfterMs: 7_200_000 }))).toEqual({});
+  const pause = (kind: string, name: string): string => `INSERT INTO pauses VALUES ('default', '${kind}', '${name}', NULL, now())`;
+  expect(violations(await workload.current.doctored([due, pause("task-queue", "default")]))).toEqual({});
+  expect(violations(await workload.current.doctored([due, pause("workflow", "sleeper")]))).toEqual({});
+  expect(Object.keys(violations(await workload.current.doctored([due, pause("workflow", "other")])))).toEqual(["I18"]);
 });
 
 describePlanted(workload, {

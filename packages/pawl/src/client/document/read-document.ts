@@ -68,6 +68,8 @@ class RunReader {
   readonly #count: number;
   /** New run ids by those of the document. */
   readonly #ids = new Map<string, string>();
+  /** Ids of runs that were left behind as they were, by a rollback. */
+  readonly #wasLeft: ReadonlySet<unknown>;
   #events = 0;
   #bytes = 0;
 
@@ -81,6 +83,10 @@ class RunReader {
       const at = isObject(first) ? first["at"] : undefined;
       this.#ids.set(runId, isTime(at) ? inTimeOrder(newUuid(), at) : newUuid());
     }
+    const events = runs.flatMap((run) => (run as Fields)["events"] ?? []).filter(isObject);
+    this.#wasLeft = new Set(
+      events.flatMap(({ type, data }) => (type === "ExecutionResumed" && isObject(data) && data["operation"] !== undefined ? [data["fromRunId"]] : [])),
+    );
   }
 
   read(given: unknown, index: number): { readonly run: ImportedRun; readonly events: readonly Event[] } {
@@ -89,8 +95,8 @@ class RunReader {
     const state = executionStates.find((known) => known === run["state"]);
     if (state === undefined) throw new DocumentInvalid(`${path}.state`, `must be one of ${executionStates.join(", ")}.`);
     const isLatest = index === this.#count - 1;
-    if (!isLatest && !isTerminal(state) && state !== "quarantined")
-      throw new DocumentInvalid(`${path}.state`, `is ${state}; an earlier run has ended or was held.`);
+    if (!isLatest && !isTerminal(state) && state !== "quarantined" && !this.#wasLeft.has(run["runId"]))
+      throw new DocumentInvalid(`${path}.state`, `is ${state}; an earlier run has ended, was held or was rolled back.`);
     const list = run["events"];
     if (!Array.isArray(list) || list.length === 0) throw new DocumentInvalid(`${path}.events`, "must be a list of at least one event.");
     this.#events += list.length;
@@ -98,10 +104,11 @@ class RunReader {
     const read = list.map((event, number) => this.#event(event, `${path}.events[${number}]`));
     checkOrder(read, path);
     const view = fold(read.map(({ imported, event }, number) => ({ seq: number + 1, at: imported.at!, event })));
-    const wanted = isTerminal(state) || state === "quarantined" ? state : "running";
-    if (view.state !== wanted) throw new DocumentInvalid(`${path}.state`, `is ${state}, and its events say ${view.state}.`);
+    const wanted = isTerminal(state) || state === "quarantined" || state === "paused" ? state : "running";
+    const isWoken = view.state === "paused" && wanted === "running";
+    if (view.state !== wanted && !isWoken) throw new DocumentInvalid(`${path}.state`, `is ${state}, and its events say ${view.state}.`);
     const imported: ImportedEvent[] = read.map((one) => one.imported);
-    const isHeld = isLatest && wanted === "running";
+    const isHeld = isLatest && (wanted === "running" || wanted === "paused");
     if (isHeld) imported.push(held(imported.at(-1)!.epoch + 1));
     const createdAt = imported[0]!.at!;
     const startedAt = run["startedAt"];

@@ -55,6 +55,8 @@ function* chainProblems({ run, events }: RunView, runs: readonly Run[]): Generat
   }
   const first = events[0]?.event;
   if (first?.type !== "ExecutionStarted" || first.continuedFrom === undefined) return;
+  // Of a fork it is the run that the other execution goes on from.
+  if (events.some(({ type }) => type === "ExecutionForked")) return;
   const before = runs.find(({ runId }) => runId === first.continuedFrom?.runId);
   if (before === undefined || before.runNumber >= run.runNumber || before.state !== "continued_as_new")
     yield `it says that it continues run ${first.continuedFrom.runId}, which is ${before === undefined ? "none of its runs" : `${before.state}, run ${before.runNumber}`}`;

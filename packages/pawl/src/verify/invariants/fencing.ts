@@ -2,7 +2,7 @@ import type { Invariant } from "../invariant.ts";
 import { about, type HistoryEntry, type RunView } from "../rows.ts";
 
 /** Written by a statement that takes the execution from its owner, and raises the epoch to do so. */
-const raising: ReadonlySet<string> = new Set(["WorkerLost", "ExecutionUnpaused", "ExecutionResumed", "ExecutionTerminated"]);
+const raising: ReadonlySet<string> = new Set(["WorkerLost", "ExecutionUnpaused", "ExecutionResumed", "ExecutionForked", "ExecutionTerminated"]);
 
 /**
  * I4. Only the owner of an execution writes to it. Every claim, takeover, release, resume and termination raises the epoch,

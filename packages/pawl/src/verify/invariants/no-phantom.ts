@@ -74,9 +74,12 @@ class Asked {
     const has = (type: string): boolean => view.events.some((entry) => entry.type === type);
     if (view.kind === "current") {
       const { parentRunId, runNumber } = view.run;
-      if (parentRunId === null && !scheduled && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
+      const wasForked = view.events.some(({ type }) => type === "ExecutionForked");
+      if (parentRunId === null && !scheduled && !wasForked && count("start") === 0 && !this.#startedWithoutId(view)) problems.push("nobody started it");
+      // The log has no rollbacks and retries.
+      const wasRolledBack = view.events.some(({ event }) => event?.type === "ExecutionResumed" && event.operation !== undefined);
       const continued = view.past.filter(({ state }) => state === "continued_as_new").length;
-      if (runNumber - 1 - continued > count("resume"))
+      if (!wasRolledBack && runNumber - 1 - continued > count("resume"))
         problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes${continued === 0 ? "" : ` and ${continued} continuations`}`);
       // A parent that is cancelled asks its children to stop.
       if (parentRunId === null && !scheduled && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled")))

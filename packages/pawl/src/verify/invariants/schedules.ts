@@ -24,6 +24,8 @@ export const scheduleTicks: Invariant = {
       run(view) {
         const first = view.events[0]?.event;
         if (first?.type !== "ExecutionStarted" || first.schedule === undefined) return;
+        // A fork has the beginning of what was scheduled.
+        if (view.events.some(({ type }) => type === "ExecutionForked")) return;
         tally.looked();
         const problem = linkProblem(view.run.executionId, first.schedule) ?? (first.parent === undefined ? undefined : "it has a parent, too");
         if (problem !== undefined) tally.violated({ ...about(view), detail: problem });

@@ -1,0 +1,8 @@
+import type { CheckpointChoice } from "pawl";
+import { UsageError } from "./failures.ts";
+
+/** A number, or the name of a step: its last result. @throws UsageError */
+export function readCheckpoint(given: string | undefined, option: string): CheckpointChoice {
+  if (given === undefined || given === "") throw new UsageError("OPTION_INVALID", `${option}: names the checkpoint; pawl checkpoints lists them.`);
+  return /^\d+$/.test(given) ? Number(given) : { step: given };
+}

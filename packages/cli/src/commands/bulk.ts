@@ -1,0 +1,77 @@
+import type { Command } from "commander";
+import { type BulkCheckpoint, type BulkOperation, type BulkOptions, type BulkProgress } from "pawl";
+import { addGlobalOptions, examples } from "../global-options.ts";
+import { readInput } from "../json-input.ts";
+import type { Output } from "../output.ts";
+import { withPawl } from "../session.ts";
+
+interface BulkFlags {
+  readonly filter: string;
+  readonly reason?: string;
+  readonly to?: string;
+  readonly from?: string;
+  readonly toVersion?: string;
+  readonly signal?: string;
+  readonly input?: string;
+  readonly id?: string;
+  readonly wait?: boolean;
+}
+
+export function addBulkCommand(program: Command): void {
+  const command = program
+    .command("bulk")
+    .summary("do one thing to all executions that a filter finds")
+    .description(
+      "Does one thing to all executions that a filter finds, as an execution of its own that workers run: it survives crashes, pawl value <id> progress says how far it is, and pawl cancel stops it.",
+    )
+    .argument("<operation>", "cancel, terminate, pause, resume, retry, rollback, fork or signal")
+    .requiredOption("--filter <expression>", "which executions, such as 'state == \"failed\"'")
+    .option("--reason <text>", "kept with each")
+    .option("--to <checkpoint>", "of a rollback: 1 for the start, or the name of a step: its last result")
+    .option("--from <checkpoint>", "of a fork: the same")
+    .option("--to-version <version>", "of a fork: another version of the workflow")
+    .option("--signal <name>", "which signal is sent to each")
+    .option("--input <json>", "the signal's payload: JSON, @file, or - for stdin")
+    .option("--id <executionId>", "of the operation itself; asked for again, it is done once")
+    .option("--wait", "wait for its end")
+    .addHelpText(
+      "after",
+      examples([
+        [`pawl bulk retry --filter 'workflow == "order" && state == "failed"' --wait`, "after the provider is back"],
+        [`pawl bulk rollback --filter 'labels.batch == "7"' --to collect`, "everything after step collect again"],
+      ]),
+    )
+    .action(async (operation: string, flags: BulkFlags, self: Command) => {
+      const options: BulkOptions = {
+        operation: operation as BulkOperation,
+        filter: flags.filter,
+        ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+        ...(flags.to === undefined ? {} : { to: checkpoint(flags.to) }),
+        ...(flags.from === undefined ? {} : { from: checkpoint(flags.from) }),
+        ...(flags.toVersion === undefined ? {} : { version: flags.toVersion }),
+        ...(flags.signal === undefined ? {} : { signal: { name: flags.signal, payload: await readInput(flags.input) } }),
+        ...(flags.id === undefined ? {} : { executionId: flags.id }),
+      };
+      await withPawl(self, {}, async ({ pawl, output }) => {
+        const handle = await pawl.bulk(options);
+        if (flags.wait === true) return report(handle.executionId, await handle.result(), output);
+        if (output.json) output.value({ executionId: handle.executionId });
+        else output.lines([`${handle.executionId} has begun; pawl value ${handle.executionId} progress says how far it is`]);
+      });
+    });
+  addGlobalOptions(command);
+}
+
+/** Other checkpoints are the library's to refuse. */
+function checkpoint(given: string): BulkCheckpoint {
+  return given === "1" ? 1 : { step: given };
+}
+
+function report(executionId: string, progress: BulkProgress, output: Output): void {
+  if (output.json) return output.value({ executionId, ...progress });
+  const { matched, done, skipped, failed, failures } = progress;
+  output.lines([
+    `${done} of ${matched} done${skipped > 0 ? `, ${skipped} skipped` : ""}${failed > 0 ? `, ${failed} failed` : ""}`,
+    ...failures.map(({ executionId: id, code, message }) => `${id}: ${message} [${code}]`),
+  ]);
+}

@@ -1,0 +1,95 @@
+import { Closed, ExecutionNotFound, ExecutionStateInvalid, PawlError } from "../../base/errors.ts";
+import type { ExecutionHandle } from "../execution-handle.ts";
+import type { BulkFailure, BulkProgress, BulkRequest } from "./bulk-options.ts";
+
+/** An execution that the filter found, in the run that it had then. */
+export interface BulkTarget {
+  readonly executionId: string;
+  readonly runId: string;
+}
+
+const concurrency = 8;
+const mostFailures = 100;
+
+export const nothingDone: BulkProgress = { matched: 0, done: 0, skipped: 0, failed: 0, failures: [] };
+
+export function addProgress(a: BulkProgress, b: BulkProgress): BulkProgress {
+  return {
+    matched: a.matched + b.matched,
+    done: a.done + b.done,
+    skipped: a.skipped + b.skipped,
+    failed: a.failed + b.failed,
+    failures: [...a.failures, ...b.failures].slice(0, mostFailures),
+  };
+}
+
+/**
+ * Does it to each of them, some at a time. Done again after a crash it changes nothing more: requests are idempotent, the next run
+ * is started only from the run that was found, and a signal or a fork has an id made of the bulk operation's.
+ *
+ * @throws what says nothing about one execution, such as that the database is gone: the step is tried again
+ */
+export async function applyBulk(
+  handleOf: (executionId: string) => ExecutionHandle,
+  request: BulkRequest,
+  bulkId: string,
+  targets: readonly BulkTarget[],
+): Promise<BulkProgress> {
+  let progress: BulkProgress = { ...nothingDone, matched: targets.length };
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < targets.length) {
+      const target = targets[next++]!;
+      const outcome = await applyToOne(handleOf(target.executionId), request, bulkId, target);
+      progress = addProgress(progress, outcome);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, targets.length) }, lane));
+  return progress;
+}
+
+async function applyToOne(handle: ExecutionHandle, request: BulkRequest, bulkId: string, target: BulkTarget): Promise<BulkProgress> {
+  try {
+    await act(handle, request, bulkId, target.runId);
+    return { ...nothingDone, done: 1 };
+  } catch (error) {
+    if (!(error instanceof PawlError) || error instanceof Closed) throw error;
+    if (error instanceof ExecutionNotFound) return { ...nothingDone, skipped: 1 };
+    if (error instanceof ExecutionStateInvalid) {
+      const isDone = (request.operation === "retry" || request.operation === "rollback") && (await wasStartedFrom(handle, target.runId));
+      return isDone ? { ...nothingDone, done: 1 } : { ...nothingDone, skipped: 1 };
+    }
+    const failure: BulkFailure = { executionId: target.executionId, code: error.code, message: error.message };
+    return { ...nothingDone, failed: 1, failures: [failure] };
+  }
+}
+
+async function act(handle: ExecutionHandle, request: BulkRequest, bulkId: string, runId: string): Promise<unknown> {
+  const why = request.reason === undefined ? {} : { reason: request.reason };
+  switch (request.operation) {
+    case "cancel":
+      return handle.cancel(why);
+    case "terminate":
+      return handle.terminate(why);
+    case "pause":
+      return handle.pause(why);
+    case "resume":
+      return handle.resume();
+    case "retry":
+      return handle.retry({ ...why, runId });
+    case "rollback":
+      return handle.rollback({ ...why, runId, to: request.to! });
+    case "fork": {
+      const version = request.version === undefined ? {} : { version: request.version };
+      return handle.fork({ ...version, from: request.from!, runId, executionId: `${handle.executionId}.${bulkId}` });
+    }
+    case "signal":
+      return handle.signal(request.signal!.name, request.signal!.payload, { signalId: bulkId });
+  }
+}
+
+/** Whether the latest run was started from that one: by this operation, before a crash hid the answer. */
+async function wasStartedFrom(handle: ExecutionHandle, runId: string): Promise<boolean> {
+  const last = (await handle.history()).findLast(({ event }) => event.type === "ExecutionResumed")?.event;
+  return last?.type === "ExecutionResumed" && last.fromRunId === runId && last.operation !== undefined;
+}

@@ -1,0 +1,132 @@
+import { ExecutionConflict, ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
+import { checkId, checkName } from "../base/ids.ts";
+import { encodeValue } from "../base/values.ts";
+import { parseInput } from "../definition/schema.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { viewPrefix } from "../kernel/checkpoint.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
+import type { ExecutionStarted, RecordedEvent, StepCompleted } from "../kernel/event.ts";
+import { readPayload } from "../kernel/payload.ts";
+import { seedsOf } from "../kernel/seed.ts";
+import type { EditedEvent } from "../store/store.ts";
+import { chooseCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
+
+export interface ForkOptions {
+  /** A checkpoint, its seq, or the last result of a step; 1 is the start. */
+  readonly from: CheckpointChoice;
+  /** Of which run (the latest). */
+  readonly runId?: string;
+  /** Of the new execution: chosen by you, or made. Forking from the same checkpoint to the same id again gives the same execution. */
+  readonly executionId?: string;
+  /** Instead of the input it was started with. The code replays what it keeps with it. */
+  readonly input?: unknown;
+  /** Other results of steps up to the checkpoint: by the name of the step, or by the position of its call where several have that name. */
+  readonly results?: Readonly<Record<string, unknown>>;
+  /** Another version of the workflow, which must make the same durable calls up to the checkpoint. */
+  readonly version?: string;
+  /** Defaults to the queue of the execution it comes from. */
+  readonly taskQueue?: string;
+}
+
+/** @param workflow the definition, if it is known: an edited input is held against its schema */
+export async function fork(
+  parent: RunsParent,
+  fromExecutionId: string,
+  options: ForkOptions,
+  workflow: AnyWorkflow | undefined,
+): Promise<{ readonly executionId: string; readonly runId: string }> {
+  if (typeof options !== "object" || options === null || options.from === undefined)
+    throw new OptionInvalid("from", "names the checkpoint; handle.checkpoints() lists them");
+  const executionId = options.executionId === undefined ? parent.runtime.newUuid() : checkId(options.executionId, "executionId");
+  const runs = new Runs(parent, fromExecutionId);
+  const latest = await runs.latest();
+  const fromRunId = options.runId ?? latest.runId;
+  const history = await runs.history(fromRunId);
+  const fromSeq = chooseCheckpoint(options.from, history, "from");
+  const whole = viewPrefix(history, { toSeq: fromSeq, without: [] });
+  // It does not own the other execution's children: those that had not ended are started anew, as its own.
+  const open = new Set(whole.children.filter(({ ended }) => !ended).map(({ position }) => position));
+  const without = whole.events.flatMap(({ seq, event }) => (event.type === "ChildStarted" && open.has(event.position) ? [seq] : []));
+  const started = whole.events[0]!.event as ExecutionStarted;
+  if ("input" in options && workflow?.input !== undefined) await parseInput(workflow, options.input);
+  const edits = [startedAnew(started, options), ...editedResults(whole.events, options.results ?? {})];
+  const edited = edits.flatMap(({ what }) => what ?? []);
+  const version = options.version === undefined ? latest.version : checkName(options.version, "version");
+  const runId = parent.runtime.newUuid();
+  const { attributes } = whole;
+  const origin = seedsOf(parent.namespace, fromExecutionId, history).first.slice(parent.namespace.length + 1);
+  const outcome = await parent.store.fork({
+    namespace: parent.namespace,
+    executionId,
+    runId,
+    version,
+    taskQueue: options.taskQueue === undefined ? latest.taskQueue : checkName(options.taskQueue, "taskQueue"),
+    workflow: latest.workflow,
+    labels: started.labels === undefined ? null : JSON.stringify(started.labels),
+    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    fromRunId,
+    toSeq: fromSeq,
+    without,
+    kept: whole.events.length - without.length,
+    epoch: whole.events.at(-1)!.epoch + 1,
+    edits: edits.map(({ edit }) => edit),
+    forked: encodeEvent({
+      type: "ExecutionForked",
+      executionId,
+      fromExecutionId,
+      fromRunId,
+      fromSeq,
+      ...(origin === fromExecutionId ? {} : { origin }),
+      ...(version === latest.version ? {} : { fromVersion: latest.version }),
+      ...(edited.length === 0 ? {} : { edited }),
+    }),
+  });
+  if (outcome === "forked") return { executionId, runId };
+  return { executionId, runId: await existing(parent, executionId, { fromExecutionId, fromRunId, fromSeq }) };
+}
+
+interface Edit {
+  readonly edit: EditedEvent;
+  /** As `ExecutionForked` names it. */
+  readonly what: number | "input" | undefined;
+}
+
+/** It has no parent, and no deadline but its own. */
+function startedAnew({ parent: _parent, deadline: _deadline, input, ...kept }: ExecutionStarted, options: ForkOptions): Edit {
+  const isEdited = "input" in options;
+  const text = encodeValue(isEdited ? options.input : readPayload(input), "input");
+  return { edit: { seq: 1, data: encodeEvent({ ...kept, input: { text } }) }, what: isEdited ? "input" : undefined };
+}
+
+function editedResults(events: readonly RecordedEvent[], results: Readonly<Record<string, unknown>>): readonly Edit[] {
+  const completed = events.filter((recorded): recorded is RecordedEvent & { readonly event: StepCompleted } => recorded.event.type === "StepCompleted");
+  return Object.entries(results).map(([key, value]) => {
+    const path = `results.${key.slice(0, 60)}`;
+    const byName = completed.filter(({ event }) => event.name === key);
+    const found = byName.length > 0 ? byName : completed.filter(({ event }) => String(event.position) === key);
+    if (found.length === 0)
+      throw new OptionInvalid(path, "no step of this name or position has a result up to the checkpoint; handle.checkpoints() lists them.");
+    if (found.length > 1)
+      throw new OptionInvalid(path, `${found.length} steps have this name; name one by its position: ${found.map(({ event }) => event.position).join(", ")}.`);
+    const { seq, event } = found[0]!;
+    return { edit: { seq, data: encodeEvent({ ...event, result: { text: encodeValue(value, path) } }) }, what: event.position };
+  });
+}
+
+/** The id is taken: by this very fork, or by something else. */
+async function existing(
+  parent: RunsParent,
+  executionId: string,
+  from: { readonly fromExecutionId: string; readonly fromRunId: string; readonly fromSeq: number },
+): Promise<string> {
+  const runs = new Runs(parent, executionId);
+  const { runId } = await runs.latest().catch((error: unknown) => {
+    // Retention deleted what should be copied.
+    throw error instanceof ExecutionNotFound ? new ExecutionNotFound(from.fromExecutionId) : error;
+  });
+  const forked = (await runs.historyOf(runId)).findLast(({ event }) => event.type === "ExecutionForked")?.event;
+  const isSame =
+    forked?.type === "ExecutionForked" && forked.fromRunId === from.fromRunId && forked.fromSeq === from.fromSeq && forked.executionId === executionId;
+  if (!isSame) throw new ExecutionConflict(executionId, "was not forked from there");
+  return runId;
+}

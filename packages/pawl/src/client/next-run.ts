@@ -1,0 +1,77 @@
+import { ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
+import { retryPrefix, viewPrefix, type Prefix } from "../kernel/checkpoint.ts";
+import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
+import type { ExecutionSummary } from "../store/store.ts";
+import { chooseCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
+
+export interface NextRunOptions {
+  /** Kept in the history. */
+  readonly reason?: string;
+  /** Only if this is still the latest run: repeated after an unknown outcome, it is done once. */
+  readonly runId?: string;
+}
+
+export interface RollbackOptions extends NextRunOptions {
+  /** A checkpoint, its seq, or the last result of a step; 1 is the start. */
+  readonly to: CheckpointChoice;
+}
+
+/** Every state but the one in which another run goes on already. */
+const rollable: readonly ExecutionState[] = executionStates.filter((state) => state !== "continued_as_new");
+const retryable: readonly ExecutionState[] = ["failed", "timed_out"];
+
+/** Gives the new run. @throws ExecutionNotFound, ExecutionStateInvalid, OptionInvalid */
+export async function rollBack(parent: RunsParent, executionId: string, options: RollbackOptions): Promise<string> {
+  if (typeof options !== "object" || options === null || options.to === undefined)
+    throw new OptionInvalid("to", "names the checkpoint; handle.checkpoints() lists them");
+  const { runs, latest } = await find(parent, executionId, options, "rolled back");
+  if (!rollable.includes(latest.state)) throw new ExecutionStateInvalid(executionId, latest.state, "rolled back", "Roll the run that goes on back.");
+  const history = await runs.historyOf(latest.runId);
+  const toSeq = chooseCheckpoint(options.to, history, "to");
+  return startNextRun(parent, latest, history, { toSeq, without: [] }, { operation: "rollback", from: rollable, reason: options.reason });
+}
+
+/** Gives the new run. @throws ExecutionNotFound, ExecutionStateInvalid */
+export async function retry(parent: RunsParent, executionId: string, options: NextRunOptions): Promise<string> {
+  const { runs, latest } = await find(parent, executionId, options, "retried");
+  if (!retryable.includes(latest.state))
+    throw new ExecutionStateInvalid(executionId, latest.state, "retried", "Only failed and timed-out executions can be retried; others can be rolled back.");
+  const history = await runs.historyOf(latest.runId);
+  return startNextRun(parent, latest, history, retryPrefix(history), { operation: "retry", from: retryable, reason: options.reason });
+}
+
+async function find(parent: RunsParent, executionId: string, { runId }: NextRunOptions, done: string) {
+  const runs = new Runs(parent, executionId);
+  const latest = await runs.latest();
+  if (runId !== undefined && runId !== latest.runId) throw overtaken(executionId, latest.state, done);
+  return { runs, latest };
+}
+
+async function startNextRun(
+  parent: RunsParent,
+  { executionId, runId: fromRunId, state }: ExecutionSummary,
+  history: Parameters<typeof viewPrefix>[0],
+  prefix: Prefix,
+  how: { readonly operation: "rollback" | "retry"; readonly from: readonly ExecutionState[]; readonly reason: string | undefined },
+): Promise<string> {
+  const { events, children, attributes } = viewPrefix(history, prefix);
+  const newRunId = parent.runtime.newUuid();
+  const started = await parent.store.startNextRun({
+    ...prefix,
+    ...how,
+    namespace: parent.namespace,
+    executionId,
+    fromRunId,
+    newRunId,
+    reason: how.reason ?? null,
+    kept: events.length,
+    children,
+    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+  });
+  if (!started) throw overtaken(executionId, state, how.operation === "retry" ? "retried" : "rolled back");
+  return newRunId;
+}
+
+function overtaken(executionId: string, state: ExecutionState, done: string): ExecutionStateInvalid {
+  return new ExecutionStateInvalid(executionId, state, done, "It has gone on as another run meanwhile; look at handle.runs() and ask again.");
+}

@@ -1,0 +1,70 @@
+import { OptionInvalid } from "../base/errors.ts";
+import { checkName } from "../base/ids.ts";
+import type { PauseTarget } from "../store/pauses.ts";
+import type { Store } from "../store/store.ts";
+import { checkReason } from "./reason.ts";
+
+/** A task queue, or all executions of a workflow. */
+export type PauseScope = { readonly taskQueue: string } | { readonly workflow: string };
+
+export type PauseInfo = PauseScope & {
+  readonly reason: string | null;
+  readonly since: Date;
+};
+
+/** What `Pauses` needs of the Pawl it belongs to. */
+export interface PausesParent {
+  readonly store: Store;
+  readonly namespace: string;
+  /** @throws Closed */
+  checkOpen(): void;
+}
+
+/**
+ * Pauses whole task queues and workflows: nothing is claimed from them until they are resumed, also by workers that start later.
+ * What is claimed already goes on until it ends or parks.
+ */
+export class Pauses {
+  readonly #parent: PausesParent;
+
+  constructor(parent: PausesParent) {
+    this.#parent = parent;
+  }
+
+  /** Pausing what is paused changes nothing. @throws OptionInvalid */
+  async add(options: PauseScope & { readonly reason?: string }): Promise<void> {
+    this.#parent.checkOpen();
+    const { store, namespace } = this.#parent;
+    await store.addPause(namespace, targetOf(options), checkReason(options.reason));
+    store.hint({ kind: "pauses", namespace });
+  }
+
+  /** Resumes it; gives whether it was paused. @throws OptionInvalid */
+  async remove(scope: PauseScope): Promise<boolean> {
+    this.#parent.checkOpen();
+    const { store, namespace } = this.#parent;
+    const wasPaused = await store.removePause(namespace, targetOf(scope));
+    store.hint({ kind: "pauses", namespace });
+    store.hint({ kind: "tasks", namespace, taskQueue: "*" });
+    return wasPaused;
+  }
+
+  /** What is paused now. */
+  async list(): Promise<readonly PauseInfo[]> {
+    this.#parent.checkOpen();
+    const rows = await this.#parent.store.readPauses(this.#parent.namespace);
+    return rows.map(({ kind, name, reason, since }) => ({
+      ...(kind === "task-queue" ? { taskQueue: name } : { workflow: name }),
+      reason,
+      since: new Date(since),
+    }));
+  }
+}
+
+function targetOf(scope: PauseScope): PauseTarget {
+  const { taskQueue, workflow } = (scope ?? {}) as { readonly taskQueue?: string; readonly workflow?: string };
+  if ((taskQueue === undefined) === (workflow === undefined)) throw new OptionInvalid("pauses", "names either a taskQueue or a workflow");
+  return taskQueue === undefined
+    ? { kind: "workflow", name: checkName(workflow!, "workflow") }
+    : { kind: "task-queue", name: checkName(taskQueue, "taskQueue") };
+}

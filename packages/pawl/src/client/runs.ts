@@ -1,0 +1,109 @@
+import { ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { checkpointsOf } from "../kernel/checkpoint.ts";
+import type { RecordedEvent } from "../kernel/event.ts";
+import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { ExecutionSummary, Store } from "../store/store.ts";
+
+/** A point in a run's history to which the execution can be rolled back, or from which it can be forked: the result of a step. */
+export interface Checkpoint {
+  readonly seq: number;
+  readonly step: string;
+  /** Number of the step's call in the code's order, from 1. */
+  readonly position: number;
+  readonly at: Date;
+}
+
+/** A run of an execution: the latest one, or one that a resume, rollback, retry or continue-as-new left behind. */
+export interface RunInfo {
+  readonly runId: string;
+  readonly runNumber: number;
+  readonly version: string;
+  /** Of an earlier run: the one in which it was left behind. */
+  readonly state: ExecutionState;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly events: number;
+  readonly latest: boolean;
+}
+
+/** Which checkpoint: its seq, the checkpoint, or the last result of a step of that name; 1 is the start. */
+export type CheckpointChoice = number | Pick<Checkpoint, "seq"> | { readonly step: string };
+
+const historyPage = 1000;
+
+/** What is needed of the Pawl it belongs to. */
+export interface RunsParent {
+  readonly store: Store;
+  readonly namespace: string;
+  readonly runtime: Runtime;
+}
+
+/** All runs of one execution, and what happened in them. */
+export class Runs {
+  readonly #store: Store;
+  readonly #namespace: string;
+  readonly #executionId: string;
+
+  constructor(parent: RunsParent, executionId: string) {
+    this.#store = parent.store;
+    this.#namespace = parent.namespace;
+    this.#executionId = executionId;
+  }
+
+  /** @throws ExecutionNotFound */
+  async latest(): Promise<ExecutionSummary> {
+    const summary = await this.#store.describe(this.#namespace, this.#executionId);
+    if (summary === undefined) throw new ExecutionNotFound(this.#executionId);
+    return summary;
+  }
+
+  /** Oldest first. @throws ExecutionNotFound */
+  async list(): Promise<readonly RunInfo[]> {
+    const latest = await this.latest();
+    const past = await this.#store.pastRuns(this.#namespace, this.#executionId);
+    const time = (at: number | null): Date | null => (at === null ? null : new Date(at));
+    return [...past.filter(({ runNumber }) => runNumber < latest.runNumber), latest].map((run) => ({
+      runId: run.runId,
+      runNumber: run.runNumber,
+      version: run.version,
+      state: run.state,
+      startedAt: time(run.startedAt),
+      finishedAt: time(run.finishedAt),
+      events: run.events,
+      latest: run.runId === latest.runId,
+    }));
+  }
+
+  /** @param runId the latest, if undefined @throws ExecutionNotFound; OptionInvalid if it is no run of this execution */
+  async history(runId: string | undefined): Promise<readonly RecordedEvent[]> {
+    if (runId === undefined) return this.historyOf((await this.latest()).runId);
+    const runs = await this.list();
+    if (!runs.some((run) => run.runId === runId))
+      throw new OptionInvalid("runId", `"${runId.slice(0, 60)}" is no run of execution "${this.#executionId}"; handle.runs() lists them.`);
+    return this.historyOf(runId);
+  }
+
+  async historyOf(runId: string): Promise<readonly RecordedEvent[]> {
+    const events: RecordedEvent[] = [];
+    for (;;) {
+      const page = await this.#store.history(runId, events.at(-1)?.seq ?? 0, historyPage);
+      events.push(...page);
+      if (page.length < historyPage) return events;
+    }
+  }
+}
+
+/** The seq that is meant. @throws OptionInvalid if there is no such checkpoint */
+export function chooseCheckpoint(choice: CheckpointChoice, history: readonly RecordedEvent[], path: string): number {
+  const checkpoints = checkpointsOf(history);
+  const listed = "handle.checkpoints() lists them.";
+  if (typeof choice === "object" && choice !== null && "step" in choice && !("seq" in choice)) {
+    const found = checkpoints.findLast(({ step }) => step === choice.step);
+    if (found === undefined) throw new OptionInvalid(path, `there is no result of a step "${choice.step.slice(0, 60)}"; ${listed}`);
+    return found.seq;
+  }
+  const seq = typeof choice === "number" ? choice : (choice as Pick<Checkpoint, "seq"> | null)?.seq;
+  if (seq !== undefined && (seq === 1 || checkpoints.some((checkpoint) => checkpoint.seq === seq))) return seq;
+  throw new OptionInvalid(path, `${String(seq)} is no checkpoint; ${listed}`);
+}

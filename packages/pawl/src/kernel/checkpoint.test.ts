@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { checkpointsOf, retryPrefix, viewPrefix } from "./checkpoint.ts";
+import { deadlineOf } from "./deadline.ts";
+import type { Event, ExecutionStarted, RecordedEvent } from "./event.ts";
+
+const history = (...events: Event[]): RecordedEvent[] => events.map((event, index) => ({ seq: index + 1, at: (index + 1) * 1000, epoch: 1, event }));
+const value = { value: 1 };
+const failure = (message: string) => ({ name: "Error", message });
+const started: ExecutionStarted = { type: "ExecutionStarted", input: value };
+const completed = (position: number): Event => ({ type: "StepCompleted", position, name: `s${position}`, attempt: 1, result: value });
+const attemptFailed = (position: number): Event => ({
+  type: "StepAttemptFailed",
+  position,
+  name: `s${position}`,
+  attempt: 1,
+  failure: failure("no"),
+  retryInMs: 1,
+});
+const failed = (position: number, message: string): Event => ({ type: "StepFailed", position, name: `s${position}`, attempt: 2, failure: failure(message) });
+const childStarted = (position: number): Event => ({ type: "ChildStarted", position, workflow: "w", executionId: `x.${position}`, runId: "r" });
+const ended = (message: string, cause?: string): Event => ({
+  type: "ExecutionFailed",
+  failure: { ...failure(message), ...(cause === undefined ? {} : { cause: failure(cause) }) },
+});
+
+describe("checkpoints", () => {
+  test("there is one for each completed step", () => {
+    expect(checkpointsOf(history(started, attemptFailed(1), completed(1), failed(2, "no"), completed(3)))).toEqual([
+      { seq: 3, position: 1, step: "s1", at: 3000 },
+      { seq: 5, position: 3, step: "s3", at: 5000 },
+    ]);
+  });
+
+  test("a prefix says which children it has started, and what it has set", () => {
+    const set: Event = { type: "AttributesSet", position: 2, attributes: { phase: "late" } };
+    const recorded = history(started, childStarted(1), childStarted(3), { type: "ChildCompleted", position: 1, result: value }, set, completed(4));
+    const view = viewPrefix(recorded, { toSeq: 4, without: [3] });
+    expect(view.children).toEqual([{ position: 1, executionId: "x.1", ended: true }]);
+    expect(view.attributes).toBeUndefined();
+    expect(view.events.map(({ seq }) => seq)).toEqual([1, 2, 4]);
+    expect(viewPrefix(recorded, { toSeq: 6, without: [] }).attributes).toEqual({ phase: "late" });
+  });
+});
+
+describe("where a retry goes on", () => {
+  test("before the step that failed, without its earlier attempts", () => {
+    expect(retryPrefix(history(started, completed(1), attemptFailed(2), failed(2, "boom"), ended("boom")))).toEqual({ toSeq: 3, without: [3] });
+  });
+
+  test("at the failure that ended it, not at one that was caught, nor behind what cleaned up", () => {
+    const recorded = history(started, failed(1, "caught"), completed(2), failed(3, "boom"), completed(4), ended("boom"));
+    expect(retryPrefix(recorded)).toEqual({ toSeq: 3, without: [] });
+  });
+
+  test("at a failure that was wrapped, by its cause, or because nothing came after it", () => {
+    expect(retryPrefix(history(started, failed(1, "boom"), completed(2), ended("outer", "boom")))).toEqual({ toSeq: 1, without: [] });
+    expect(retryPrefix(history(started, completed(1), failed(2, "boom"), ended("outer")))).toEqual({ toSeq: 2, without: [] });
+  });
+
+  test("before the start of a child that failed", () => {
+    const childFailed: Event = { type: "ChildFailed", position: 1, state: "failed", failure: failure("boom") };
+    expect(retryPrefix(history(started, childStarted(1), completed(2), childFailed, ended("w failed", "boom")))).toEqual({ toSeq: 3, without: [2] });
+  });
+
+  test("behind everything, when the code failed by itself or took too long", () => {
+    expect(retryPrefix(history(started, failed(1, "caught"), completed(2), ended("a mistake")))).toEqual({ toSeq: 3, without: [] });
+    expect(retryPrefix(history(started, completed(1), { type: "ExecutionTimedOut", timeoutMs: 1 }))).toEqual({ toSeq: 2, without: [] });
+  });
+});
+
+test("a deadline counts from the start, or from where it was rolled back or retried to", () => {
+  const resumed = (operation?: "retry"): Event => ({
+    type: "ExecutionResumed",
+    fromRunId: "r",
+    fromState: "failed",
+    ...(operation === undefined ? {} : { operation }),
+  });
+  expect(deadlineOf(history(started))).toBeUndefined();
+  expect(deadlineOf(history({ ...started, timeoutMs: 500 }, resumed()))).toBe(1500);
+  expect(deadlineOf(history({ ...started, timeoutMs: 500 }, resumed("retry")))).toBe(2500);
+  expect(deadlineOf(history({ ...started, timeoutMs: 5000, deadline: 3000 }, resumed("retry")))).toBe(3000);
+  expect(deadlineOf(history({ ...started, deadline: 1500 }, resumed("retry")))).toBeUndefined();
+});

@@ -1,0 +1,79 @@
+import { defineWorkflow, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { eventually, harness, refusalOf } from "./harness.ts";
+
+const h = harness();
+
+let mended = false;
+const waiting = defineWorkflow({ name: "waiting", signals: { go: z.number() }, run: async (ctx) => ctx.signal("go") });
+const fragile = defineWorkflow({
+  name: "fragile",
+  retry: { maximumAttempts: 1 },
+  run: async (ctx) => {
+    const first = await ctx.step("first", () => 1);
+    return ctx.step("second", () => {
+      if (!mended) throw new Error("no");
+      return first + 1;
+    });
+  },
+});
+const workflows = [waiting, fragile];
+
+describe("bulk", () => {
+  test("signals, pauses, resumes and cancels all that a filter finds, and says how far it is", async () => {
+    const { pawl } = await h.run(workflows);
+    const handles = await Promise.all(Array.from({ length: 105 }, (_, n) => pawl.start(waiting, undefined, { labels: { group: n < 103 ? "a" : "b" } })));
+    const running = 'workflow == "waiting" && labels.group == "a" && state == "running"';
+    await eventually(async () => expect((await pawl.count({ filter: running })).count).toBe(103));
+    const pause = await pawl.bulk({ operation: "pause", filter: running, reason: "all at once" });
+    expect(await pause.result()).toEqual({ matched: 103, done: 103, skipped: 0, failed: 0, failures: [] });
+    expect(await pause.value("progress")).toEqual(await pause.result());
+    await eventually(async () => expect((await pawl.count({ filter: 'state == "paused"' })).count).toBe(103));
+    expect(await (await pawl.bulk({ operation: "resume", filter: 'labels.group == "a"' })).result()).toMatchObject({ done: 103 });
+    const signal = await pawl.bulk({ operation: "signal", filter: 'labels.group == "a"', signal: { name: "go", payload: 7 }, executionId: "go-all" });
+    expect(await signal.result()).toMatchObject({ matched: 103, done: 103 });
+    expect(await handles[0]!.result()).toBe(7);
+    // The same id again is the same operation.
+    expect((await pawl.bulk({ operation: "signal", filter: 'labels.group == "a"', signal: { name: "go", payload: 7 }, executionId: "go-all" })).runId).toBe(
+      signal.runId,
+    );
+    await eventually(async () => expect((await pawl.count({ filter: 'labels.group == "a" && state == "completed"' })).count).toBe(103));
+    const cancel = await pawl.bulk({ operation: "cancel", filter: 'workflow == "waiting"' });
+    expect(await cancel.result()).toEqual({ matched: 105, done: 2, skipped: 103, failed: 0, failures: [] });
+    await eventually(async () => expect((await handles[104]!.status()).state).toBe("cancelled"));
+  });
+
+  test("retries, rolls back, forks and terminates", async () => {
+    mended = false;
+    const { pawl } = await h.run(workflows);
+    const handles = await Promise.all(["x", "y"].map((executionId) => pawl.start(fragile, undefined, { executionId })));
+    await eventually(async () => expect((await pawl.count({ filter: 'workflow == "fragile" && state == "failed"' })).count).toBe(2));
+    mended = true;
+    const retry = await pawl.bulk({ operation: "retry", filter: 'workflow == "fragile" && state == "failed"' });
+    expect(await retry.result()).toMatchObject({ matched: 2, done: 2 });
+    expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([2, 2]);
+    expect(await (await pawl.bulk({ operation: "rollback", filter: 'executionId == "x"', to: { step: "first" } })).result()).toMatchObject({ done: 1 });
+    const missing = await (await pawl.bulk({ operation: "rollback", filter: 'executionId == "y"', to: { step: "third" } })).result();
+    expect(missing).toMatchObject({ done: 0, failed: 1, failures: [{ executionId: "y", code: "OPTION_INVALID" }] });
+    await (await pawl.bulk({ operation: "fork", filter: 'executionId == "y"', from: 1, executionId: "all-forks" })).result();
+    expect(await pawl.handle("y.all-forks").result()).toBe(2);
+    const alive = await pawl.start(waiting, undefined);
+    await (await pawl.bulk({ operation: "terminate", filter: 'state == "running" || state == "pending"' })).result();
+    expect((await alive.status()).state).toBe("terminated");
+  });
+
+  test("refuses what it cannot do, and is no workflow that people see", async () => {
+    const idle = await h.open();
+    await refusalOf(idle.bulk({ operation: "cancel", filter: 'state == "running"' }), WorkflowUnknown);
+    const { pawl } = await h.run(workflows);
+    expect((await pawl.workers()).flatMap(({ definitions }) => definitions)).not.toContain("pawl.bulk@1");
+    await refusalOf(pawl.bulk({ operation: "explode" as never, filter: "true" }), OptionInvalid);
+    await refusalOf(pawl.bulk({ operation: "cancel", filter: " " }), OptionInvalid);
+    await refusalOf(pawl.bulk({ operation: "cancel", filter: "nonsense ==" }), FilterInvalid);
+    await refusalOf(pawl.bulk({ operation: "rollback", filter: 'state == "failed"' }), OptionInvalid);
+    await refusalOf(pawl.bulk({ operation: "cancel", filter: 'state == "failed"', to: 1 }), OptionInvalid);
+    await refusalOf(pawl.bulk({ operation: "fork", filter: 'state == "failed"', from: 7 as never }), OptionInvalid);
+    await refusalOf(pawl.bulk({ operation: "retry", filter: 'state == "failed"', version: "2" }), OptionInvalid);
+  });
+});

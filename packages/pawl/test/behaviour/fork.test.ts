@@ -1,0 +1,175 @@
+import { defineWorkflow, ExecutionConflict, ExecutionNotFound, InputInvalid, OptionInvalid, type ExecutionHandle } from "pawl";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { eventually, harness, refusalOf } from "./harness.ts";
+
+const h = harness();
+
+const types = async (handle: Pick<ExecutionHandle, "history">) => (await handle.history()).map(({ event }) => event.type);
+const parked = (handle: Pick<ExecutionHandle, "status">) =>
+  eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null }));
+
+/** Adds up what its steps give, and shows random numbers from before and after the first step. */
+function adder() {
+  const ran: string[] = [];
+  const workflow = defineWorkflow({
+    name: "adder",
+    input: z.object({ base: z.number() }),
+    run: async (ctx, { base }) => {
+      const early = ctx.uuid();
+      const one = await ctx.step("one", () => (ran.push("one"), 1));
+      const late = ctx.uuid();
+      const two = await ctx.step("two", () => (ran.push("two"), 10));
+      return { sum: base + one + two, early, late };
+    },
+  });
+  return { workflow, ran };
+}
+
+describe("fork", () => {
+  test("starts a new execution from a checkpoint, and leaves the other as it is", async () => {
+    const { workflow, ran } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 100 }, { executionId: "original", labels: { team: "red" } });
+    const result = await handle.result();
+    const before = await handle.history();
+    const fork = await handle.fork({ from: { step: "one" }, executionId: "copy" });
+    expect(fork.executionId).toBe("copy");
+    const forked = await fork.result();
+    expect(forked.sum).toBe(111);
+    // The part it has in common was made of the same numbers; what follows is not.
+    expect(forked.early).toBe(result.early);
+    expect(ran).toEqual(["one", "two", "two"]);
+    expect(await handle.history()).toEqual(before);
+    const history = await fork.history();
+    expect(history[2]!.event).toEqual({ type: "ExecutionForked", executionId: "copy", fromExecutionId: "original", fromRunId: handle.runId, fromSeq: 2 });
+    expect(await fork.status()).toMatchObject({ runNumber: 1, labels: { team: "red" }, state: "completed" });
+    // Of a fork too.
+    const second = await fork.fork({ from: { step: "two" } });
+    expect(await second.result()).toEqual(forked);
+  });
+
+  test("random numbers differ from the original's after the checkpoint", async () => {
+    const workflow = defineWorkflow({
+      name: "random",
+      run: async (ctx) => {
+        await ctx.step("one", () => 1);
+        return [ctx.uuid(), await ctx.step("two", () => ctx.executionId), ctx.uuid()];
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    const [, , last] = await handle.result();
+    const fork = await handle.fork({ from: { step: "two" } });
+    expect((await fork.result())[2]).not.toBe(last);
+    expect((await (await fork.fork({ from: { step: "two" } })).result())[0]).toBe((await fork.result())[0]);
+  });
+
+  test("with another input and other results", async () => {
+    const { workflow, ran } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 100 });
+    await handle.result();
+    const fork = await handle.fork({ from: { step: "one" }, input: { base: 1000 }, results: { one: 5 } });
+    expect((await fork.result()).sum).toBe(1015);
+    expect((await fork.history())[2]!.event).toMatchObject({ edited: ["input", 1] });
+    expect((await (await handle.fork({ from: 3, results: { "2": 7 } })).result()).sum).toBe(108);
+    expect(ran).toEqual(["one", "two", "two"]);
+    expect((await (await handle.fork({ from: 1, input: { base: 0 } })).result()).sum).toBe(11);
+  });
+
+  test("another input that leads the code elsewhere is found as nondeterminism", async () => {
+    const workflow = defineWorkflow({
+      name: "fickle",
+      run: async (ctx, first: string) => `${await ctx.step(first, () => 1)} ${await ctx.step("last", () => 2)}`,
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, "a");
+    await handle.result();
+    const fork = await handle.fork({ from: { step: "a" }, input: "b" });
+    await eventually(async () => expect((await fork.status()).state).toBe("quarantined"));
+    expect((await fork.history()).at(-1)!.event).toMatchObject({ failure: { name: "NondeterminismDetected" } });
+  });
+
+  test("onto another version of the workflow", async () => {
+    const make = (version: string) =>
+      defineWorkflow({
+        name: "versioned",
+        version,
+        run: async (ctx) => {
+          await ctx.step("common", () => 1);
+          return ctx.step("own", () => `by ${version}`);
+        },
+      });
+    const { pawl } = await h.run([make("1"), make("2")]);
+    const handle = await pawl.start(make("1"), undefined);
+    expect(await handle.result()).toBe("by 1");
+    const fork = await handle.fork({ from: { step: "common" }, version: "2" });
+    expect(await fork.result()).toBe("by 2");
+    expect((await fork.history())[2]!.event).toMatchObject({ fromVersion: "1" });
+  });
+
+  test("keeps the ends of children, and starts those anew that had not ended", async () => {
+    const child = defineWorkflow({ name: "child", signals: { end: z.string() }, run: async (ctx) => ctx.signal("end") });
+    const parent = defineWorkflow({
+      name: "parent",
+      run: async (ctx) => {
+        const first = await ctx.child(child, undefined);
+        const second = ctx.child(child, undefined);
+        await ctx.step("between", () => 1);
+        return [first, await second];
+      },
+    });
+    const { pawl } = await h.run([parent, child]);
+    const handle = await pawl.start(parent, undefined, { executionId: "p" });
+    await parked(handle);
+    await pawl.handle("p.1", child).signal("end", "one");
+    await eventually(async () => expect(await types(handle)).toContain("StepCompleted"));
+    const fork = await handle.fork({ from: { step: "between" }, executionId: "f" });
+    await eventually(async () => expect((await pawl.handle("f.2").status()).state).toBe("running"));
+    await pawl.handle("p.2", child).signal("end", "of the original");
+    await pawl.handle("f.2", child).signal("end", "of the fork");
+    expect(await handle.result()).toEqual(["one", "of the original"]);
+    expect(await fork.result()).toEqual(["one", "of the fork"]);
+    // A child stands alone when it is forked.
+    const alone = await pawl.handle("p.1", child).fork({ from: 1, executionId: "alone" });
+    expect(await alone.status()).toMatchObject({ parentRunId: null });
+    await alone.signal("end", "x");
+    expect(await alone.result()).toBe("x");
+  });
+
+  test("of a run that a rollback left behind, and of one that runs", async () => {
+    const { workflow } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 0 });
+    await handle.result();
+    await (await handle.rollback({ to: { step: "one" } })).result();
+    const fork = await handle.fork({ from: { step: "two" }, runId: handle.runId! });
+    expect((await fork.result()).sum).toBe(11);
+  });
+
+  test("again to the same id gives the same execution; any other is a conflict", async () => {
+    const { workflow } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 0 }, { executionId: "once" });
+    await handle.result();
+    const fork = await handle.fork({ from: { step: "one" }, executionId: "once-fork" });
+    const again = await handle.fork({ from: { step: "one" }, executionId: "once-fork" });
+    expect(again.runId).toBe(fork.runId);
+    await refusalOf(handle.fork({ from: { step: "two" }, executionId: "once-fork" }), ExecutionConflict);
+    await refusalOf(handle.fork({ from: 1, executionId: "once" }), ExecutionConflict);
+    await fork.result();
+  });
+
+  test("refuses what cannot be", async () => {
+    const { workflow } = adder();
+    const { pawl } = await h.run([workflow]);
+    await refusalOf(pawl.handle("nobody").fork({ from: 1 }), ExecutionNotFound);
+    const handle = await pawl.start(workflow, { base: 0 });
+    await handle.result();
+    await refusalOf(handle.fork({ from: 9 }), OptionInvalid);
+    await refusalOf(handle.fork({ from: 3, input: { base: "x" } }), InputInvalid);
+    expect((await refusalOf(handle.fork({ from: 2, results: { two: 1 } }), OptionInvalid)).path).toBe("results.two");
+    await refusalOf(handle.fork({ from: 3, results: { "3": 1 } }), OptionInvalid);
+  });
+});

@@ -1,0 +1,102 @@
+import { defineWorkflow, OptionInvalid } from "pawl";
+import { afterEach, describe, expect, test } from "vitest";
+import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
+
+const h = harness();
+const one = defineWorkflow({ name: "one", taskQueue: "first", run: async (ctx) => ctx.step("work", () => 1) });
+const two = defineWorkflow({ name: "two", taskQueue: "second", run: async (ctx) => ctx.step("work", () => 2) });
+const also = defineWorkflow({ name: "also", taskQueue: "second", run: async () => 3 });
+const workflows = [one, two, also];
+
+afterEach(async () => {
+  const pawl = await h.open();
+  for (const scope of await pawl.pauses.list()) await pawl.pauses.remove("taskQueue" in scope ? { taskQueue: scope.taskQueue } : { workflow: scope.workflow });
+});
+
+describe("pauses", () => {
+  test("of a task queue: nothing is claimed from it until it is resumed, also by a worker that starts later", async () => {
+    const pawl = await h.open();
+    await pawl.pauses.add({ taskQueue: "first", reason: "maintenance" });
+    await pawl.pauses.add({ taskQueue: "first", reason: "again" });
+    const held = await pawl.start(one, undefined);
+    const free = await pawl.start(two, undefined);
+    const other = await h.open();
+    const worker = await other.worker({ workflows, ...soon });
+    expect(await free.result()).toBe(2);
+    expect(worker.health()).toMatchObject({ state: "running" });
+    expect((await held.status()).state).toBe("pending");
+    expect(await pawl.pauses.list()).toEqual([{ taskQueue: "first", reason: "maintenance", since: expect.any(Date) as Date }]);
+    expect(await pawl.pauses.remove({ taskQueue: "first" })).toBe(true);
+    expect(await held.result()).toBe(1);
+    expect(await pawl.pauses.remove({ taskQueue: "first" })).toBe(false);
+    expect(await pawl.pauses.list()).toEqual([]);
+  });
+
+  test("of a workflow: others in its queue go on", async () => {
+    const pawl = await h.open();
+    const held = await pawl.start(two, undefined);
+    await pawl.pauses.add({ workflow: "two" });
+    const free = await pawl.start(also, undefined);
+    const worker = await pawl.worker({ workflows, manual: true });
+    expect(await worker.runOnce()).toBe(1);
+    expect(await free.result()).toBe(3);
+    expect((await held.status()).state).toBe("pending");
+    await pawl.pauses.remove({ workflow: "two" });
+    expect(await worker.runOnce()).toBe(1);
+    expect(await held.result()).toBe(2);
+  });
+
+  test("what is claimed already goes on; what is parked waits, and terminate ends it", async () => {
+    const begun = gate();
+    const end = gate<string>();
+    const workflow = defineWorkflow({
+      name: "nap",
+      taskQueue: "naps",
+      run: async (ctx, ms: number) => {
+        if (ms > 0) await ctx.sleep(ms);
+        await ctx.step("work", () => {
+          begun.open();
+          return end.opened;
+        });
+        return ctx.step("after", () => "rested");
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const busy = await pawl.start(workflow, 0);
+    const long = await pawl.start(workflow, 300);
+    await begun.opened;
+    await eventually(async () => expect(await long.status()).toMatchObject({ state: "running", workerId: null }));
+    await pawl.pauses.add({ taskQueue: "naps" });
+    // Both have heard of it when a start is not claimed at once.
+    await eventually(async () => expect((await (await pawl.start(workflow, 0)).status()).state).toBe("pending"));
+    end.open("done");
+    expect(await busy.result()).toBe("rested");
+    await eventually(async () => expect(await h.count("tasks WHERE visible_at < now() AND run_id = $1", long.runId)).toBe(1));
+    expect(await long.status()).toMatchObject({ state: "running", workerId: null });
+    await long.terminate();
+    await pawl.pauses.remove({ taskQueue: "naps" });
+    await eventually(async () => expect(await h.count("executions WHERE state NOT IN ('completed', 'terminated')")).toBe(0));
+  });
+
+  test("hold starts that a worker of the same process would claim at once", async () => {
+    const { pawl } = await h.run(workflows);
+    await pawl.pauses.add({ workflow: "one" });
+    const held = await pawl.start(one, undefined, { delay: 1 });
+    // The hint reaches the worker here in the same turn; the pause is read before the next start.
+    await eventually(async () => {
+      const handle = await pawl.start(one, undefined);
+      expect((await handle.status()).state).toBe("pending");
+    });
+    expect((await held.status()).state).toBe("pending");
+    await pawl.pauses.remove({ workflow: "one" });
+    expect(await held.result()).toBe(1);
+  });
+
+  test("name one thing each", async () => {
+    const pawl = await h.open();
+    await refusalOf(pawl.pauses.add({} as never), OptionInvalid);
+    await refusalOf(pawl.pauses.add({ taskQueue: "a", workflow: "b" }), OptionInvalid);
+    await refusalOf(pawl.pauses.add({ taskQueue: "" }), OptionInvalid);
+    expect(await (await h.open({ namespace: "other" })).pauses.list()).toEqual([]);
+  });
+});
