@@ -185,7 +185,6 @@ function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "last
       by.claimBy("two"),
     ),
     ...pairsOf(at.parked, ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.releaseBy("two"), by.reap("kill two", ["two"])),
-    // Not with a pause: its event would have the time at which the rollback has queued it.
     ...back.flatMap((move) => [
       ...pairsWith(
         at.waiting,
