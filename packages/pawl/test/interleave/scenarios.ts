@@ -204,7 +204,6 @@ function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "last
     ...pairsOf(at.waiting, asking, on.childContinues, on.siblingEnds, by.signal("parent", "child"), by.terminate("parent"), by.claimBy("one")),
     ...pairsOf(at.informed, on.continueAs("next"), on.siblingEnds, by.terminate("child"), by.signal("parent", "child"), by.terminate("parent")),
     ...pairsOf(at.parked, ...ends, ...closes, on.bothEnd, by.claimBy("one"), by.releaseBy("two"), by.reap("kill two", ["two"])),
-    // Not with a pause: its event would have the time at which the rollback has queued it.
     ...back.flatMap((move) => [
       ...pairsWith(
         at.waiting,

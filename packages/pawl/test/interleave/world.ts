@@ -36,8 +36,9 @@ export const schedules = {
   paused: id("d6"),
 };
 
-/** Ids in a text, by name. */
-export function readable(text: string): string {
+/** Ids in a text, by name, and without the times at which something would have woken. */
+export function readable(given: string): string {
+  const text = given.replaceAll(/"wakeAt":\d{6,}/g, '"wakeAt":"some time"');
   return [...Object.entries(runs), ...Object.entries(workers), ...Object.entries(schedules)].reduce((read, [name, uuid]) => read.replaceAll(uuid, name), text);
 }
 
