@@ -13,6 +13,8 @@ import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
 import { MessageSender } from "./message-sender.ts";
+import { Queues } from "./queues.ts";
+import { queuePlace } from "./queue-place.ts";
 import { scheduledWork } from "./scheduled-work.ts";
 import { Schedules } from "./schedules.ts";
 import { searchValues } from "../store/search-values.ts";
@@ -37,6 +39,12 @@ export interface StartOptions {
   readonly taskQueue?: string;
   /** It ends as timed out so long after it was started, or after its `delay` (the workflow's own). */
   readonly timeout?: Duration;
+  /** Its key within its queue, such as a customer: limits per key, and keys take turns. Has an effect in queues that `pawl.queues.set` knows. */
+  readonly key?: string;
+  /** From -1000 to 1000, smaller goes first (0). Has an effect in queues that `pawl.queues.set` knows. */
+  readonly priority?: number;
+  /** While an execution of the workflow with this id is open, starting another one gives that one. */
+  readonly deduplicationId?: string;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
   /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
@@ -70,6 +78,8 @@ export class PawlClient implements HandleParent {
   readonly schedules: Schedules;
   /** How long executions that have ended are kept. */
   readonly retention: Retention;
+  /** Limits of task queues: how many executions at a time, how many in a period, in all and for each key. */
+  readonly queues: Queues;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -84,6 +94,7 @@ export class PawlClient implements HandleParent {
     this.committer = new Committer(store, runtime);
     this.#sender = new MessageSender(store, this.namespace);
     this.retention = new Retention(this);
+    this.queues = new Queues(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,
@@ -121,6 +132,7 @@ export class PawlClient implements HandleParent {
     const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
     const timeoutMs = timeout === undefined ? undefined : delayMs + toMilliseconds(timeout, "timeout");
     const { found, searchable } = searchValues(options.labels, options.attributes, "start");
+    const place = queuePlace(options);
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
@@ -140,6 +152,7 @@ export class PawlClient implements HandleParent {
       delayMs,
       claimBy,
       ...searchable,
+      ...place,
       started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), ...found, input: { text } }),
     };
     let outcome: StartOutcome;

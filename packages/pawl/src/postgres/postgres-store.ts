@@ -36,9 +36,11 @@ import type {
 import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
+import { PostgresQueues } from "./postgres-queues.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
 import type { Queries } from "./queries.ts";
-import { claim } from "./statements/claim.ts";
+import { claim, type ClaimRow } from "./statements/claim.ts";
+import { claimLimited } from "./statements/claim-limited.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
@@ -69,6 +71,7 @@ export interface PostgresStoreParts {
 /** The store on PostgreSQL: hands each verb to its statement and turns rows into the port's types. */
 export class PostgresStore implements Store {
   readonly schedules: PostgresSchedules;
+  readonly queues: PostgresQueues;
   readonly #gateway: TransactionGateway;
   readonly #commitIds: CommitIds;
   readonly #queries: Queries;
@@ -78,6 +81,7 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.schedules = new PostgresSchedules(parts.gateway);
+    this.queues = new PostgresQueues(parts.gateway);
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
     this.#queries = parts.queries;
@@ -99,8 +103,20 @@ export class PostgresStore implements Store {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
+    if (request.limited === true) return this.#claimLimited(request);
     const { rows, repeated } = await this.#gateway.send(claim(request));
-    if (rows.length === 0) return { executions: [], now: undefined, repeated };
+    return { ...(await this.#claimed(rows)), repeated };
+  }
+
+  async #claimLimited(request: ClaimRequest): Promise<ClaimOutcome> {
+    const { rows, repeated } = await this.#gateway.send(claimLimited(request));
+    const last = rows.at(-1)!;
+    const claimed = await this.#claimed(rows.slice(0, -1) as ClaimRow[]);
+    return { ...claimed, repeated, more: last.more ?? false, waitMs: last.wait_ms ?? undefined };
+  }
+
+  async #claimed(rows: readonly ClaimRow[]): Promise<Pick<ClaimOutcome, "executions" | "now">> {
+    if (rows.length === 0) return { executions: [], now: undefined };
     const older = rows.filter((row) => row.last_seq > 1).map((row) => row.run_id);
     const histories = older.length === 0 ? new Map<string, RecordedEvent[]>() : groupByRun(await this.#gateway.run(readHistories(older)));
     const executions = rows.map((row) => ({
@@ -115,7 +131,7 @@ export class PostgresStore implements Store {
       parentPosition: row.parent_position,
       history: histories.get(row.run_id) ?? [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
     }));
-    return { executions, now: rows[0]!.now, repeated };
+    return { executions, now: rows[0]!.now };
   }
 
   async release(workerId: string, keep: readonly string[]): Promise<number> {

@@ -1,4 +1,4 @@
-import { bigint, boolean, customType, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, integer, jsonb, pgSchema, smallint, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { Labels, StoredAttributes } from "../base/search-values.ts";
 import { OptionInvalid } from "../base/errors.ts";
 
@@ -31,6 +31,9 @@ export function tablesIn(schema: string) {
       version: text("version").notNull(),
       taskQueue: text("task_queue").notNull(),
       idempotencyKey: text("idempotency_key"),
+      deduplicationId: text("deduplication_id"),
+      queueKey: text("queue_key"),
+      priority: smallint("priority"),
       waitingFor: text("waiting_for"),
       labels: jsonb("labels").$type<Labels>(),
       attributes: jsonb("attributes").$type<StoredAttributes>(),
@@ -78,6 +81,8 @@ export function tablesIn(schema: string) {
       taskQueue: text("task_queue").notNull(),
       definition: text("definition").notNull(),
       suspect: boolean("suspect").notNull(),
+      queueKey: text("queue_key"),
+      priority: smallint("priority"),
     }),
     inbox: within.table("inbox", {
       runId: uuid("run_id").notNull(),

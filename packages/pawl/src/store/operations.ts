@@ -24,7 +24,11 @@ export interface StartOperation {
   /** Labels and attributes of its row, as JSON. */
   readonly labels?: string;
   readonly attributes?: string;
-  /** Data of its `ExecutionStarted` event, which has them too. */
+  /** Its key and priority within its queue, and what no other open execution of its workflow may have. */
+  readonly queueKey?: string;
+  readonly priority?: number;
+  readonly deduplicationId?: string;
+  /** Data of its `ExecutionStarted` event, which has its labels and attributes too. */
   readonly started: string;
 }
 

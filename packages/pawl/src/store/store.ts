@@ -1,6 +1,7 @@
 import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { QueueStore } from "./queues.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
@@ -44,6 +45,8 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Whether it may take one execution more that is suspect of killing its workers. */
   readonly suspects: boolean;
+  /** These queues have limits; of those that have none, nothing is claimed. */
+  readonly limited?: boolean;
 }
 
 /** An execution that this worker now owns under `epoch`, with its whole history. */
@@ -67,6 +70,10 @@ export interface ClaimOutcome {
   readonly now: number | undefined;
   /** The reply to an earlier send was lost: this worker may own executions it does not know of. */
   readonly repeated: boolean;
+  /** It stopped before it had seen all that is due: claim again at once. */
+  readonly more?: boolean;
+  /** In so many milliseconds a rate lets more of them begin. */
+  readonly waitMs?: number | undefined;
 }
 
 export interface LeaseOptions {
@@ -248,7 +255,9 @@ export type Hint =
   /** These runs ended. */
   | { readonly kind: "ended"; readonly runIds: readonly string[] }
   /** Schedules were made or changed. */
-  | { readonly kind: "schedules"; readonly namespace: string };
+  | { readonly kind: "schedules"; readonly namespace: string }
+  /** A queue was given limits, or has lost them. */
+  | { readonly kind: "queues"; readonly namespace: string };
 
 /**
  * The persistence port: every named transaction of Pawl. Worker and client know only this. Each method is one transaction,
@@ -256,6 +265,7 @@ export type Hint =
  */
 export interface Store {
   readonly schedules: ScheduleStore;
+  readonly queues: QueueStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;

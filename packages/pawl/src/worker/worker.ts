@@ -18,6 +18,7 @@ import { childEnding, type EndEvent } from "./end-event.ts";
 import type { ChildOutcomes, ExecutionHost } from "./execution-host.ts";
 import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
+import { QueueClaims } from "./queue-claims.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
 import { SchedulePoller } from "./schedule-poller.ts";
@@ -87,6 +88,7 @@ export class Worker implements ExecutionHost {
   readonly #parent: WorkerParent;
   readonly #registry: WorkflowRegistry;
   readonly #taskQueues: readonly string[];
+  readonly #queues: QueueClaims;
   readonly #slots: Slots;
   readonly #manual: boolean;
   readonly #clock: DatabaseClock;
@@ -125,6 +127,7 @@ export class Worker implements ExecutionHost {
     );
     this.#manual = options.manual ?? false;
     const { store, logger, runtime } = parent;
+    this.#queues = new QueueClaims(store, parent.namespace, this.#taskQueues);
     this.#clock = new DatabaseClock(runtime);
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
     const pollMs = duration(options.pollInterval ?? 500, "pollInterval", 5);
@@ -132,6 +135,7 @@ export class Worker implements ExecutionHost {
       {
         freeSlots: () => (this.mayStartSteps() && !this.#givingBack ? this.#slots.free : 0),
         claim: (limit) => this.#claim(limit),
+        comeAgain: () => this.#queues.comeAgain(),
         claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
       },
       runtime,
@@ -194,6 +198,7 @@ export class Worker implements ExecutionHost {
 
   async #start(): Promise<void> {
     this.#uninstallGuard = installDeterminismGuard();
+    await this.#queues.refresh(this.runtime.monotonicMs());
     await this.#membership.register();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
     this.#tickTimer = this.runtime.startInterval(announceAfterMs, () => this.#tick());
@@ -243,7 +248,7 @@ export class Worker implements ExecutionHost {
   /** Keeps a slot and gives this worker's id, if it can run that workflow at once. */
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
     if (this.#state !== "running" || this.#manual || this.#givingBack || this.#slots.free <= 0 || !this.mayStartSteps()) return null;
-    if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
+    if (!this.#taskQueues.includes(taskQueue) || this.#queues.has(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
     this.#slots.reserve(runId);
     return this.workerId;
   }
@@ -400,6 +405,10 @@ export class Worker implements ExecutionHost {
     this.#startedHere.delete(execution.runId);
     this.progressed(execution);
     this.#slots.remove(execution.runId);
+    if (!this.#queues.left(execution.runId)) return;
+    this.#poller.wakeSoon();
+    // What waits for the limit may be claimed elsewhere then.
+    if (this.#slots.free <= 0) this.#parent.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue: "*" });
   }
 
   // Claiming
@@ -414,20 +423,19 @@ export class Worker implements ExecutionHost {
     const request = {
       workerId,
       namespace: this.namespace,
-      taskQueues: this.#taskQueues,
       definitions: this.#registry.keys,
       limit,
       suspects: this.#suspect === undefined,
     };
     try {
-      const { executions, now, repeated } = await this.#parent.store.claim(request);
-      // The lease was lost meanwhile: they will be taken over like everything else under the old id.
-      if (workerId !== this.workerId) return 0;
-      if (now !== undefined) this.#clock.observe(now);
-      await this.#adoptAll(executions, workerId);
-      // A claim whose reply was lost may have given this worker executions it has never heard of.
-      if (repeated) await this.#giveBackUnknown();
-      return executions.length;
+      return await this.#queues.claim(request, async ({ executions, now, repeated }) => {
+        // The lease was lost meanwhile: they will be taken over like everything else under the old id.
+        if (workerId !== this.workerId) return;
+        if (now !== undefined) this.#clock.observe(now);
+        await this.#adoptAll(executions, workerId);
+        // A claim whose reply was lost may have given this worker executions it has never heard of.
+        if (repeated) await this.#giveBackUnknown();
+      });
     } catch (error) {
       // Claimed, but not to be read: better given back than held for ever.
       if (this.#state === "running") await this.#giveBackUnknown();
@@ -490,7 +498,9 @@ export class Worker implements ExecutionHost {
     } else if (hint.kind === "schedules") {
       if (hint.namespace === this.namespace && !this.#manual) this.#schedules?.wake();
     } else if (hint.kind === "ended") this.#executionsEnded();
-    else if (hint.kind === "inbox") {
+    else if (hint.kind === "queues") {
+      if (hint.namespace === this.namespace) void this.#refreshQueues();
+    } else if (hint.kind === "inbox") {
       for (const runId of hint.runIds) {
         const execution = this.#active.get(runId);
         if (execution !== undefined) this.#inboxes.request(execution);
@@ -504,11 +514,18 @@ export class Worker implements ExecutionHost {
 
   // Keeping watch
 
+  async #refreshQueues(): Promise<void> {
+    // It fails when the store is closing; the next one comes in a second.
+    const changed = await this.#queues.refresh(this.runtime.monotonicMs()).catch(() => false);
+    if (changed && this.#state === "running") this.#poller.wake();
+  }
+
   #tick(): void {
     for (const execution of this.#active.values()) execution.announceLongSteps();
     const now = this.runtime.monotonicMs();
     if (now - this.#lastCheck >= 1000) {
       this.#lastCheck = now;
+      if (this.#queues.isStale(now)) void this.#refreshQueues();
       void this.#check();
     }
   }
