@@ -1,6 +1,7 @@
-import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
+import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { drawProgram, withAttributes } from "./draw-program.ts";
+import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -18,6 +19,7 @@ export interface Request {
   /** How often it is started, by whichever client. */
   readonly copies: number;
   readonly attributes: Readonly<Record<string, number>> | undefined;
+  readonly place: DrawnPlace;
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
 }
 
@@ -55,8 +57,11 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-/** @param attributes decides whether there are any, apart from everything else that is drawn */
-export function drawRequests(chance: Chance, spanMs: number, attributes: Chance): readonly Request[] {
+/**
+ * @param attributes decides whether there are any, apart from everything else that is drawn
+ * @param places decides the places in a queue with limits
+ */
+export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, places: Chance | undefined): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
@@ -73,6 +78,7 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance)
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
       timeoutMs: chance.hits(0.1) ? chance.whole(200, 5000) : 0,
       copies: chance.pick([1, 1, 1, 2, 3]),
+      place: places === undefined ? {} : drawPlace(places),
       stop: stops
         ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
         : undefined,
@@ -171,6 +177,7 @@ export class Client {
     const handle = await this.#try(async () =>
       this.#pawl.start(this.#root, request.program, {
         executionId: request.executionId,
+        ...request.place,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
         ...(request.attributes === undefined ? {} : { attributes: request.attributes }),
         ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
@@ -226,6 +233,11 @@ export class Client {
 
   async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {
     await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
+  }
+
+  /** Other limits of the queue, or none any more. */
+  async limit(to: QueueOptions | undefined): Promise<void> {
+    await this.#try(async () => (to === undefined ? void (await this.#pawl.queues.delete("default")) : this.#pawl.queues.set("default", to)));
   }
 
   /** Nothing that has ended is kept any longer. */

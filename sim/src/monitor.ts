@@ -49,7 +49,7 @@ interface Recorded {
 
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
-  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker)/;
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|list-queues|queue-load|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.workflow, e.attributes,

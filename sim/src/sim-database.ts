@@ -33,7 +33,9 @@ export class SimDatabase implements Connections {
 
   /** Empty, as after the migration. */
   async reset(): Promise<void> {
-    await this.pglite.exec("TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies RESTART IDENTITY");
+    await this.pglite.exec(
+      "TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies, queues, queue_begins RESTART IDENTITY",
+    );
   }
 
   async run<Row>(transaction: Transaction<Row>): Promise<Row[]> {

@@ -8,6 +8,7 @@ import { addHistoryCommand } from "./commands/history.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
+import { addQueueCommand } from "./commands/queue.ts";
 import { addQueryCommand } from "./commands/query.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
@@ -66,6 +67,7 @@ export function buildProgram(): Command {
   addImportCommand(program);
   program.commandsGroup("Operate:");
   addMigrateCommand(program);
+  addQueueCommand(program);
   addRetentionCommand(program);
   addDoctorCommand(program);
   addVerifyCommand(program);

@@ -201,9 +201,10 @@ CREATE UNIQUE INDEX schedules_id ON schedules (namespace, schedule_id);
 CREATE INDEX schedules_due ON schedules (namespace, next_fire_at) WHERE next_fire_at IS NOT NULL;
 CREATE INDEX schedules_waiting ON schedules (namespace, id) WHERE waiting;
 -- The limits of a queue are gone: what was put in order there is a task like all others again. Called by whoever holds the lock of
--- the queue's row; sees what was put in order while that was waited for.
-CREATE FUNCTION free_tasks(ns text, queue text) RETURNS void LANGUAGE sql VOLATILE AS
-$$ UPDATE tasks SET queue_key = NULL, priority = NULL WHERE run_id = ANY(ARRAY(
+-- the queue's row; sees what was put in order, and began, while that was waited for.
+CREATE FUNCTION forget_limits(ns text, queue text) RETURNS void LANGUAGE sql VOLATILE AS
+$$ DELETE FROM queue_begins WHERE namespace = ns AND task_queue = queue;
+UPDATE tasks SET queue_key = NULL, priority = NULL WHERE run_id = ANY(ARRAY(
 	SELECT k.run_id FROM tasks k WHERE k.namespace = ns AND k.task_queue = queue AND k.queue_key IS NOT NULL ORDER BY k.run_id FOR UPDATE)) $$;
 
 -- Takes up to `most` of the first tasks of one key, by priority from `least_priority` on, whose executions are free; gives their run ids.

@@ -10,6 +10,7 @@ export {
 } from "./definition/workflow.ts";
 export { update, type Messages, type SignalSchemas, type Update } from "./definition/messages.ts";
 export { step } from "./definition/step.ts";
+export type { ReusableStep } from "./definition/remote-step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
 export type { ChildOptions, ConcurrencyOptions, Saga, StepContext, StepFunction, StepOptions, WaitOptions, WorkflowContext } from "./definition/context.ts";

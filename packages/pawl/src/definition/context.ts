@@ -28,6 +28,10 @@ export interface StepOptions {
   readonly timeout?: Duration;
   /** Longest time between two heartbeats of one attempt (none). */
   readonly heartbeatTimeout?: Duration;
+  /** Runs the step on a worker of this queue that has it in its `steps`. Only for reusable steps, made by `step(name, fn, options)`. */
+  readonly taskQueue?: string;
+  /** With `taskQueue`: throws `StepNotStarted` when no worker has begun it so long after it was asked for (none). */
+  readonly scheduleToStart?: Duration;
 }
 
 export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;

@@ -1,14 +1,28 @@
-/** The names of the functions that `step(name, fn)` gave. */
-const names = new WeakMap<object, string>();
+import type { StepOptions } from "./context.ts";
 
-export function reusable<Step extends object>(name: string, step: Step): Step {
-  names.set(step, name);
+/** What `step(name, fn, options)` was called with. */
+export interface StepDefinition {
+  readonly name: string;
+  readonly fn: (...args: never[]) => unknown;
+  readonly options: StepOptions;
+}
+
+/** By the functions that `step(name, fn)` gave. */
+const definitions = new WeakMap<object, StepDefinition>();
+
+export function reusable<Step extends object>(definition: StepDefinition, step: Step): Step {
+  definitions.set(step, definition);
   return step;
+}
+
+/** What a step made by `step(name, fn)` is; undefined for any other function. */
+export function reusableStep(step: unknown): StepDefinition | undefined {
+  return typeof step === "function" ? definitions.get(step) : undefined;
 }
 
 /** The name of a step made by `step(name, fn)`; undefined for any other function. */
 export function reusableStepName(step: unknown): string | undefined {
-  return typeof step === "function" ? names.get(step) : undefined;
+  return reusableStep(step)?.name;
 }
 
 /** A call of a reusable step on its way to its attempt. */
@@ -16,8 +30,8 @@ interface CallWithArguments {
   stepArguments?: readonly unknown[];
 }
 
-/** Leaves the arguments where a mock finds them. */
-export function withArguments<Call extends () => unknown>(call: Call, args: readonly unknown[]): Call {
+/** Leaves the arguments where a mock finds them, and a step that runs elsewhere. */
+export function withArguments<Call extends (...args: never[]) => unknown>(call: Call, args: readonly unknown[]): Call {
   // A property costs nothing; a map entry for each call would.
   (call as CallWithArguments).stepArguments = args;
   return call;

@@ -7,9 +7,10 @@ import { toError } from "../base/values.ts";
 import { encodeValue } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
 import type { ChildOptions, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
+import { remoteStep } from "../definition/remote-step.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { describeCall, type Call, type WaitCall } from "./call.ts";
+import { describeCall, type Call, type RemoteStep, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
 import type { Event, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
@@ -129,6 +130,7 @@ export class Replay {
         if (call?.kind === "child") {
           call.executionId = event.executionId;
           call.runId = event.runId;
+          if (call.remote?.scheduleToStartMs !== undefined) call.startBy = at + call.remote.scheduleToStartMs;
         } else if (this.cancelRequested !== undefined) this.#host.orphaned(event.runId);
         return false;
       }
@@ -188,6 +190,7 @@ export class Replay {
   callStep<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean): Promise<Result> {
     checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
+    if (options?.taskQueue !== undefined) return this.#callRemoteStep(name, fn, options, options.taskQueue, shielded) as Promise<Result>;
     let retry = this.#defaultRetry;
     let timeoutMs: number | undefined;
     let heartbeatTimeoutMs: number | undefined;
@@ -214,6 +217,13 @@ export class Replay {
       retryAt: undefined,
       lastHeartbeat: undefined,
     })) as Promise<Result>;
+  }
+
+  #callRemoteStep(name: string, fn: object, options: StepOptions, taskQueue: string, shielded: boolean): Promise<unknown> {
+    const path = `step "${name}"`;
+    const { workflow, args } = remoteStep(name, fn, taskQueue, path);
+    const scheduleToStartMs = options.scheduleToStart === undefined ? undefined : toMilliseconds(options.scheduleToStart, `${path}.scheduleToStart`);
+    return this.callChild(workflow, args, {}, shielded, { name, taskQueue, scheduleToStartMs });
   }
 
   callTimer(duration: Duration, shielded: boolean): Promise<void> {
@@ -256,7 +266,7 @@ export class Replay {
     })) as Promise<void>;
   }
 
-  callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
+  callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean, remote?: RemoteStep): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
@@ -275,6 +285,8 @@ export class Replay {
       workflow,
       input: encoded,
       options,
+      remote,
+      startBy: undefined,
       executionTimeoutMs,
       executionId: options.executionId ?? checkId(`${this.identity.executionId}.${position}`, "ctx.child executionId"),
       runId: undefined,
@@ -327,6 +339,8 @@ export class Replay {
       if (this.#settled.has(position)) return undefined;
       throw new NondeterminismDetected(position, describeRecord(kind, name), "nothing");
     }
+    // That nobody has begun it is recorded as the failure of the step it is.
+    if (kind === "step" && call.kind === "child" && call.remote !== undefined && call.remote.name === name) return call;
     const calledName = nameOf(call);
     if (call.kind !== kind || (name !== undefined && calledName !== name)) {
       throw new NondeterminismDetected(position, describeRecord(kind, name), describeCall(call));

@@ -1,4 +1,4 @@
-import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound } from "../base/errors.ts";
+import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound, StepNotStarted } from "../base/errors.ts";
 import type { Timer } from "../base/runtime.ts";
 import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
@@ -78,8 +78,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #wakeTimer: Timer | undefined;
   #waking = false;
   #announcingWaits = false;
-  /** Asks how children have ended: it must not park before it knows. */
-  #askingForChildren = false;
+  /** Asks how children are, so many times: it must not park before it knows. */
+  #askingForChildren = 0;
   #lastNews: number;
   /** When it ends as timed out (database time, milliseconds). */
   readonly #deadline: number | undefined;
@@ -153,7 +153,8 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       this.#messageIds.add(id);
       return false;
     }
-    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") return false;
+    // A step on another queue that nobody had begun in time: its late end is of no interest.
+    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed" && event.type !== "StepFailed") return false;
     if (this.#childResults.has(event.position)) return true;
     this.#childResults.add(event.position);
     return false;
@@ -424,11 +425,40 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   #advanceChild(call: ChildCall): void {
-    if (call.runId !== undefined || this.#requested.has(call.position)) return;
+    if (call.runId !== undefined) return this.#advanceStarted(call);
+    if (this.#requested.has(call.position)) return;
     this.#requested.add(call.position);
     const { position } = call;
     const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.#host);
     this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId }, start);
+  }
+
+  /** A step on another queue that should have begun by now. */
+  #advanceStarted(call: ChildCall): void {
+    if (call.startBy === undefined || this.#requested.has(-call.position)) return;
+    if (call.startBy > this.#host.now()) return this.#armWakeTimer();
+    this.#requested.add(-call.position);
+    void this.#failUnlessBegun(call);
+  }
+
+  async #failUnlessBegun(call: ChildCall): Promise<void> {
+    this.#askingForChildren++;
+    try {
+      const { pending } = await this.#host.childOutcomes(this.runId, [call]);
+      call.startBy = undefined;
+      if (this.#gone || call.settled || !pending.includes(call)) return;
+      const { position } = call;
+      const { name, taskQueue, scheduleToStartMs } = call.remote!;
+      this.#childResults.add(position);
+      this.orphaned(call.runId!);
+      this.#emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
+    } catch (error) {
+      // The store is closing; whoever claims it next asks again.
+      this.#host.failed(this, error);
+    } finally {
+      this.#askingForChildren--;
+      this.#rest();
+    }
   }
 
   /**
@@ -465,7 +495,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   }
 
   async #askForChildren(children: readonly ChildCall[]): Promise<void> {
-    this.#askingForChildren = true;
+    this.#askingForChildren++;
     try {
       const { messages, foreign, missing } = await this.#host.childOutcomes(this.runId, children);
       if (this.#gone) return;
@@ -476,7 +506,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
       // The store is closing; whoever claims it next asks again.
       this.#host.failed(this, error);
     } finally {
-      this.#askingForChildren = false;
+      this.#askingForChildren--;
     }
     this.#rest();
   }
@@ -552,7 +582,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #isWaiting(): boolean {
     return (
       this.#live &&
-      !this.#askingForChildren &&
+      this.#askingForChildren === 0 &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
       this.#outbox.isEmpty &&
@@ -631,7 +661,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
   #wake(): void {
     const now = this.#host.now();
     this.#waking = true;
-    for (const call of this.#replay.open.values()) if (call.kind !== "child") this.#advance(call);
+    for (const call of this.#replay.open.values()) if (call.kind !== "child" || call.startBy !== undefined) this.#advance(call);
     this.#waking = false;
     // What is due and could not be started waits for a slot or the lease, and the worker calls then: no timer is of use to it.
     this.#armWakeTimer(now);

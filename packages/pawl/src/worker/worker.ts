@@ -3,6 +3,7 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
+import type { ReusableStep } from "../definition/remote-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
@@ -28,8 +29,10 @@ import { announceAfterMs } from "./step-runner.ts";
 import { TaskPoller } from "./task-poller.ts";
 
 export interface WorkerOptions {
-  readonly workflows: readonly AnyWorkflow[];
-  /** Queues to claim from (the queues that the workflows name). */
+  readonly workflows?: readonly AnyWorkflow[];
+  /** Reusable steps that it runs for workflows elsewhere: those made with a `taskQueue`. */
+  readonly steps?: readonly ReusableStep[];
+  /** Queues to claim from (the queues that the workflows and steps name). */
   readonly taskQueues?: readonly string[];
   /** Executions that run code or steps here at the same time (100). Waiting ones do not count. */
   readonly concurrency?: number;
@@ -118,7 +121,7 @@ export class Worker implements ExecutionHost {
   /** @throws OptionInvalid, WorkflowDuplicate */
   constructor(parent: WorkerParent, options: WorkerOptions) {
     this.#parent = parent;
-    this.#registry = new WorkflowRegistry(options.workflows);
+    this.#registry = new WorkflowRegistry(options.workflows ?? [], options.steps);
     this.#taskQueues = taskQueuesOf(options, this.#registry);
     this.#slots = new Slots(
       wholeNumber(options.concurrency ?? 100, "concurrency", 1, 100_000),
@@ -362,16 +365,18 @@ export class Worker implements ExecutionHost {
     const messages: InboxMessage[] = [];
     const foreign: ChildCall[] = [];
     const missing: ChildCall[] = [];
+    const pending: ChildCall[] = [];
     for (const call of children) {
       const outcome = outcomes.get(call.executionId);
       if (outcome === undefined) missing.push(call);
       else if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
+      else if (outcome.state === "pending") pending.push(call);
       else if (outcome.last !== undefined && isTerminal(outcome.state)) {
         const event = childEnding(outcome.last.event, call.position);
         messages.push({ messageId: `child:${call.position}`, ordinal: undefined, type: event.type, data: encodeEvent(event) });
       }
     }
-    return { messages, foreign, missing };
+    return { messages, foreign, missing, pending };
   }
 
   progressed(execution: ActiveExecution): void {

@@ -2,6 +2,7 @@ import * as on from "./appends.ts";
 import { alone, families, type Fixture } from "./fixtures.ts";
 import * as by from "./moves.ts";
 import type { Move } from "./moves.ts";
+import { allowTwo, claimLimitedBy, limitedDue, limitedEnds, limitedFull, limitedParks, noLimits } from "./queue-moves.ts";
 import { deleteFirst, fireBy, pauseFirst, scheduled, startSameId } from "./schedule-moves.ts";
 import { runs, startOf, workers } from "./world.ts";
 
@@ -203,6 +204,24 @@ const triplesAlone = [
   scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.terminate("parent")),
 ];
 
+const pairsOfQueues = [
+  ...pairsOf(
+    limitedDue,
+    claimLimitedBy("one"),
+    claimLimitedBy("two"),
+    allowTwo,
+    noLimits,
+    by.cancel("parent"),
+    by.terminate("child"),
+    by.signal("parent", "child"),
+  ),
+  ...pairsOf(limitedFull, claimLimitedBy("two"), limitedEnds, limitedParks, noLimits, by.releaseBy("one"), by.reap("kill one", ["one"]), by.terminate("child")),
+];
+const triplesOfQueues = [
+  scenario(limitedDue, claimLimitedBy("one"), claimLimitedBy("two"), by.terminate("child")),
+  scenario(limitedFull, claimLimitedBy("one"), claimLimitedBy("two"), limitedParks),
+];
+
 const ofSchedules = [fireBy("one"), fireBy("two"), pauseFirst, deleteFirst, startSameId, by.claimBy("one")];
 const triplesOfSchedules = [
   scenario(scheduled, fireBy("one"), fireBy("two"), pauseFirst),
@@ -213,5 +232,11 @@ const triplesOfSchedules = [
 const first = families(runs.parent, "");
 const last = families(runs.lastParent, ", parent last");
 
-export const pairs = [...pairsAlone(), ...pairsOf(scheduled, ...ofSchedules), ...pairsOfFamily(first), ...pairsOfFamily(last).filter(ofSeveral)];
-export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfFamily(first), ...triplesOfFamily(last)];
+export const pairs = [
+  ...pairsAlone(),
+  ...pairsOf(scheduled, ...ofSchedules),
+  ...pairsOfQueues,
+  ...pairsOfFamily(first),
+  ...pairsOfFamily(last).filter(ofSeveral),
+];
+export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfQueues, ...triplesOfFamily(first), ...triplesOfFamily(last)];

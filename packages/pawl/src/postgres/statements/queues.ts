@@ -55,8 +55,7 @@ export function deleteQueue(namespace: string, name: string): Transaction<{ read
   return {
     name: "delete-queue",
     text: `WITH gone AS (DELETE FROM queues WHERE namespace = $1 AND name = $2 RETURNING name),
-begins AS (DELETE FROM queue_begins WHERE namespace = $1 AND task_queue = (SELECT name FROM gone)),
-freed AS (SELECT free_tasks($1, name) FROM gone)
+freed AS (SELECT forget_limits($1, name) FROM gone)
 SELECT name, (SELECT count(*) FROM freed) AS freed FROM gone`,
     parameters: [namespace, name],
   };
