@@ -222,7 +222,7 @@ export const mutants: readonly Mutant[] = [
     edits: [edit(tables, "since timestamptz := t - period_ms * interval '1 millisecond'", "since timestamptz := t - period_ms * interval '0.5 milliseconds'")],
   },
   {
-    name: "what has begun waits for its rate",
+    name: "a rate lets all begin",
     edits: [edit(tables, "known, the_suspect, least(most - cardinality(run_ids), most_begin))", "known, the_suspect, most)")],
   },
   {

@@ -52,6 +52,8 @@ CREATE TABLE executions (
 	idempotency_key text,
 	-- One open execution of a workflow at a time has it.
 	deduplication_id text,
+	-- While it is pending, starts with the same one are merged into it.
+	merge_key text,
 	-- Its key within its queue, given at its start; '' once it was claimed from a queue with limits without one.
 	queue_key text,
 	-- Smaller goes first; null is 0.
@@ -67,6 +69,7 @@ CREATE UNIQUE INDEX executions_id ON executions (namespace, execution_id);
 CREATE UNIQUE INDEX executions_idempotency ON executions (namespace, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX executions_deduplication ON executions (namespace, workflow, deduplication_id)
 	WHERE deduplication_id IS NOT NULL AND state IN ('pending', 'running', 'paused', 'quarantined');
+CREATE UNIQUE INDEX executions_merging ON executions (namespace, workflow, merge_key) WHERE merge_key IS NOT NULL AND state = 'pending';
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
 -- What counts against the limits of a queue. Claims change worker_id, so that no update is dearer for those without limits.
 CREATE INDEX executions_limited ON executions (namespace, task_queue, queue_key) WHERE worker_id IS NOT NULL AND queue_key IS NOT NULL;
@@ -169,6 +172,10 @@ CREATE TABLE retention_policies (
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.
 CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
+
+-- Whether a start was merged already, when its statement is sent again. Called behind the lock, for the same reason.
+CREATE FUNCTION was_merged(run uuid, start_id text) RETURNS boolean LANGUAGE sql VOLATILE AS
+$$ SELECT EXISTS (SELECT FROM history h WHERE h.run_id = run AND h.type = 'StartMerged' AND h.data::json->>'startId' = start_id) $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;

@@ -36,6 +36,7 @@ export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
 export type { EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
+export type { BatchOptions, DebounceOptions } from "./client/merging.ts";
 export type { QueueDescription, QueueInfo, QueueOptions, Queues, RateOptions } from "./client/queues.ts";
 export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";

@@ -1,6 +1,7 @@
 import { Closed, ExecutionConflict, OptionInvalid, WorkflowUnknown } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
+import { checkPlace } from "../base/queue-place.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Attributes, Labels } from "../base/search-values.ts";
@@ -12,9 +13,10 @@ import type { ExecutionStarted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
+import { mergingOf, type BatchOptions, type DebounceOptions, type Merging } from "./merging.ts";
 import { MessageSender } from "./message-sender.ts";
+import { placed } from "../store/queue-place.ts";
 import { Queues } from "./queues.ts";
-import { queuePlace } from "./queue-place.ts";
 import { scheduledWork } from "./scheduled-work.ts";
 import { Schedules } from "./schedules.ts";
 import { searchValues } from "../store/search-values.ts";
@@ -45,6 +47,13 @@ export interface StartOptions {
   readonly priority?: number;
   /** While an execution of the workflow with this id is open, starting another one gives that one. */
   readonly deduplicationId?: string;
+  /**
+   * Starts of a workflow with the same key become one execution, with the input of the last of them. It begins when none has come for
+   * `period`, at the latest `maxWait` after the first.
+   */
+  readonly debounce?: DebounceOptions;
+  /** Starts with the same key become one execution, whose input is an array of the elements of theirs. It begins with `size` of them, or after `window`. */
+  readonly batch?: BatchOptions;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
   /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
@@ -126,13 +135,15 @@ export class PawlClient implements HandleParent {
     this.checkOpen();
     const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
-    const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
     const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
-    const timeoutMs = timeout === undefined ? undefined : delayMs + toMilliseconds(timeout, "timeout");
+    const merging = mergingOf(options, input);
+    const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
+    const timeoutMs = timeout === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + toMilliseconds(timeout, "timeout");
     const { found, searchable } = searchValues(options.labels, options.attributes, "start");
-    const place = queuePlace(options);
+    checkPlace(options);
+    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
@@ -152,9 +163,18 @@ export class PawlClient implements HandleParent {
       delayMs,
       claimBy,
       ...searchable,
-      ...place,
-      started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), ...found, input: { text } }),
+      ...placed(options),
+      ...(deduplicationId === undefined ? {} : { deduplicationId }),
+      ...(merging === undefined ? {} : { mergeKey: merging.mergeKey }),
+      started: encodeEvent({
+        type: "ExecutionStarted",
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...found,
+        ...(merging === undefined ? {} : { merge: merging.kind }),
+        input: { text },
+      }),
     };
+    if (merging !== undefined) return this.#merge(operation, merging, text, "run" in definition ? definition : undefined);
     let outcome: StartOutcome;
     try {
       outcome = await this.committer.start(operation);
@@ -280,6 +300,22 @@ export class PawlClient implements HandleParent {
   /** @throws Closed */
   checkOpen(): void {
     if (this.#closed) throw new Closed("This Pawl");
+  }
+
+  /** Starts an execution for others to be merged into, or merges this start into the one that waits. */
+  async #merge(operation: StartOperation, merging: Merging, text: string, definition: AnyWorkflow | undefined): Promise<ExecutionHandle> {
+    const { namespace, workflow, runId: startId, taskQueue } = operation;
+    const { mergeKey, periodMs, longestMs, size } = merging;
+    const data = encodeEvent({ type: "StartMerged", startId, input: { text } });
+    for (;;) {
+      const outcome = await this.committer.start(operation);
+      const merged =
+        outcome.outcome === "started" ? operation : await this.store.mergeStart({ namespace, workflow, mergeKey, startId, data, periodMs, longestMs, size });
+      // It has begun between the two statements: the next start is the first of another one.
+      if (merged === undefined) continue;
+      this.store.hint({ kind: "tasks", namespace, taskQueue });
+      return new ExecutionHandle(this, merged.executionId, merged.runId, definition);
+    }
   }
 
   async #existing(

@@ -43,6 +43,10 @@ export interface ChildOptions {
   readonly taskQueue?: string;
   /** How long the child may take (its workflow's `timeout`). Never longer than its parent. */
   readonly timeout?: Duration;
+  /** Its key within its queue, see `StartOptions`; it does not inherit its parent's. */
+  readonly key?: string;
+  /** Its priority within its queue, from -1000 (first) to 1000 (0). */
+  readonly priority?: number;
   /** What the child belongs to; it does not inherit those of its parent. */
   readonly labels?: Labels;
   /** What the child can be found by; its code may change them. */

@@ -67,6 +67,9 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
     .record({ position, attributes: attributes(fc.constantFrom("x", -2, false, { time: 0 }, null)) })
     .map((fields): Sample => ({ event: { type: "AttributesSet", ...fields } })),
   fc.record({ position, durationMs: fc.nat() }).map((fields): Sample => ({ event: { type: "TimerStarted", ...fields } })),
+  fc
+    .record({ startId: name, input: payload })
+    .map(({ input, ...fields }): Sample => ({ event: { type: "StartMerged", ...fields, input: input.payload }, value: input.value })),
   position.map((at): Sample => ({ event: { type: "TimerFired", position: at } })),
   fc.record({ position, workflow: name, executionId: name, runId: name }).map((fields): Sample => ({ event: { type: "ChildStarted", ...fields } })),
   fc

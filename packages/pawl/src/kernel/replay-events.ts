@@ -1,6 +1,6 @@
 import { parseInput } from "../definition/schema.ts";
 import type { ExecutionStarted, RecordedEvent } from "./event.ts";
-import { readPayload } from "./payload.ts";
+import { inputOf } from "./merged-input.ts";
 import type { Replay } from "./replay.ts";
 
 /**
@@ -12,9 +12,8 @@ import type { Replay } from "./replay.ts";
 export async function replayEvents(replay: Replay, history: readonly RecordedEvent[], turn: () => Promise<void>): Promise<void> {
   const [first, ...rest] = history;
   replay.nowMs = first!.at;
-  const { input, schedule } = first!.event as ExecutionStarted;
-  replay.schedule = schedule;
-  replay.start(await parseInput(replay.workflow, readPayload(input)));
+  replay.schedule = (first!.event as ExecutionStarted).schedule;
+  replay.start(await parseInput(replay.workflow, inputOf(history)));
   await turn();
   for (const recorded of rest) {
     while (replay.settleWaits()) await turn();

@@ -1,6 +1,7 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { ExecutionCancelled, NondeterminismDetected, OptionInvalid, WaitTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { checkPlace } from "../base/queue-place.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { toError } from "../base/values.ts";
@@ -270,6 +271,7 @@ export class Replay {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
+    checkPlace(options, "ctx.child ");
     const timeout = options.timeout ?? workflow.timeout;
     const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
     checkLabels(options.labels, "ctx.child labels");

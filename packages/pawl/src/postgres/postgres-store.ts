@@ -2,6 +2,7 @@ import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
+import type { MergeStart } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
 import type { FilterField } from "../store/filter.ts";
@@ -46,6 +47,7 @@ import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
 import { importExecution } from "./statements/import-execution.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
+import { mergeStart } from "./statements/merge-start.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
@@ -92,6 +94,11 @@ export class PostgresStore implements Store {
 
   commit(batch: CommitBatch): Promise<CommitOutcome> {
     return commitBatch(this.#gateway, batch, this.#commitIds.next());
+  }
+
+  async mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined> {
+    const [row] = await this.#gateway.run(mergeStart(merge));
+    return row === undefined ? undefined : { runId: row.run_id, executionId: row.execution_id };
   }
 
   async registerWorker(registration: WorkerRegistration): Promise<void> {

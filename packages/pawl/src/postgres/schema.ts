@@ -32,6 +32,7 @@ export function tablesIn(schema: string) {
       taskQueue: text("task_queue").notNull(),
       idempotencyKey: text("idempotency_key"),
       deduplicationId: text("deduplication_id"),
+      mergeKey: text("merge_key"),
       queueKey: text("queue_key"),
       priority: smallint("priority"),
       waitingFor: text("waiting_for"),

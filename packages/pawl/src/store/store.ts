@@ -6,7 +6,7 @@ import type { ScheduleStore } from "./schedules.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
-import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
+import type { AppendOperation, AppendOutcome, MergeStart, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
 export interface CommitBatch {
@@ -147,6 +147,10 @@ export interface ExecutionSummary {
   readonly workerId: string | null;
   readonly parentRunId: string | null;
   readonly idempotencyKey: string | null;
+  readonly deduplicationId: string | null;
+  /** Its key and priority within its queue. */
+  readonly key: string | null;
+  readonly priority: number;
   readonly waitingFor: string | null;
   readonly labels: Labels;
   readonly attributes: Attributes;
@@ -267,6 +271,9 @@ export interface Store {
   readonly schedules: ScheduleStore;
   readonly queues: QueueStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
+
+  /** Undefined: no pending execution has that merge key any more. */
+  mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;
   /** Extends the lease again and again, as far as possible independently of this process's main loop. */

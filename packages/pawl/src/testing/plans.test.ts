@@ -7,6 +7,7 @@ import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { changeSchedule } from "../postgres/statements/change-schedule.ts";
 import { claimLimited } from "../postgres/statements/claim-limited.ts";
 import { deleteQueue, listQueues, queueLoad, setQueue } from "../postgres/statements/queues.ts";
+import { mergeStart } from "../postgres/statements/merge-start.ts";
 import { claim } from "../postgres/statements/claim.ts";
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { createSchedule } from "../postgres/statements/create-schedule.ts";
@@ -164,6 +165,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ],
   ["claim", claim({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true })],
   ["claim-limited", claimLimited({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true, limited: true })],
+  ["merge-start", mergeStart({ namespace: "n", workflow: "w", mergeKey: "k", startId: newUuid(), data: "{}", periodMs: 1, longestMs: 1, size: undefined })],
   ["set-queue", setQueue("n", "q2", limits)],
   ["delete-queue", deleteQueue("n", "q2")],
   ["list-queues", listQueues("n", undefined)],

@@ -7,7 +7,7 @@ import type { Call, ChildCall, StepCall, TimerCall, ValueCall, WaitCall } from "
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
-import { readPayload } from "../kernel/payload.ts";
+import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { AppendSource } from "../store/committer.ts";
@@ -110,7 +110,7 @@ export class ActiveExecution implements AppendSource, ReplayHost {
     const started = this.#claimed.history[0]!;
     this.#replay.nowMs = started.at;
     this.#replay.schedule = (started.event as ExecutionStarted).schedule;
-    const input = readPayload((started.event as ExecutionStarted).input);
+    const input = inputOf(this.#claimed.history);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
       if (this.#gone) return;

@@ -1,6 +1,7 @@
 import type { ChildCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ParentLink } from "../kernel/event.ts";
+import { placed } from "../store/queue-place.ts";
 import { searchValues } from "../store/search-values.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { ExecutionHost } from "./execution-host.ts";
@@ -33,6 +34,7 @@ export function childStart(
     delayMs: 0,
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
     ...searchable,
+    ...placed(options),
     started: encodeEvent({
       type: "ExecutionStarted",
       parent,

@@ -36,7 +36,7 @@ test("the examples of docs/queues.md compile, and do what they say", { timeout: 
       });
       printed.push(...stdout.trimEnd().split("\n"));
     }
-    expect(printed).toEqual(["sent to ann@example.com", "0", "true", "indexed doc-7", "[ 1, 3 ]"]);
+    expect(printed).toEqual(["sent to ann@example.com", "0", "true", "indexed doc-7", "built final!", "a b c d", "[ 1, 3 ]"]);
   } finally {
     await database.drop();
     await rm(directory, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 import { defineWorkflow, OptionInvalid, type Pawl } from "pawl";
 import { expect, test } from "vitest";
 import { query } from "../support/database.ts";
-import { eventually, failureOf, gate, harness, soon } from "./harness.ts";
+import { causeOf, eventually, failureOf, gate, harness, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -98,6 +98,32 @@ test("limits of a key hold for each key, and keys take turns", async () => {
   expect(begun.toSorted()).toEqual(["a0", "a1", "b0", "b1"]);
   open();
   await Promise.all(handles.map((handle) => handle.result()));
+});
+
+test("children have keys and priorities of their own", async () => {
+  const pawl = await h.open();
+  await pawl.queues.set("children", { concurrency: 1 });
+  const order: string[] = [];
+  const child = defineWorkflow({ name: "ranked-child", taskQueue: "children", run: (ctx, name: string) => ctx.step("note", () => void order.push(name)) });
+  const parent = defineWorkflow({
+    name: "ranked-parent",
+    run: async (ctx) =>
+      ctx.all([
+        () => ctx.child(child, "last", { key: "k", priority: 7 }),
+        () => ctx.child(child, "second", { key: "k" }),
+        () => ctx.child(child, "first", { key: "k", priority: -7, executionId: "ranked-first" }),
+      ]),
+  });
+  await pawl.worker({ workflows: [parent], ...soon });
+  const handle = await pawl.start(parent, undefined);
+  await eventually(async () => expect(await h.count("tasks WHERE task_queue = 'children'")).toBe(3));
+  expect(await pawl.handle("ranked-first").status()).toMatchObject({ key: "k", priority: -7 });
+  await pawl.worker({ workflows: [child], ...soon });
+  await handle.result();
+  expect(order).toEqual(["first", "second", "last"]);
+  const wrong = defineWorkflow({ name: "wrong", run: (ctx) => ctx.child(child, "x", { priority: 2000 }) });
+  await pawl.worker({ workflows: [wrong], ...soon });
+  expect((await causeOf((await pawl.start(wrong, undefined)).result())).message).toContain("ctx.child priority: must be a whole number");
 });
 
 test("a key with much to do does not hold up the others", async () => {

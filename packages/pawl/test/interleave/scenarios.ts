@@ -3,6 +3,7 @@ import { alone, families, type Fixture } from "./fixtures.ts";
 import * as by from "./moves.ts";
 import type { Move } from "./moves.ts";
 import { allowTwo, claimLimitedBy, limitedDue, limitedEnds, limitedFull, limitedParks, noLimits } from "./queue-moves.ts";
+import { mergeAs, merging, startMerging } from "./merge-moves.ts";
 import { deleteFirst, fireBy, pauseFirst, scheduled, startSameId } from "./schedule-moves.ts";
 import { runs, startOf, workers } from "./world.ts";
 
@@ -217,6 +218,8 @@ const pairsOfQueues = [
   ),
   ...pairsOf(limitedFull, claimLimitedBy("two"), limitedEnds, limitedParks, noLimits, by.releaseBy("one"), by.reap("kill one", ["one"]), by.terminate("child")),
 ];
+const pairsOfMerging = pairsOf(merging, mergeAs("first"), mergeAs("second"), startMerging, by.claimBy("one"), by.cancel("parent"), by.terminate("parent"));
+const triplesOfMerging = [scenario(merging, mergeAs("first"), mergeAs("second"), by.claimBy("one"))];
 const triplesOfQueues = [
   scenario(limitedDue, claimLimitedBy("one"), claimLimitedBy("two"), by.terminate("child")),
   scenario(limitedFull, claimLimitedBy("one"), claimLimitedBy("two"), limitedParks),
@@ -236,7 +239,8 @@ export const pairs = [
   ...pairsAlone(),
   ...pairsOf(scheduled, ...ofSchedules),
   ...pairsOfQueues,
+  ...pairsOfMerging,
   ...pairsOfFamily(first),
   ...pairsOfFamily(last).filter(ofSeveral),
 ];
-export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfQueues, ...triplesOfFamily(first), ...triplesOfFamily(last)];
+export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfQueues, ...triplesOfMerging, ...triplesOfFamily(first), ...triplesOfFamily(last)];

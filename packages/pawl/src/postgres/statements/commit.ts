@@ -96,7 +96,7 @@ export function isSearchable(start: StartOperation): boolean {
 
 /** Whether it has a place of its own in its queue. */
 export function isRanked(start: StartOperation): boolean {
-  return start.queueKey !== undefined || start.priority !== undefined || start.deduplicationId !== undefined;
+  return start.queueKey !== undefined || start.priority !== undefined || start.deduplicationId !== undefined || start.mergeKey !== undefined;
 }
 
 /** One text per shape: making it anew for every commit would cost more than running small ones. */
@@ -292,14 +292,15 @@ function started(
           // An int of its own for "none", since the arrays of numbers have no nulls.
           [`${parts.add(integers(starts.map((start) => start.priority ?? noPriority)))}::int[]`, "priority"],
           [`${parts.add(texts(starts.map((start) => start.deduplicationId ?? null)))}::text[]`, "deduplication_id"],
+          [`${parts.add(texts(starts.map((start) => start.mergeKey ?? null)))}::text[]`, "merge_key"],
         ]
       : []),
   ];
   return () => `started AS (
- INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before${searchable ? ", labels, attributes" : ""}${ranked ? ", queue_key, priority, deduplication_id" : ""})
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before${searchable ? ", labels, attributes" : ""}${ranked ? ", queue_key, priority, deduplication_id, merge_key" : ""})
  SELECT s.run_id, s.namespace, s.execution_id, s.workflow, s.version, s.task_queue, s.idempotency_key, s.parent_run_id, nullif(s.parent_position, 0), s.worker_id,
   (s.worker_id IS NOT NULL)::int, (s.worker_id IS NOT NULL)::int, 1, CASE WHEN s.worker_id IS NULL THEN 'pending' ELSE 'running' END,
-  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'${searchable ? ", s.labels::jsonb, s.attributes::jsonb" : ""}${ranked ? `, s.queue_key, nullif(s.priority, ${noPriority}), s.deduplication_id` : ""}
+  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'${searchable ? ", s.labels::jsonb, s.attributes::jsonb" : ""}${ranked ? `, s.queue_key, nullif(s.priority, ${noPriority}), s.deduplication_id, s.merge_key` : ""}
  FROM unnest(${columns.map(([array]) => array).join(", ")}) AS s(${columns.map(([, name]) => name).join(", ")})
  ${hasAppends ? "WHERE s.parent_run_id IS NULL OR (s.parent_run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE" : ""}
  ON CONFLICT DO NOTHING

@@ -18,8 +18,9 @@ export const concurrencyLimits: Invariant = {
     return {
       run(view) {
         const run = judged(view, limited);
-        if (run?.claim === undefined) return;
+        if (run === undefined) return;
         tally.looked();
+        if (run.claim === undefined) return;
         count(queueOf(run));
         count(keyOf(run, run.queueKey!));
       },
