@@ -83,7 +83,8 @@ export function addStartCommand(program: Command): void {
         if (loaded !== undefined && !(await isServed(session.pawl, status))) {
           await session.pawl.worker({
             workflows: loaded.workflows,
-            taskQueues: [...new Set([status.taskQueue, ...loaded.workflows.map(({ taskQueue }) => taskQueue)])],
+            steps: loaded.steps,
+            taskQueues: [...new Set([status.taskQueue, ...[...loaded.workflows, ...loaded.steps].map(({ taskQueue }) => taskQueue)])],
           });
         }
         await finish(session, handle);

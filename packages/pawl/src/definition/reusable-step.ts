@@ -12,7 +12,9 @@ const definitions = new WeakMap<object, StepDefinition>();
 
 export function reusable<Step extends object>(definition: StepDefinition, step: Step): Step {
   definitions.set(step, definition);
-  return step;
+  // By this a program that loads files of steps knows those that run on another queue, whichever copy of the library made them.
+  const { taskQueue } = definition.options;
+  return taskQueue === undefined ? step : Object.defineProperties(step, { name: { value: definition.name }, taskQueue: { value: taskQueue } });
 }
 
 /** What a step made by `step(name, fn)` is; undefined for any other function. */
