@@ -188,10 +188,6 @@ export const mutants: readonly Mutant[] = [
     name: "what is deleted leaves its events",
     edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM history WHERE run_id", "DELETE FROM history WHERE false AND run_id")],
   },
-  {
-    name: "whether a step on another queue has begun is never asked",
-    edits: [edit("worker/active-execution.js", "if (call.startBy > this.#host.now())", "if (true)")],
-  },
   { name: "a limit counts nothing", edits: [edit(tables, "q.concurrency - (SELECT count(*) FROM", "q.concurrency - (SELECT 0 * count(*) FROM")] },
   {
     name: "a limit counts what the claim before it saw",

@@ -88,7 +88,7 @@ describe("labels and attributes", () => {
   });
 });
 
-test("queue sets, lists, shows and deletes limits", async () => {
+test("queue sets, lists, shows and deletes limits", { timeout: 90_000 }, async () => {
   expect((await project.pawl("queue", "list")).stderr).toContain("none has limits");
   expect(await project.pawl("queue", "set", "mails", "--concurrency", "5", "--rate", "100/1m", "--key-concurrency", "1")).toMatchObject({
     code: 0,
