@@ -227,10 +227,6 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "what has become due is never put in order", edits: [edit(tables, "IF got IS NOT NULL THEN\n\t\t\tany_more", "IF false THEN\n\t\t\tany_more")] },
   {
-    name: "deleted limits leave tasks in order",
-    edits: [edit("postgres/statements/queues.js", "SELECT forget_limits($1, name) FROM gone", "SELECT 1 FROM gone")],
-  },
-  {
     name: "keys do not take turns",
     edits: [
       edit(
