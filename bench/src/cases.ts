@@ -19,6 +19,8 @@ export const cases: readonly Case[] = [
   children,
   queue(1),
   queue(2),
+  queue(2, 50),
+  queue(2, 1000),
   crossProcessLatency,
   recovery,
   sleeping,

@@ -44,6 +44,8 @@ export interface Engine {
   start(workflow: WorkflowName, input: number): Promise<Handle>;
   /** Makes a schedule that starts `empty` with this input at that time. Where a system has no such thing, it has no such function. */
   scheduleAt?(input: number, at: Date): Promise<void>;
+  /** At most so many executions at a time, over all workers. Where a system has no such thing for what the cases start, it has no such function. */
+  limit?(concurrency: number): Promise<void>;
   /** Resolves when it takes work; gives the milliseconds before, in which it certainly took none. */
   listen(): Promise<number>;
   unlisten(): Promise<void>;

@@ -1,7 +1,8 @@
-import { PawlError, type ExecutionHandle, type Pawl, type ScheduleOptions } from "pawl";
+import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { readPayload } from "pawl/internal";
 import { drawProgram, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
+import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Chance } from "./random.ts";
@@ -19,6 +20,7 @@ export interface Request {
   /** How often it is started, by whichever client. */
   readonly copies: number;
   readonly attributes: Readonly<Record<string, number>> | undefined;
+  readonly place: DrawnPlace;
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
 }
 
@@ -107,8 +109,18 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
 }
 
-/** @param attributes decides whether there are any, apart from everything else that is drawn; so do `writes` and `continuations` */
-export function drawRequests(chance: Chance, spanMs: number, attributes: Chance, writes: Chance, continuations: Chance): readonly Request[] {
+/**
+ * @param attributes decides whether there are any, apart from everything else that is drawn; so do `writes` and `continuations`
+ * @param places decides the places in a queue with limits
+ */
+export function drawRequests(
+  chance: Chance,
+  spanMs: number,
+  attributes: Chance,
+  writes: Chance,
+  continuations: Chance,
+  places: Chance | undefined,
+): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
   const anyWrites = writes.hits(0.25);
   const continues = continuations.hits(0.3);
@@ -122,7 +134,7 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance,
     return {
       executionId: `x${index}`,
       ...searchable(
-        writing(continues ? withContinuations(drawProgram(chance), continuations) : drawProgram(chance), anyWrites && writes.hits(0.6) ? writes : undefined),
+        continuing(writing(drawProgram(chance), anyWrites && writes.hits(0.6) ? writes : undefined), continues ? continuations : undefined),
         hasAttributes && attributes.hits(0.6) ? attributes : undefined,
       ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
@@ -130,11 +142,17 @@ export function drawRequests(chance: Chance, spanMs: number, attributes: Chance,
       delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
       timeoutMs: chance.hits(0.1) ? chance.whole(200, 5000) : 0,
       copies: chance.pick([1, 1, 1, 2, 3]),
+      place: places === undefined ? {} : drawPlace(places),
       stop: stops
         ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
         : undefined,
     };
   });
+}
+
+/** Around everything else: what would come after a continuation is never done. */
+function continuing(program: Program, continuations: Chance | undefined): Program {
+  return continuations === undefined ? program : withContinuations(program, continuations);
 }
 
 function writing(program: Program, chance: Chance | undefined): Program {
@@ -265,6 +283,7 @@ export class Client {
     const handle = await this.#try(async () =>
       this.#pawl.start(this.#root, request.program, {
         executionId: request.executionId,
+        ...request.place,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
         ...(request.attributes === undefined ? {} : { attributes: request.attributes }),
         ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
@@ -345,6 +364,11 @@ export class Client {
 
   async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {
     await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
+  }
+
+  /** Other limits of the queue, or none any more. */
+  async limit(to: QueueOptions | undefined): Promise<void> {
+    await this.#try(async () => (to === undefined ? void (await this.#pawl.queues.delete("default")) : this.#pawl.queues.set("default", to)));
   }
 
   /** Nothing that has ended is kept any longer. */

@@ -35,6 +35,8 @@ export function drawProgram(chance: Chance, depth = 0): Program {
       return { do: "until", bumps: chance.whole(1, 4), timeoutMs: chance.pick([100, 1000, 4000]) };
     case "publish":
       return { do: "publish", value };
+    case "remote":
+      return { do: "remote", ms: chance.pick([0, 0, 20, 400]), value, inTime: chance.hits(0.3) };
     case "saga":
       return { do: "saga", program: drawProgram(chance, depth + 1) };
     case "child":
@@ -98,5 +100,5 @@ function childrenContinued(program: Program, chance: Chance): Program {
   }
 }
 
-const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail", "signal", "signal", "until", "publish"] as const;
+const leaves = ["step", "step", "step", "step", "retry", "sleep", "fail", "signal", "signal", "until", "publish", "remote"] as const;
 const groups = ["inOrder", "inOrder", "together", "race", "settle", "child", "child", "saga"] as const;

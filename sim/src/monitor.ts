@@ -53,7 +53,7 @@ const hearsOfRollbackMs = 20_000;
 
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
-  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|list-queues|queue-load|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.attributes,
@@ -274,13 +274,20 @@ export class Monitor {
   #checkChildrenAsked(row: ExecutionRow): void {
     for (const child of this.executions.values()) {
       if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
-      if (child.parent_close_policy === "abandon") continue;
+      if (child.parent_close_policy === "abandon" || this.#knowsEndOf(row.run_id, child.execution_id)) continue;
       // It was told, and then rolled back to before that.
       if (this.histories.get(child.run_id)?.some(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined)) continue;
       const type = child.parent_close_policy === "terminate" ? "ExecutionTerminated" : "CancelRequested";
       const told = (child.messages ?? "").includes(type) || this.histories.get(child.run_id)?.some(({ event }) => event.type === type);
       if (told !== true) throw new Violation("I21", `${row.execution_id} is ${row.state}, and its child ${child.execution_id} was never told (${type})`);
     }
+  }
+
+  /** Resumed since, a child is on its own. */
+  #knowsEndOf(parentRunId: string, childId: string): boolean {
+    const parent = this.histories.get(parentRunId) ?? [];
+    const start = parent.find(({ event }) => event.type === "ChildStarted" && event.executionId === childId)?.event;
+    return start?.type === "ChildStarted" && parent.some(({ event }) => isCallResult(event) && event.position === start.position);
   }
 
   /** Times are written by the database; where its clock was set back in between, they can lie before what they follow. */

@@ -7,6 +7,7 @@ export interface Mutant {
 const commit = "postgres/statements/commit.js";
 const commitOne = "postgres/statements/commit-one.js";
 const continuation = "postgres/statements/continue-as-new.js";
+const tables = "../migrations/0001_init.sql";
 const edit = (file: string, find: string, replace: string): Mutant["edits"][number] => ({ file, find, replace });
 
 /**
@@ -279,4 +280,54 @@ export const mutants: readonly Mutant[] = [
     name: "what is deleted leaves its events",
     edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM history WHERE run_id", "DELETE FROM history WHERE false AND run_id")],
   },
+  { name: "a limit counts nothing", edits: [edit(tables, "q.concurrency - (SELECT count(*) FROM", "q.concurrency - (SELECT 0 * count(*) FROM")] },
+  {
+    name: "a limit counts what the claim before it saw",
+    edits: [edit(tables, "AND e.worker_id IS NOT NULL AND e.queue_key IS NOT NULL));", "AND e.worker_id = claimer AND e.queue_key IS NOT NULL));")],
+  },
+  {
+    name: "claims do not count against limits",
+    edits: [
+      edit(tables, "queue_key = coalesce(e.queue_key, '')\n\t\t\tWHERE e.run_id = ANY(picked)", "queue_key = e.queue_key\n\t\t\tWHERE e.run_id = ANY(picked)"),
+    ],
+  },
+  {
+    name: "a limit per key counts nothing",
+    edits: [
+      edit(
+        tables,
+        "key_room := greatest(0, q.key_concurrency - (SELECT count(*) FROM",
+        "key_room := greatest(0, q.key_concurrency - (SELECT 0 * count(*) FROM",
+      ),
+    ],
+  },
+  {
+    name: "a rate forgets what has begun",
+    edits: [edit(tables, "INSERT INTO queue_begins (namespace, task_queue, queue_key, at, executions) VALUES (ns, queue, key, t, begun);", "NULL;")],
+  },
+  {
+    name: "a rate counts half its period",
+    edits: [edit(tables, "since timestamptz := t - period_ms * interval '1 millisecond'", "since timestamptz := t - period_ms * interval '0.5 milliseconds'")],
+  },
+  {
+    name: "a rate lets all begin",
+    edits: [edit(tables, "known, the_suspect, least(most - cardinality(run_ids), most_begin))", "known, the_suspect, most)")],
+  },
+  {
+    name: "priorities are turned round",
+    edits: [edit(tables, "ORDER BY k.priority, k.visible_at, k.run_id LIMIT greatest", "ORDER BY k.priority DESC, k.visible_at, k.run_id LIMIT greatest")],
+  },
+  { name: "what has become due is never put in order", edits: [edit(tables, "IF got IS NOT NULL THEN\n\t\t\tany_more", "IF false THEN\n\t\t\tany_more")] },
+  {
+    name: "keys do not take turns",
+    edits: [
+      edit(
+        tables,
+        "known, the_suspect, 1, least(begin_room, key_begin_room), t)",
+        "known, the_suspect, least(room, key_room), least(begin_room, key_begin_room), t)",
+      ),
+      edit(tables, "room := room - 1;", "room := room - cardinality(got);"),
+    ],
+  },
+  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker.js", "|| this.#queues.has(taskQueue) ||", "||")] },
 ];

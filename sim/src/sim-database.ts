@@ -36,7 +36,7 @@ export class SimDatabase implements Connections {
   /** Empty, as after the migration. */
   async reset(): Promise<void> {
     await this.pglite.exec(
-      "TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies, stream_chunks, public.effects RESTART IDENTITY",
+      "TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies, stream_chunks, queues, queue_begins, public.effects RESTART IDENTITY",
     );
   }
 

@@ -13,6 +13,8 @@ import {
   type Sending,
 } from "./client-script.ts";
 import { drawSchedules, type DrawnSchedule } from "./draw-schedules.ts";
+import { drawQueue, type DrawnQueue } from "./draw-queues.ts";
+import { QueueWatch } from "./queue-watch.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
@@ -89,6 +91,8 @@ class Simulation {
   readonly #scheduleWatch: ScheduleWatch | undefined;
   readonly #streamWatch: StreamWatch;
   readonly #transactionWatch: TransactionWatch;
+  readonly #queue: DrawnQueue | undefined;
+  readonly #queueWatch: QueueWatch | undefined;
   readonly #running = new Map<string, Running>();
   readonly #claims: Claims;
   /** To which execution each message was sent. */
@@ -122,15 +126,19 @@ class Simulation {
         await this.#scheduleWatch?.observe(name);
         await this.#streamWatch.observe(name);
         await this.#transactionWatch.observe(name);
+        await this.#queueWatch?.observe(name);
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
+    this.#queue = drawQueue(this.#chance.fork("queues"), troubleMs);
+    if (this.#queue !== undefined) this.#queueWatch = new QueueWatch(database, this.#world);
     this.#requests = drawRequests(
       this.#chance.fork("requests"),
       troubleMs * 0.6,
       this.#chance.fork("attributes"),
       this.#chance.fork("writes"),
       this.#chance.fork("continuations"),
+      this.#queue === undefined ? undefined : this.#chance.fork("places"),
     );
     this.#schedules = drawSchedules(this.#chance.fork("schedules"), troubleMs * 0.6);
     if (this.#schedules.length > 0) this.#scheduleWatch = new ScheduleWatch(database, this.#monitor, this.#world, this.#schedules);
@@ -156,6 +164,7 @@ class Simulation {
   }
 
   async #trouble(): Promise<void> {
+    if (this.#queue !== undefined) await this.#scriptQueue(this.#queue);
     const plan = this.#chance.fork("processes");
     const workers = plan.whole(1, 3);
     for (let index = 1; index <= workers; index++) this.#keepRunning(`worker-${index}`, plan.fork(`worker-${index}`), plan.whole(1, 5));
@@ -207,6 +216,16 @@ class Simulation {
     if (stop === undefined) return;
     byAnyone(stop.at, stop.by, (client) => client[stop.by](request.executionId));
     if (stop.resumeAt !== undefined) byAnyone(stop.resumeAt, "resumes", (client) => client.resume(request.executionId));
+  }
+
+  async #scriptQueue({ first, changes }: DrawnQueue): Promise<void> {
+    await this.#queueWatch!.begin(first);
+    for (const { at, to } of changes) {
+      this.#world.schedule(at, "script", undefined, "client-1 changes the limits", () => {
+        const running = this.#running.get("client-1");
+        if (running?.process.alive === true) running.client.limit(to).catch((error: unknown) => this.#fail(error));
+      });
+    }
   }
 
   #scriptSchedule(drawn: DrawnSchedule): void {
@@ -321,12 +340,13 @@ class Simulation {
     });
     const store = this.#claims.watch(process, unwatched, (violation) => this.#fail(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
-    const workflows = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
+    const { workflows, steps } = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
     const running: Running = { process, pawl, client: new Client(process.name, pawl, workflows[0]!, this.#log, this.#monitor), worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
     running.worker = await pawl.worker({
       workflows,
+      steps,
       concurrency,
       lease: leaseMs,
       pollInterval: pollMs,
@@ -406,7 +426,8 @@ class Simulation {
       }
       const longest = Math.max(0, ...workers.map((worker) => this.#world.now - (idleSince.get(worker) ?? this.#world.now)));
       for (const row of this.#monitor.executions.values()) {
-        if (row.visible_at === null || Math.max(row.visible_at, row.not_before ?? 0) > this.#world.databaseNow) dueSince.delete(row.run_id);
+        const isDue = row.visible_at !== null && Math.max(row.visible_at, row.not_before ?? 0) <= this.#world.databaseNow;
+        if (!isDue || this.#queueWatch?.mayBeClaimed(row.run_id) === false) dueSince.delete(row.run_id);
         else if (!dueSince.has(row.run_id)) dueSince.set(row.run_id, this.#world.now);
         const dueFor = this.#world.now - (dueSince.get(row.run_id) ?? this.#world.now);
         if (Math.min(dueFor, longest) > idleLimitMs)

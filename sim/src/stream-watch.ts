@@ -51,7 +51,11 @@ export class StreamWatch {
     }
     this.#known = rows;
     for (const [name, chunks] of streams) this.#checkCode(name, chunks);
-    for (const [runId, history] of this.#monitor.histories) for (const { event } of history) this.#checkEvent(runId, event, streams);
+    for (const [runId, history] of this.#monitor.histories) {
+      // What a fork has copied stands in the streams of the other execution.
+      const own = history.findLastIndex(({ event }) => event.type === "ExecutionForked") + 1;
+      for (const { event } of history.slice(own)) this.#checkEvent(runId, event, streams);
+    }
   }
 
   /** What workflow code wrote has its event. */

@@ -1,4 +1,17 @@
-import { defineWorkflow, NonRetryable, update, WaitTimeout, type AnyWorkflow, type ParentClosePolicy, type StepContext, type WorkflowContext } from "pawl";
+import {
+  defineWorkflow,
+  NonRetryable,
+  step as reusableStep,
+  stepContext,
+  StepNotStarted,
+  update,
+  WaitTimeout,
+  type AnyWorkflow,
+  type ParentClosePolicy,
+  type ReusableStep,
+  type StepContext,
+  type WorkflowContext,
+} from "pawl";
 import type { SimProcess } from "./sim-process.ts";
 
 /** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
@@ -13,6 +26,8 @@ export type Program =
   /** Fails `fails` times; with `gives` up before, for good. */
   | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly intervalMs: number; readonly value: number }
   | { readonly do: "fail" }
+  /** A step on another queue, which is another worker's as often as not; or one that nobody may begin in time. */
+  | { readonly do: "remote"; readonly ms: number; readonly value: number; readonly inTime: boolean }
   /** Kills so many of the processes that run it. */
   | { readonly do: "kill"; readonly deaths: number; readonly value: number }
   | { readonly do: "sleep"; readonly ms: number }
@@ -62,11 +77,18 @@ const messages = {
 type Context = WorkflowContext<typeof messages.signals, State>;
 
 /** The definitions, as this process has loaded them. */
-export function makeWorkflows(process: SimProcess, effects: Effects): readonly AnyWorkflow[] {
+export function makeWorkflows(process: SimProcess, effects: Effects): { readonly workflows: readonly AnyWorkflow[]; readonly steps: readonly ReusableStep[] } {
   const effect = async (step: StepContext, ms: number): Promise<void> => {
     effects.begin(process, step);
     if (ms > 0) await process.sleep(ms);
   };
+
+  const remotely = async (ms: number, value: number): Promise<number> => {
+    await effect(stepContext(), ms);
+    return value;
+  };
+  const remote = reusableStep("remote", remotely, { taskQueue: "default" });
+  const inTime = reusableStep("in-time", remotely, { taskQueue: "default", scheduleToStart: 700 });
 
   const run = async (ctx: Context, program: Program): Promise<number> => {
     switch (program.do) {
@@ -90,6 +112,8 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
           await effect(step, 0);
           throw new NonRetryable("as planned");
         });
+      case "remote":
+        return program.inTime ? inTime(program.ms, program.value).catch(zeroIfNotStarted) : remote(program.ms, program.value);
       case "kill":
         return ctx.step("kill", async (step) => {
           if (effects.begin(process, step) < program.deaths) process.crash();
@@ -189,7 +213,12 @@ export function makeWorkflows(process: SimProcess, effects: Effects): readonly A
 
   const child = defineWorkflow({ name: "child", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
   const root = defineWorkflow({ name: "root", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
-  return [root, child];
+  return { workflows: [root, child], steps: [remote, inTime] };
+}
+
+function zeroIfNotStarted(error: unknown): number {
+  if (error instanceof StepNotStarted) return 0;
+  throw error;
 }
 
 /** Nothing that is drawn: simulations of before go on as they were. */
@@ -219,6 +248,8 @@ export function expectedOf(program: Program): Expected {
       return program.fails < program.attempts ? { value: program.value } : "fails";
     case "fail":
       return "fails";
+    case "remote":
+      return program.inTime ? "either" : { value: program.value };
     case "sleep":
     case "until":
     case "set":

@@ -32,17 +32,19 @@ async function listenUntil(workers: readonly WorkerHandle[], target: number, unt
   return Math.min(...idleMs);
 }
 
-export function queue(processes: 1 | 2): Case {
+/** @param limit so many at a time, over all workers; then the queue is claimed from with the statement for limited ones. Only Pawl */
+export function queue(processes: 1 | 2, limit?: number): Case {
   return {
-    id: `queue-${processes}`,
-    title: `backlog of 5,000, ${processes} worker process${processes === 1 ? "" : "es"}`,
-    systems: ["pawl", "dbos"],
+    id: `queue-${processes}${limit === undefined ? "" : `-limit-${limit}`}`,
+    title: `backlog of 5,000${limit === undefined ? "" : `, at most ${limit} at a time`}, ${processes} worker process${processes === 1 ? "" : "es"}`,
+    systems: limit === undefined ? ["pawl", "dbos"] : ["pawl"],
     resourcesPer: "workflow",
     // Claimed and ended: two rows of history less the start, which lies before; the nearest bare figure there is.
     metrics: [{ key: "rate", label: "", unit: "workflows/s", better: "higher", rawLimit: (raw) => raw.workflows100 }],
     async run(context) {
       const options = { concurrency: 100, pollIntervalMs: 20 };
       const client = await context.open("client", options);
+      if (limit !== undefined) await client.limit?.(limit);
       const workers = await Promise.all(Array.from({ length: processes }, (_, index) => context.spawnWorker(`worker-${index + 1}`, options)));
       let total = 0;
       const drain = async (count: number): Promise<{ rate: number; timed: Timed }> => {

@@ -20,6 +20,7 @@ export async function open(options: EngineOptions): Promise<Engine> {
     async scheduleAt(input, at) {
       await pawl.schedules.create({ scheduleId: `storm-${input}`, workflow: workflows.empty, input, calendar: { dates: [at] } });
     },
+    limit: async (concurrency) => pawl.queues.set("default", { concurrency }),
     listen,
     unlisten: async () => {
       await worker?.stop();

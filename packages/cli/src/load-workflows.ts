@@ -2,12 +2,13 @@ import { existsSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { extname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { AnyWorkflow, Pawl } from "pawl";
+import type { AnyWorkflow, Pawl, ReusableStep } from "pawl";
 import { pawlCode, UsageError } from "./failures.ts";
 
-/** The workflows of a user's file, and the copy of the library that made them and must run them. */
+/** The workflows of a user's file, its steps for other queues, and the copy of the library that made them and must run them. */
 export interface LoadedFile {
   readonly workflows: readonly AnyWorkflow[];
+  readonly steps: readonly (ReusableStep & { readonly taskQueue: string })[];
   readonly library: { readonly Pawl: typeof Pawl };
 }
 
@@ -34,10 +35,11 @@ export async function loadWorkflows(file: string): Promise<LoadedFile> {
     if (pawlCode(error) !== undefined) throw error;
     throw new UsageError("FILE_NOT_LOADED", `${file} cannot be loaded: ${reason(error)}`, { cause: error });
   }
-  const found = new Set<AnyWorkflow>();
-  collectWorkflows(exports, 0, found);
-  if (found.size === 0) throw new UsageError("NO_WORKFLOWS", noWorkflows(file, exports));
-  return { workflows: [...found], library };
+  const workflows = new Set<LoadedFile["workflows"][number]>();
+  const steps = new Set<LoadedFile["steps"][number]>();
+  collect(exports, 0, workflows, steps);
+  if (workflows.size + steps.size === 0) throw new UsageError("NO_WORKFLOWS", noWorkflows(file, exports));
+  return { workflows: [...workflows], steps: [...steps], library };
 }
 
 /**
@@ -61,12 +63,19 @@ async function loadLibrary(require: NodeJS.Require): Promise<LoadedFile["library
   return library;
 }
 
-function collectWorkflows(value: unknown, depth: number, found: Set<AnyWorkflow>): void {
+function collect(value: unknown, depth: number, workflows: Set<AnyWorkflow>, steps: Set<LoadedFile["steps"][number]>): void {
   if (isWorkflow(value)) {
-    found.add(value);
+    workflows.add(value);
+  } else if (isStepForAnotherQueue(value)) {
+    steps.add(value);
   } else if (typeof value === "object" && value !== null && depth < deepest) {
-    for (const part of Object.values(value)) collectWorkflows(part, depth + 1, found);
+    for (const part of Object.values(value)) collect(part, depth + 1, workflows, steps);
   }
+}
+
+/** As `step(name, fn, { taskQueue })` marks it. */
+function isStepForAnotherQueue(value: unknown): value is LoadedFile["steps"][number] {
+  return typeof value === "function" && "taskQueue" in value && typeof value.taskQueue === "string";
 }
 
 /** By shape, since another copy of the library may have made it. */
@@ -80,7 +89,7 @@ function noWorkflows(file: string, exports: unknown): string {
   const found = Object.entries(exports as object).map(([name, value]) => `${name} (${kindOf(value)})`);
   return (
     `${file} exports no workflow${found.length === 0 ? ", and nothing else" : `. Found: ${found.join(", ")}`}. ` +
-    `Export what defineWorkflow() returns, or workflowsOf(instance) for a class with @workflow() methods.`
+    `Export what defineWorkflow() returns, a step made by step(name, fn, { taskQueue }), or workflowsOf(instance) for a class with @workflow() methods.`
   );
 }
 

@@ -13,6 +13,7 @@ import { addListCommand } from "./commands/list.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addPauseCommand } from "./commands/pause.ts";
 import { addPausesCommand } from "./commands/pauses.ts";
+import { addQueueCommand } from "./commands/queue.ts";
 import { addQueryCommand } from "./commands/query.ts";
 import { addReplayCommand } from "./commands/replay.ts";
 import { addResumeCommand } from "./commands/resume.ts";
@@ -85,6 +86,7 @@ export function buildProgram(): Command {
   program.commandsGroup("Operate:");
   addMigrateCommand(program);
   addVersionsCommand(program);
+  addQueueCommand(program);
   addRetentionCommand(program);
   addPausesCommand(program);
   addDoctorCommand(program);

@@ -88,6 +88,28 @@ describe("labels and attributes", () => {
   });
 });
 
+test("queue sets, lists, shows and deletes limits", { timeout: 90_000 }, async () => {
+  expect((await project.pawl("queue", "list")).stderr).toContain("none has limits");
+  expect(await project.pawl("queue", "set", "mails", "--concurrency", "5", "--rate", "100/1m", "--key-concurrency", "1")).toMatchObject({
+    code: 0,
+    stdout: "queue set: 5 at a time, 100 per 1m, 1 at a time for each key\n",
+  });
+  expect((await project.pawl("queue", "list")).stdout).toMatch(/^QUEUE +LIMITS\nmails +5 at a time, 100 per 1m, 1 at a time for each key\n$/);
+  expect(await project.json("queue", "show", "mails")).toMatchObject({ name: "mails", concurrency: 5, rate: { limit: 100, per: "1m" }, claimed: 0, due: 0 });
+  expect((await project.pawl("queue", "show", "mails")).stdout).toContain("claimed  0");
+  expect(await project.pawl("queue", "set", "mails", "--rate", "many")).toMatchObject({ code: 2 });
+  expect(await project.pawl("queue", "set", "mails", "--concurrency", "0")).toMatchObject({ code: 2 });
+  expect(await project.pawl("queue", "delete", "mails")).toMatchObject({ code: 0 });
+  expect(await project.pawl("queue", "delete", "mails")).toMatchObject({ code: 1 });
+  expect(await project.pawl("queue", "show", "mails")).toMatchObject({ code: 1 });
+  const place = ["--queue-key", "k", "--priority", "-3", "--deduplication-id", "once", "--queue", "nobody"];
+  const first = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Ann"}', ...place);
+  const second = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Bob"}', ...place);
+  expect(second.executionId).toBe(first.executionId);
+  expect(await project.pawl("start", "greet", "--input", '{"name":"Ann"}', "--priority", "high")).toMatchObject({ code: 2 });
+  expect(await project.pawl("terminate", first.executionId)).toMatchObject({ code: 0 });
+});
+
 test("retention sets, lists and deletes policies, and deletes what none of them keeps", async () => {
   expect((await project.pawl("retention", "list")).stderr).toContain("everything is kept");
   await project.pawl("start", "order", "--id", "short-lived", "--input", '{"amount":1}', "--wait");

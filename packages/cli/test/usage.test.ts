@@ -45,6 +45,7 @@ test("every command has help with an example", async () => {
     "start",
     "list",
     "count",
+    "queue",
     "retention",
     "export",
     "import",

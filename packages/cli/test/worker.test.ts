@@ -48,6 +48,22 @@ test("with --json it prints one JSON object per line", async () => {
   expect(events[0]).toMatchObject({ pid: worker.process.pid, taskQueues: ["a", "b"], workflows: expect.arrayContaining(["greet@1", "order@1"]) as string[] });
 });
 
+test("a file of steps for another queue is a worker of theirs", async () => {
+  await project.write({
+    "steps.ts": `import { defineWorkflow, step } from "pawl";
+export const embed = step("embed", async (text: string) => text.length, { taskQueue: "gpu" });`,
+    "ingest.ts": `import { defineWorkflow } from "pawl";
+import { embed } from "./steps.ts";
+export const ingest = defineWorkflow({ name: "ingest", run: async (_ctx, text: string) => embed(text) });`,
+  });
+  const gpu = project.start(["worker", "steps.ts"]);
+  const worker = project.start(["worker", "ingest.ts"]);
+  await Promise.all([gpu.printed("ready: step embed on gpu"), worker.printed("ready: ingest@1 on default")]);
+  expect(await (await pawl.start("ingest", "abc")).result()).toBe(3);
+  for (const { process } of [gpu, worker]) process.kill("SIGINT");
+  await Promise.all([gpu.outcome, worker.outcome]);
+}, 60_000);
+
 test("a second signal ends it at once, and another worker goes on with the execution", async () => {
   const worker = project.start(["worker", "workflows.ts"]);
   await worker.printed("ready: ");

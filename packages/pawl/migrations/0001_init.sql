@@ -52,6 +52,14 @@ CREATE TABLE executions (
 	idempotency_key text,
 	-- What happens to it when its parent ends: terminate or abandon; null: it is asked to cancel.
 	parent_close_policy text,
+	-- One open execution of a workflow at a time has it.
+	deduplication_id text,
+	-- While it is pending, starts with the same one are merged into it.
+	merge_key text,
+	-- Its key within its queue, given at its start; '' once it was claimed from a queue with limits without one.
+	queue_key text,
+	-- Smaller goes first; null is 0.
+	priority smallint,
 	-- What a parked execution waits for, in words.
 	waiting_for text,
 	-- What it belongs to, given at its start, and what is known of it, which its code may change: names and plain values, a
@@ -61,7 +69,12 @@ CREATE TABLE executions (
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX executions_id ON executions (namespace, execution_id);
 CREATE UNIQUE INDEX executions_idempotency ON executions (namespace, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX executions_deduplication ON executions (namespace, workflow, deduplication_id)
+	WHERE deduplication_id IS NOT NULL AND state IN ('pending', 'running', 'paused', 'quarantined');
+CREATE UNIQUE INDEX executions_merging ON executions (namespace, workflow, merge_key) WHERE merge_key IS NOT NULL AND state = 'pending';
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
+-- What counts against the limits of a queue. Claims change worker_id, so that no update is dearer for those without limits.
+CREATE INDEX executions_limited ON executions (namespace, task_queue, queue_key) WHERE worker_id IS NOT NULL AND queue_key IS NOT NULL;
 CREATE INDEX executions_children ON executions (parent_run_id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX executions_search ON executions USING gin (labels, attributes) WHERE labels IS NOT NULL OR attributes IS NOT NULL;
 -- What people look for among millions that went well. A commit that begins, continues or completes an execution does not touch it.
@@ -102,9 +115,13 @@ CREATE TABLE tasks (
 	-- workflow@version: a worker claims only what it has the code of.
 	definition text NOT NULL,
 	-- Its last claims ended with dead workers: claimed alone, see statements/claim.ts.
-	suspect boolean NOT NULL DEFAULT false
+	suspect boolean NOT NULL DEFAULT false,
+	-- Set when it is due in a queue with limits and was put in order there, see claim_limited: the key, and the priority.
+	queue_key text,
+	priority smallint
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX tasks_claim ON tasks (namespace, task_queue, visible_at) WHERE NOT suspect;
+CREATE INDEX tasks_claim ON tasks (namespace, task_queue, visible_at) WHERE NOT suspect AND queue_key IS NULL;
+CREATE INDEX tasks_ordered ON tasks (namespace, task_queue, queue_key, priority, visible_at, run_id) WHERE queue_key IS NOT NULL;
 CREATE INDEX tasks_suspects ON tasks (namespace, task_queue, visible_at) WHERE suspect;
 -- Messages into an execution (a child's end, a cancel request) until its owner has put them into its history.
 CREATE TABLE inbox (
@@ -133,6 +150,35 @@ CREATE TABLE stream_chunks (
 	data text,
 	PRIMARY KEY (namespace, execution_id, stream, chunk_offset)
 );
+-- Limits of queues, set by anyone at any time. A queue without a row has none. Whoever claims from a queue with a row locks
+-- the row: claims of one queue follow each other, so that each counts what the one before has claimed.
+CREATE TABLE queues (
+	namespace text NOT NULL,
+	name text NOT NULL,
+	-- So many of its executions are claimed at the same time, and so many begin in each period; null: any number.
+	concurrency integer,
+	rate_limit integer,
+	rate_ms double precision,
+	-- The same for each key.
+	key_concurrency integer,
+	key_rate_limit integer,
+	key_rate_ms double precision,
+	-- The key that was served last: keys take turns.
+	last_key text NOT NULL DEFAULT '',
+	created_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL,
+	PRIMARY KEY (namespace, name)
+) WITH (fillfactor = 50);
+-- How many executions began when, for as long as the period of a rate.
+CREATE TABLE queue_begins (
+	namespace text NOT NULL,
+	task_queue text NOT NULL,
+	queue_key text NOT NULL,
+	at timestamptz NOT NULL,
+	executions integer NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX queue_begins_queue ON queue_begins (namespace, task_queue, at);
+CREATE INDEX queue_begins_key ON queue_begins (namespace, task_queue, queue_key, at);
 -- How long ended executions are kept, by workflow and state; '*' stands for all of them, null for ever.
 CREATE TABLE retention_policies (
 	namespace text NOT NULL,
@@ -159,6 +205,10 @@ $$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ende
 
 CREATE FUNCTION count_children(parent uuid) RETURNS bigint LANGUAGE sql VOLATILE AS
 $$ SELECT count(*) FROM executions WHERE parent_run_id = parent $$;
+
+-- Whether a start was merged already, when its statement is sent again. Called behind the lock, for the same reason.
+CREATE FUNCTION was_merged(run uuid, start_id text) RETURNS boolean LANGUAGE sql VOLATILE AS
+$$ SELECT EXISTS (SELECT FROM history h WHERE h.run_id = run AND h.type = 'StartMerged' AND h.data::json->>'startId' = start_id) $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$ DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
@@ -235,3 +285,222 @@ CREATE TABLE schedules (
 CREATE UNIQUE INDEX schedules_id ON schedules (namespace, schedule_id);
 CREATE INDEX schedules_due ON schedules (namespace, next_fire_at) WHERE next_fire_at IS NOT NULL;
 CREATE INDEX schedules_waiting ON schedules (namespace, id) WHERE waiting;
+-- The limits of a queue are gone: what was put in order there is a task like all others again. Called by whoever holds the lock of
+-- the queue's row; sees what was put in order, and began, while that was waited for.
+CREATE FUNCTION forget_limits(ns text, queue text) RETURNS void LANGUAGE sql VOLATILE AS
+$$ DELETE FROM queue_begins WHERE namespace = ns AND task_queue = queue;
+UPDATE tasks SET queue_key = NULL, priority = NULL WHERE run_id = ANY(ARRAY(
+	SELECT k.run_id FROM tasks k WHERE k.namespace = ns AND k.task_queue = queue AND k.queue_key IS NOT NULL ORDER BY k.run_id FOR UPDATE)) $$;
+
+-- Takes up to `most` of the first tasks of one key, by priority from `least_priority` on, whose executions are free; gives their run ids.
+-- Skips what others hold: it never waits. Locks tasks, then executions, as claim does. Index: tasks_ordered.
+CREATE FUNCTION take_tasks(ns text, queue text, key text, least_priority integer, most_priority integer, known text[], the_suspect uuid, most integer)
+RETURNS uuid[] LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	run_ids uuid[];
+BEGIN
+	WITH due AS MATERIALIZED (
+		SELECT k.run_id FROM tasks k
+		WHERE k.namespace = ns AND k.task_queue = queue AND k.queue_key = key AND k.priority BETWEEN least_priority AND most_priority
+			AND k.definition = ANY(known) AND (NOT k.suspect OR k.run_id = the_suspect)
+		ORDER BY k.priority, k.visible_at, k.run_id LIMIT greatest(most, 0) FOR UPDATE SKIP LOCKED),
+	free AS MATERIALIZED (
+		SELECT e.run_id FROM executions e
+		WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM due)) AND e.worker_id IS NULL AND e.state IN ('pending', 'running', 'paused') FOR UPDATE SKIP LOCKED),
+	taken AS (DELETE FROM tasks k WHERE k.run_id = ANY(ARRAY(SELECT run_id FROM free)) RETURNING k.run_id)
+	SELECT coalesce(array_agg(run_id), '{}') INTO run_ids FROM taken;
+	RETURN run_ids;
+END $$;
+
+-- How many more executions of a queue, or of one of its keys, may begin now under a rate, and when the first place becomes free.
+CREATE FUNCTION rate_room(ns text, queue text, key text, rate integer, period_ms double precision, t timestamptz, OUT room integer, OUT free_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	since timestamptz := t - period_ms * interval '1 millisecond';
+	begun integer;
+BEGIN
+	IF key IS NULL THEN
+		SELECT coalesce(sum(b.executions), 0), min(b.at) INTO begun, free_at FROM queue_begins b WHERE b.namespace = ns AND b.task_queue = queue AND b.at > since;
+	ELSE
+		SELECT coalesce(sum(b.executions), 0), min(b.at) INTO begun, free_at FROM queue_begins b
+		WHERE b.namespace = ns AND b.task_queue = queue AND b.queue_key = key AND b.at > since;
+	END IF;
+	room := greatest(rate - begun, 0);
+	free_at := free_at + period_ms * interval '1 millisecond';
+END $$;
+
+-- One turn of a key: up to `most` tasks, those first that have begun, and no more than `most_begin` that have not (null: any
+-- number; otherwise they are counted under a rate).
+CREATE FUNCTION take_turn(ns text, queue text, key text, known text[], the_suspect uuid, most integer, most_begin integer, t timestamptz,
+	OUT run_ids uuid[], OUT begun integer)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	fresh uuid[];
+BEGIN
+	begun := 0;
+	IF most_begin IS NULL THEN
+		run_ids := take_tasks(ns, queue, key, -32768, 32767, known, the_suspect, most);
+		RETURN;
+	END IF;
+	run_ids := take_tasks(ns, queue, key, -32768, -32768, known, the_suspect, most);
+	fresh := take_tasks(ns, queue, key, -32767, 32767, known, the_suspect, least(most - cardinality(run_ids), most_begin));
+	begun := cardinality(fresh);
+	run_ids := run_ids || fresh;
+	IF begun > 0 THEN
+		INSERT INTO queue_begins (namespace, task_queue, queue_key, at, executions) VALUES (ns, queue, key, t, begun);
+	END IF;
+END $$;
+
+-- Claims from queues with limits. Everything it reads after it has locked their rows is up to date, because each statement in
+-- a volatile function has a snapshot of its own. See statements/claim-limited.ts.
+CREATE FUNCTION claim_limited(ns text, names text[], known text[], claimer uuid, most integer, suspects boolean,
+	suspect_from integer, ordered_at_once integer, keys_at_once integer)
+RETURNS TABLE (
+	run_id uuid, started_at float8, suspect boolean, execution_id text, workflow text, version text, epoch integer, inbox_seq integer,
+	last_seq integer, run_number integer, parent_run_id uuid, parent_position integer, started_data text, now float8, wait_ms float8, more boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+	t timestamptz;
+	q record;
+	picked uuid[] := '{}';
+	got uuid[];
+	the_suspect uuid;
+	-- How many may be claimed from this queue, and how many of them may begin; null: any number.
+	room integer;
+	begin_room integer;
+	free_at timestamptz;
+	wake_at timestamptz;
+	key text;
+	wrapped boolean;
+	visited integer;
+	-- What one key may still give.
+	key_room integer;
+	key_begin_room integer;
+	key_free_at timestamptz;
+	-- The keys that gave something, and what each may still give.
+	giving text[];
+	key_rooms integer[];
+	key_begin_rooms integer[];
+	turn integer;
+	share integer;
+	gave boolean;
+	begun integer;
+	any_more boolean := false;
+BEGIN
+	PERFORM 1 FROM queues u WHERE u.namespace = ns AND u.name = ANY(names) ORDER BY u.name FOR UPDATE;
+	t := current_time_of_pawl();
+	FOR q IN SELECT u.* FROM queues u WHERE u.namespace = ns AND u.name = ANY(names) ORDER BY array_position(names, u.name) LOOP
+		-- What has become due is put in order; what has begun goes before what has not.
+		WITH due AS MATERIALIZED (
+			SELECT k.run_id FROM tasks k
+			WHERE k.namespace = ns AND k.task_queue = q.name AND k.visible_at <= t AND NOT k.suspect AND k.queue_key IS NULL
+			ORDER BY k.visible_at LIMIT ordered_at_once FOR UPDATE SKIP LOCKED),
+		due_suspects AS MATERIALIZED (
+			SELECT k.run_id FROM tasks k
+			WHERE k.namespace = ns AND k.task_queue = q.name AND k.visible_at <= t AND k.suspect AND k.queue_key IS NULL
+			ORDER BY k.visible_at LIMIT ordered_at_once FOR UPDATE SKIP LOCKED)
+		SELECT array_agg(run_id) INTO got FROM (SELECT run_id FROM due UNION ALL SELECT run_id FROM due_suspects) AS d;
+		IF got IS NOT NULL THEN
+			any_more := any_more OR cardinality(got) >= ordered_at_once;
+			UPDATE tasks k SET queue_key = coalesce(e.queue_key, ''), priority = CASE WHEN e.started_at IS NULL THEN coalesce(e.priority, 0) ELSE -32768 END
+			FROM executions e WHERE k.run_id = ANY(got) AND e.run_id = ANY(got) AND e.run_id = k.run_id;
+		END IF;
+
+		room := most - cardinality(picked);
+		IF q.concurrency IS NOT NULL THEN
+			room := least(room, q.concurrency - (SELECT count(*) FROM executions e
+				WHERE e.namespace = ns AND e.task_queue = q.name AND e.worker_id IS NOT NULL AND e.queue_key IS NOT NULL));
+		END IF;
+		CONTINUE WHEN room <= 0;
+		begin_room := NULL;
+		IF q.rate_limit IS NOT NULL THEN
+			SELECT r.room, r.free_at INTO begin_room, free_at FROM rate_room(ns, q.name, NULL, q.rate_limit, q.rate_ms, t) AS r;
+		END IF;
+		IF q.rate_limit IS NOT NULL OR q.key_rate_limit IS NOT NULL THEN
+			DELETE FROM queue_begins b WHERE b.namespace = ns AND b.task_queue = q.name
+				AND b.at <= t - greatest(q.rate_ms, q.key_rate_ms) * interval '1 millisecond';
+		END IF;
+		-- Of those that may kill their worker one at a time, as in claim.
+		the_suspect := NULL;
+		IF suspects THEN
+			SELECT k.run_id INTO the_suspect FROM tasks k
+			WHERE k.namespace = ns AND k.task_queue = q.name AND k.suspect AND k.queue_key IS NOT NULL AND k.definition = ANY(known)
+			ORDER BY k.visible_at LIMIT 1;
+		END IF;
+
+		-- Each key gives one, beginning after the one that was served last; then what room is left is shared between those that gave.
+		giving := '{}'; key_rooms := '{}'; key_begin_rooms := '{}';
+		key := q.last_key; wrapped := false; visited := 0;
+		WHILE room > 0 LOOP
+			SELECT k.queue_key INTO key FROM tasks k WHERE k.namespace = ns AND k.task_queue = q.name AND k.queue_key > key ORDER BY k.queue_key LIMIT 1;
+			IF key IS NULL THEN
+				EXIT WHEN wrapped;
+				wrapped := true;
+				SELECT k.queue_key INTO key FROM tasks k WHERE k.namespace = ns AND k.task_queue = q.name AND k.queue_key IS NOT NULL ORDER BY k.queue_key LIMIT 1;
+				EXIT WHEN key IS NULL;
+			END IF;
+			EXIT WHEN wrapped AND key > q.last_key;
+			visited := visited + 1;
+			IF visited > keys_at_once THEN
+				any_more := any_more OR cardinality(giving) > 0;
+				EXIT;
+			END IF;
+			key_room := NULL; key_begin_room := NULL;
+			IF q.key_concurrency IS NOT NULL THEN
+				key_room := greatest(0, q.key_concurrency - (SELECT count(*) FROM executions e
+					WHERE e.namespace = ns AND e.task_queue = q.name AND e.queue_key = key AND e.worker_id IS NOT NULL));
+				CONTINUE WHEN key_room = 0;
+			END IF;
+			IF q.key_rate_limit IS NOT NULL THEN
+				SELECT r.room, r.free_at INTO key_begin_room, key_free_at FROM rate_room(ns, q.name, key, q.key_rate_limit, q.key_rate_ms, t) AS r;
+				wake_at := least(wake_at, coalesce(key_free_at, t + q.key_rate_ms * interval '1 millisecond'));
+			END IF;
+			SELECT g.run_ids, g.begun INTO got, begun FROM take_turn(ns, q.name, key, known, the_suspect, 1, least(begin_room, key_begin_room), t) AS g;
+			IF cardinality(got) > 0 THEN
+				picked := picked || got;
+				room := room - 1;
+				begin_room := begin_room - begun;
+				giving := giving || key;
+				key_rooms := key_rooms || (key_room - 1);
+				key_begin_rooms := key_begin_rooms || (key_begin_room - begun);
+			END IF;
+		END LOOP;
+		IF cardinality(giving) > 0 AND giving[cardinality(giving)] <> q.last_key THEN
+			UPDATE queues u SET last_key = giving[cardinality(giving)] WHERE u.namespace = ns AND u.name = q.name;
+		END IF;
+		WHILE room > 0 AND cardinality(giving) > 0 LOOP
+			share := (room + cardinality(giving) - 1) / cardinality(giving);
+			gave := false;
+			FOR i IN 1..cardinality(giving) LOOP
+				turn := least(share, room, key_rooms[i]);
+				CONTINUE WHEN turn <= 0;
+				SELECT g.run_ids, g.begun INTO got, begun
+				FROM take_turn(ns, q.name, giving[i], known, the_suspect, turn, least(begin_room, key_begin_rooms[i]), t) AS g;
+				picked := picked || got;
+				room := room - cardinality(got);
+				begin_room := begin_room - begun;
+				key_begin_rooms[i] := key_begin_rooms[i] - begun;
+				gave := gave OR cardinality(got) = turn;
+				key_rooms[i] := CASE WHEN cardinality(got) < turn THEN 0 ELSE key_rooms[i] - turn END;
+			END LOOP;
+			EXIT WHEN NOT gave;
+		END LOOP;
+		IF begin_room = 0 THEN wake_at := least(wake_at, coalesce(free_at, t + q.rate_ms * interval '1 millisecond')); END IF;
+		IF the_suspect = ANY(picked) THEN suspects := false; END IF;
+	END LOOP;
+
+	IF cardinality(picked) > 0 THEN
+		RETURN QUERY
+		WITH claimed AS (
+			UPDATE executions e SET worker_id = claimer, epoch = e.epoch + 1, claims = e.claims + 1, state = 'running', waiting_for = NULL,
+				started_at = coalesce(e.started_at, t), queue_key = coalesce(e.queue_key, '')
+			WHERE e.run_id = ANY(picked)
+			RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > suspect_from AS suspect, e.execution_id,
+				e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position)
+		SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1), (extract(epoch FROM t) * 1000)::float8, NULL::float8, NULL::boolean
+		FROM claimed c;
+	END IF;
+	RETURN QUERY SELECT NULL::uuid, NULL::float8, NULL::boolean, NULL::text, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer,
+		NULL::uuid, NULL::integer, NULL::text, (extract(epoch FROM t) * 1000)::float8, (extract(epoch FROM wake_at - t) * 1000)::float8, any_more;
+END $$;

@@ -10,6 +10,7 @@ export {
 } from "./definition/workflow.ts";
 export { update, type Messages, type SignalSchemas, type Update } from "./definition/messages.ts";
 export { step } from "./definition/step.ts";
+export type { ReusableStep } from "./definition/remote-step.ts";
 export { workflow, workflowsOf, type WorkflowsOf } from "./definition/workflow-decorator.ts";
 export { stepContext, workflowContext } from "./definition/ambient.ts";
 export type {
@@ -55,6 +56,8 @@ export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
 export type { EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
+export type { BatchOptions, DebounceOptions } from "./client/merging.ts";
+export type { QueueDescription, QueueInfo, QueueOptions, Queues, RateOptions } from "./client/queues.ts";
 export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";
 export type { Workflows, WorkflowVersion } from "./client/workflow-versions.ts";
 export type { Worker, WorkerHealth, WorkerOptions } from "./worker/worker.ts";

@@ -15,6 +15,9 @@ interface StartFlags {
   readonly id?: string;
   readonly key?: string;
   readonly delay?: string;
+  readonly queueKey?: string;
+  readonly priority?: string;
+  readonly deduplicationId?: string;
   readonly queue?: string;
   readonly version?: string;
   readonly file?: string;
@@ -37,6 +40,9 @@ export function addStartCommand(program: Command): void {
     .option("--key <key>", "idempotency key: one execution per workflow and key")
     .option("--delay <duration>", 'not before so long from now, such as "10m"')
     .option("--queue <name>", "task queue (the workflow's own)")
+    .option("--queue-key <key>", "its key within its queue, for limits per key; keys take turns")
+    .option("--priority <number>", "from -1000 (first) to 1000 (last), in a queue that was set (0)")
+    .option("--deduplication-id <id>", "gives the execution with this id instead, while there is an open one")
     .option("--version <version>", "version of the workflow, where there are several")
     .option("--label <name=text>", "what the execution belongs to, repeatable", collect)
     .option("--attribute <name=value>", 'what it can be found by, repeatable: a text, or JSON such as 7, true or "7"', collect)
@@ -77,7 +83,8 @@ export function addStartCommand(program: Command): void {
         if (loaded !== undefined && !(await isServed(session.pawl, status))) {
           await session.pawl.worker({
             workflows: loaded.workflows,
-            taskQueues: [...new Set([status.taskQueue, ...loaded.workflows.map(({ taskQueue }) => taskQueue)])],
+            steps: loaded.steps,
+            taskQueues: [...new Set([status.taskQueue, ...[...loaded.workflows, ...loaded.steps].map(({ taskQueue }) => taskQueue)])],
           });
         }
         await finish(session, handle);
@@ -92,6 +99,9 @@ function startOptions(flags: StartFlags): StartOptions {
     ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
     ...(flags.delay === undefined ? {} : { delay: flags.delay }),
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
+    ...(flags.queueKey === undefined ? {} : { key: flags.queueKey }),
+    ...(flags.priority === undefined ? {} : { priority: Number(flags.priority) }),
+    ...(flags.deduplicationId === undefined ? {} : { deduplicationId: flags.deduplicationId }),
     ...(flags.version === undefined ? {} : { version: flags.version }),
     ...(flags.label === undefined ? {} : { labels: readLabels(flags.label) }),
     ...(flags.attribute === undefined ? {} : { attributes: readAttributes(flags.attribute) }),

@@ -15,7 +15,7 @@ export function addWorkerCommand(program: Command): void {
     .command("worker")
     .summary("run executions until stopped")
     .description(
-      "Runs executions of the workflows that a file exports (TypeScript or JavaScript), until SIGINT or SIGTERM. Then it claims nothing more, " +
+      "Runs executions of the workflows, and steps for other queues, that a file exports (TypeScript or JavaScript), until SIGINT or SIGTERM. Then it claims nothing more, " +
         "lets running steps finish, gives the rest back and ends; a second signal ends it at once.",
     )
     .argument("<file>", "file that exports workflows")
@@ -31,25 +31,32 @@ export function addWorkerCommand(program: Command): void {
       ]),
     )
     .action(async (file: string, flags: WorkerFlags, self: Command) => {
-      const { workflows, library } = await loadWorkflows(file);
+      const { workflows, steps, library } = await loadWorkflows(file);
       await withPawl(self, { prepare: true, handlesSignals: true, library, drain: flags.drain }, async (session) => {
         const worker = await session.pawl.worker({
           workflows,
+          steps,
           killOnHang: true,
           ...(flags.concurrency === undefined ? {} : { concurrency: flags.concurrency }),
           ...(flags.queue === undefined ? {} : { taskQueues: flags.queue }),
         });
         const { workerId } = worker;
         const definitions = workflows.map(({ name, version }) => `${name}@${version}`);
-        const queues = flags.queue ?? [...new Set(workflows.map(({ taskQueue }) => taskQueue))];
+        const stepNames = steps.map(({ name }) => name);
+        const queues = flags.queue ?? [...new Set([...workflows, ...steps].map(({ taskQueue }) => taskQueue))];
         const where = databaseName(self.optsWithGlobals<GlobalFlags>());
-        say(session, `ready: ${definitions.join(", ")} on ${queues.join(", ")} (${where}, pid ${process.pid}); Ctrl-C stops`, {
-          event: "ready",
-          workerId,
-          pid: process.pid,
-          workflows: definitions,
-          taskQueues: queues,
-        });
+        say(
+          session,
+          `ready: ${[...definitions, ...stepNames.map((name) => `step ${name}`)].join(", ")} on ${queues.join(", ")} (${where}, pid ${process.pid}); Ctrl-C stops`,
+          {
+            event: "ready",
+            workerId,
+            pid: process.pid,
+            workflows: definitions,
+            ...(stepNames.length === 0 ? {} : { steps: stepNames }),
+            taskQueues: queues,
+          },
+        );
         const signal = await session.interrupt.happened;
         const running = worker.health().slots.used;
         say(session, `stopping on ${signal}: ${running} running, waiting up to ${flags.drain} (again to end at once)`, { event: "stopping", signal, running });

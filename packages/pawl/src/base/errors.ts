@@ -294,6 +294,19 @@ export class StepTimeout extends PawlError {
   }
 }
 
+/** No worker began a step on another queue within its `scheduleToStart`. */
+export class StepNotStarted extends PawlError {
+  readonly code = "STEP_NOT_STARTED";
+  readonly step: string;
+  constructor(step: string, taskQueue: string, scheduleToStartMs: number) {
+    super(
+      `No worker began step "${step}" on queue "${taskQueue}" within ${scheduleToStartMs} ms. Start a worker with { steps: [...], taskQueues: ["${taskQueue}"] }, ` +
+        `raise its scheduleToStart, or catch this error to go on without it.`,
+    );
+    this.step = step;
+  }
+}
+
 /** What workflow code waited for did not come in time. */
 export class WaitTimeout extends PawlError {
   readonly code = "WAIT_TIMEOUT";

@@ -5,7 +5,7 @@ import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { viewPrefix } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
-import type { ExecutionStarted, RecordedEvent, StepCompleted } from "../kernel/event.ts";
+import type { Event, ExecutionStarted, RecordedEvent, StepCompleted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import type { EditedEvent } from "../store/store.ts";
@@ -46,7 +46,9 @@ export async function fork(
   const whole = viewPrefix(history, { toSeq: fromSeq, without: [] });
   // It does not own the other execution's children: those that had not ended are started anew, as its own.
   const open = new Set(whole.children.filter(({ ended }) => !ended).map(({ position }) => position));
-  const without = whole.events.flatMap(({ seq, event }) => (event.type === "ChildStarted" && open.has(event.position) ? [seq] : []));
+  const isLeftOut = (event: Event): boolean =>
+    (event.type === "ChildStarted" && open.has(event.position)) || (event.type === "StartMerged" && "input" in options);
+  const without = whole.events.flatMap(({ seq, event }) => (isLeftOut(event) ? [seq] : []));
   const started = whole.events[0]!.event as ExecutionStarted;
   if ("input" in options && workflow?.input !== undefined) await parseInput(workflow, options.input);
   const edits = [startedAnew(started, options), ...editedResults(whole.events, options.results ?? {})];
@@ -92,10 +94,11 @@ interface Edit {
 }
 
 /** It has no parent, and no deadline but its own. */
-function startedAnew({ parent: _parent, deadline: _deadline, input, ...kept }: ExecutionStarted, options: ForkOptions): Edit {
+function startedAnew({ parent: _parent, deadline: _deadline, input, merge, ...kept }: ExecutionStarted, options: ForkOptions): Edit {
   const isEdited = "input" in options;
   const text = encodeValue(isEdited ? options.input : readPayload(input), "input");
-  return { edit: { seq: 1, data: encodeEvent({ ...kept, input: { text } }) }, what: isEdited ? "input" : undefined };
+  const merged = isEdited || merge === undefined ? {} : { merge };
+  return { edit: { seq: 1, data: encodeEvent({ ...kept, ...merged, input: { text } }) }, what: isEdited ? "input" : undefined };
 }
 
 function editedResults(events: readonly RecordedEvent[], results: Readonly<Record<string, unknown>>): readonly Edit[] {

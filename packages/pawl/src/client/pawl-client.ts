@@ -1,6 +1,7 @@
 import { Closed, ExecutionConflict, OptionInvalid, WorkflowUnknown } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
+import { checkPlace } from "../base/queue-place.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { Runtime } from "../base/runtime.ts";
@@ -15,8 +16,11 @@ import type { ExecutionStarted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
 import type { StartOperation, StartOutcome } from "../store/operations.ts";
+import { mergingOf, type BatchOptions, type DebounceOptions, type Merging } from "./merging.ts";
 import { MessageSender } from "./message-sender.ts";
 import { signalMessage } from "./outgoing-message.ts";
+import { placed } from "../store/queue-place.ts";
+import { Queues } from "./queues.ts";
 import { scheduledWork } from "./scheduled-work.ts";
 import { Schedules } from "./schedules.ts";
 import { checkClient } from "./transaction-client.ts";
@@ -47,6 +51,19 @@ export interface StartOptions {
   readonly taskQueue?: string;
   /** It ends as timed out so long after it was started, or after its `delay` (the workflow's own). */
   readonly timeout?: Duration;
+  /** Its key within its queue, such as a customer: limits per key, and keys take turns. Has an effect in queues that `pawl.queues.set` knows. */
+  readonly key?: string;
+  /** From -1000 to 1000, smaller goes first (0). Has an effect in queues that `pawl.queues.set` knows. */
+  readonly priority?: number;
+  /** While an execution of the workflow with this id is open, starting another one gives that one. */
+  readonly deduplicationId?: string;
+  /**
+   * Starts of a workflow with the same key become one execution, with the input of the last of them. It begins when none has come for
+   * `period`, at the latest `maxWait` after the first.
+   */
+  readonly debounce?: DebounceOptions;
+  /** Starts with the same key become one execution, whose input is an array of the elements of theirs. It begins with `size` of them, or after `window`. */
+  readonly batch?: BatchOptions;
   /** Which version, when started by name and several are known. */
   readonly version?: string;
   /**
@@ -62,6 +79,7 @@ export interface StartOptions {
 
 interface PreparedStart {
   readonly operation: StartOperation & { claimBy: string | null };
+  readonly merging: Merging | undefined;
   /** Undefined for a start by name. */
   readonly definition: AnyWorkflow | undefined;
   readonly named: Pick<AnyWorkflow, "name" | "version">;
@@ -99,6 +117,8 @@ export class PawlClient implements HandleParent {
   protected readonly telemetry: Telemetry | undefined;
   /** Task queues and workflows from which nothing is claimed for now. */
   readonly pauses: Pauses;
+  /** Limits of task queues: how many executions at a time, how many in a period, in all and for each key. */
+  readonly queues: Queues;
   protected readonly committer: Committer;
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
@@ -116,6 +136,7 @@ export class PawlClient implements HandleParent {
     this.retention = new Retention(this);
     this.workflows = new Workflows(this);
     this.pauses = new Pauses(this);
+    this.queues = new Queues(this);
     this.results = new ResultHub(store, namespace, logger, runtime);
     this.schedules = new Schedules({
       store,
@@ -145,8 +166,9 @@ export class PawlClient implements HandleParent {
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.checkOpen();
-    const { operation, definition, text, named } = await this.#prepare(workflow, input, options);
+    const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
     if (options.transaction !== undefined) return this.#startIn(checkClient(options.transaction), operation, definition, text);
+    if (merging !== undefined) return this.#merge(operation, merging, text, definition);
     const { executionId, runId, taskQueue } = operation;
     const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
     const worker = operation.delayMs > 0 ? undefined : this.localWorkers.find(eager);
@@ -329,12 +351,15 @@ export class PawlClient implements HandleParent {
   async #prepare(workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
     const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
-    const delayMs = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
     const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
     const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
-    const timeoutMs = timeout === undefined ? undefined : delayMs + toMilliseconds(timeout, "timeout");
+    const merging = mergingOf(options, input);
+    const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
+    const timeoutMs = timeout === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + toMilliseconds(timeout, "timeout");
     const { found, searchable } = searchValues(options.labels, options.attributes, "start");
+    checkPlace(options);
+    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
     const text = encodeValue(input, "input");
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
@@ -353,15 +378,19 @@ export class PawlClient implements HandleParent {
       delayMs,
       claimBy: null,
       ...searchable,
+      ...placed(options),
+      ...(deduplicationId === undefined ? {} : { deduplicationId }),
+      ...(merging === undefined ? {} : { mergeKey: merging.mergeKey }),
       started: encodeEvent({
         type: "ExecutionStarted",
         ...(traceparent === undefined ? {} : { traceparent }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...found,
+        ...(merging === undefined ? {} : { merge: merging.kind }),
         input: { text },
       }),
     };
-    return { operation, definition: "run" in definition ? definition : undefined, named: definition, text };
+    return { operation, merging, definition: "run" in definition ? definition : undefined, named: definition, text };
   }
 
   /** Nobody here may run it yet: whether it is there is up to the user's transaction. */
@@ -369,6 +398,22 @@ export class PawlClient implements HandleParent {
     const outcome = await this.store.transactions.start(client, operation);
     if (outcome.outcome === "exists") return this.#existing(operation, outcome, text, definition);
     return new ExecutionHandle(this, operation.executionId, operation.runId, definition);
+  }
+
+  /** Starts an execution for others to be merged into, or merges this start into the one that waits. */
+  async #merge(operation: StartOperation, merging: Merging, text: string, definition: AnyWorkflow | undefined): Promise<ExecutionHandle> {
+    const { namespace, workflow, runId: startId, taskQueue } = operation;
+    const { mergeKey, periodMs, longestMs, size } = merging;
+    const data = encodeEvent({ type: "StartMerged", startId, input: { text } });
+    for (;;) {
+      const outcome = await this.committer.start(operation);
+      const merged =
+        outcome.outcome === "started" ? operation : await this.store.mergeStart({ namespace, workflow, mergeKey, startId, data, periodMs, longestMs, size });
+      // It has begun between the two statements: the next start is the first of another one.
+      if (merged === undefined) continue;
+      this.store.hint({ kind: "tasks", namespace, taskQueue });
+      return new ExecutionHandle(this, merged.executionId, merged.runId, definition);
+    }
   }
 
   async #existing(

@@ -104,6 +104,8 @@ export function chooseCheckpoint(choice: CheckpointChoice, history: readonly Rec
     return found.seq;
   }
   const seq = typeof choice === "number" ? choice : (choice as Pick<Checkpoint, "seq"> | null)?.seq;
-  if (seq !== undefined && (seq === 1 || checkpoints.some((checkpoint) => checkpoint.seq === seq))) return seq;
+  // Starts that were merged belong to the start.
+  if (seq === 1) return history.findLast(({ event }) => event.type === "StartMerged")?.seq ?? 1;
+  if (seq !== undefined && checkpoints.some((checkpoint) => checkpoint.seq === seq)) return seq;
   throw new OptionInvalid(path, `${String(seq)} is no checkpoint; ${listed}`);
 }

@@ -37,6 +37,10 @@ export interface StepOptions {
   readonly totalTimeout?: Duration;
   /** Longest time between two heartbeats of one attempt (none). */
   readonly heartbeatTimeout?: Duration;
+  /** Runs the step on a worker of this queue that has it in its `steps`. Only for reusable steps, made by `step(name, fn, options)`. */
+  readonly taskQueue?: string;
+  /** With `taskQueue`: throws `StepNotStarted` when no worker has begun it so long after it was asked for (none). */
+  readonly scheduleToStart?: Duration;
 }
 
 export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;
@@ -56,6 +60,10 @@ export interface ChildOptions {
   readonly taskQueue?: string;
   /** How long the child may take (its workflow's `timeout`). Never longer than its parent. */
   readonly timeout?: Duration;
+  /** Its key within its queue, see `StartOptions`; it does not inherit its parent's. */
+  readonly key?: string;
+  /** Its priority within its queue, from -1000 (first) to 1000 (0). */
+  readonly priority?: number;
   /** What the child belongs to; it does not inherit those of its parent. */
   readonly labels?: Labels;
   /** What the child can be found by; its code may change them. */

@@ -29,7 +29,7 @@ export function step(
   if (typeof nameOrOptions === "string") {
     const name = checkStepName(nameOrOptions, "step.name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
-    return reusable(name, async (...args: unknown[]) =>
+    return reusable({ name, fn, options }, async (...args: unknown[]) =>
       callStep(
         name,
         withArguments(() => fn(...args), args),

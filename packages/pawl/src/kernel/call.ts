@@ -61,11 +61,22 @@ export interface ChildCall extends CallBase {
   /** Encoded. */
   readonly input: string;
   readonly options: ChildOptions;
+  /** Set where the child is a step that runs on another queue. */
+  readonly remote: RemoteStep | undefined;
+  /** No worker having begun it by then (database clock, milliseconds), it fails; undefined once it is known to have begun. */
+  startBy: number | undefined;
   /** How long the child may take; undefined: as long as its parent. */
   readonly executionTimeoutMs: number | undefined;
   executionId: string;
   /** Set when the start is recorded. */
   runId: string | undefined;
+}
+
+/** A step that runs on another queue. */
+export interface RemoteStep {
+  readonly name: string;
+  readonly taskQueue: string;
+  readonly scheduleToStartMs: number | undefined;
 }
 
 /** For a signal, or for the state to change. */
@@ -108,7 +119,7 @@ export function describeCall(call: Call): string {
     case "timer":
       return `sleep(${call.durationMs} ms)`;
     case "child":
-      return `child "${call.workflow.name}"`;
+      return call.remote === undefined ? `child "${call.workflow.name}"` : `step "${call.remote.name}" on another queue`;
     case "wait":
       return call.signal === undefined ? "a wait for the state" : `a wait for signal "${call.signal}"`;
     case "value":

@@ -75,6 +75,9 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
     .record({ position, stream: name, offset: fc.nat(), closed: fc.constantFrom(undefined, true as const) })
     .map(({ closed, ...fields }): Sample => ({ event: { type: "StreamWritten", ...fields, ...(closed === undefined ? {} : { closed }) } })),
   fc.record({ position, durationMs: fc.nat() }).map((fields): Sample => ({ event: { type: "TimerStarted", ...fields } })),
+  fc
+    .record({ startId: name, input: payload })
+    .map(({ input, ...fields }): Sample => ({ event: { type: "StartMerged", ...fields, input: input.payload }, value: input.value })),
   position.map((at): Sample => ({ event: { type: "TimerFired", position: at } })),
   fc.record({ position, workflow: name, executionId: name, runId: name }).map((fields): Sample => ({ event: { type: "ChildStarted", ...fields } })),
   fc

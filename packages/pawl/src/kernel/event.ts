@@ -8,6 +8,7 @@ import type { Payload } from "./payload.ts";
  */
 export type Event =
   | ExecutionStarted
+  | StartMerged
   | StepStarted
   | StepCompleted
   | StepAttemptFailed
@@ -80,6 +81,15 @@ export interface ExecutionStarted {
   readonly deadline?: number;
   readonly labels?: Labels;
   readonly attributes?: StoredAttributes;
+  /** Starts with the same key were merged into it until it began: it gets the input of the last, or the elements of all. */
+  readonly merge?: "debounce" | "batch";
+}
+
+/** Another start that became part of this execution before it began. */
+export interface StartMerged {
+  readonly type: "StartMerged";
+  readonly startId: string;
+  readonly input: Payload;
 }
 
 /** A step that runs longer than a moment is announced; short steps have no such event. */

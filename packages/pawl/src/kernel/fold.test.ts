@@ -85,6 +85,24 @@ describe("fold", () => {
     expect(at(4)).toEqual([{ position: 1, name: "charge", state: "completed", attempt: 2, startedAt: 1001, endedAt: 1003 }]);
   });
 
+  test("shows a step on another queue as a step, and no other child", () => {
+    const child = (position: number, workflow: string): Event => ({ type: "ChildStarted", position, workflow, executionId: `x.${position}`, runId: "r" });
+    const events: Event[] = [
+      started,
+      child(1, "step:embed"),
+      child(2, "order"),
+      child(3, "step:late"),
+      { type: "ChildCompleted", position: 1, result: payload([1]) },
+      { type: "ChildCompleted", position: 2, result: payload(1) },
+      { type: "StepFailed", position: 3, name: "late", attempt: 1, failure },
+    ];
+    expect(fold(history(...events.slice(0, 2))).steps).toMatchObject([{ position: 1, name: "embed", state: "running", startedAt: 1001 }]);
+    expect(fold(history(...events)).steps).toEqual([
+      { position: 1, name: "embed", state: "completed", attempt: 1, startedAt: 1001, endedAt: 1004 },
+      { position: 3, name: "late", state: "failed", attempt: 1, startedAt: 1003, endedAt: 1006 },
+    ]);
+  });
+
   test("gives what a plain recount gives, for any interleaving of steps", () => {
     const outcomes = fc.array(
       fc.record({

@@ -1,5 +1,6 @@
 import type { Failure } from "../base/failure.ts";
 import { changedAttributes, readAttributes, type Attributes, type Labels, type StoredAttributes } from "../base/search-values.ts";
+import { remoteStepName } from "../definition/remote-step.ts";
 import type { Event } from "./event.ts";
 import type { ExecutionState } from "./execution-state.ts";
 import { readPayload } from "./payload.ts";
@@ -64,6 +65,17 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
       case "AttributesSet":
         attributes = changedAttributes(attributes, event.attributes);
         break;
+      case "ChildStarted": {
+        const name = remoteStepName(event.workflow);
+        if (name !== undefined) steps.set(event.position, { position: event.position, name, state: "running", attempt: 1, startedAt: at, endedAt: undefined });
+        break;
+      }
+      case "ChildCompleted":
+      case "ChildFailed": {
+        const step = steps.get(event.position);
+        if (step !== undefined) steps.set(event.position, { ...step, state: event.type === "ChildCompleted" ? "completed" : "failed", endedAt: at });
+        break;
+      }
       case "StepStarted":
         steps.set(event.position, { ...event, state: "running", startedAt: at, endedAt: undefined });
         break;

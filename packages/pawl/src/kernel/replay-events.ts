@@ -1,6 +1,6 @@
 import { parseInput } from "../definition/schema.ts";
-import type { ExecutionStarted, RecordedEvent } from "./event.ts";
-import { readPayload } from "./payload.ts";
+import type { RecordedEvent } from "./event.ts";
+import { inputOf } from "./merged-input.ts";
 import type { Replay } from "./replay.ts";
 
 /**
@@ -10,9 +10,9 @@ import type { Replay } from "./replay.ts";
  * @throws NondeterminismDetected, InputInvalid
  */
 export async function replayEvents(replay: Replay, history: readonly RecordedEvent[], turn: () => Promise<void>): Promise<void> {
-  const [first, ...rest] = history;
+  const rest = history.slice(1);
   replay.begin(history);
-  replay.start(await parseInput(replay.workflow, readPayload((first!.event as ExecutionStarted).input)));
+  replay.start(await parseInput(replay.workflow, inputOf(history)));
   await turn();
   for (const recorded of rest) {
     while (replay.settleWaits()) await turn();

@@ -1,14 +1,16 @@
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { ContinuedAsNew, ExecutionCancelled, NondeterminismDetected, OptionInvalid, StreamClosed, WaitTimeout } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { checkPlace } from "../base/queue-place.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { encodeChunk, encodeValue, toError } from "../base/values.ts";
 import { runAmbient, runOutside } from "../definition/ambient.ts";
 import type { ChildOptions, ContinueOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
+import { remoteStep } from "../definition/remote-step.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { describeCall, type Call, type TransactionCall, type WaitCall } from "./call.ts";
+import { describeCall, type Call, type RemoteStep, type TransactionCall, type WaitCall } from "./call.ts";
 import { childError } from "./child-error.ts";
 import { continuation, familyName, type Continuation } from "./continuation.ts";
 import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
@@ -186,6 +188,7 @@ export class Replay {
         if (call?.kind === "child") {
           call.executionId = event.executionId;
           call.runId = event.runId;
+          if (call.remote?.scheduleToStartMs !== undefined) call.startBy = at + call.remote.scheduleToStartMs;
         } else if (this.cancelRequested !== undefined) this.#host.orphaned(event.runId);
         return false;
       }
@@ -256,6 +259,7 @@ export class Replay {
   ): Promise<Result> {
     checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
+    if (options?.taskQueue !== undefined) return this.#callRemoteStep(name, fn, options, options.taskQueue, shielded) as Promise<Result>;
     let retry = this.#defaultRetry;
     let timeoutMs: number | undefined;
     let heartbeatTimeoutMs: number | undefined;
@@ -307,6 +311,13 @@ export class Replay {
     runOutside(() => this.#host.logged(level, message));
   }
 
+  #callRemoteStep(name: string, fn: object, options: StepOptions, taskQueue: string, shielded: boolean): Promise<unknown> {
+    const path = `step "${name}"`;
+    const { workflow, args } = remoteStep(name, fn, taskQueue, path);
+    const scheduleToStartMs = options.scheduleToStart === undefined ? undefined : toMilliseconds(options.scheduleToStart, `${path}.scheduleToStart`);
+    return this.callChild(workflow, args, {}, shielded, { name, taskQueue, scheduleToStartMs });
+  }
+
   callTimer(duration: Duration, shielded: boolean): Promise<void> {
     const durationMs = toMilliseconds(duration, "ctx.sleep duration");
     return this.#call(shielded, (position, resolve, reject) => ({
@@ -347,12 +358,13 @@ export class Replay {
     })) as Promise<void>;
   }
 
-  callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean): Promise<unknown> {
+  callChild(workflow: AnyWorkflow, input: unknown, options: ChildOptions, shielded: boolean, remote?: RemoteStep): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.parentClosePolicy !== undefined && !closePolicies.includes(options.parentClosePolicy))
       throw new OptionInvalid("ctx.child parentClosePolicy", `must be one of ${closePolicies.join(", ")}, not ${options.parentClosePolicy as string}`);
     if (options.taskQueue !== undefined) checkName(options.taskQueue, "ctx.child taskQueue");
+    checkPlace(options, "ctx.child ");
     const timeout = options.timeout ?? workflow.timeout;
     const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
     checkLabels(options.labels, "ctx.child labels");
@@ -368,6 +380,8 @@ export class Replay {
       workflow,
       input: encoded,
       options,
+      remote,
+      startBy: undefined,
       executionTimeoutMs,
       executionId: options.executionId ?? checkId(`${this.#family}.${position}`, "ctx.child executionId"),
       runId: undefined,
@@ -453,6 +467,8 @@ export class Replay {
       if (this.#settled.has(position)) return undefined;
       throw new NondeterminismDetected(position, describeRecord(kind, name), "nothing");
     }
+    // That nobody has begun it is recorded as the failure of the step it is.
+    if (kind === "step" && call.kind === "child" && call.remote !== undefined && call.remote.name === name) return call;
     const calledName = nameOf(call);
     if (call.kind !== kind || (name !== undefined && calledName !== name)) {
       throw new NondeterminismDetected(position, describeRecord(kind, name), describeCall(call));

@@ -19,13 +19,13 @@ export function seedsOf(namespace: string, executionId: string, history: readonl
   let own: string | undefined;
   for (const { seq, event } of history) {
     if (event.type !== "ExecutionForked") continue;
-    origin ??= event.origin ?? event.fromExecutionId;
+    origin ??= `${namespace}/${event.origin ?? event.fromExecutionId}`;
     // Nothing is delivered before the code is called.
     if (seq === 2) own = `${namespace}/${event.executionId}`;
     else (later ??= new Map()).set(seq - 1, `${namespace}/${event.executionId}`);
   }
   const started = history[0]?.event;
   const continuedFrom = started?.type === "ExecutionStarted" ? started.continuedFrom : undefined;
-  const first = own ?? `${namespace}/${lineage(origin ?? executionId, continuedFrom)}`;
+  const first = own ?? origin ?? `${namespace}/${lineage(executionId, continuedFrom)}`;
   return { first, ...(later === undefined ? {} : { later }) };
 }

@@ -51,7 +51,7 @@ export class PgHintChannel implements HintChannel {
     // Within this process at once; what comes back from the server is left out.
     setImmediate(() => this.#emit(hint));
     if (hint.kind === "tasks") this.#queues.set(`${hint.namespace}/${hint.taskQueue}`, hint);
-    else if (hint.kind === "schedules" || hint.kind === "pauses") this.#queues.set(`${hint.namespace} ${hint.kind}`, hint);
+    else if (hint.kind === "schedules" || hint.kind === "pauses" || hint.kind === "queues") this.#queues.set(`${hint.namespace} ${hint.kind}`, hint);
     else for (const runId of hint.runIds) this.#runs[hint.kind].add(runId);
     this.#plan();
   }

@@ -2,6 +2,7 @@ import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
+import type { MergeStart } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
 import type { ChildMessage, StartOperation } from "../store/operations.ts";
@@ -45,12 +46,14 @@ import type {
 import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
+import { PostgresQueues } from "./postgres-queues.ts";
 import { PostgresSchedules } from "./postgres-schedules.ts";
 import { PostgresStreams } from "./postgres-streams.ts";
 import { PostgresTransactions } from "./postgres-transactions.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Queries } from "./queries.ts";
-import { claim } from "./statements/claim.ts";
+import { claim, type ClaimRow } from "./statements/claim.ts";
+import { claimLimited } from "./statements/claim-limited.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
@@ -60,6 +63,7 @@ import { nextRun } from "./statements/next-run.ts";
 import { pause, type PauseRow } from "./statements/pause.ts";
 import { pauseClaimed } from "./statements/pause-claimed.ts";
 import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
+import { mergeStart } from "./statements/merge-start.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { addPause, readPauses, removePause } from "./statements/pauses.ts";
@@ -95,6 +99,7 @@ export class PostgresStore implements Store {
   readonly schedules: PostgresSchedules;
   readonly streams: PostgresStreams;
   readonly transactions: PostgresTransactions;
+  readonly queues: PostgresQueues;
   readonly #gateway: TransactionGateway;
   readonly #sessions: Sessions;
   readonly #commitIds: CommitIds;
@@ -106,6 +111,7 @@ export class PostgresStore implements Store {
   constructor(parts: PostgresStoreParts) {
     this.schedules = new PostgresSchedules(parts.gateway);
     this.streams = new PostgresStreams(parts.gateway);
+    this.queues = new PostgresQueues(parts.gateway);
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
     this.#sessions = parts.sessions;
@@ -120,6 +126,11 @@ export class PostgresStore implements Store {
     return commitBatch(this.#gateway, batch, this.#commitIds.next());
   }
 
+  async mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined> {
+    const [row] = await this.#gateway.run(mergeStart(merge));
+    return row === undefined ? undefined : { runId: row.run_id, executionId: row.execution_id };
+  }
+
   async registerWorker(registration: WorkerRegistration): Promise<void> {
     await this.#gateway.run(registerWorker(registration));
   }
@@ -129,8 +140,20 @@ export class PostgresStore implements Store {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
+    if (request.limited === true) return this.#claimLimited(request);
     const { rows, repeated } = await this.#gateway.send(claim(request));
-    if (rows.length === 0) return { executions: [], now: undefined, repeated };
+    return { ...(await this.#claimed(rows)), repeated };
+  }
+
+  async #claimLimited(request: ClaimRequest): Promise<ClaimOutcome> {
+    const { rows, repeated } = await this.#gateway.send(claimLimited(request));
+    const last = rows.at(-1)!;
+    const claimed = await this.#claimed(rows.slice(0, -1) as ClaimRow[]);
+    return { ...claimed, repeated, more: last.more ?? false, waitMs: last.wait_ms ?? undefined };
+  }
+
+  async #claimed(rows: readonly ClaimRow[]): Promise<Pick<ClaimOutcome, "executions" | "now">> {
+    if (rows.length === 0) return { executions: [], now: undefined };
     // One that continued as new began later than its row was made.
     const older = rows.filter((row) => row.last_seq > 1 || row.run_number > 1).map((row) => row.run_id);
     const histories = older.length === 0 ? new Map<string, ReadHistory>() : groupByRun(await this.#gateway.run(readHistories(older)));
@@ -149,7 +172,7 @@ export class PostgresStore implements Store {
         characters: row.started_data.length,
       }),
     }));
-    return { executions, now: rows[0]!.now, repeated };
+    return { executions, now: rows[0]!.now };
   }
 
   async release(workerId: string, keep: readonly string[]): Promise<number> {

@@ -392,6 +392,10 @@ function summary(row: Tables["executions"]["$inferSelect"]): ExecutionSummary {
     workerId: row.workerId,
     parentRunId: row.parentRunId,
     idempotencyKey: row.idempotencyKey,
+    deduplicationId: row.deduplicationId,
+    // Empty: it has none, and was claimed from a queue with limits.
+    key: row.queueKey === "" ? null : row.queueKey,
+    priority: row.priority ?? 0,
     waitingFor: row.waitingFor,
     labels: row.labels ?? {},
     attributes: readAttributes(row.attributes),

@@ -1,4 +1,4 @@
-import { bigint, boolean, customType, integer, jsonb, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, integer, jsonb, pgSchema, smallint, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { Labels, StoredAttributes } from "../base/search-values.ts";
 import { OptionInvalid } from "../base/errors.ts";
 
@@ -32,6 +32,10 @@ export function tablesIn(schema: string) {
       taskQueue: text("task_queue").notNull(),
       idempotencyKey: text("idempotency_key"),
       parentClosePolicy: text("parent_close_policy"),
+      deduplicationId: text("deduplication_id"),
+      mergeKey: text("merge_key"),
+      queueKey: text("queue_key"),
+      priority: smallint("priority"),
       waitingFor: text("waiting_for"),
       labels: jsonb("labels").$type<Labels>(),
       attributes: jsonb("attributes").$type<StoredAttributes>(),
@@ -79,6 +83,8 @@ export function tablesIn(schema: string) {
       taskQueue: text("task_queue").notNull(),
       definition: text("definition").notNull(),
       suspect: boolean("suspect").notNull(),
+      queueKey: text("queue_key"),
+      priority: smallint("priority"),
     }),
     streamChunks: within.table("stream_chunks", {
       namespace: text("namespace").notNull(),

@@ -27,8 +27,29 @@ export interface StartOperation {
   /** Labels and attributes of its row, as JSON. */
   readonly labels?: string;
   readonly attributes?: string;
-  /** Data of its `ExecutionStarted` event, which has them too. */
+  /** Its key and priority within its queue, and what no other open execution of its workflow may have. */
+  readonly queueKey?: string;
+  readonly priority?: number;
+  readonly deduplicationId?: string;
+  /** While it is pending, starts with the same one are merged into it. */
+  readonly mergeKey?: string;
+  /** Data of its `ExecutionStarted` event, which has its labels and attributes too. */
   readonly started: string;
+}
+
+/** A start that becomes part of a pending execution. Idempotent by `startId`. */
+export interface MergeStart {
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly mergeKey: string;
+  readonly startId: string;
+  /** Data of its `StartMerged` event. */
+  readonly data: string;
+  /** It may begin so long after now, and at the latest so long after its start (debounce). */
+  readonly periodMs: number | undefined;
+  readonly longestMs: number | undefined;
+  /** It may begin at once with so many (batch). */
+  readonly size: number | undefined;
 }
 
 /** A message into another execution, delivered in the commit of the one that sends it. Idempotent by `messageId`. */

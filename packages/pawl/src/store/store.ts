@@ -1,6 +1,7 @@
 import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { QueueStore } from "./queues.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { StreamStore } from "./streams.ts";
 import type { TransactionStore } from "./transact.ts";
@@ -8,7 +9,7 @@ import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
 import type { PauseInfoRow, PauseTarget } from "./pauses.ts";
-import type { AppendOperation, AppendOutcome, ChildMessage, StartOperation, StartOutcome } from "./operations.ts";
+import type { AppendOperation, AppendOutcome, ChildMessage, MergeStart, StartOperation, StartOutcome } from "./operations.ts";
 
 /** One round trip's worth of writes: all are durable together, each is accepted or not on its own. */
 export interface CommitBatch {
@@ -47,6 +48,8 @@ export interface ClaimRequest {
   readonly limit: number;
   /** Whether it may take one execution more that is suspect of killing its workers. */
   readonly suspects: boolean;
+  /** These queues have limits; of those that have none, nothing is claimed. */
+  readonly limited?: boolean;
 }
 
 /** An execution that this worker now owns under `epoch`, with its whole history. */
@@ -72,6 +75,10 @@ export interface ClaimOutcome {
   readonly now: number | undefined;
   /** The reply to an earlier send was lost: this worker may own executions it does not know of. */
   readonly repeated: boolean;
+  /** It stopped before it had seen all that is due: claim again at once. */
+  readonly more?: boolean;
+  /** In so many milliseconds a rate lets more of them begin. */
+  readonly waitMs?: number | undefined;
 }
 
 export interface LeaseOptions {
@@ -151,6 +158,10 @@ export interface ExecutionSummary {
   readonly workerId: string | null;
   readonly parentRunId: string | null;
   readonly idempotencyKey: string | null;
+  readonly deduplicationId: string | null;
+  /** Its key and priority within its queue. */
+  readonly key: string | null;
+  readonly priority: number;
   readonly waitingFor: string | null;
   readonly labels: Labels;
   readonly attributes: Attributes;
@@ -342,7 +353,9 @@ export type Hint =
   /** Schedules were made or changed. */
   | { readonly kind: "schedules"; readonly namespace: string }
   /** A task queue or a workflow was paused or resumed. */
-  | { readonly kind: "pauses"; readonly namespace: string };
+  | { readonly kind: "pauses"; readonly namespace: string }
+  /** A queue was given limits, or has lost them. */
+  | { readonly kind: "queues"; readonly namespace: string };
 
 /**
  * The persistence port: every named transaction of Pawl. Worker and client know only this. Each method is one transaction,
@@ -352,7 +365,11 @@ export interface Store {
   readonly schedules: ScheduleStore;
   readonly streams: StreamStore;
   readonly transactions: TransactionStore;
+  readonly queues: QueueStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
+
+  /** Undefined: no pending execution has that merge key any more. */
+  mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;
   /** Extends the lease again and again, as far as possible independently of this process's main loop. */

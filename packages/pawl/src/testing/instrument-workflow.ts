@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext, StepFunction, WorkflowContext } from "../definition/context.ts";
-import { argumentsOf } from "../definition/reusable-step.ts";
+import { argumentsOf, withArguments } from "../definition/reusable-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
 /** One call of a step's function. */
@@ -66,7 +66,11 @@ function instrumentContext(original: WorkflowContext, workflow: AnyWorkflow, ins
   const instrumentStep = <Result>(fn: StepFunction<Result>): StepFunction<Result> => {
     // What is wrong with it, the context says.
     if (typeof fn !== "function") return fn;
-    return (context) => instruments.step({ workflow, step: context, args: argumentsOf(fn), run: async () => fn(context) }) as Promise<Result>;
+    const args = argumentsOf(fn);
+    const instrumented: StepFunction<Result> = (context) =>
+      instruments.step({ workflow, step: context, args, run: async () => fn(context) }) as Promise<Result>;
+    // A step that runs elsewhere takes its arguments along.
+    return args === undefined ? instrumented : withArguments(instrumented, args);
   };
   const shield: WorkflowContext["shield"] = (fn) =>
     typeof fn === "function" ? original.shield((ctx) => fn(instrumentContext(ctx, workflow, instruments))) : original.shield(fn);

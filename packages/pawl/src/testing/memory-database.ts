@@ -60,7 +60,10 @@ export class MemoryDatabase implements Connections {
   async nextDue(): Promise<number | undefined> {
     const { rows } = await this.#open.query<{ due: number | null }>(
       `SELECT (extract(epoch FROM min(at)) * 1000)::float8 AS due
-FROM (SELECT visible_at AS at FROM tasks UNION ALL SELECT next_fire_at FROM schedules) AS due WHERE at > current_time_of_pawl()`,
+FROM (SELECT visible_at AS at FROM tasks UNION ALL SELECT next_fire_at FROM schedules
+ UNION ALL SELECT b.at + period.ms * interval '1 millisecond' FROM queue_begins b JOIN queues q ON q.namespace = b.namespace AND q.name = b.task_queue
+  CROSS JOIN LATERAL (VALUES (q.rate_ms), (q.key_rate_ms)) AS period(ms)
+  WHERE EXISTS (SELECT FROM tasks k WHERE k.namespace = b.namespace AND k.task_queue = b.task_queue AND k.visible_at <= current_time_of_pawl())) AS due WHERE at > current_time_of_pawl()`,
     );
     return rows[0]?.due ?? undefined;
   }

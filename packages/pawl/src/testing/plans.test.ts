@@ -5,6 +5,9 @@ import { migrate } from "../postgres/migrate.ts";
 import { prepareCommit } from "../postgres/statements/commit.ts";
 import { prepareOne } from "../postgres/statements/commit-one.ts";
 import { changeSchedule } from "../postgres/statements/change-schedule.ts";
+import { claimLimited } from "../postgres/statements/claim-limited.ts";
+import { deleteQueue, listQueues, queueLoad, setQueue } from "../postgres/statements/queues.ts";
+import { mergeStart } from "../postgres/statements/merge-start.ts";
 import { claim } from "../postgres/statements/claim.ts";
 import { tellChildren } from "../postgres/statements/tell-children.ts";
 import { continueAsNew, findContinued } from "../postgres/statements/continue-as-new.ts";
@@ -66,6 +69,8 @@ beforeAll(async () => {
      INSERT INTO pauses VALUES ('n', 'workflow', 'w', NULL, now());
      INSERT INTO retention_policies VALUES ('n', '*', '*', 1);
     INSERT INTO stream_chunks VALUES ('n', 'e', 's', 0, '${id}', 1, now());
+    INSERT INTO queues VALUES ('n', 'other', 1, 1, 1, 1, 1, 1, '', now(), now());
+    INSERT INTO queue_begins VALUES ('n', 'other', 'k', now(), 1);
      INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
     INSERT INTO schedules VALUES ('${id}', '${id}', now(), now(), now(), true, '{e}', 'n', 's', 'w', '1', 'q', '{}', '{}', '{}');`);
   await db.exec("VACUUM ANALYZE");
@@ -159,6 +164,8 @@ const change = { expected: newUuid(), revision: newUuid(), state: initialState(0
 const work = { workflow: "w", version: "1", taskQueue: "q", started: "{}" };
 const fire = { ...change, id: newUuid(), open: ["e"], starts: [{ executionId: "e3", at: 1, runId: newUuid(), scheduleId: "s" }] };
 
+const limits = { concurrency: 1, rate: { limit: 10, perMs: 60_000 }, keyConcurrency: 1, keyRate: { limit: 10, perMs: 60_000 } };
+
 const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["commit of one start", prepareOne({ starts: [start(newUuid())], appends: [] }, "1")!.transaction],
   ["commit of one event", prepareOne({ starts: [], appends: [append({})] }, "1")!.transaction],
@@ -195,6 +202,12 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
     ).transaction,
   ],
   ["claim", claim({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true })],
+  ["claim-limited", claimLimited({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true, limited: true })],
+  ["merge-start", mergeStart({ namespace: "n", workflow: "w", mergeKey: "k", startId: newUuid(), data: "{}", periodMs: 1, longestMs: 1, size: undefined })],
+  ["set-queue", setQueue("n", "q2", limits)],
+  ["delete-queue", deleteQueue("n", "q2")],
+  ["list-queues", listQueues("n", undefined)],
+  ["queue-load", queueLoad("n", "q")],
   ["take-over", takeOver(newUuid(), 10)],
   ["release", release(newUuid(), [])],
   ["heartbeat", heartbeat(newUuid(), 1000)],
@@ -235,6 +248,29 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
 test.each(transactions)("%s reaches every table through an index condition, whatever the statistics say", async (_name, transaction) => {
   expect(await problemsOf(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${transaction.text}`)).toEqual([]);
 });
+
+test("the statements inside claim-limited read no table as a whole", async () => {
+  const connections = new PgliteConnections(db);
+  await connections.run(setQueue("limited", "q", limits));
+  const starts = Array.from({ length: 6 }, (_, index) => ({ ...start(null), namespace: "limited", executionId: `e${index}`, queueKey: `k${index % 3}` }));
+  await connections.run(prepareCommit({ starts, appends: [] }, "1").transaction);
+  const request = { workerId: newUuid(), namespace: "limited", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true, limited: true };
+  expect(await connections.run(claimLimited(request))).toHaveLength(2);
+  await db.exec("UPDATE executions SET worker_id = NULL, state = 'completed' WHERE namespace = 'limited' AND worker_id IS NOT NULL");
+  await connections.run(setQueue("limited", "q", { ...limits, concurrency: 10 }));
+  const before = await scans();
+  // One of each key, and the row that says when to come again.
+  expect(await connections.run(claimLimited(request))).toHaveLength(4);
+  expect(await scans()).toEqual(before);
+});
+
+/** How often each table was read as a whole. */
+async function scans(): Promise<readonly { readonly name: string; readonly n: number }[]> {
+  await db.exec("SELECT pg_stat_force_next_flush()");
+  const sql =
+    "SELECT relname AS name, seq_scan::int AS n FROM pg_stat_user_tables WHERE relname IN ('tasks', 'executions', 'queues', 'queue_begins', 'history') ORDER BY 1";
+  return (await db.query<{ name: string; n: number }>(sql)).rows;
+}
 
 test("the check itself finds a scan of a whole table", async () => {
   expect(await problemsOf("EXPLAIN (FORMAT JSON) SELECT * FROM executions WHERE epoch = 7")).toHaveLength(1);

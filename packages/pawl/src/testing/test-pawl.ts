@@ -1,6 +1,7 @@
 import { silentLogger, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { OptionInvalid } from "../base/errors.ts";
+import { stepWorkflow, type ReusableStep } from "../definition/remote-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Pawl } from "../pawl.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
@@ -59,10 +60,11 @@ export class TestPawl extends TimedPawl {
 
   /** Starts a worker whose steps can be mocked, now or later. Workflows mocked before need not be in its list. */
   override worker(options: WorkerOptions): Promise<Worker> {
-    const { workflows } = options;
-    // What is wrong with the list, the worker says.
-    if (!Array.isArray(workflows)) return super.worker(options);
-    return super.worker({ ...options, workflows: this.mocks.withMocked(workflows).map((workflow) => this.#instrument(workflow)) });
+    const { workflows = [], steps = [], ...others } = options;
+    // What is wrong with the lists, the worker says.
+    if (!Array.isArray(workflows) || !Array.isArray(steps)) return super.worker(options);
+    const all = [...workflows, ...steps.map((step: ReusableStep, index) => stepWorkflow(step, `steps[${index}]`))];
+    return super.worker({ ...others, workflows: this.mocks.withMocked(all).map((workflow) => this.#instrument(workflow)) });
   }
 
   /** Stops the workers and forgets everything. */

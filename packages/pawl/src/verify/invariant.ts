@@ -1,7 +1,7 @@
 import type { EffectRecord } from "./effect-ledger.ts";
 import type { ObservedOperation } from "./operation-log.ts";
 import type { InvariantId, Tally } from "./report.ts";
-import type { LiveWorker, RunView, ScheduleView, Stray } from "./rows.ts";
+import type { LiveWorker, QueueView, RunView, ScheduleView, Stray } from "./rows.ts";
 
 /** One promise, and how a database is held against it. */
 export interface Invariant {
@@ -18,6 +18,7 @@ export interface VerifyContext {
   readonly now: number;
   readonly workers: readonly LiveWorker[];
   readonly schedules: readonly ScheduleView[];
+  readonly queues: readonly QueueView[];
   /** False: nobody works on this database; a copy, or the end of a test. */
   readonly live: boolean;
   readonly idleAfterMs: number;

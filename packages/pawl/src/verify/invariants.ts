@@ -13,6 +13,7 @@ import { noPhantom } from "./invariants/no-phantom.ts";
 import { oneResult } from "./invariants/one-result.ts";
 import { parentAndChild } from "./invariants/parent-and-child.ts";
 import { pinnedDefinitions } from "./invariants/pinned-definitions.ts";
+import { concurrencyLimits, rateLimits } from "./invariants/queue-limits.ts";
 import { joins, order } from "./invariants/results-follow-starts.ts";
 import { scheduleTicks } from "./invariants/schedules.ts";
 import { singleOwner } from "./invariants/single-owner.ts";
@@ -40,8 +41,8 @@ export const invariants: readonly Invariant[] = [
   scheduleTicks,
   joins,
   order,
-  notChecked("I16", "Concurrency limits hold", "there are no limits of queues or keys yet; slots are counted in each worker"),
-  notChecked("I17", "Rate limits hold", "there are no rate limits yet"),
+  concurrencyLimits,
+  rateLimits,
   noIdleWorker,
   wakes,
   cancellation,

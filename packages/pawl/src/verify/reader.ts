@@ -1,5 +1,5 @@
 import { dataRead, historyEntry, type EntryRow } from "./history-entry.ts";
-import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, Run, ScheduleView, Stray, StreamView } from "./rows.ts";
+import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, QueueView, Run, ScheduleView, Stray, StreamView } from "./rows.ts";
 
 /** Sends one statement with `$1`, `$2`, ... and gives its rows: node `pg`, PGlite or anything else that speaks PostgreSQL. */
 export type Read = (sql: string, parameters?: readonly unknown[]) => Promise<Record<string, unknown>[]>;
@@ -57,11 +57,22 @@ FROM ${this.#schema}.schedules c ORDER BY c.id`,
     return rows.map((row) => ({ ...row, now }));
   }
 
+  async queues(): Promise<readonly QueueView[]> {
+    const rate = (prefix: string): string =>
+      `CASE WHEN ${prefix}rate_limit IS NULL THEN NULL ELSE json_build_object('limit', ${prefix}rate_limit, 'perMs', ${prefix}rate_ms)::text END`;
+    const rows = await this.#rows<Omit<QueueView, "rate" | "keyRate"> & { readonly rate: string | null; readonly keyRate: string | null }>(
+      `SELECT namespace, name, concurrency, ${rate("")} AS rate, key_concurrency AS "keyConcurrency", ${rate("key_")} AS "keyRate", ${ms("updated_at")} AS "updatedAt"
+FROM ${this.#schema}.queues ORDER BY namespace, name`,
+    );
+    const read = (text: string | null): QueueView["rate"] => (text === null ? null : (JSON.parse(text) as QueueView["rate"]));
+    return rows.map((row) => ({ ...row, rate: read(row.rate), keyRate: read(row.keyRate) }));
+  }
+
   /** At most `executionsInBatch`, newest first: run ids are made in time order. The limit stands inside, so that only these rows are joined. */
   async executions(before: string | undefined, limit: number): Promise<readonly CurrentRun[]> {
     const s = this.#schema;
     const rows = await this.#rows<ExecutionRow>(
-      `SELECT ${runColumns("e")}, e.epoch, e.claims, ${ms("e.not_before")} AS "notBefore", e.task_queue AS "taskQueue", e.idempotency_key AS "idempotencyKey",
+      `SELECT ${runColumns("e")}, e.epoch, e.claims, ${ms("e.not_before")} AS "notBefore", e.task_queue AS "taskQueue", e.idempotency_key AS "idempotencyKey", e.queue_key AS "queueKey",
  e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, coalesce(p.execution_id, (SELECT q.execution_id FROM ${s}.past_runs q WHERE q.run_id = e.parent_run_id)) AS "parentExecutionId", e.worker_id AS "workerId",
  t.run_id IS NOT NULL AS "hasTask", ${ms("t.visible_at")} AS "visibleAt", t.namespace AS "taskNamespace", t.task_queue AS "queueOfTask", t.definition, t.suspect,
  w.id IS NOT NULL AS "hasWorker", w.namespace AS "workerNamespace", w.task_queues AS "workerQueues", w.definitions AS "workerDefinitions",

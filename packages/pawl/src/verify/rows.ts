@@ -25,6 +25,8 @@ export interface CurrentRun extends Run {
   readonly notBefore: number | null;
   readonly taskQueue: string;
   readonly idempotencyKey: string | null;
+  /** Null: it has no key, and was never claimed from a queue with limits. */
+  readonly queueKey: string | null;
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
   /** Null: the row that `parentRunId` names does not exist. */
@@ -132,6 +134,17 @@ export interface ScheduleView {
   readonly open: readonly string[];
   /** The time of the look. */
   readonly now: number;
+}
+
+/** A row of `queues`. */
+export interface QueueView {
+  readonly namespace: string;
+  readonly name: string;
+  readonly concurrency: number | null;
+  readonly rate: { readonly limit: number; readonly perMs: number } | null;
+  readonly keyConcurrency: number | null;
+  readonly keyRate: { readonly limit: number; readonly perMs: number } | null;
+  readonly updatedAt: number;
 }
 
 /** A row that belongs to nothing, or that there may be only one of. */

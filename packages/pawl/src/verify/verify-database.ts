@@ -38,8 +38,9 @@ export async function verifyDatabase(read: Read, options: VerifyOptions = {}): P
   const reader = new DatabaseReader(read, options.schema ?? "pawl");
   const { now, workers } = await reader.nowAndWorkers();
   const schedules = await reader.schedules(now);
+  const queues = await reader.queues();
   const observed = operations === undefined ? undefined : observedOperations(operations);
-  const context: VerifyContext = { now, workers, schedules, live, idleAfterMs, namespace, operations: observed, effects };
+  const context: VerifyContext = { now, workers, schedules, queues, live, idleAfterMs, namespace, operations: observed, effects };
   const checks = invariants.map((invariant) => {
     const tally = new Tally(invariant.id, invariant.title);
     return { tally, visitor: invariant.check(tally, context) };

@@ -1,4 +1,4 @@
-import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound } from "../base/errors.ts";
+import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound, StepNotStarted } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { Timer } from "../base/runtime.ts";
@@ -12,7 +12,7 @@ import { isFromOutside, lineage } from "../kernel/continuation.ts";
 import { deadlineOf } from "../kernel/deadline.ts";
 import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
-import { readPayload } from "../kernel/payload.ts";
+import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
@@ -111,8 +111,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #wakeTimer: Timer | undefined;
   #waking = false;
   #announcingWaits = false;
-  /** Asks how children have ended: it must not park before it knows. */
-  #askingForChildren = false;
+  /** Asks how children are, so many times: it must not park before it knows. */
+  #askingForChildren = 0;
   #lastNews: number;
   readonly #continuedFrom: ContinuationLink | undefined;
   /** When it ends as timed out (database time, milliseconds). */
@@ -170,9 +170,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
-    const started = this.#claimed.history[0]!;
     this.#replay.begin(this.#claimed.history);
-    const input = readPayload((started.event as ExecutionStarted).input);
+    const input = inputOf(this.#claimed.history);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
       if (this.#gone || this.#end !== undefined) return;
@@ -265,7 +264,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#messageIds.add(id);
       return false;
     }
-    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") return false;
+    // A step on another queue that nobody had begun in time: its late end is of no interest.
+    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed" && event.type !== "StepFailed") return false;
     if (this.#childResults.has(event.position)) return true;
     this.#childResults.add(event.position);
     return false;
@@ -694,7 +694,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #endTurn(): void {
     this.#inFlight = undefined;
     if (this.#gone) return;
-    if (!this.#outbox.isEmpty) this.#enlist();
+    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
     else this.#passTurn();
   }
 
@@ -710,13 +710,42 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   #advanceChild(call: ChildCall): void {
-    if (call.runId !== undefined || this.#requested.has(call.position)) return;
+    if (call.runId !== undefined) return this.#advanceStarted(call);
+    if (this.#requested.has(call.position)) return;
     this.#requested.add(call.position);
     const { position } = call;
     const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.traceparent, this.#host);
     const { parentClosePolicy } = start;
     const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
     this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
+  }
+
+  /** A step on another queue that should have begun by now. */
+  #advanceStarted(call: ChildCall): void {
+    if (call.startBy === undefined || this.#requested.has(-call.position)) return;
+    if (call.startBy > this.#host.now()) return this.#armWakeTimer();
+    this.#requested.add(-call.position);
+    void this.#failUnlessBegun(call);
+  }
+
+  async #failUnlessBegun(call: ChildCall): Promise<void> {
+    this.#askingForChildren++;
+    try {
+      const { pending } = await this.#host.childOutcomes(this.runId, [call]);
+      call.startBy = undefined;
+      if (this.#gone || call.settled || !pending.includes(call)) return;
+      const { position } = call;
+      const { name, taskQueue, scheduleToStartMs } = call.remote!;
+      this.#childResults.add(position);
+      this.orphaned(call.runId!);
+      this.#emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
+    } catch (error) {
+      // The store is closing; whoever claims it next asks again.
+      this.#host.failed(this, error);
+    } finally {
+      this.#askingForChildren--;
+      this.#rest();
+    }
   }
 
   /**
@@ -753,7 +782,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   async #askForChildren(children: readonly ChildCall[]): Promise<void> {
-    this.#askingForChildren = true;
+    this.#askingForChildren++;
     try {
       const { messages, foreign, missing } = await this.#host.childOutcomes(this.runId, children);
       if (this.#gone) return;
@@ -764,7 +793,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       // The store is closing; whoever claims it next asks again.
       this.#host.failed(this, error);
     } finally {
-      this.#askingForChildren = false;
+      this.#askingForChildren--;
     }
     this.#rest();
   }
@@ -859,7 +888,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #isWaiting(): boolean {
     return (
       this.#live &&
-      !this.#askingForChildren &&
+      this.#askingForChildren === 0 &&
       this.#streams?.isReading !== true &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
@@ -940,7 +969,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #wake(): void {
     const now = this.#host.now();
     this.#waking = true;
-    for (const call of this.#replay.open.values()) if (call.kind !== "child") this.#advance(call);
+    for (const call of this.#replay.open.values()) if (call.kind !== "child" || call.startBy !== undefined) this.#advance(call);
     this.#waking = false;
     // What is due and could not be started waits for a slot or the lease, and the worker calls then: no timer is of use to it.
     this.#armWakeTimer(now);

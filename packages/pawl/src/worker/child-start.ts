@@ -1,6 +1,7 @@
 import type { ChildCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ParentLink } from "../kernel/event.ts";
+import { placed } from "../store/queue-place.ts";
 import { searchValues } from "../store/search-values.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { ExecutionHost } from "./execution-host.ts";
@@ -39,6 +40,7 @@ export function childStart(
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
     ...(policy === undefined ? {} : { parentClosePolicy: policy }),
     ...searchable,
+    ...placed(options),
     started: encodeEvent({
       type: "ExecutionStarted",
       parent,

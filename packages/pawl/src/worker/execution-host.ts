@@ -21,6 +21,8 @@ export interface ChildOutcomes {
   readonly foreign: readonly ChildCall[];
   /** There is none: their id belonged to one that retention has deleted since, or only their parent's history was imported. */
   readonly missing: readonly ChildCall[];
+  /** No worker has begun them. */
+  readonly pending: readonly ChildCall[];
 }
 
 export interface ExecutionHost {

@@ -6,9 +6,13 @@ export interface PollerHost {
   /** Claims up to `limit` executions and gives how many it got. */
   claim(limit: number): Promise<number>;
   claimFailed(error: unknown): void;
+  /** What else the last claim said: come again at once, or in so many milliseconds at the latest. */
+  comeAgain(): { readonly more: boolean; readonly waitMs: number | undefined };
 }
 
 const largestClaim = 200;
+/** A rate of thousands a second frees a place all the time; then a claim takes what has come together. */
+const shortestWaitMs = 5;
 
 /**
  * Decides when to claim: when a hint says so, when a slot becomes free while there may be more, and otherwise every poll
@@ -51,7 +55,12 @@ export class TaskPoller {
 
   /** Not in this very moment: a commit frees many slots in one turn of the event loop, and one claim shall fill them all. */
   slotFreed(): void {
-    if (!this.#mayHaveMore || this.#wakeScheduled) return;
+    if (this.#mayHaveMore) this.wakeSoon();
+  }
+
+  /** The same for what waits for a limit of its queue. */
+  wakeSoon(): void {
+    if (this.#wakeScheduled) return;
     this.#wakeScheduled = true;
     this.#runtime.soon(() => {
       this.#wakeScheduled = false;
@@ -76,7 +85,7 @@ export class TaskPoller {
   async #claim(): Promise<number> {
     const limit = Math.min(this.#host.freeSlots(), largestClaim);
     const claimed = limit > 0 ? await this.#host.claim(limit) : 0;
-    this.#mayHaveMore = claimed >= limit;
+    this.#mayHaveMore = claimed >= limit || this.#host.comeAgain().more;
     return claimed;
   }
 
@@ -94,6 +103,8 @@ export class TaskPoller {
       return;
     }
     // Spread, so that a fleet started together does not ask together.
-    this.#timer = this.#runtime.startTimer(this.#pollMs * (0.75 + this.#runtime.random() / 2), () => this.wake(), { polls: true });
+    const pollMs = this.#pollMs * (0.75 + this.#runtime.random() / 2);
+    const { waitMs = pollMs } = this.#host.comeAgain();
+    this.#timer = this.#runtime.startTimer(Math.min(pollMs, Math.max(shortestWaitMs, Math.ceil(waitMs))), () => this.wake(), { polls: true });
   }
 }

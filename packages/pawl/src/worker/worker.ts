@@ -4,6 +4,7 @@ import { checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
+import type { ReusableStep } from "../definition/remote-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
@@ -23,6 +24,7 @@ import { HistoryLimit, type HistoryLimitOptions } from "./history-limit.ts";
 import { InboxReader } from "./inbox-reader.ts";
 import { Membership } from "./membership.ts";
 import { PauseWatch } from "./pause-watch.ts";
+import { QueueClaims } from "./queue-claims.ts";
 import { Reaper } from "./reaper.ts";
 import { WorkflowRegistry } from "./registry.ts";
 import { SchedulePoller } from "./schedule-poller.ts";
@@ -32,8 +34,10 @@ import { announceAfterMs } from "./step-runner.ts";
 import { TaskPoller } from "./task-poller.ts";
 
 export interface WorkerOptions {
-  readonly workflows: readonly AnyWorkflow[];
-  /** Queues to claim from (the queues that the workflows name). */
+  readonly workflows?: readonly AnyWorkflow[];
+  /** Reusable steps that it runs for workflows elsewhere: those made with a `taskQueue`. */
+  readonly steps?: readonly ReusableStep[];
+  /** Queues to claim from (the queues that the workflows and steps name). */
   readonly taskQueues?: readonly string[];
   /** Executions that run code or steps here at the same time (100). Waiting ones do not count. */
   readonly concurrency?: number;
@@ -95,6 +99,7 @@ export class Worker implements ExecutionHost {
   readonly #parent: WorkerParent;
   readonly #registry: WorkflowRegistry;
   readonly #taskQueues: readonly string[];
+  readonly #queues: QueueClaims;
   readonly #slots: Slots;
   readonly #manual: boolean;
   readonly historyLimit: HistoryLimit;
@@ -126,7 +131,7 @@ export class Worker implements ExecutionHost {
   /** @throws OptionInvalid, WorkflowDuplicate */
   constructor(parent: WorkerParent, options: WorkerOptions) {
     this.#parent = parent;
-    this.#registry = new WorkflowRegistry(options.workflows);
+    this.#registry = new WorkflowRegistry(options.workflows ?? [], options.steps);
     this.#taskQueues = taskQueuesOf(options, this.#registry);
     this.#slots = new Slots(
       wholeNumber(options.concurrency ?? 100, "concurrency", 1, 100_000),
@@ -136,6 +141,7 @@ export class Worker implements ExecutionHost {
     this.#manual = options.manual ?? false;
     this.historyLimit = new HistoryLimit(options.historyLimit ?? {});
     const { store, logger, runtime } = parent;
+    this.#queues = new QueueClaims(store, parent.namespace, this.#taskQueues);
     this.#clock = new DatabaseClock(runtime);
     this.#pauses = new PauseWatch(store, parent.namespace);
     const leaseMs = duration(options.lease ?? "10s", "lease", 200);
@@ -144,6 +150,7 @@ export class Worker implements ExecutionHost {
       {
         freeSlots: () => (this.mayStartSteps() && !this.#givingBack ? this.#slots.free : 0),
         claim: (limit) => this.#claim(limit),
+        comeAgain: () => this.#queues.comeAgain(),
         claimFailed: (error) => logger.error(`claim: ${error instanceof Error ? error.message : String(error)}`),
       },
       runtime,
@@ -215,6 +222,7 @@ export class Worker implements ExecutionHost {
 
   async #start(): Promise<void> {
     this.#uninstallGuard = installDeterminismGuard();
+    await this.#queues.refresh(this.runtime.monotonicMs());
     await this.#membership.register();
     await this.#pauses.refresh();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
@@ -266,7 +274,7 @@ export class Worker implements ExecutionHost {
   /** Keeps a slot and gives this worker's id, if it can run that workflow at once. */
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
     if (this.#state !== "running" || this.#manual || this.#givingBack || this.#slots.free <= 0 || !this.mayStartSteps()) return null;
-    if (!this.#taskQueues.includes(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
+    if (!this.#taskQueues.includes(taskQueue) || this.#queues.has(taskQueue) || this.#registry.get(workflow.name, workflow.version) === undefined) return null;
     if (this.#pauses.isPaused(taskQueue, workflow.name)) return null;
     this.#slots.reserve(runId, "start");
     return this.workerId;
@@ -382,16 +390,18 @@ export class Worker implements ExecutionHost {
     const messages: InboxMessage[] = [];
     const foreign: ChildCall[] = [];
     const missing: ChildCall[] = [];
+    const pending: ChildCall[] = [];
     for (const call of children) {
       const outcome = outcomes.get(call.executionId);
       if (outcome === undefined) missing.push(call);
       else if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
+      else if (outcome.state === "pending") pending.push(call);
       else if (outcome.last !== undefined && isTerminal(outcome.state)) {
         const event = childEnding(outcome.last.event, call.position);
         messages.push({ messageId: `child:${call.position}`, ordinal: undefined, type: event.type, data: encodeEvent(event) });
       }
     }
-    return { messages, foreign, missing };
+    return { messages, foreign, missing, pending };
   }
 
   get transactions(): TransactionStore {
@@ -456,6 +466,10 @@ export class Worker implements ExecutionHost {
     this.#startedHere.delete(execution.runId);
     this.progressed(execution);
     this.#slots.remove(execution.runId);
+    if (!this.#queues.left(execution.runId)) return;
+    this.#poller.wakeSoon();
+    // What waits for the limit may be claimed elsewhere then.
+    if (this.#slots.free <= 0) this.#parent.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue: "*" });
   }
 
   // Claiming
@@ -470,23 +484,23 @@ export class Worker implements ExecutionHost {
     const request = {
       workerId,
       namespace: this.namespace,
-      taskQueues: this.#pauses.openQueues(this.#taskQueues),
       definitions: this.#pauses.openDefinitions(this.#registry.keys),
+      openQueues: (names: readonly string[]) => this.#pauses.openQueues(names),
       limit,
       suspects: this.#suspect === undefined,
     };
     const began = this.telemetry === undefined ? 0 : this.runtime.monotonicMs();
     try {
-      const { executions, now, repeated } = await this.#parent.store.claim(request);
-      this.telemetry?.measured("claim.executions", executions.length);
-      this.telemetry?.measured("claim.duration", this.runtime.monotonicMs() - began);
-      // The lease was lost meanwhile: they will be taken over like everything else under the old id.
-      if (workerId !== this.workerId) return 0;
-      if (now !== undefined) this.#clock.observe(now);
-      await this.#adoptAll(executions, workerId);
-      // A claim whose reply was lost may have given this worker executions it has never heard of.
-      if (repeated) await this.#giveBackUnknown();
-      return executions.length;
+      return await this.#queues.claim(request, async ({ executions, now, repeated }) => {
+        this.telemetry?.measured("claim.executions", executions.length);
+        this.telemetry?.measured("claim.duration", this.runtime.monotonicMs() - began);
+        // The lease was lost meanwhile: they will be taken over like everything else under the old id.
+        if (workerId !== this.workerId) return;
+        if (now !== undefined) this.#clock.observe(now);
+        await this.#adoptAll(executions, workerId);
+        // A claim whose reply was lost may have given this worker executions it has never heard of.
+        if (repeated) await this.#giveBackUnknown();
+      });
     } catch (error) {
       // Claimed, but not to be read: better given back than held for ever.
       if (this.#state === "running") await this.#giveBackUnknown();
@@ -551,7 +565,9 @@ export class Worker implements ExecutionHost {
     } else if (hint.kind === "pauses") {
       if (hint.namespace === this.namespace) void this.#refreshPauses();
     } else if (hint.kind === "ended") this.#executionsEnded();
-    else if (hint.kind === "inbox") {
+    else if (hint.kind === "queues") {
+      if (hint.namespace === this.namespace) void this.#refreshQueues();
+    } else if (hint.kind === "inbox") {
       for (const runId of hint.runIds) {
         const execution = this.#active.get(runId);
         if (execution !== undefined) this.#inboxes.request(execution);
@@ -573,11 +589,18 @@ export class Worker implements ExecutionHost {
 
   // Keeping watch
 
+  async #refreshQueues(): Promise<void> {
+    // It fails when the store is closing; the next one comes in a second.
+    const changed = await this.#queues.refresh(this.runtime.monotonicMs()).catch(() => false);
+    if (changed && this.#state === "running") this.#poller.wake();
+  }
+
   #tick(): void {
     for (const execution of this.#active.values()) execution.announceLongSteps();
     const now = this.runtime.monotonicMs();
     if (now - this.#lastCheck >= 1000) {
       this.#lastCheck = now;
+      if (this.#queues.isStale(now)) void this.#refreshQueues();
       void this.#check();
     }
   }

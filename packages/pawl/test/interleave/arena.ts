@@ -15,7 +15,19 @@ import { installGates } from "./gates.ts";
 import { invariantProblems } from "./invariant-problems.ts";
 import { readable } from "./world.ts";
 
-const tables = ["executions", "history", "tasks", "inbox", "workers", "past_runs", "schedules", "retention_policies", "stream_chunks"] as const;
+const tables = [
+  "executions",
+  "history",
+  "tasks",
+  "inbox",
+  "workers",
+  "past_runs",
+  "schedules",
+  "retention_policies",
+  "stream_chunks",
+  "queues",
+  "queue_begins",
+] as const;
 /** Deleted rows pile up until the tables are emptied for good, which costs more. */
 const truncateEvery = 100;
 
@@ -88,10 +100,12 @@ export class Arena {
     const { rows } = await this.#client.query<{ readonly state: unknown }>(`SELECT json_build_object(
  'executions', ${list("execution_id, run_id, state, epoch, last_seq, inbox_seq, claims, run_number, worker_id, parent_run_id, waiting_for, started_at IS NOT NULL AS started, finished_at IS NOT NULL AS finished", "executions ORDER BY execution_id")},
  'history', ${list("run_id, seq, epoch, type, data", "history ORDER BY run_id, seq")},
- 'tasks', ${list("run_id, visible_at <= clock_timestamp() AS due, suspect", "tasks ORDER BY run_id")},
+ 'tasks', ${list("run_id, visible_at <= clock_timestamp() AS due, suspect, queue_key IS NOT NULL AND NOT EXISTS (SELECT FROM pawl.queues) AS lost", "tasks ORDER BY run_id")},
  'inbox', ${list("run_id, message_id, type", "inbox ORDER BY run_id, ordinal")},
  'workers', ${list("id, state, lease_until > clock_timestamp() AS leased", "workers ORDER BY id")},
  'past_runs', ${list("run_id, run_number, state, last_seq", "past_runs ORDER BY run_id")},
+ 'queues', ${list("name, concurrency, key_concurrency, last_key", "queues ORDER BY name")},
+ 'queue_begins', ${list("queue_key, executions", "queue_begins ORDER BY queue_key, executions")},
  'schedules', ${list("id, revision, next_fire_at, waiting, open, state", "schedules ORDER BY id")}) AS state`);
     const state = rows[0]!.state as Record<string, readonly Record<string, unknown>[]>;
     const lines = Object.entries(state).flatMap(([table, records]) => records.map((record) => `${table}: ${Object.values(record).map(String).join(" ")}`));

@@ -11,6 +11,7 @@ const keys = {
   inbox: "run_id",
   workers: "id",
   schedules: "id",
+  queues: "name",
 } as const;
 
 /**

@@ -177,6 +177,14 @@ export const mutants: readonly Mutant[] = [
     scenario: "paused: unpause parent | child ends",
   },
   {
+    name: "limits that are taken away with what their statement saw at first",
+    mutation: replacing("delete-queue", [
+      "SELECT forget_limits($1, name) FROM gone",
+      "UPDATE tasks SET queue_key = NULL, priority = NULL WHERE namespace = $1 AND task_queue = (SELECT name FROM gone) AND queue_key IS NOT NULL RETURNING 1",
+    ]),
+    scenario: "limited: claim limited by one | take the limits away",
+  },
+  {
     name: "a firing that trusts what it has read",
     mutation: replacing("fire-schedules", [" AND s.revision = i.expected", ""], [" SKIP LOCKED", ""]),
     scenario: "scheduled: fire by one | pause the first",

@@ -2,6 +2,8 @@ import * as on from "./appends.ts";
 import { alone, families, type Fixture } from "./fixtures.ts";
 import * as by from "./moves.ts";
 import type { Move } from "./moves.ts";
+import { allowTwo, claimLimitedBy, limitedDue, limitedEnds, limitedFull, limitedParks, noLimits } from "./queue-moves.ts";
+import { mergeAs, merging, startMerging } from "./merge-moves.ts";
 import { deleteFirst, fireBy, pauseFirst, scheduled, startSameId } from "./schedule-moves.ts";
 import { runs, startOf, workers } from "./world.ts";
 
@@ -325,6 +327,26 @@ const triplesAlone = [
   scenario(alone.pending, by.cancel("parent"), by.claimBy("one"), by.terminate("parent")),
 ];
 
+const pairsOfQueues = [
+  ...pairsOf(
+    limitedDue,
+    claimLimitedBy("one"),
+    claimLimitedBy("two"),
+    allowTwo,
+    noLimits,
+    by.cancel("parent"),
+    by.terminate("child"),
+    by.signal("parent", "child"),
+  ),
+  ...pairsOf(limitedFull, claimLimitedBy("two"), limitedEnds, limitedParks, noLimits, by.releaseBy("one"), by.reap("kill one", ["one"]), by.terminate("child")),
+];
+const pairsOfMerging = pairsOf(merging, mergeAs("first"), mergeAs("second"), startMerging, by.claimBy("one"), by.cancel("parent"), by.terminate("parent"));
+const triplesOfMerging = [scenario(merging, mergeAs("first"), mergeAs("second"), by.claimBy("one"))];
+const triplesOfQueues = [
+  scenario(limitedDue, claimLimitedBy("one"), claimLimitedBy("two"), by.terminate("child")),
+  scenario(limitedFull, claimLimitedBy("one"), claimLimitedBy("two"), limitedParks),
+];
+
 const ofSchedules = [fireBy("one"), fireBy("two"), pauseFirst, deleteFirst, startSameId, by.claimBy("one")];
 const triplesOfSchedules = [
   scenario(scheduled, fireBy("one"), fireBy("two"), pauseFirst),
@@ -339,7 +361,16 @@ export const pairs = [
   ...pairsAlone(),
   ...pairsOf(alone.running, ...ofContinuing),
   ...pairsOf(scheduled, ...ofSchedules),
+  ...pairsOfQueues,
+  ...pairsOfMerging,
   ...pairsOfFamily(first, "parent"),
   ...pairsOfFamily(last, "lastParent").filter(ofSeveral),
 ];
-export const triples = [...triplesAlone, ...triplesOfSchedules, ...triplesOfFamily(first, "parent"), ...triplesOfFamily(last, "lastParent")];
+export const triples = [
+  ...triplesAlone,
+  ...triplesOfSchedules,
+  ...triplesOfQueues,
+  ...triplesOfMerging,
+  ...triplesOfFamily(first, "parent"),
+  ...triplesOfFamily(last, "lastParent"),
+];

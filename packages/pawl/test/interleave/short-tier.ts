@@ -63,6 +63,15 @@ const shortPairs = [
   "scheduled: fire by one | pause the first",
   "scheduled: fire by one | delete the first",
   "scheduled: fire by one | start the same ids",
+  "limited: claim limited by one | claim limited by two",
+  "limited: claim limited by one | take the limits away",
+  "limited: claim limited by one | terminate child",
+  "full: claim limited by two | claimed child ends",
+  "full: claim limited by two | claimed child parks",
+  "full: claim limited by two | kill one",
+  "merging: merge first | merge first",
+  "merging: merge first | merge second",
+  "merging: merge first | claim by one",
   "waiting, parent last: child ends | terminate child",
   "quarantined, parent last: resume as next | terminate child",
   "cancelled, parent last: resume as next | both children end",
@@ -70,6 +79,7 @@ const shortPairs = [
 
 const shortTriples = [
   "scheduled: fire by one | fire by two | pause the first",
+  "full: claim limited by one | claim limited by two | claimed child parks",
   "running: cancel parent | end | claim by two",
   "running: release by one | claim by two | append",
   "expired: claim by two | heartbeat of one | reap",

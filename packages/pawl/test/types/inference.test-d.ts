@@ -97,8 +97,8 @@ export async function starting(): Promise<void> {
   await pawl.start({ name: "greet" }, { name: "Ann" });
   // @ts-expect-error there is no such state
   await pawl.list({ state: "done" });
-  // @ts-expect-error a worker needs its workflows
-  await pawl.worker({ concurrency: 5 });
+  // @ts-expect-error not a function that gives a promise, as step() makes it
+  await pawl.worker({ steps: ["embed"] });
   await pawl.worker({ workflows: [ingest, greet, sync, method] });
 
   const page = await pawl.list({ state: ["running", "failed"] });

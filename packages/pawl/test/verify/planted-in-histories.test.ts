@@ -88,6 +88,11 @@ describePlanted(workload, {
   ],
   I4: [
     [
+      "a start that was merged into what had begun",
+      /asleep: event \d+ \(StartMerged\) was added after it had begun/,
+      append("asleep", "StartMerged", { startId: "s", input: 1 }),
+    ],
+    [
       "an event written under no claim",
       /event 2 \(StepCompleted\) was written under no claim/,
       [`UPDATE history SET epoch = 0 ${where("simple-1", "seq = 2")}`],

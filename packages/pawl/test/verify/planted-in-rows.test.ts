@@ -5,6 +5,31 @@ import { violations } from "./workload.ts";
 
 const workload = sharedWorkload();
 
+/** The queue of all executions had such a limit for long before they began. */
+function limited(columns: string, values: string): readonly string[] {
+  const longAgo = "now() - interval '1 day'";
+  return [`INSERT INTO queues (namespace, name, ${columns}, created_at, updated_at) VALUES ('default', 'default', ${values}, ${longAgo}, ${longAgo})`];
+}
+
+/** A copy of an execution that is claimed. */
+function claimed(id: string, key: string): readonly string[] {
+  return [
+    `INSERT INTO executions (run_id, epoch, last_seq, created_at, started_at, worker_id, state, namespace, execution_id, workflow, version, task_queue, queue_key)
+SELECT gen_random_uuid(), epoch, 1, created_at, started_at, worker_id, state, namespace, '${id}', workflow, version, task_queue, ${key} FROM executions ${where("busy")}`,
+    `INSERT INTO history SELECT (SELECT run_id FROM executions WHERE execution_id = '${id}'), seq, epoch, at, type, data FROM history ${where("busy", "seq = 1")}`,
+  ];
+}
+
+test("limits that were lowered a moment ago, and what began before them, are not judged", async () => {
+  const lowered = [
+    ...limited("concurrency", "1"),
+    "UPDATE queues SET updated_at = now()",
+    `UPDATE executions SET queue_key = '' ${where("busy")}`,
+    ...claimed("simple-3", "''"),
+  ];
+  expect(violations(await workload.current.doctored(lowered))).toEqual({});
+});
+
 test("what was planted elsewhere is found where it must be found too: a child that vanished strands its parent", async () => {
   const found = violations(
     await workload.current.doctored([
@@ -83,6 +108,30 @@ describePlanted(workload, {
       "a row that names a call without a parent",
       /simple-1: its row has a parent without a call, or a call without a parent/,
       [`UPDATE executions SET parent_position = 3 ${where("simple-1")}`],
+    ],
+  ],
+  I16: [
+    [
+      "more executions of a queue than may be",
+      /queue default: [2-9] executions are claimed, 1 are allowed/,
+      [...limited("concurrency", "1"), `UPDATE executions SET queue_key = '' ${where("busy")}`, ...claimed("simple-3", "''")],
+    ],
+    [
+      "more executions of a key than may be",
+      /queue default: 2 executions with key "k" are claimed, 1 are allowed/,
+      [...limited("key_concurrency", "1"), `UPDATE executions SET queue_key = 'k' ${where("busy")}`, ...claimed("simple-3", "'k'")],
+    ],
+  ],
+  I17: [
+    [
+      "more begins than a rate allows",
+      /queue default: 2 executions began within 3600000 ms, 1 are allowed/,
+      [...limited("rate_limit, rate_ms", "1, 3600000"), "UPDATE executions SET queue_key = '' WHERE started_at IS NOT NULL AND execution_id LIKE 'simple-%'"],
+    ],
+    [
+      "more begins of a key than its rate allows",
+      /queue default: 2 executions with key "k" began within 3600000 ms, 1 are allowed/,
+      [...limited("key_rate_limit, key_rate_ms", "1, 3600000"), "UPDATE executions SET queue_key = 'k' WHERE execution_id IN ('simple-1', 'simple-2')"],
     ],
   ],
   I18: [

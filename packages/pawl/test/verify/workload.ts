@@ -118,7 +118,10 @@ export async function makeWorkload(): Promise<Workload> {
   const poison = defineWorkflow({ name: "poison", taskQueue: "poison", run: async (ctx) => ctx.step("deadly", () => new Promise<void>(() => {})) });
   const workflows = [child, longChild, order, simple, searchable, failing, sleeper, resumable(flags), family, waiting, busy, told, continuing];
   const pawl = await openPawl({ url, logger: silentLogger });
-  await pawl.worker({ workflows, pollInterval: 10 });
+  // Limits that have been there for long: those of today are not judged.
+  await pawl.queues.set("limited", { concurrency: 1, rate: { limit: 100, per: "1s" }, perKey: { concurrency: 1 } });
+  await execute(url, "UPDATE pawl.queues SET created_at = now() - interval '1 day', updated_at = now() - interval '1 day'");
+  await pawl.worker({ workflows, taskQueues: ["default", "limited"], pollInterval: 10 });
   // Whatever its worker has claimed dies with it.
   const dying = await openPawl({ url, logger: silentLogger });
   await dying.worker({ workflows: [poison], pollInterval: 10, lease: "3s" });
@@ -137,6 +140,7 @@ export async function makeWorkload(): Promise<Workload> {
   await start("simple", 8, "simple-2");
   await start("simple", 9, "delayed-and-done", { delay: 20 });
   await start("simple", 10, "delayed", { delay: "1 hour" });
+  await start("simple", 11, "limited", { taskQueue: "limited", key: "k" });
   await start("searchable", undefined, "searchable", { labels: { team: "red" }, attributes: { size: 1, text: "x".repeat(900) } });
   await start("failing", undefined, "failed-1");
   await start("sleeper", undefined, "asleep");
@@ -155,7 +159,7 @@ export async function makeWorkload(): Promise<Workload> {
   const yearly = await pawl.schedules.create({ scheduleId: "yearly", workflow: simple, input: 11, cron: "0 0 1 1 *" });
   await yearly.backfill({ from: "2025-01-01T00:00:00Z", to: "2025-12-31T00:00:00Z" });
   await waitFor("the backfill", async () => ((await yearly.describe()).recent.length > 0 ? true : undefined));
-  for (const executionId of ["yearly:2025-01-01T00:00:00Z", "order-1", "simple-1", "simple-2", "delayed-and-done", "searchable"])
+  for (const executionId of ["yearly:2025-01-01T00:00:00Z", "order-1", "simple-1", "simple-2", "delayed-and-done", "limited", "searchable"])
     await pawl.handle(executionId).result();
   await settled("failed-1", "failed");
   const parked = (executionId: string): Promise<unknown> =>

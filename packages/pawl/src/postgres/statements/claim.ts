@@ -28,7 +28,7 @@ export const suspectFromClaims = 2;
 function due(which: string, limit: string): string {
   return `SELECT d.run_id FROM unnest($2::text[]) AS queue(name) CROSS JOIN LATERAL (
   SELECT q.run_id, q.visible_at FROM tasks q
-  WHERE q.namespace = $1 AND q.task_queue = queue.name AND q.visible_at <= (SELECT now FROM t) AND q.definition = ANY($3::text[]) AND ${which}
+  WHERE q.namespace = $1 AND q.task_queue = queue.name AND q.visible_at <= (SELECT now FROM t) AND q.definition = ANY($3::text[]) AND q.queue_key IS NULL AND ${which}
   ORDER BY q.visible_at LIMIT ${limit} FOR UPDATE SKIP LOCKED) AS d
  ORDER BY d.visible_at LIMIT ${limit}`;
 }
@@ -41,6 +41,7 @@ function due(which: string, limit: string): string {
  * and only by workers that run no other: then only the culprit's third death is its own.
  *
  * A paused execution has a task only to be cancelled, or at its deadline: claiming it ends the pause.
+ * Tasks that were put in order in a queue with limits (queue_key) are not its business, see claim-limited.ts.
  *
  * Locks: tasks by visible_at, then executions, skipping what others hold: it never waits, so it can be in no deadlock. The task row is deleted, not updated: the queue table stays narrow and its index short. Indexes: tasks_claim, tasks_suspects.
  */

@@ -1,6 +1,6 @@
 import type { AppendOperation, StartOperation } from "../../store/operations.ts";
 import type { CommitBatch } from "../../store/store.ts";
-import { isSearchable, type CommitRow, type PreparedCommit } from "./commit.ts";
+import { isRanked, isSearchable, type CommitRow, type PreparedCommit } from "./commit.ts";
 
 /**
  * commit, for a batch of one: the eager start, the single event and the end that a lone execution writes. The same changes
@@ -14,7 +14,7 @@ export function prepareOne(batch: CommitBatch, commitId: string): PreparedCommit
   const [start] = batch.starts;
   const [append] = batch.appends;
   if (batch.starts.length + batch.appends.length !== 1) return undefined;
-  if (start !== undefined) return start.claimBy === null || start.delayMs > 0 || isSearchable(start) ? undefined : oneStart(start);
+  if (start !== undefined) return start.claimBy === null || start.delayMs > 0 || isSearchable(start) || isRanked(start) ? undefined : oneStart(start);
   if (append!.events.length !== 1 || append!.starts.length + append!.messages.length + append!.consumed.length > 0) return undefined;
   if (append!.attributes !== undefined || append!.chunks !== undefined) return undefined;
   switch (append!.after.kind) {

@@ -61,6 +61,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const cancels = messages.flatMap(({ message }) => (message.type === "CancelRequested" ? [message.toRunId] : []));
   const unclaimed = starts.some((start) => start.claimBy === null);
   const searchable = starts.some(isSearchable);
+  const ranked = starts.some(isRanked);
   const changes = batch.appends.some((append) => append.attributes !== undefined);
   const policies = starts.some((start) => start.parentClosePolicy !== undefined);
   const streamed = batch.appends.some((append) => append.chunks !== undefined);
@@ -69,7 +70,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
   const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls, changes, streamed }) : undefined;
   if (update !== undefined) parts.with(update.text);
-  if (starts.length > 0) parts.with(started(parts, starts, { hasAppends: targets.length > 0, searchable, policies, now }));
+  if (starts.length > 0) parts.with(started(parts, starts, { hasAppends: targets.length > 0, searchable, policies, ranked, now }));
   parts.with(appended(parts, targets, starts, oneEventEach ? update : undefined, now));
   if (streamed) parts.with(streamedPart(parts, batch.appends, now));
   if (messages.length > 0) parts.with(sent(parts, messages));
@@ -79,7 +80,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
-  const shape = [...traits, searchable, changes, streamed, cancels.length > 0, policies].map(Number).join("");
+  const shape = [...traits, searchable, changes, streamed, cancels.length > 0, policies, ranked].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
@@ -95,6 +96,11 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
 /** Whether its row has labels or attributes. */
 export function isSearchable(start: StartOperation): boolean {
   return start.labels !== undefined || start.attributes !== undefined;
+}
+
+/** Whether it has a place of its own in its queue. */
+export function isRanked(start: StartOperation): boolean {
+  return start.queueKey !== undefined || start.priority !== undefined || start.deduplicationId !== undefined || start.mergeKey !== undefined;
 }
 
 /** One text per shape: making it anew for every commit would cost more than running small ones. */
@@ -260,10 +266,18 @@ interface Updated {
   readonly newSeqs: string;
 }
 
+const noPriority = -32_768;
+
 function started(
   parts: Parts,
   starts: readonly StartOperation[],
-  { hasAppends, searchable, policies, now }: { readonly hasAppends: boolean; readonly searchable: boolean; readonly policies: boolean; readonly now: string },
+  {
+    hasAppends,
+    searchable,
+    policies,
+    ranked,
+    now,
+  }: { readonly hasAppends: boolean; readonly searchable: boolean; readonly policies: boolean; readonly ranked: boolean; readonly now: string },
 ): () => string {
   const columns = [
     [`${parts.add(uuids(starts.map((start) => start.runId)))}::uuid[]`, "run_id"],
@@ -284,13 +298,22 @@ function started(
           [`${parts.add(texts(starts.map((start) => start.attributes ?? null)))}::text[]`, "attributes"],
         ]
       : []),
+    ...(ranked
+      ? [
+          [`${parts.add(texts(starts.map((start) => start.queueKey ?? null)))}::text[]`, "queue_key"],
+          // An int of its own for "none", since the arrays of numbers have no nulls.
+          [`${parts.add(integers(starts.map((start) => start.priority ?? noPriority)))}::int[]`, "priority"],
+          [`${parts.add(texts(starts.map((start) => start.deduplicationId ?? null)))}::text[]`, "deduplication_id"],
+          [`${parts.add(texts(starts.map((start) => start.mergeKey ?? null)))}::text[]`, "merge_key"],
+        ]
+      : []),
     ...(policies ? [[`${parts.add(texts(starts.map((start) => start.parentClosePolicy ?? null)))}::text[]`, "parent_close_policy"]] : []),
   ];
   return () => `started AS (
- INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before${searchable ? ", labels, attributes" : ""}${policies ? ", parent_close_policy" : ""})
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at, not_before${searchable ? ", labels, attributes" : ""}${ranked ? ", queue_key, priority, deduplication_id, merge_key" : ""}${policies ? ", parent_close_policy" : ""})
  SELECT s.run_id, s.namespace, s.execution_id, s.workflow, s.version, s.task_queue, s.idempotency_key, s.parent_run_id, nullif(s.parent_position, 0), s.worker_id,
   (s.worker_id IS NOT NULL)::int, (s.worker_id IS NOT NULL)::int, 1, CASE WHEN s.worker_id IS NULL THEN 'pending' ELSE 'running' END,
-  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'${searchable ? ", s.labels::jsonb, s.attributes::jsonb" : ""}${policies ? ", s.parent_close_policy" : ""}
+  ${now}, CASE WHEN s.worker_id IS NULL THEN NULL ELSE ${now} END, ${now} + s.delay_ms::float8 * interval '1 millisecond'${searchable ? ", s.labels::jsonb, s.attributes::jsonb" : ""}${ranked ? `, s.queue_key, nullif(s.priority, ${noPriority}), s.deduplication_id, s.merge_key` : ""}${policies ? ", s.parent_close_policy" : ""}
  FROM unnest(${columns.map(([array]) => array).join(", ")}) AS s(${columns.map(([, name]) => name).join(", ")})
  ${hasAppends ? "WHERE s.parent_run_id IS NULL OR (s.parent_run_id IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE" : ""}
  ON CONFLICT DO NOTHING

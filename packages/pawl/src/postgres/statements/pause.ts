@@ -22,7 +22,7 @@ locked AS MATERIALIZED (SELECT run_id, state, worker_id FROM executions WHERE na
 judged AS MATERIALIZED (
  SELECT run_id, state, worker_id, CASE WHEN state IN ('pending', 'running') THEN is_asked_to_cancel(run_id) END AS cancelling FROM locked),
 paused AS (
- UPDATE executions e SET state = 'paused', epoch = e.epoch + 1, last_seq = e.last_seq + 1
+ UPDATE executions e SET state = 'paused', epoch = e.epoch + 1, last_seq = e.last_seq + 1, merge_key = NULL
  WHERE e.run_id = (SELECT run_id FROM judged WHERE NOT cancelling AND worker_id IS NULL)
  RETURNING e.run_id, e.epoch, e.last_seq, e.namespace, e.task_queue, e.workflow, e.version),
 taken AS MATERIALIZED (SELECT p.*, take_task(run_id) AS wake_at, deadline_of(run_id) AS deadline FROM paused p),

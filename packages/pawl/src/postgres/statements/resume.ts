@@ -18,6 +18,7 @@ const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(",
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
  * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more.
  * Labels and attributes stay as they are, also where the prefix does not reach as far: the event says what they are.
+ * Another execution may have the deduplication id of a cancelled one by now, so it has none any more.
  * Who resumes a delayed start that was cancelled wants it to begin now.
  *
  * Lock order: the execution and its children by run_id, then history, tasks, inbox. Indexes: executions_id, executions_children.
@@ -51,7 +52,7 @@ event AS (
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL,
-  not_before = NULL
+  not_before = NULL, deduplication_id = CASE WHEN e.state = 'quarantined' THEN e.deduplication_id END
  WHERE e.run_id = (SELECT run_id FROM cut) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 mine AS MATERIALIZED (
  SELECT h.data::json->>'executionId' AS execution_id FROM history h

@@ -7,7 +7,7 @@ const raising: ReadonlySet<string> = new Set(["WorkerLost", "ExecutionUnpaused",
 /**
  * I4. Only the owner of an execution writes to it. Every claim, takeover, release, resume and termination raises the epoch,
  * and an event bears the epoch it was written under (statements/commit.ts). So no event is newer than its row, nothing but
- * the start has the epoch 0, and what takes an execution away has an epoch that nobody else wrote under.
+ * the start, and starts merged into it, has the epoch 0, and what takes an execution away has an epoch that nobody else wrote under.
  */
 export const fencing: Invariant = {
   id: "I4",
@@ -38,6 +38,11 @@ function problemsOf(view: RunView): string[] {
 }
 
 function problemOf(entry: HistoryEntry, before: HistoryEntry): string | undefined {
+  // Clients add these, before there is an owner.
+  if (entry.type === "StartMerged") {
+    if (entry.epoch === 0 && before.epoch === 0) return undefined;
+    return `event ${entry.seq} (StartMerged) was added after it had begun`;
+  }
   if (entry.epoch < 1) return `event ${entry.seq} (${entry.type}) was written under no claim`;
   // What ends a child with its parent is written by its own worker.
   const isOwn = entry.event?.type === "ExecutionTerminated" && entry.event.byParent === true;

@@ -1,10 +1,13 @@
 import { isCallResult, isCallStart, type CallEvent } from "../../kernel/call-events.ts";
 import type { Invariant } from "../invariant.ts";
+import { remoteStepName } from "../../definition/remote-step.ts";
 import { about, resumedAt, type RunView } from "../rows.ts";
 
 /** What a history has said about one durable call so far. */
 interface CallSoFar {
   readonly call: string;
+  /** The name of the step, if it runs on another queue: it fails as a step when nobody has begun it in time. */
+  readonly remote: string | undefined;
   result: string | undefined;
   started: boolean;
   /** The highest attempt known, and whether it has an outcome. */
@@ -39,11 +42,12 @@ function problemsOf({ events }: RunView, looked: () => void): string[] {
       patches.add(event.patchId);
     }
     if (event === undefined || !("position" in event)) continue;
-    const call = describe(event);
     const known = calls.get(event.position);
+    const call = known !== undefined && "name" in event && known.remote === event.name ? known.call : describe(event);
     if (known === undefined) {
       if (isChildResult(event) && resumed > 0 && seq > resumed) continue;
-      calls.set(event.position, next({ call, result: undefined, started: false, attempt: 0, attemptEnded: false }, event));
+      const remote = event.type === "ChildStarted" ? remoteStepName(event.workflow) : undefined;
+      calls.set(event.position, next({ call, remote, result: undefined, started: false, attempt: 0, attemptEnded: false }, event));
     } else {
       const problem = problemOf(known, call, event);
       if (problem !== undefined) problems.push(`event ${seq}: ${problem}`);

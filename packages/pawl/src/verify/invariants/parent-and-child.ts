@@ -44,6 +44,8 @@ function readCalls({ events }: CurrentView): Calls {
   const ended = new Set<number>();
   for (const { seq, event } of events) {
     if (event?.type === "ChildStarted") started.set(event.position, { event, seq });
+    // A step on another queue that nobody had begun in time.
+    else if (event?.type === "StepFailed" && started.has(event.position)) ended.add(event.position);
     else if (event?.type === "ChildCompleted" || event?.type === "ChildFailed") ended.add(event.position);
   }
   return { started, ended, resumed: resumedAt(events) };

@@ -1,0 +1,105 @@
+/** Starts that become one execution: debounced ones, and batches. */
+import { defineWorkflow, OptionInvalid, type StartOptions } from "pawl";
+import { openPawl, silentLogger } from "pawl/internal";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { failureOf, harness, soon } from "./harness.ts";
+
+const h = harness();
+
+const echo = defineWorkflow({ name: "echo", run: async (ctx, input: string) => ctx.step("echo", () => input) });
+const all = defineWorkflow({ name: "all", input: z.array(z.number()), run: async (ctx, input) => ctx.step("all", () => input) });
+
+test("debounced starts become one execution with the input of the last, which begins when none has come for the period", async () => {
+  const { pawl } = await h.run([echo]);
+  const handles = [];
+  const options = { debounce: { key: "doc-1", period: 300 } };
+  for (const input of ["a", "b", "c"]) handles.push(await pawl.start(echo, input, options));
+  const other = await pawl.start(echo, "other", { debounce: { key: "doc-2", period: 10 } });
+  expect(new Set(handles.map((handle) => handle.executionId)).size).toBe(1);
+  expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(["c", "c", "c"]);
+  expect(await other.result()).toBe("other");
+  const history = await handles[0]!.history();
+  expect(history.map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StartMerged", "StartMerged", "StepCompleted", "ExecutionCompleted"]);
+  const { startedAt } = await handles[0]!.status();
+  expect(startedAt!.getTime() - history[2]!.at.getTime()).toBeGreaterThanOrEqual(300);
+  const next = await pawl.start(echo, "d", options);
+  expect(next.executionId).not.toBe(handles[0]!.executionId);
+  expect(await next.result()).toBe("d");
+});
+
+test("it does not wait for longer than maxWait, however many come", async () => {
+  const { pawl } = await h.run([echo]);
+  const options = { debounce: { key: "busy", period: 400, maxWait: 600 } };
+  const first = await pawl.start(echo, "0", options);
+  let last = first;
+  for (let index = 1; last.executionId === first.executionId && index < 500; index++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    last = await pawl.start(echo, String(index), options);
+  }
+  expect(last.executionId).not.toBe(first.executionId);
+  const { createdAt, startedAt } = await first.status();
+  expect(startedAt!.getTime() - createdAt.getTime()).toBeGreaterThanOrEqual(600);
+  await Promise.all([first.result(), last.result()]);
+});
+
+test("a batch begins with so many starts and gets their elements in the order of their acknowledgement, or after its window", async () => {
+  const { pawl } = await h.run([all]);
+  const options = { batch: { key: "index", size: 3, window: "1 hour" } };
+  const full = [await pawl.start(all, [1], options), await pawl.start(all, [2, 3], options), await pawl.start(all, [4], options)];
+  expect(await full[0]!.result()).toEqual([1, 2, 3, 4]);
+  expect(new Set(full.map(({ executionId }) => executionId)).size).toBe(1);
+  const part = [
+    await pawl.start(all, [5], { batch: { key: "part", size: 3, window: 200 } }),
+    await pawl.start(all, [6], { batch: { key: "part", size: 3, window: 200 } }),
+  ];
+  expect(await part[1]!.result()).toEqual([5, 6]);
+});
+
+test("a batch is never larger than its size, and nothing is lost or doubled, also without a worker and with many at once", async () => {
+  const pawls = [await h.open(), await h.open()];
+  const options = { batch: { key: "many", size: 10, window: "100ms" } };
+  const handles = await Promise.all(Array.from({ length: 95 }, (_, index) => pawls[index % 2]!.start(all, [index], options)));
+  await pawls[0]!.worker({ workflows: [all], ...soon });
+  const results = new Map<string, readonly number[]>();
+  for (const handle of handles) results.set(handle.executionId, await handle.result());
+  for (const [index, handle] of handles.entries()) expect(results.get(handle.executionId)).toContain(index);
+  expect([...results.values()].flat().toSorted((a, b) => a - b)).toEqual(Array.from({ length: 95 }, (_, index) => index));
+  expect(Math.max(...[...results.values()].map((list) => list.length))).toBe(10);
+});
+
+test("a start whose reply was lost is merged once", async () => {
+  let lose = true;
+  const pawl = await openPawl({ url: h.url, logger: silentLogger }, (name, phase) => {
+    if (name !== "merge-start" || phase !== "after" || !lose) return;
+    lose = false;
+    throw Object.assign(new Error("connection lost"), { code: "ECONNRESET" });
+  });
+  const options = { batch: { key: "lost", size: 3, window: "1 hour" } };
+  const first = await pawl.start(all, [1], options);
+  await pawl.start(all, [2], options);
+  expect(lose).toBe(false);
+  expect((await first.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StartMerged"]);
+  await pawl.start(all, [3], options);
+  await pawl.worker({ workflows: [all], ...soon });
+  expect(await first.result()).toEqual([1, 2, 3]);
+  await pawl.close();
+});
+
+test("what cannot be merged is refused", async () => {
+  const pawl = await h.open();
+  const debounce = { key: "k", period: 10 };
+  const batch = { key: "k", size: 2, window: 10 };
+  const refused: StartOptions[] = [
+    { debounce, batch },
+    { debounce, executionId: "x" },
+    { debounce, delay: 5 },
+    { debounce, idempotencyKey: "x" },
+    { debounce: { key: "k", period: 0 } },
+    { debounce: { key: "", period: 5 } },
+    { batch: { ...batch, size: 1 } },
+    { batch: { ...batch, window: 0 } },
+  ];
+  for (const options of refused) expect(await failureOf(pawl.start(all, [1], options)), JSON.stringify(options)).toBeInstanceOf(OptionInvalid);
+  expect(await failureOf(pawl.start(echo, "no array", { batch }))).toBeInstanceOf(OptionInvalid);
+});
