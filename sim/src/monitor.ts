@@ -308,7 +308,7 @@ export class Monitor {
       throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and the messages ${row.messages ?? "[]"}`);
     const started = history[0]?.event;
     const hasDeadline = started?.type === "ExecutionStarted" && (started.timeoutMs !== undefined || started.deadline !== undefined);
-    if (row.state === "paused" && row.tasks > 0 && !hasDeadline && !(row.messages ?? "").includes("CancelRequested"))
+    if (row.state === "paused" && row.tasks > 0 && !hasDeadline && !/CancelRequested|ExecutionTerminated/.test(row.messages ?? ""))
       throw new Violation("pause", `${name} has a task, and nothing to wake it for`);
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
     if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)

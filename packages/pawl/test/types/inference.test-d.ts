@@ -262,9 +262,9 @@ same<WorkflowContext["schedule"], { readonly scheduleId: string; readonly at: Da
 defineWorkflow({
   name: "continuing",
   input: z.object({ page: z.number(), since: z.string().default("now") }),
-  run: (ctx, { page }): Promise<number> | number => {
+  run: (context, { page }): Promise<number> | number => {
     // @ts-expect-error a page is a number
-    if (page === 1) return ctx.continueAsNew({ page: "2" });
-    return page === 2 ? ctx.continueAsNew({ page: 3 }, { version: "2" }) : page;
+    if (page === 1) return context.continueAsNew({ page: "2" });
+    return page === 2 ? context.continueAsNew({ page: 3 }, { version: "2" }) : page;
   },
 });
