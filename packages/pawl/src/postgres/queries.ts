@@ -336,11 +336,11 @@ export class Queries {
       .select({ one: sql`1` })
       .from(inbox)
       .where(eq(inbox.runId, executions.runId));
-    // A paused one is held, until it is asked to cancel.
+    // A paused one is held, until it is asked to cancel, or ended with its parent.
     const cancel = this.#db
       .select({ one: sql`1` })
       .from(inbox)
-      .where(and(eq(inbox.runId, executions.runId), eq(inbox.messageId, "cancel")));
+      .where(and(eq(inbox.runId, executions.runId), inArray(inbox.messageId, ["cancel", "terminate"])));
     // Which of its waits are over, only its code knows: one that has waited for messages counts as waiting.
     const wait = this.#db
       .select({ one: sql`1` })

@@ -31,7 +31,7 @@ function problemsOf({ run: { state, claim, task, messages }, events }: CurrentVi
   }
   const started = events[0]?.event;
   const hasDeadline = started?.type === "ExecutionStarted" && (started.timeoutMs !== undefined || started.deadline !== undefined);
-  const mayWake = state === "paused" && (hasDeadline || messages.includes("cancel"));
+  const mayWake = state === "paused" && (hasDeadline || messages.includes("cancel") || messages.includes("terminate"));
   if (task !== undefined && isHeld && !mayWake) problems.push(`it is ${state} and queued`);
   return problems;
 }

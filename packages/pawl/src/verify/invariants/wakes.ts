@@ -22,7 +22,7 @@ export const wakes: Invariant = {
 
 function hasReason({ run, children, events }: CurrentView): boolean {
   // A cancel request ends a pause.
-  if (run.state === "paused") return run.task !== undefined || !run.messages.includes("cancel");
+  if (run.state === "paused") return run.task !== undefined || !(run.messages.includes("cancel") || run.messages.includes("terminate"));
   if (run.state === "quarantined" || run.claim !== undefined || run.task !== undefined) return true;
   if (run.messages.length > 0) return false;
   return children.some(({ state }) => !isTerminal(state as ExecutionState)) || openWaits(events.flatMap(({ event }) => event ?? [])).size > 0;
