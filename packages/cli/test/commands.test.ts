@@ -247,8 +247,10 @@ describe("history", () => {
 
   test("gives all events as JSON", async () => {
     const { events } = await project.json<{ events: readonly { seq: number; type: string }[] }>("history", "broken");
-    expect(events.map(({ type }) => type)).toEqual(["ExecutionStarted", "StepAttemptFailed", "StepFailed", "ExecutionFailed"]);
-    expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    // On a busy machine its attempts take long enough to be announced.
+    const types = events.map(({ type }) => type).filter((type) => type !== "StepStarted");
+    expect(types).toEqual(["ExecutionStarted", "StepAttemptFailed", "StepFailed", "ExecutionFailed"]);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   });
 });
 

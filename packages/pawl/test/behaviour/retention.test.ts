@@ -111,7 +111,7 @@ describe("retention", () => {
     const leaving = defineWorkflow({
       name: "leaving",
       run: async (ctx) => {
-        void ctx.child(held, undefined).catch(() => {});
+        void ctx.child(held, undefined, { parentClosePolicy: "abandon" }).catch(() => {});
         await ctx.sleep(1);
       },
     });
