@@ -152,6 +152,6 @@ INSERT INTO pawl.inbox (run_id, message_id, type, data) VALUES ('01a1fcc1-0000-7
   expect(violations(report)).toEqual({ I19: ["b: it is running and nothing will wake it: 1 messages wait without a task"] });
   expect(await inTransaction(database.url, (client) => verifyDatabase(readerOf(client)))).toEqual(report);
   // A simulator asks thousands of times.
-  expect(statements).toBe(7);
+  expect(statements).toBe(8);
   await db.close();
 });
