@@ -1,3 +1,4 @@
+import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
 import { checkName } from "../base/ids.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { Store } from "../store/store.ts";
@@ -68,7 +69,9 @@ export class Workflows {
       draft.open[row.state] = row.count;
       draft.oldest = Math.min(draft.oldest ?? row.oldest, row.oldest);
     }
+    // The built-in one comes with Pawl itself, in whichever version.
     return [...found.values()]
+      .filter(({ workflow: name }) => workflow !== undefined || name !== bulkWorkflowName)
       .toSorted((a, b) => a.workflow.localeCompare(b.workflow) || a.version.localeCompare(b.version, undefined, { numeric: true }))
       .map(({ oldest, ...draft }) => ({
         ...draft,
