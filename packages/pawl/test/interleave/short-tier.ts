@@ -69,7 +69,6 @@ const shortPairs = [
   "full: claim limited by two | claimed child ends",
   "full: claim limited by two | claimed child parks",
   "full: claim limited by two | kill one",
-  "merging: merge first | merge first",
   "merging: merge first | merge second",
   "merging: merge first | claim by one",
   "waiting, parent last: child ends | terminate child",
