@@ -87,7 +87,7 @@ test("a database in the middle of work holds, at every moment one looks", async 
   }
   await work;
   expect(violations(await verify())).toEqual({});
-  expect(looks).toBeGreaterThan(5);
+  expect(looks).toBeGreaterThan(2);
   expect(claimed).toBeGreaterThan(0);
   await Promise.all(pawls.map((open) => open.close({ drain: 0 })));
 });
