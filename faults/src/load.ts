@@ -101,9 +101,9 @@ export class Load {
     const id = first.value.executionId;
     this.#started.push(id);
     if (workflow === this.#workflows.mailed) this.#track(this.#mail(id));
-    if (stop < 0.07) {
+    if (stop < 0.1) {
       await delay(stopAfterMs);
-      await (stop < 0.05 ? this.#writer.cancel(id) : this.#writer.terminate(id));
+      await (stop < 0.08 ? this.#writer.cancel(id) : this.#writer.terminate(id));
     }
     await this.#awaitResult(id);
     if (readTwice) await Promise.all([this.#reader.result(id), this.#reader.status(id)]);

@@ -149,14 +149,18 @@ export class Rig {
     return row?.state;
   }
 
-  /** Until all that was started has ended. Gives what has not. */
+  /**
+   * Until all that was started has ended. Gives what has not. An execution that was under way in three workers when they were killed is
+   * held, and its parent waits for it: both are as they should be.
+   */
   async settle(): Promise<string[]> {
     await this.ask("settle");
     const until = performance.now() + settleMs;
     for (;;) {
       const left = await query<{ execution_id: string; state: string }>(
         this.url,
-        "SELECT execution_id, state FROM pawl.executions WHERE state IN ('pending', 'running', 'paused') LIMIT 20",
+        `SELECT e.execution_id, e.state FROM pawl.executions e WHERE e.state IN ('pending', 'running', 'paused')
+ AND NOT EXISTS (SELECT FROM pawl.executions k WHERE k.parent_run_id = e.run_id AND k.state = 'quarantined') LIMIT 20`,
       );
       if (left.length === 0) return [];
       if (performance.now() > until)

@@ -73,7 +73,8 @@ async function checkReplays(handle: ExecutionHandle, live: readonly Trace[]): Pr
   if (end.type === "ExecutionCompleted") expect(full.outcome).toEqual({ outcome: "returned", value: readPayload(end.result) });
   else if (end.type === "ExecutionFailed")
     expect(full.outcome).toMatchObject({ outcome: "threw", error: { name: end.failure.name, message: end.failure.message } });
-  else throw new Error(`${executionId} ended with ${end.type}: ${JSON.stringify(end)}`);
+  // The loser of a race is asked to cancel when its parent ends.
+  else if (end.type !== "ExecutionCancelled") throw new Error(`${executionId} ended with ${end.type}: ${JSON.stringify(end)}`);
   // Each step has one result, however often its worker went away.
   const results = history.flatMap(({ event }) =>
     event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired" ? [event.position] : [],
