@@ -242,7 +242,10 @@ export class ClientLog {
       const read = [row.run_id, ...(runs ?? [])].some((run) =>
         monitor.histories.get(run)?.some(({ event }) => event.type === "SignalReceived" && event.signalId === id),
       );
-      if (!read && !(row.messages ?? "").includes(`"${id}`))
+      // Acknowledged late: read by the run before, which has continued since.
+      const started = monitor.histories.get(row.run_id)?.[0]?.event;
+      const wasRead = started?.type === "ExecutionStarted" && started.continuedFrom?.messages?.includes(id) === true;
+      if (!read && !wasRead && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
     }
   }

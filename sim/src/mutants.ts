@@ -267,10 +267,6 @@ export const mutants: readonly Mutant[] = [
     name: "what came too late for a run that continues is lost",
     edits: [edit("worker/active-execution.js", "const received = [...untaken, ...late]", "const received = [...untaken]")],
   },
-  {
-    name: "children that continued are not asked to stop",
-    edits: [edit("worker/active-execution.js", "if (this.#abandonedChildren.size > 0)", "if (false)")],
-  },
   { name: "a replay forgets which patches are marked", edits: [edit("kernel/patches.js", "this.#answers.set(event.patchId, true);", "void 0;")] },
   {
     name: "continued runs use the idempotency keys of the run before",

@@ -28,6 +28,9 @@ export async function rollBack(parent: RunsParent, executionId: string, options:
   if (!rollable.includes(latest.state)) throw new ExecutionStateInvalid(executionId, latest.state, "rolled back", "Roll the run that goes on back.");
   const history = await runs.historyOf(latest.runId);
   const toSeq = chooseCheckpoint(options.to, history, "to");
+  // What it has copied belongs to the other execution, whose random numbers it replays with.
+  const forkedAt = history.findLast(({ event }) => event.type === "ExecutionForked")?.seq ?? 0;
+  if (toSeq < forkedAt) throw new OptionInvalid("to", `${toSeq} is before the fork (${forkedAt}); fork the execution that it came from instead`);
   return startNextRun(parent, latest, history, { toSeq, without: [] }, { operation: "rollback", from: rollable, reason: options.reason });
 }
 
