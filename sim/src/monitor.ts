@@ -133,8 +133,10 @@ export class Monitor {
     const row = this.executions.get(runId)!;
     if (row.state === "paused" && this.#world.steppedForwardMs === 0)
       throw new Violation("pause", `${process.name} runs step ${idempotencyKey} of an execution that is paused`);
-    // A resume of its parent frees a child that runs; its worker hears of it a moment later.
-    if (row.state === "running" && row.worker_id !== workerId && row.parent_run_id === null && this.#world.steppedForwardMs === 0) {
+    // A resume or rollback of its parent frees a child that runs; its worker hears of it a moment later.
+    const first = this.histories.get(runId)?.[0]?.event;
+    const wasChild = first?.type === "ExecutionStarted" && first.parent !== undefined;
+    if (row.state === "running" && row.worker_id !== workerId && !wasChild && this.#world.steppedForwardMs === 0) {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
     }
     return row;
