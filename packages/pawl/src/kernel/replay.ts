@@ -445,12 +445,12 @@ export class Replay {
     return promise;
   }
 
-  /** What the run before started under the ids of before is not what this one starts: these get others. */
   /** What the ids of children begin with, unless they are chosen. */
   get #family(): string {
     return `${familyName(this.identity.executionId, this.continuedFrom)}${this.#childSuffix}`;
   }
 
+  /** What the run before started under the ids of before is not what this one starts: these get others. */
   #startsChildrenAnew(suffix: string): void {
     this.#childSuffix = suffix;
     for (const call of this.open.values()) {

@@ -2,10 +2,9 @@ import type { Runtime } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
-import type { MergeStart } from "../store/operations.ts";
+import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
-import type { ChildMessage, StartOperation } from "../store/operations.ts";
 import type { PauseInfoRow, PauseTarget } from "../store/pauses.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {

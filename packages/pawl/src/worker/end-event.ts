@@ -1,7 +1,6 @@
 import { ExecutionCancelled, ExecutionTerminated, ExecutionTimedOut, NondeterminismDetected } from "../base/errors.ts";
 import type { Failure } from "../base/failure.ts";
-import { toFailure } from "../base/values.ts";
-import { encodeValue } from "../base/values.ts";
+import { encodeValue, toFailure } from "../base/values.ts";
 import type { Continuation } from "../kernel/continuation.ts";
 import type { ChildCompleted, ChildFailed, Event, ExecutionTerminated as ExecutionTerminatedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";

@@ -27,6 +27,18 @@ function adder() {
 }
 
 describe("fork", () => {
+  test("cannot be rolled back to before it", async () => {
+    const { workflow, ran } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 1 });
+    await handle.result();
+    const fork = await handle.fork({ from: { step: "two" } });
+    await fork.result();
+    expect((await refusalOf(fork.rollback({ to: { step: "one" } }), OptionInvalid)).message).toMatch(/before the fork/);
+    expect(await fork.runs()).toHaveLength(1);
+    expect(ran).toEqual(["one", "two"]);
+  });
+
   test("starts a new execution from a checkpoint, and leaves the other as it is", async () => {
     const { workflow, ran } = adder();
     const { pawl } = await h.run([workflow]);

@@ -1,7 +1,7 @@
 import type { PostgresStore } from "../../src/postgres/postgres-store.ts";
 import type { TransactionGateway } from "../../src/postgres/gateway.ts";
 import { commitBatch } from "../../src/postgres/commit-batch.ts";
-import { commitIds } from "./world.ts";
+import { anHour, appendTo, commitIds, describeAppend, namespace, readable, registration, runs, startOf, workers } from "./world.ts";
 import { claim } from "../../src/postgres/statements/claim.ts";
 import { expireWorkers } from "../../src/postgres/statements/expire-workers.ts";
 import { heartbeat } from "../../src/postgres/statements/heartbeat.ts";
@@ -15,7 +15,6 @@ import type { Transaction } from "../../src/postgres/transaction.ts";
 import { firstRun, retentionBatch } from "../../src/store/retention.ts";
 import type { AppendOperation, StartOperation } from "../../src/store/operations.ts";
 import type { Cursor } from "./arena.ts";
-import { anHour, appendTo, describeAppend, namespace, readable, registration, runs, startOf, workers } from "./world.ts";
 
 /** What a move has to work with: a process's database, and what its claims know from before. */
 export interface Hands {
