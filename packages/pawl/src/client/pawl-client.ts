@@ -167,7 +167,10 @@ export class PawlClient implements HandleParent {
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.checkOpen();
     const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
-    if (options.transaction !== undefined) return this.#startIn(checkClient(options.transaction), operation, definition, text);
+    if (options.transaction !== undefined) {
+      refuseSharing(options, "transaction");
+      return this.#startIn(checkClient(options.transaction), operation, definition, text);
+    }
     if (merging !== undefined) return this.#merge(operation, merging, text, definition);
     const { executionId, runId, taskQueue } = operation;
     const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
@@ -203,6 +206,7 @@ export class PawlClient implements HandleParent {
   async signalWithStart(workflow: AnyWorkflow | string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle> {
     this.checkOpen();
     const { signal, ...startOptions } = checkSignalWithStart(options);
+    refuseSharing(startOptions, "signal");
     return this.#sender.sendBy(options.executionId, async () => {
       const { operation, definition } = await this.#prepare(workflow, input, startOptions);
       const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.runtime);
@@ -452,4 +456,11 @@ export class PawlClient implements HandleParent {
     }
     throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].toSorted());
   }
+}
+
+/** What makes one execution of several starts needs a transaction of its own. @throws OptionInvalid */
+function refuseSharing(options: StartOptions, beside: "transaction" | "signal"): void {
+  for (const name of ["deduplicationId", "debounce", "batch"] as const)
+    if (options[name] !== undefined)
+      throw new OptionInvalid(name, `does not go with \`${beside}\`; use an executionId, or an idempotencyKey where it is allowed`);
 }

@@ -23,8 +23,8 @@ export function signalWithStart(start: StartOperation, message: OutsideMessage):
     name: "signal-with-start",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
 started AS (
- INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, inbox_seq, state, created_at, not_before, labels, attributes)
- SELECT $1::uuid, $2, $3, $4, $5, $6, 0, 1, 1, 'pending', now, now + $7::float8 * interval '1 millisecond', $8::text::jsonb, $9::text::jsonb FROM t
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, inbox_seq, state, created_at, not_before, labels, attributes, queue_key, priority)
+ SELECT $1::uuid, $2, $3, $4, $5, $6, 0, 1, 1, 'pending', now, now + $7::float8 * interval '1 millisecond', $8::text::jsonb, $9::text::jsonb, $14::text, $15::smallint FROM t
  ON CONFLICT DO NOTHING RETURNING run_id, namespace, workflow, version, task_queue, state, not_before),
 picked AS MATERIALIZED (
  SELECT e.run_id, e.workflow, e.state FROM executions e
@@ -61,6 +61,8 @@ SELECT p.run_id, p.workflow, p.state, false, p.run_id = ANY(ARRAY(SELECT run_id 
       message.messageId,
       message.type,
       message.data,
+      start.queueKey ?? null,
+      start.priority ?? null,
     ],
   };
 }

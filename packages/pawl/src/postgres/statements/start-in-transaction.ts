@@ -26,8 +26,8 @@ export function startInTransaction(schema: string, start: StartOperation): { rea
   return {
     text: `WITH t AS MATERIALIZED (SELECT ${s}.current_time_of_pawl() AS now),
 started AS (
- INSERT INTO ${s}.executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, epoch, last_seq, state, created_at, not_before, labels, attributes)
- SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, 0, 1, 'pending', now, now + $8::float8 * interval '1 millisecond', $9::text::jsonb, $10::text::jsonb FROM t
+ INSERT INTO ${s}.executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, epoch, last_seq, state, created_at, not_before, labels, attributes, queue_key, priority)
+ SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, 0, 1, 'pending', now, now + $8::float8 * interval '1 millisecond', $9::text::jsonb, $10::text::jsonb, $13::text, $14::smallint FROM t
  ON CONFLICT DO NOTHING RETURNING ${columns}, not_before),
 event AS (
  INSERT INTO ${s}.history (run_id, seq, epoch, at, type, data) SELECT run_id, 1, 0, (SELECT now FROM t), 'ExecutionStarted', $11::text FROM started),
@@ -52,6 +52,8 @@ UNION ALL
       start.attributes ?? null,
       start.started,
       hint,
+      start.queueKey ?? null,
+      start.priority ?? null,
     ],
   };
 }
