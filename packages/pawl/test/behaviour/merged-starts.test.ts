@@ -103,3 +103,13 @@ test("what cannot be merged is refused", async () => {
   for (const options of refused) expect(await failureOf(pawl.start(all, [1], options)), JSON.stringify(options)).toBeInstanceOf(OptionInvalid);
   expect(await failureOf(pawl.start(echo, "no array", { batch }))).toBeInstanceOf(OptionInvalid);
 });
+
+test("a signal with a start keeps key and priority, and takes nothing that merges starts", async () => {
+  const waiting = defineWorkflow({ name: "waiting-for-go", signals: { go: z.number() }, run: async (ctx) => ctx.signal("go") });
+  const pawl = await h.open();
+  const options = { executionId: "keyed", signal: { name: "go", payload: 1 }, key: "acme", priority: 3 } as const;
+  const handle = await pawl.signalWithStart(waiting, undefined, options);
+  expect(await handle.status()).toMatchObject({ key: "acme", priority: 3 });
+  const refused = pawl.signalWithStart(waiting, undefined, { ...options, deduplicationId: "d" });
+  await expect(refused).rejects.toMatchObject({ code: "OPTION_INVALID", path: "deduplicationId" });
+});
