@@ -2,44 +2,9 @@ import { fold, terminalStates, type Event } from "pawl";
 import { decodeEvent, isCallResult, isCallStart, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
+import { readSnapshot, type ChunkRow, type ExecutionRow, type HistoryRow } from "./snapshot.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { World } from "./world.ts";
-
-export interface ExecutionRow {
-  readonly run_id: string;
-  readonly execution_id: string;
-  readonly state: string;
-  readonly run_number: number;
-  readonly epoch: number;
-  readonly last_seq: number;
-  readonly inbox_seq: number;
-  readonly claims: number;
-  readonly worker_id: string | null;
-  readonly parent_run_id: string | null;
-  readonly parent_close_policy: string | null;
-  readonly workflow: string;
-  readonly created_at: number;
-  readonly finished_at: number | null;
-  readonly not_before: number | null;
-  readonly started_at: number | null;
-  readonly tasks: number;
-  readonly visible_at: number | null;
-  /** As JSON; null where there are none. */
-  readonly messages: string | null;
-  readonly worker_state: string | null;
-  readonly attributes: Readonly<Record<string, unknown>> | null;
-}
-
-interface HistoryRow {
-  /** The database's number of the transaction that wrote it. */
-  readonly transaction: number;
-  readonly run_id: string;
-  readonly seq: number;
-  readonly epoch: number;
-  readonly at: number;
-  readonly type: string;
-  readonly data: string;
-}
 
 interface Recorded {
   readonly seq: number;
@@ -55,16 +20,6 @@ const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
   /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|list-queues|queue-load|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
 
-const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.attributes,
- ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
- (t.run_id IS NOT NULL)::int AS tasks, ${ms("t.visible_at")} AS visible_at, x.messages, w.state AS worker_state
-FROM executions e LEFT JOIN tasks t ON t.run_id = e.run_id LEFT JOIN workers w ON w.id = e.worker_id LEFT JOIN
- (SELECT run_id, json_agg(json_build_object('type', type, 'data', data) ORDER BY ordinal)::text AS messages FROM inbox GROUP BY run_id) x ON x.run_id = e.run_id
-ORDER BY e.run_id`;
-const historySql = `SELECT h.xmin::text::float8 AS transaction, h.run_id, h.seq, h.epoch, ${ms("h.at")} AS at, h.type, h.data
-FROM history h WHERE h.xmin::text::bigint > $1::bigint ORDER BY h.run_id, h.seq`;
-
 /**
  * Watches the database from outside: after every transaction it reads what is new and checks, against everything it has seen
  * before, what must hold at every commit point. It knows nothing of how the statements work.
@@ -75,6 +30,8 @@ export class Monitor {
   /** Every event of every run, in the order in which they became visible. */
   readonly histories = new Map<string, Recorded[]>();
   executions = new Map<string, ExecutionRow>();
+  /** Of all streams, in order. */
+  chunks: readonly ChunkRow[] = [];
   /** Runs that were left behind by a resume. */
   readonly #past = new Set<string>();
   /** Whether a retention policy lets ended executions go. */
@@ -90,13 +47,15 @@ export class Monitor {
   /** @param result what the transaction gave */
   async observe(transaction: string, result: unknown): Promise<void> {
     if (changesNoExecution.test(transaction) || (Array.isArray(result) && result.length === 0)) return;
-    const rows = await this.#database.read<ExecutionRow>(executionsSql);
-    const added = await this.#database.read<HistoryRow>(historySql, [String(this.#lastTransaction)]);
+    const { runIds, executions, added, chunks } = await readSnapshot(this.#database, this.#lastTransaction);
+    this.chunks = chunks;
     for (const row of added) {
       this.#lastTransaction = Math.max(this.#lastTransaction, row.transaction);
       this.#added(row);
     }
     const before = this.executions;
+    const read = new Map(executions.map((row) => [row.run_id, row]));
+    const rows = runIds.map((runId) => read.get(runId) ?? before.get(runId)!);
     this.executions = new Map(rows.map((row) => [row.run_id, row]));
     this.#runOf = new Map(rows.map((row) => [row.execution_id, row.run_id]));
     for (const row of rows) this.#checkRow(row, before.get(row.run_id));

@@ -1,20 +1,10 @@
 import type { QueueOptions } from "pawl";
 import { toMilliseconds } from "pawl/internal";
+import type { Monitor } from "./monitor.ts";
 import type { SimDatabase } from "./sim-database.ts";
+import type { ExecutionRow } from "./snapshot.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
-
-interface QueuedRow {
-  readonly run_id: string;
-  readonly execution_id: string;
-  readonly state: string;
-  readonly worker_id: string | null;
-  readonly queue_key: string;
-  readonly priority: number;
-  readonly started_at: number | null;
-  readonly visible_at: number | null;
-  readonly suspect: boolean;
-}
 
 interface LimitsRow {
   readonly concurrency: number | null;
@@ -27,9 +17,6 @@ interface LimitsRow {
 }
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const rowsSql = `SELECT e.run_id, e.execution_id, e.state, e.worker_id, coalesce(e.queue_key, '') AS queue_key, coalesce(e.priority, 0)::int AS priority,
- ${ms("e.started_at")} AS started_at, ${ms("t.visible_at")} AS visible_at, coalesce(t.suspect, false) AS suspect
-FROM executions e LEFT JOIN tasks t ON t.run_id = e.run_id WHERE e.task_queue = 'default'`;
 const limitsSql = `SELECT concurrency, rate_limit, rate_ms, key_concurrency, key_rate_limit, key_rate_ms, ${ms("updated_at")} AS updated_at FROM queues WHERE name = 'default'`;
 
 /**
@@ -38,14 +25,16 @@ const limitsSql = `SELECT concurrency, rate_limit, rate_ms, key_concurrency, key
  */
 export class QueueWatch {
   readonly #database: SimDatabase;
+  readonly #monitor: Monitor;
   readonly #world: World;
-  #rows = new Map<string, QueuedRow>();
+  #rows = new Map<string, ExecutionRow>();
   #limits: LimitsRow | undefined;
   /** When executions began, by key. */
   readonly #begins: { readonly key: string; readonly at: number }[] = [];
 
-  constructor(database: SimDatabase, world: World) {
+  constructor(database: SimDatabase, monitor: Monitor, world: World) {
     this.#database = database;
+    this.#monitor = monitor;
     this.#world = world;
   }
 
@@ -65,7 +54,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
   async observe(transaction: string): Promise<void> {
     if (transaction === "set-queue" || transaction === "delete-queue") [this.#limits] = await this.#database.read<LimitsRow>(limitsSql);
     const before = this.#rows;
-    const rows = await this.#database.read<QueuedRow>(rowsSql);
+    const rows = [...this.#monitor.executions.values()].filter((row) => row.task_queue === "default");
     this.#rows = new Map(rows.map((row) => [row.run_id, row]));
     const claimed = rows.filter((row) => row.worker_id !== null && before.get(row.run_id)?.worker_id !== row.worker_id);
     const begun = claimed.filter((row) => (before.get(row.run_id)?.started_at ?? null) === null && row.started_at !== null);
@@ -90,13 +79,13 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     );
   }
 
-  #keyMayGoOn({ queue_key: key, started_at: startedAt }: QueuedRow, limits: LimitsRow): boolean {
+  #keyMayGoOn({ queue_key: key, started_at: startedAt }: ExecutionRow, limits: LimitsRow): boolean {
     if (this.#claimedOf(key) >= (limits.key_concurrency ?? Infinity)) return false;
     return startedAt !== null || this.#begunWithin(key, limits.key_rate_ms, this.#world.databaseNow) < (limits.key_rate_limit ?? Infinity);
   }
 
   /** I16: at every commit that claims, no more are claimed than may be. */
-  #checkClaimed({ execution_id: executionId, queue_key: key }: QueuedRow): void {
+  #checkClaimed({ execution_id: executionId, queue_key: key }: ExecutionRow): void {
     const { concurrency, key_concurrency: keyConcurrency } = this.#limits!;
     if (concurrency !== null && this.#claimedOf(undefined) > concurrency)
       throw new Violation("I16", `${executionId} was claimed as one of ${this.#claimedOf(undefined)}, ${concurrency} are allowed`);
@@ -105,7 +94,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
   }
 
   /** I17: no more begin in a period than may. What began under other limits does not count. */
-  #checkRates({ execution_id: executionId, queue_key: key, started_at: at }: QueuedRow): void {
+  #checkRates({ execution_id: executionId, queue_key: key, started_at: at }: ExecutionRow): void {
     const { rate_limit: limit, rate_ms: perMs, key_rate_limit: keyLimit, key_rate_ms: keyPerMs } = this.#limits!;
     const begun = this.#begunWithin(undefined, perMs, at!);
     if (limit !== null && begun > limit) throw new Violation("I17", `${executionId} began as one of ${begun} within ${perMs} ms, ${limit} are allowed`);
@@ -115,7 +104,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
   }
 
   /** Of one key, nobody begins before one that was due before it or has a smaller priority. */
-  #checkOrder(row: QueuedRow): void {
+  #checkOrder(row: ExecutionRow): void {
     for (const other of this.#waiting(row.started_at!)) {
       if (other.queue_key !== row.queue_key || other.started_at !== null || other.suspect) continue;
       // When a claimed execution became due is no longer known; ids are made in the order of starts, delays apart.
@@ -128,7 +117,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
   }
 
   /** Keys take turns: none gets two while another, which may go on, gets none. */
-  #checkTurns(claimed: readonly QueuedRow[]): void {
+  #checkTurns(claimed: readonly ExecutionRow[]): void {
     const got = new Map<string, number>();
     for (const { queue_key: key } of claimed) got.set(key, (got.get(key) ?? 0) + 1);
     const greedy = [...got].find(([, count]) => count > 1)?.[0];
@@ -141,7 +130,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
   }
 
   /** Those with a task that is due. */
-  #waiting(now: number): readonly QueuedRow[] {
+  #waiting(now: number): readonly ExecutionRow[] {
     return [...this.#rows.values()].filter((row) => row.worker_id === null && row.visible_at !== null && row.visible_at <= now);
   }
 

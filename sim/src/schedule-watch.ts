@@ -1,6 +1,7 @@
 import { terminalStates } from "pawl";
 import type { DrawnSchedule } from "./draw-schedules.ts";
-import type { ExecutionRow, Monitor } from "./monitor.ts";
+import type { Monitor } from "./monitor.ts";
+import type { ExecutionRow } from "./snapshot.ts";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { World } from "./world.ts";

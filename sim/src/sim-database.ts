@@ -1,7 +1,8 @@
-import { PGlite, type QueryOptions, type Results } from "@electric-sql/pglite";
+import { PGlite, protocol, type QueryOptions, type Results } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
 import { literal, migrate, PgliteSessions, plannerSettings, Queries, tablesIn, type Connections, type Parameter, type Transaction } from "pawl/internal";
 import { guardSql } from "./guard.ts";
+import { readResults } from "./read-results.ts";
 
 /** Time as the database has it: the world of the simulation that is running sets it. */
 export const databaseTime = { now: (): number => 0 };
@@ -28,16 +29,19 @@ export class SimDatabase implements Connections {
     const query = async (sql: string): Promise<Record<string, unknown>[]> => (await pglite.query<Record<string, unknown>>(sql)).rows;
     await migrate({ exec: async (sql) => void (await pglite.exec(sql)), query }, schema, true);
     await pglite.exec(
-      `SET search_path = "${schema}"; ${plannerSettings}; ${guardSql}; CREATE TABLE public.effects (key text NOT NULL, value integer NOT NULL)`,
+      // It dies with this process: nothing of it needs to be written anywhere.
+      `SET synchronous_commit = off; SET search_path = "${schema}"; ${plannerSettings}; ${guardSql}; CREATE TABLE public.effects (key text NOT NULL, value integer NOT NULL)`,
     );
     return new SimDatabase(pglite);
   }
 
-  /** Empty, as after the migration. */
+  /** Empty, as after the migration. Truncating what nothing was written to would take most of the time. */
   async reset(): Promise<void> {
-    await this.pglite.exec(
-      "TRUNCATE executions, history, tasks, inbox, workers, past_runs, schedules, retention_policies, stream_chunks, queues, queue_begins, public.effects RESTART IDENTITY",
+    const written = await this.read<{ readonly name: string }>(
+      `SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r' AND pg_relation_size(oid) > 0 AND relname <> 'migrations'
+ AND relnamespace IN ('${schema}'::regnamespace, 'public'::regnamespace)`,
     );
+    if (written.length > 0) await this.pglite.exec(`TRUNCATE ${written.map(({ name }) => name).join(", ")} RESTART IDENTITY`);
   }
 
   /** For users' transactions. */
@@ -50,9 +54,14 @@ export class SimDatabase implements Connections {
   }
 
   /** As one text of JSON: reading it field by field would take longer than the statement. */
-  async read<Row>(sql: string, parameters: readonly string[] = []): Promise<Row[]> {
-    const { rows } = await this.#execute(`SELECT coalesce(json_agg(r), '[]')::text AS rows FROM (${sql}) r`, parameters.map(literal));
-    return JSON.parse((rows[0] as { readonly rows: string }).rows) as Row[];
+  async read<Row>(sql: string): Promise<Row[]> {
+    return JSON.parse(await this.readText(`SELECT coalesce(json_agg(r), '[]')::text AS rows FROM (${sql}) r`)) as Row[];
+  }
+
+  /** The one value of the one row that a statement gives. */
+  async readText(sql: string, parameters: readonly string[] = []): Promise<string> {
+    const { rows } = await this.#execute(sql, parameters.map(literal));
+    return Object.values(rows[0] as Record<string, string>)[0]!;
   }
 
   /** For Drizzle, which asks the way a PGlite is asked. */
@@ -70,8 +79,8 @@ export class SimDatabase implements Connections {
       await this.pglite.exec(`PREPARE ${name} AS ${text}`);
       this.#prepared.set(text, name);
     }
-    const [result] = await this.pglite.exec(literals.length === 0 ? `EXECUTE ${name}` : `EXECUTE ${name}(${literals.join(", ")})`, options);
-    return result as Results;
+    const query = protocol.serialize.query(literals.length === 0 ? `EXECUTE ${name}` : `EXECUTE ${name}(${literals.join(", ")})`);
+    return readResults(this.pglite.execProtocolRawSync(query), this.pglite, options);
   }
 
   async close(): Promise<void> {

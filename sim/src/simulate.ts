@@ -114,7 +114,7 @@ class Simulation {
     this.#world = new World(this.#chance.fork("order"), epochMs);
     this.#monitor = new Monitor(database, this.#world);
     this.#transactionWatch = new TransactionWatch(database);
-    this.#streamWatch = new StreamWatch(database, this.#monitor);
+    this.#streamWatch = new StreamWatch(this.#monitor);
     this.#claims = new Claims(this.#monitor);
     this.#faults = options.faults === undefined ? new DrawnFaults(this.#chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);
     this.#transport = new Transport({
@@ -124,14 +124,14 @@ class Simulation {
       observe: async (name, result) => {
         await this.#monitor.observe(name, result);
         await this.#scheduleWatch?.observe(name);
-        await this.#streamWatch.observe(name);
+        this.#streamWatch.observe(name);
         await this.#transactionWatch.observe(name);
         await this.#queueWatch?.observe(name);
       },
     });
     this.#hosts = this.#chance.pick(["one", "own", "new"]);
     this.#queue = drawQueue(this.#chance.fork("queues"), troubleMs);
-    if (this.#queue !== undefined) this.#queueWatch = new QueueWatch(database, this.#world);
+    if (this.#queue !== undefined) this.#queueWatch = new QueueWatch(database, this.#monitor, this.#world);
     this.#requests = drawRequests(
       this.#chance.fork("requests"),
       troubleMs * 0.6,

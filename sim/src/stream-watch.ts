@@ -1,39 +1,23 @@
 import { readPayload } from "pawl/internal";
 import type { Monitor } from "./monitor.ts";
-import type { SimDatabase } from "./sim-database.ts";
+import type { ChunkRow } from "./snapshot.ts";
 import { Violation } from "./violation.ts";
-
-interface ChunkRow {
-  readonly execution_id: string;
-  readonly stream: string;
-  readonly chunk_offset: number;
-  readonly run_id: string;
-  readonly epoch: number;
-  readonly step_position: number | null;
-  readonly attempt: number | null;
-  readonly data: string | null;
-}
-
-const chunksSql = `SELECT execution_id, stream, chunk_offset, run_id, epoch, step_position, attempt, data FROM stream_chunks
-ORDER BY execution_id, stream, chunk_offset`;
 
 /**
  * What must hold of streams after every commit (I28): offsets without gaps, epochs that never fall, what workflow code wrote in
  * the same commit as its event and once, nothing changed, and all that a step's attempt wrote before its result.
  */
 export class StreamWatch {
-  readonly #database: SimDatabase;
   readonly #monitor: Monitor;
   #known: readonly ChunkRow[] = [];
 
-  constructor(database: SimDatabase, monitor: Monitor) {
-    this.#database = database;
+  constructor(monitor: Monitor) {
     this.#monitor = monitor;
   }
 
-  async observe(transaction: string): Promise<void> {
+  observe(transaction: string): void {
     if (transaction !== "commit") return;
-    const rows = await this.#database.read<ChunkRow>(chunksSql);
+    const rows = this.#monitor.chunks;
     const streams = new Map<string, ChunkRow[]>();
     for (const row of rows) {
       const name = `${row.execution_id}/${row.stream}`;
@@ -54,9 +38,7 @@ export class StreamWatch {
     this.#known = rows;
     for (const [name, chunks] of streams) this.#checkCode(name, chunks);
     for (const [runId, history] of this.#monitor.histories) {
-      // What a fork has copied stands in the streams of the other execution.
-      const own = history.findLastIndex(({ event }) => event.type === "ExecutionForked") + 1;
-      for (const { event } of history.slice(own)) this.#checkEvent(runId, event, streams);
+      for (const { event } of ownOf(history)) this.#checkEvent(runId, event, streams);
     }
   }
 
@@ -64,7 +46,7 @@ export class StreamWatch {
   #checkCode(name: string, chunks: readonly ChunkRow[]): void {
     for (const { step_position: position, run_id: runId, chunk_offset: offset, stream } of chunks) {
       if (position !== null) continue;
-      const events = (this.#monitor.histories.get(runId) ?? []).filter(
+      const events = ownOf(this.#monitor.histories.get(runId) ?? []).filter(
         ({ event }) => event.type === "StreamWritten" && event.stream === stream && event.offset === offset,
       );
       if (events.length !== 1) throw new Violation("I28", `chunk ${offset} of ${name} has ${events.length} events in run ${runId}`);
@@ -97,7 +79,13 @@ export class StreamWatch {
   }
 }
 
-type RecordedEvent = Monitor["histories"] extends Map<string, (infer Recorded extends { readonly event: unknown })[]> ? Recorded["event"] : never;
+type History = Monitor["histories"] extends Map<string, infer Recorded> ? Recorded : never;
+type RecordedEvent = History[number]["event"];
+
+/** What a fork has copied stands in the streams of the other execution. */
+function ownOf(history: History): History {
+  return history.slice(history.findLastIndex(({ event }) => event.type === "ExecutionForked") + 1);
+}
 
 function isTokens(event: RecordedEvent): event is Extract<RecordedEvent, { readonly type: "StepCompleted" }> {
   return event.type === "StepCompleted" && event.name === "tokens";
