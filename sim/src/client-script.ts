@@ -175,7 +175,7 @@ function rootOf(executionId: string): string {
 export class ClientLog {
   /** Acknowledged starts: they must be there. */
   readonly started = new Set<string>();
-  /** Acknowledged signals, with the execution they were sent to and its run then. */
+  /** Acknowledged signals, with the execution they were sent to and its run when they were sent. */
   readonly sent: { readonly executionId: string; readonly runId: string | undefined; readonly id: string }[] = [];
   /** Who sent the signals, in the order of sending: the payload of each is its place here. */
   readonly #senders: string[] = [];
@@ -314,6 +314,8 @@ export class Client {
     const handle = this.#pawl.handle(executionId);
     if (what === "update") return void (await this.#try(async () => handle.update("bump", 1, { updateId: id })));
     const order = this.#log.nextOrder(this.#process);
+    // Its acknowledgement may come when it is in another run already.
+    const before = this.#monitor.row(executionId)?.run_id;
     await this.#try(async () => {
       // A child is never there before its parent starts it, and of another workflow.
       if (withStart && rootOf(executionId) === executionId) {
@@ -322,7 +324,8 @@ export class Client {
         await this.#pawl.signalWithStart(this.#root, program, { executionId, signal } as never);
         this.#log.started.add(executionId);
       } else await handle.signal("go", order, { signalId: id });
-      this.#log.sent.push({ executionId, runId: this.#monitor.row(executionId)?.run_id, id });
+      const now = this.#monitor.row(executionId);
+      this.#log.sent.push({ executionId, runId: before ?? (now?.run_number === 1 ? now.run_id : undefined), id });
     });
   }
 

@@ -13,11 +13,9 @@ interface LimitsRow {
   readonly key_concurrency: number | null;
   readonly key_rate_limit: number | null;
   readonly key_rate_ms: number | null;
-  readonly updated_at: number;
 }
 
-const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const limitsSql = `SELECT concurrency, rate_limit, rate_ms, key_concurrency, key_rate_limit, key_rate_ms, ${ms("updated_at")} AS updated_at FROM queues WHERE name = 'default'`;
+const limitsSql = `SELECT concurrency, rate_limit, rate_ms, key_concurrency, key_rate_limit, key_rate_ms FROM queues WHERE name = 'default'`;
 
 /**
  * Watches a queue with limits from outside: at every commit it looks who was claimed, who began, and who was passed over. The
@@ -29,7 +27,7 @@ export class QueueWatch {
   readonly #world: World;
   #rows = new Map<string, ExecutionRow>();
   #limits: LimitsRow | undefined;
-  /** When executions began, by key. */
+  /** When executions began under these limits, by key. */
   readonly #begins: { readonly key: string; readonly at: number }[] = [];
 
   constructor(database: SimDatabase, monitor: Monitor, world: World) {
@@ -52,7 +50,10 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
 
   /** After every transaction. */
   async observe(transaction: string): Promise<void> {
-    if (transaction === "set-queue" || transaction === "delete-queue") [this.#limits] = await this.#database.read<LimitsRow>(limitsSql);
+    if (transaction === "set-queue" || transaction === "delete-queue") {
+      [this.#limits] = await this.#database.read<LimitsRow>(limitsSql);
+      this.#begins.length = 0;
+    }
     const before = this.#rows;
     const rows = [...this.#monitor.executions.values()].filter((row) => row.task_queue === "default");
     this.#rows = new Map(rows.map((row) => [row.run_id, row]));
@@ -141,7 +142,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
   }
 
   #begunWithin(key: string | undefined, perMs: number | null, now: number): number {
-    const since = Math.max(now - (perMs ?? 0), this.#limits!.updated_at);
+    const since = now - (perMs ?? 0);
     return this.#begins.filter((begin) => begin.at > since && begin.at <= now && (key === undefined || begin.key === key)).length;
   }
 }

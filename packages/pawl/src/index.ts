@@ -55,7 +55,7 @@ export type { Checkpoint, CheckpointChoice, RunInfo } from "./client/runs.ts";
 export type { PawlClient, StartOptions } from "./client/pawl-client.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
 export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
-export type { EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
+export type { ChunkDocument, EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
 export type { BatchOptions, DebounceOptions } from "./client/merging.ts";
 export type { QueueDescription, QueueInfo, QueueOptions, Queues, RateOptions } from "./client/queues.ts";
 export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";

@@ -23,9 +23,10 @@ export const limits = {
   filterDepth: 32,
   filterNodes: 500,
   filterList: 200,
-  /** An execution that is imported: its runs, its events, and the characters of all events together. */
+  /** An execution that is imported: its runs, its events, the chunks of its streams, and the characters of all events, and of all chunks, together. */
   documentRuns: 1000,
   documentEvents: 200_000,
+  documentChunks: 1_000_000,
   documentCharacters: 128 * 1024 * 1024,
   /** From so many events on, `ctx.continueAsNewSuggested` is true. Code acts upon it, so it is part of replay: it never changes. */
   historySuggested: 4000,

@@ -1,7 +1,7 @@
 import type { ExecutionState } from "../kernel/execution-state.ts";
-import type { StoredChunk, StreamEnd, StreamPage, StreamRequest, StreamStore } from "../store/streams.ts";
+import type { StoredChunk, StreamEnd, StreamPage, StreamRequest, StreamStore, WholeChunk } from "../store/streams.ts";
 import type { TransactionGateway } from "./gateway.ts";
-import { readStream, streamEnd, type ChunkRow } from "./statements/read-stream.ts";
+import { readStream, readStreams, streamEnd, type ChunkRow, type WholeChunkRow } from "./statements/read-stream.ts";
 
 /** Streams on PostgreSQL. */
 export class PostgresStreams implements StreamStore {
@@ -26,9 +26,20 @@ export class PostgresStreams implements StreamStore {
     const [last] = await this.#gateway.run(streamEnd(namespace, executionId, stream));
     return last === undefined ? { length: 0, closed: false } : { length: last.chunk_offset + 1, closed: last.closed };
   }
+
+  async readAll(...[namespace, executionId, after, limit]: Parameters<StreamStore["readAll"]>): Promise<readonly WholeChunk[]> {
+    return (await this.#gateway.run(readStreams(namespace, executionId, after, limit))).map(wholeChunk);
+  }
 }
 
 function chunk(row: ChunkRow): StoredChunk {
-  const step = row.step_position === null ? undefined : { position: row.step_position, attempt: row.attempt! };
-  return { offset: row.chunk_offset!, runId: row.run_id!, at: row.at!, step, data: row.data };
+  return { offset: row.chunk_offset!, runId: row.run_id!, at: row.at!, step: stepOf(row), data: row.data };
+}
+
+function wholeChunk(row: WholeChunkRow): WholeChunk {
+  return { stream: row.stream, offset: row.chunk_offset, runId: row.run_id, epoch: row.epoch, at: row.at, step: stepOf(row), data: row.data };
+}
+
+function stepOf(row: Pick<ChunkRow, "step_position" | "attempt">): StoredChunk["step"] {
+  return row.step_position === null ? undefined : { position: row.step_position, attempt: row.attempt! };
 }

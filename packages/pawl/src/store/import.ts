@@ -1,5 +1,6 @@
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { NewEvent } from "./operations.ts";
+import type { WholeChunk } from "./streams.ts";
 
 /** An event of an imported history. Times are in milliseconds since 1970; null: now. */
 export interface ImportedEvent extends NewEvent {
@@ -26,6 +27,10 @@ export interface ImportOperation {
   readonly taskQueue: string;
   readonly labels: string | null;
   readonly attributes: string | null;
+  readonly key: string | null;
+  readonly priority: number;
   /** Oldest first; the last one is the latest. At least one. */
   readonly runs: readonly ImportedRun[];
+  /** Of all its streams: each stream's from offset 0 on, in order. */
+  readonly chunks: readonly WholeChunk[];
 }

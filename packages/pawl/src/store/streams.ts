@@ -16,6 +16,14 @@ export interface StoredChunk extends Omit<NewChunk, "stream"> {
   readonly at: number;
 }
 
+/** A chunk with all that is recorded of it. */
+export interface WholeChunk extends NewChunk {
+  readonly runId: string;
+  /** The number of the claim under which it was written. */
+  readonly epoch: number;
+  readonly at: number;
+}
+
 /** Where a stream ends for now. */
 export interface StreamEnd {
   /** How many chunks it has; the next one has this offset. */
@@ -43,4 +51,11 @@ export interface StreamStore {
   /** Undefined: there is no such execution. */
   read(request: StreamRequest): Promise<StreamPage | undefined>;
   end(namespace: string, executionId: string, stream: string): Promise<StreamEnd>;
+  /** Chunks of all streams of an execution, in the order of the streams' names and of their offsets, behind the one given. */
+  readAll(
+    namespace: string,
+    executionId: string,
+    after: { readonly stream: string; readonly offset: number } | undefined,
+    limit: number,
+  ): Promise<readonly WholeChunk[]>;
 }

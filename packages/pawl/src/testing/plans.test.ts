@@ -26,7 +26,7 @@ import { nextRun } from "../postgres/statements/next-run.ts";
 import { pause } from "../postgres/statements/pause.ts";
 import { addPause, readPauses, removePause } from "../postgres/statements/pauses.ts";
 import { pauseClaimed } from "../postgres/statements/pause-claimed.ts";
-import { readStream, streamEnd } from "../postgres/statements/read-stream.ts";
+import { readStream, readStreams, streamEnd } from "../postgres/statements/read-stream.ts";
 import { signalWithStart } from "../postgres/statements/signal-with-start.ts";
 import { release } from "../postgres/statements/release.ts";
 import { requestCancel } from "../postgres/statements/request-cancel.ts";
@@ -125,6 +125,9 @@ const importedExecution = {
   taskQueue: "q",
   labels: null,
   attributes: null,
+  key: "k",
+  priority: 1,
+  chunks: [{ stream: "s", offset: 0, runId: importedRun.runId, epoch: 1, at: 1, step: undefined, data: "1" }],
   runs: [importedRun, { ...importedRun, runId: newUuid() }],
 };
 const closing = {
@@ -185,6 +188,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["signal-with-start", signalWithStart(start(null), { executionId: "e2", messageId: "m", type: "SignalReceived", data: "{}" })],
   ["read-stream", readStream({ namespace: "n", executionId: "e", stream: "s", from: 0, limit: 10 })],
   ["stream-end", streamEnd("n", "e", "s")],
+  ["read-streams", readStreams("n", "e", { stream: "s", offset: 1 }, 10)],
   ["commit of steps", prepareCommit({ starts: [], appends: [append({}), append({})] }, "1").transaction],
   ["commit of ends", prepareCommit({ starts: [], appends: [append({ after: { kind: "end", state: "completed" } })] }, "1").transaction],
   [

@@ -59,6 +59,54 @@ describe("an exported execution", () => {
     expect(again.runs.map(({ events }) => events.length)).toEqual(document.runs.map(({ events }) => events.length));
   });
 
+  test("brings its streams, its key and its priority", async () => {
+    const writing = defineWorkflow({
+      name: "writing",
+      run: async (ctx) => {
+        const stream = ctx.stream("log");
+        await stream.write({ n: 1n });
+        await ctx.step("tokens", async (step) => {
+          await step.stream("log").write("a");
+          await step.stream("log").write("b");
+        });
+        await stream.write("end");
+        await stream.close();
+      },
+    });
+    const { pawl } = await h.run([writing]);
+    await pawl.execute(writing, undefined, { executionId: "writes", key: "customer", priority: -3 });
+    const document = file(await pawl.exportExecution("writes"));
+    const copy = await pawl.importExecution(document, { executionId: "writes-copy" });
+    const chunks = async (id: string): Promise<unknown[]> => {
+      const found: unknown[] = [];
+      for await (const { offset, value, at, step } of pawl.handle(id).stream("log")) found.push({ offset, value, at, step });
+      return found;
+    };
+    expect(await chunks("writes-copy")).toEqual(await chunks("writes"));
+    expect(await chunks("writes")).toMatchObject([{ value: { n: 1n } }, { value: "a", step: { attempt: 1 } }, { value: "b" }, { value: "end" }]);
+    expect(await copy.status()).toMatchObject({ key: "customer", priority: -3 });
+    expect(file(await pawl.exportExecution("writes-copy")).streams!["log"]).toHaveLength(5);
+
+    const log = document.streams!["log"]!;
+    const wrong: [unknown, string][] = [
+      [{ ...document, streams: [] }, "streams"],
+      [{ ...document, streams: { log: "x" } }, "streams.log"],
+      [{ ...document, streams: { log: log.slice(1) } }, "streams.log[2]"],
+      [{ ...document, streams: { log: log.slice(0, 3) } }, "streams.log[3]"],
+      [{ ...document, streams: { log: [{ ...log[0], runId: "other" }, ...log.slice(1)] } }, "streams.log[0].runId"],
+      [{ ...document, streams: { log: [{ ...log[0], epoch: 7 }, ...log.slice(1)] } }, "streams.log[1].epoch"],
+      [{ ...document, streams: { log: [{ ...log[0], at: "now" }, ...log.slice(1)] } }, "streams.log[0].at"],
+      [{ ...document, streams: { log: [log[0], { ...log[1], step: { position: 0, attempt: 1 } }, ...log.slice(2)] } }, "streams.log[1].step"],
+      [{ ...document, streams: { log: [{ ...log[0], "value#": "#!" }, ...log.slice(1)] } }, "streams.log[0].value"],
+      [{ ...document, key: 1 }, "key"],
+      [{ ...document, priority: 5000 }, "priority"],
+    ];
+    for (const [given, path] of wrong) {
+      expect((await refusalOf(pawl.importExecution(given, { executionId: "wrong" }), DocumentInvalid)).path).toBe(path);
+    }
+    expect(await h.count("pawl.stream_chunks")).toBe(10);
+  });
+
   test("never overwrites: a taken id is a conflict and nothing is written", async () => {
     const { pawl } = await h.run(all);
     await pawl.execute(child, 1, { executionId: "taken" });

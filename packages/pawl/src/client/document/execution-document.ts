@@ -16,8 +16,26 @@ export interface ExecutionDocument {
   readonly workflow: string;
   readonly version: string;
   readonly taskQueue: string;
+  /** Within its queue, if it has one. */
+  readonly key?: string;
+  readonly priority?: number;
   /** Oldest first; the last one says how the execution is. */
   readonly runs: readonly RunDocument[];
+  /** What it has written to its streams, by their names; nothing if it has none. */
+  readonly streams?: Readonly<Record<string, readonly ChunkDocument[]>>;
+}
+
+/** A chunk of a stream: the first one has the offset 0. It holds a value, encoded as text if JSON cannot hold it, or closes the stream. */
+export interface ChunkDocument {
+  readonly runId: string;
+  /** The number of the claim it was written under. */
+  readonly epoch: number;
+  readonly at: number;
+  /** The step that wrote it; nothing: workflow code did. */
+  readonly step?: { readonly position: number; readonly attempt: number };
+  readonly value?: unknown;
+  readonly "value#"?: string;
+  readonly closed?: true;
 }
 
 export interface RunDocument {

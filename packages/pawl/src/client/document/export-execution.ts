@@ -5,6 +5,7 @@ import type { Event, RecordedEvent } from "../../kernel/event.ts";
 import type { Payload } from "../../kernel/payload.ts";
 import type { Store } from "../../store/store.ts";
 import { documentFormat, documentVersion, type EventDocument, type ExecutionDocument, type RunDocument } from "./execution-document.ts";
+import { exportStreams } from "./export-streams.ts";
 
 const page = 1000;
 
@@ -20,8 +21,11 @@ export async function exportExecution(store: Store, namespace: string, execution
     if (events.length < run.events) throw new ExecutionNotFound(executionId);
     runs.push({ runId: run.runId, state: run.state, startedAt: run.startedAt, events });
   }
-  const { workflow, version, taskQueue } = summary;
-  return { format: documentFormat, formatVersion: documentVersion, namespace, executionId, workflow, version, taskQueue, runs };
+  const { workflow, version, taskQueue, key, priority } = summary;
+  const place = { ...(key === null ? {} : { key }), ...(priority === 0 ? {} : { priority }) };
+  const streams = await exportStreams(store, namespace, executionId, runs);
+  const document = { format: documentFormat, formatVersion: documentVersion, namespace, executionId, workflow, version, taskQueue, ...place, runs } as const;
+  return streams === undefined ? document : { ...document, streams };
 }
 
 /** As many as there were when the row was read: what came later is not what the row's state says. */

@@ -1,15 +1,18 @@
 import { DocumentInvalid, PawlError } from "../../base/errors.ts";
 import { checkId, checkName } from "../../base/ids.ts";
 import { limits } from "../../base/limits.ts";
+import { checkPlace, type QueuePlace } from "../../base/queue-place.ts";
 import { checkLabels, checkStoredAttributes } from "../../base/search-values.ts";
 import { decodeEvent } from "../../kernel/event-codec.ts";
-import type { Event } from "../../kernel/event.ts";
+import type { Event, StreamWritten } from "../../kernel/event.ts";
 import { executionStates, isTerminal } from "../../kernel/execution-state.ts";
 import { fold } from "../../kernel/fold.ts";
 import { searchValuesOf } from "../../kernel/search-values.ts";
 import type { ImportedEvent, ImportedRun, ImportOperation } from "../../store/import.ts";
 import { isObject, shapeProblem } from "./event-shape.ts";
 import { documentFormat, documentVersion } from "./execution-document.ts";
+import { isTime } from "./is-time.ts";
+import { readStreams, type RunsOfStreams } from "./read-streams.ts";
 
 export interface ImportTarget {
   readonly namespace: string;
@@ -60,7 +63,25 @@ export function readDocument(document: unknown, target: ImportTarget): ImportOpe
     taskQueue: named("taskQueue", document, checkName),
     labels: labels === undefined ? null : JSON.stringify(labels),
     attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    ...placeIn(document),
     runs: read.map(({ run }) => run),
+    chunks: readStreams(document["streams"], reader.streams(read)),
+  };
+}
+
+/** Its key and priority within its queue. */
+function placeIn({ key, priority }: Fields): { readonly key: string | null; readonly priority: number } {
+  const checked = (part: "key" | "priority", place: QueuePlace): QueuePlace => {
+    try {
+      checkPlace(place);
+      return place;
+    } catch (error) {
+      throw new DocumentInvalid(part, error instanceof PawlError ? error.message : String(error));
+    }
+  };
+  return {
+    key: checked("key", key === undefined ? {} : { key: key as string }).key ?? null,
+    priority: checked("priority", priority === undefined ? {} : { priority: priority as number }).priority ?? 0,
   };
 }
 
@@ -126,6 +147,18 @@ class RunReader {
     };
   }
 
+  /** What these runs say of the streams of their execution. */
+  streams(read: readonly { readonly run: ImportedRun; readonly events: readonly Event[] }[]): RunsOfStreams {
+    const writtenIn = (events: readonly Event[]): StreamWritten[] => events.filter((event) => event.type === "StreamWritten");
+    const { events } = read.at(-1)!;
+    const own = events.findLastIndex(({ type }) => type === "ExecutionResumed" || type === "ExecutionForked") + 1;
+    return {
+      newId: (runId) => this.#ids.get(runId),
+      recorded: new Set(read.flatMap(({ run, events: list }) => writtenIn(list).map(({ offset, stream }) => `${run.runId}/${offset}/${stream}`))),
+      latest: writtenIn(events.slice(own)),
+    };
+  }
+
   /** The events that name runs of this execution name them by their new ids. */
   #withNewIds(type: string, data: Fields): Fields {
     const renamed = (fields: Fields, name: string): Fields => ({ ...fields, [name]: this.#ids.get(fields[name] as string) ?? fields[name] });
@@ -171,7 +204,14 @@ function encoded(fields: Fields, path: string): string {
   }
 }
 
-const ends: ReadonlySet<Event["type"]> = new Set(["ExecutionCompleted", "ExecutionFailed", "ExecutionCancelled", "ExecutionTerminated"]);
+const ends: ReadonlySet<Event["type"]> = new Set([
+  "ExecutionCompleted",
+  "ExecutionFailed",
+  "ExecutionCancelled",
+  "ExecutionTerminated",
+  "ExecutionTimedOut",
+  "ExecutionContinuedAsNew",
+]);
 
 function checkOrder(read: readonly { readonly imported: ImportedEvent; readonly event: Event }[], path: string): void {
   let before = 0;
@@ -197,11 +237,6 @@ function named(field: string, document: Fields, check: (value: unknown, path: st
   } catch (error) {
     throw new DocumentInvalid(field, error instanceof PawlError ? error.message : String(error));
   }
-}
-
-/** From 1970 to the year 9999. */
-function isTime(value: unknown): value is number {
-  return typeof value === "number" && value >= 0 && value < 253_402_300_800_000;
 }
 
 /** A new id that sorts where the run belongs by its time: lists show the newest first by run id. */

@@ -31,6 +31,32 @@ FROM found f LEFT JOIN page p ON true ORDER BY p.chunk_offset`,
   };
 }
 
+export interface WholeChunkRow {
+  readonly stream: string;
+  readonly chunk_offset: number;
+  readonly run_id: string;
+  readonly epoch: number;
+  readonly at: number;
+  readonly step_position: number | null;
+  readonly attempt: number | null;
+  readonly data: string | null;
+}
+
+/** read-streams: chunks of all streams of an execution, page by page. Locks nothing. Index: stream_chunks_pkey. */
+export function readStreams(
+  namespace: string,
+  executionId: string,
+  after: { readonly stream: string; readonly offset: number } | undefined,
+  limit: number,
+): Transaction<WholeChunkRow> {
+  return {
+    name: "read-streams",
+    text: `SELECT stream, chunk_offset, run_id, epoch, (extract(epoch FROM at) * 1000)::float8 AS at, step_position, attempt, data FROM stream_chunks
+WHERE namespace = $1 AND execution_id = $2 AND (stream, chunk_offset) > ($3, $4::int) ORDER BY stream, chunk_offset LIMIT $5::int`,
+    parameters: [namespace, executionId, after?.stream ?? "", after?.offset ?? -1, limit],
+  };
+}
+
 /** stream-end: the last chunk of a stream. Locks nothing. Index: stream_chunks_pkey, read backwards. */
 export function streamEnd(namespace: string, executionId: string, stream: string): Transaction<{ readonly chunk_offset: number; readonly closed: boolean }> {
   return {
