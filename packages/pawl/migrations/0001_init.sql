@@ -75,6 +75,8 @@ CREATE UNIQUE INDEX executions_merging ON executions (namespace, workflow, merge
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
 -- What counts against the limits of a queue. Claims change worker_id, so that no update is dearer for those without limits.
 CREATE INDEX executions_limited ON executions (namespace, task_queue, queue_key) WHERE worker_id IS NOT NULL AND queue_key IS NOT NULL;
+-- Finds the executions of one key; most have none.
+CREATE INDEX executions_key ON executions (namespace, queue_key, run_id) WHERE queue_key <> '';
 CREATE INDEX executions_children ON executions (parent_run_id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX executions_search ON executions USING gin (labels, attributes) WHERE labels IS NOT NULL OR attributes IS NOT NULL;
 -- What people look for among millions that went well. A commit that begins, continues or completes an execution does not touch it.

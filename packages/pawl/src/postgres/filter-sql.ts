@@ -50,7 +50,7 @@ function comparison(executions: Executions, field: FilterField, operator: Exclud
   switch (field.of) {
     case "text":
       // By code point, as CEL has it, whatever the database's collation; for equality that makes no difference, but for an index.
-      return operator === "==" ? sql`(${executions[field.name]} = ${value})` : sql`(${executions[field.name]} COLLATE "C" ${sign} ${value})`;
+      return operator === "==" ? equality(executions, field.name, sql`= ${value}`) : sql`(${textOf(executions, field.name)} COLLATE "C" ${sign} ${value})`;
     case "time":
       return sql`(${executions[field.name]} ${sign} ${timeValue(executions, value)})`;
     case "label":
@@ -69,9 +69,21 @@ function comparison(executions: Executions, field: FilterField, operator: Exclud
   }
 }
 
+type TextField = Extract<FilterField, { readonly of: "text" }>["name"];
+
+/** An empty key is that of an execution without one, which was claimed from a queue with limits. */
+function textOf(executions: Executions, name: TextField): SQL {
+  return name === "key" ? sql`nullif(${executions.queueKey}, '')` : sql`${executions[name]}`;
+}
+
+/** As the indexes hold it: that on keys has no empty ones. */
+function equality(executions: Executions, name: TextField, equals: SQL): SQL {
+  return name === "key" ? sql`(${executions.queueKey} <> '' AND ${executions.queueKey} ${equals})` : sql`(${executions[name]} ${equals})`;
+}
+
 function membership(executions: Executions, field: FilterField, values: readonly FilterValue[]): SQL {
   // One array for a column, so that an index can be asked once; the others are a few conditions that their index can answer.
-  if (field.of === "text") return sql`(${executions[field.name]} = ANY(${textArray(values as readonly string[])}::text[]))`;
+  if (field.of === "text") return equality(executions, field.name, sql`= ANY(${textArray(values as readonly string[])}::text[])`);
   return sql`(${sql.join(
     values.map((value) => comparison(executions, field, "==", value)),
     sql` OR `,
@@ -84,7 +96,7 @@ function textArray(values: readonly string[]): string {
 }
 
 function textCondition(executions: Executions, field: FilterField, test: TextTest, text: string): SQL {
-  const within = (value: SQL | Executions["workflow"]): SQL => {
+  const within = (value: SQL): SQL => {
     switch (test) {
       case "startsWith":
         return sql`starts_with(${value}, ${text})`;
@@ -96,7 +108,7 @@ function textCondition(executions: Executions, field: FilterField, test: TextTes
   };
   switch (field.of) {
     case "text":
-      return within(executions[field.name] as Executions["workflow"]);
+      return within(textOf(executions, field.name));
     case "label":
       return sql`(${executions.labels} ? ${field.name}::text AND ${within(sql`(${executions.labels} ->> ${field.name}::text)`)})`;
     default:
@@ -110,7 +122,9 @@ function presence(executions: Executions, field: FilterField): SQL {
       return sql`(${executions.labels} ? ${field.name}::text)`;
     case "attribute":
       return sql`(${executions.attributes} ? ${field.name}::text)`;
-    default:
+    case "text":
+      return sql`(${textOf(executions, field.name)} IS NOT NULL)`;
+    case "time":
       return sql`(${executions[field.name]} IS NOT NULL)`;
   }
 }
@@ -156,7 +170,9 @@ export function groupValue(executions: Executions, field: FilterField): SQL {
       return sql`${executions.labels} ->> ${field.name}::text`;
     case "attribute":
       return sql`${executions.attributes} -> ${field.name}::text`;
-    default:
+    case "text":
+      return textOf(executions, field.name);
+    case "time":
       return sql`${executions[field.name]}`;
   }
 }

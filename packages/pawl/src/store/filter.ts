@@ -21,7 +21,7 @@ export type TextTest = (typeof textTests)[number];
 export type FilterValue = string | number | boolean | { readonly time: number } | { readonly sinceNow: number };
 
 /** Columns that hold text, columns that hold times, and what their names in a filter are. */
-export const textFields = ["state", "workflow", "version", "taskQueue", "executionId"] as const;
+export const textFields = ["state", "workflow", "version", "taskQueue", "key", "executionId"] as const;
 export const timeFields = ["createdAt", "startedAt", "finishedAt"] as const;
 
 export type FilterField =

@@ -196,7 +196,7 @@ describe("a filter", () => {
     await started("a", { labels: { team: "red", "x/y": "1" }, attributes: { n: 1, flag: true, text: "Alpha", when: new Date("2026-01-01T00:00:00Z") } });
     await started("b", { labels: { team: "blue" }, attributes: { n: 20, flag: false, text: "beta", when: new Date("2026-06-01T00:00:00Z") } });
     await started("c", { attributes: { n: "1", text: "a%b_c\\\"'", when: "2026-01-01T00:00:00Z" } });
-    await started("d", {});
+    await started("d", { key: "ann" });
     await started("e", { labels: { team: "red" } }, failing);
     await pawl.start(echo, 1, { executionId: "f", delay: "1 hour", taskQueue: "later" });
 
@@ -206,6 +206,11 @@ describe("a filter", () => {
       ['state in ["failed", "pending"]', "e f"],
       ['workflow == "echo" && taskQueue == "later"', "f"],
       ['workflow.startsWith("fail") || executionId == "d"', "d e"],
+      ['key == "ann"', "d"],
+      ['key != "ann" && has(labels.team)', "a b e"],
+      ['key in ["ann", "bob"]', "d"],
+      ['has(key) && key.startsWith("a") && key > "a"', "d"],
+      ["!has(key)", "a b c e f"],
       ['version == "1"', "a b c d e f"],
       ['executionId in ["a", "x\\n\\"y\\\\", "b"]', "a b"],
       ['executionId > "d"', "e f"],
@@ -259,6 +264,10 @@ describe("a filter", () => {
       ["completed", 4],
       ["failed", 1],
       ["pending", 1],
+    ]);
+    expect(await count("key")).toEqual([
+      [null, 5],
+      ["ann", 1],
     ]);
     expect(await count("labels.team")).toEqual([
       [null, 3],
