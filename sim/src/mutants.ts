@@ -182,8 +182,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "messages are taken twice",
     edits: [
-      edit("worker/active-execution.js", "if (this.#knownMessages.has(key))", "if (false)"),
-      edit("worker/active-execution.js", "if (this.#isToldAlready(event))", "if (false)"),
+      edit("worker/known-messages.js", "if (this.#read.has(key))", "if (false)"),
+      edit("worker/active-execution.js", "if (this.#known.tells(event))", "if (false)"),
     ],
   },
   {

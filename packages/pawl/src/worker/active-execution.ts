@@ -22,7 +22,8 @@ import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
 import { continuedAsNew, endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
-import { messageIdOf, nextStarted } from "./next-run.ts";
+import { nextStarted } from "./next-run.ts";
+import { KnownMessages } from "./known-messages.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { PauseRequest } from "./pause-request.ts";
 import { OpenChildren } from "./open-children.ts";
@@ -84,12 +85,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   readonly #outbox = new Outbox();
   #tellingChildren = false;
   #childrenTold = false;
-  readonly #knownMessages = new Set<string>();
-  /** Positions of child calls whose result is recorded or on its way into the history. */
-  readonly #childResults = new Set<number>();
-  /** Of signals and updates that are recorded or on their way into the history. */
-  readonly #messageIds = new Set<string>();
-  #cancelKnown = false;
+  readonly #known: KnownMessages;
   #parkRequested = false;
   #inFlight: TakenAppend | undefined;
   #enlisted = false;
@@ -135,10 +131,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#deadline = deadlineOf(claimed.history);
     const started = claimed.history[0]!;
     this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
-    for (const id of this.#continuedFrom?.messages ?? []) this.#messageIds.add(id);
+    this.#known = new KnownMessages(this.#continuedFrom?.messages ?? []);
     this.#children = new OpenChildren(claimed.executionId);
     for (const { event } of this.#toApply) {
-      this.#isToldAlready(event);
+      this.#known.tells(event);
       this.#children.note(event);
     }
     this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
@@ -195,13 +191,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
       if (message.type === "PauseRequested") continue;
-      const key = `${message.messageId}#${message.ordinal ?? ""}`;
-      if (this.#knownMessages.has(key)) continue;
-      this.#knownMessages.add(key);
+      if (!this.#known.read(message)) continue;
       const event = decodeEvent(message.type, message.data);
       // Its parent has ended. The inbox goes with its own end.
       if (event.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, event));
-      if (this.#isToldAlready(event)) this.#outbox.discard(message.messageId);
+      if (this.#known.tells(event)) this.#outbox.discard(message.messageId);
       else this.#outbox.addMessage(message, event);
     }
     this.#lastNews = this.#host.runtime.monotonicMs();
@@ -216,9 +210,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   /** It is asked to pause, or not any more. Once it is to be cancelled, it is not paused. */
   #heedPause({ messages }: Inbox): void {
     const request = messages.find(({ type }) => type === "PauseRequested");
-    if (request !== undefined && this.#cancelKnown) {
-      if (!this.#knownMessages.has("pause")) this.#outbox.discard(request.messageId);
-      this.#knownMessages.add("pause");
+    if (request !== undefined && this.#known.isCancelRequested) {
+      if (this.#pause.refuse()) this.#outbox.discard(request.messageId);
     } else if (request !== undefined) return this.#pause.ask(request.data);
     if (!this.#pause.isAsked) return;
     this.#pause.withdraw();
@@ -249,26 +242,6 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#wakeTimer?.clear();
     this.#deadlineTimer?.clear();
     this.#host.gone(this);
-  }
-
-  /** A second cancel request; a signal or update that was sent again; or the end of a child that was cancelled, resumed on its own and has ended again. */
-  #isToldAlready(event: Event): boolean {
-    if (event.type === "CancelRequested") {
-      const known = this.#cancelKnown;
-      this.#cancelKnown = true;
-      return known;
-    }
-    if (event.type === "SignalReceived" || event.type === "UpdateReceived") {
-      const id = event.type === "SignalReceived" ? event.signalId : event.updateId;
-      if (this.#messageIds.has(id)) return true;
-      this.#messageIds.add(id);
-      return false;
-    }
-    // A step on another queue that nobody had begun in time: its late end is of no interest.
-    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed" && event.type !== "StepFailed") return false;
-    if (this.#childResults.has(event.position)) return true;
-    this.#childResults.add(event.position);
-    return false;
   }
 
   /** Another claim owns it, or the worker is going: stop at once, write nothing more. */
@@ -736,7 +709,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       if (this.#gone || call.settled || !pending.includes(call)) return;
       const { position } = call;
       const { name, taskQueue, scheduleToStartMs } = call.remote!;
-      this.#childResults.add(position);
+      this.#known.hasResult(position);
       this.orphaned(call.runId!);
       this.#emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
     } catch (error) {
@@ -763,7 +736,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   #notMyChild(position: number, error: ExecutionConflict | ExecutionNotFound): void {
-    this.#childResults.add(position);
+    this.#known.hasResult(position);
     this.#emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
   }
 
@@ -839,7 +812,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (this.#streams?.isReading === true) return void this.#streams.idle().then(() => this.#finish(outcome));
     if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
     // What it has not read stays in its inbox, which goes to the next run.
-    for (const event of this.#outbox.leaveMessages()) this.#messageIds.delete(messageIdOf(event) ?? "");
+    for (const event of this.#outbox.leaveMessages()) this.#known.leave(event);
     this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
   }
 
@@ -850,10 +823,10 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#outbox.add(end.event);
     const untaken = this.#replay.mailbox.untaken();
     const late = this.#toApply.slice(this.#applied).filter(({ event }) => isFromOutside(event));
-    for (const { signalId } of untaken) this.#messageIds.delete(signalId);
-    for (const { event } of late) this.#messageIds.delete(messageIdOf(event) ?? "");
+    for (const { signalId } of untaken) this.#known.leaveSignal(signalId);
+    for (const { event } of late) this.#known.leave(event);
     const received = [...untaken, ...late].map(({ seq }) => seq);
-    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.#deadline, messageIds: this.#messageIds });
+    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.#deadline, sentIds: this.#known.sentIds });
     return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };
   }
 
