@@ -188,7 +188,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "what was asked for starts before the history is applied",
-    edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;", "this.#live = true;")],
+    edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#writer.outbox.isEmpty;", "this.#live = true;")],
   },
   {
     name: "events are delivered without a pause",
@@ -201,7 +201,7 @@ export const mutants: readonly Mutant[] = [
   { name: "work is found by hints only", edits: [edit("worker/task-poller.js", "this.#timer = this.#runtime.startTimer(", "0 && this.#runtime.startTimer(")] },
   {
     name: "children outlive a cancel that meets their start",
-    edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")],
+    edits: [edit("worker/active-execution.js", "const start = this.#writer.outbox.withdraw(call.position);", "const start = undefined;")],
   },
   {
     name: "a late reply to a start begins what has been claimed since",
@@ -213,7 +213,7 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
-  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking ", "")] },
+  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#writer.isParking ", "")] },
   { name: "messages of one batch arrive backwards", edits: [edit("postgres/statements/send-messages.js", "ORDER BY m.ord", "ORDER BY m.ord DESC")] },
   { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },
   {

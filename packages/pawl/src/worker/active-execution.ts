@@ -16,33 +16,28 @@ import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
-import type { AppendSource } from "../store/committer.ts";
-import type { After, AppendOperation, AppendOutcome, ChildMessage, ExistingExecution, StartOperation } from "../store/operations.ts";
+import type { After, AppendOutcome, ChildMessage, ExistingExecution, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
 import { continuedAsNew, endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
+import { ExecutionSlot } from "./execution-slot.ts";
+import { HistoryWriter, type WriteOwner } from "./history-writer.ts";
 import { nextStarted } from "./next-run.ts";
 import { KnownMessages } from "./known-messages.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import { PauseRequest } from "./pause-request.ts";
 import { OpenChildren } from "./open-children.ts";
-import { Outbox, type TakenAppend } from "./outbox.ts";
+import type { TakenAppend } from "./outbox.ts";
 import { deadlineOf as stepDeadlineOf, type StepAttempt, type StepOwner } from "./step-attempt.ts";
 import { StepRunner, tooLate, type StepEvent } from "./step-runner.ts";
 import { StreamWriter } from "./stream-writer.ts";
-import { runTransaction, type Turn } from "./transaction-runner.ts";
+import { runTransaction } from "./transaction-runner.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
-
-/** What a transaction holds in the place of an append, until it knows what it writes. */
-const nothingTaken: TakenAppend = {
-  operation: { runId: "", epoch: 0, expectedSeq: 0, events: [], progress: true, after: { kind: "keep" }, starts: [], messages: [], consumed: [] },
-  events: [],
-};
 
 /** Above so many characters of chunks on their way, steps wait before they write more. */
 const mostWaitingCharacters = 1024 * 1024;
@@ -61,7 +56,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
+export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
@@ -69,9 +64,6 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   readonly #claimed: ClaimedExecution;
   readonly #host: ExecutionHost;
   readonly #replay: Replay;
-  #lastSeq: number;
-  /** Of the data of all its events, as they are stored. */
-  #characters: number;
   #seenInbox = 0;
   /** Recorded; those from `#applied` on are not yet applied. An array of 50,000 would be moved by every `shift`. */
   readonly #toApply: RecordedEvent[];
@@ -81,25 +73,18 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #codeOutcome: CodeOutcome | undefined;
   /** Whether the code has been called: not before its input is parsed. */
   #started = false;
-  /** Not yet recorded. */
-  readonly #outbox = new Outbox();
+  readonly #slot: ExecutionSlot;
+  readonly #writer: HistoryWriter;
   #tellingChildren = false;
   #childrenTold = false;
   readonly #known: KnownMessages;
-  #parkRequested = false;
-  #inFlight: TakenAppend | undefined;
-  #enlisted = false;
-  #resting = false;
   #end: EndEvent | undefined;
-  #gone = false;
   readonly #children: OpenChildren;
   readonly #steps: StepRunner;
   /** Made when something is first written to a stream. */
   #streams: StreamWriter | undefined;
   /** Steps that wait until there is room for more chunks. */
   #awaitingRoom: (() => void)[] = [];
-  /** Transactions that wait until nothing is on its way into the history. */
-  readonly #awaitingTurn: ((granted: boolean) => void)[] = [];
   /** Positions whose start (timer or child) is on its way into the history. */
   readonly #requested = new Set<number>();
   /** Updates whose reply is on its way into the history. */
@@ -125,8 +110,8 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#claimed = claimed;
     this.#host = host;
     this.#lastNews = host.runtime.monotonicMs();
-    this.#lastSeq = claimed.history.at(-1)!.seq;
-    this.#characters = claimed.characters;
+    this.#slot = new ExecutionSlot(this, host);
+    this.#writer = new HistoryWriter(this, claimed, this.#slot, host);
     this.#toApply = claimed.history.slice(1);
     this.#deadline = deadlineOf(claimed.history);
     const started = claimed.history[0]!;
@@ -162,15 +147,15 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   begin(inbox: Inbox | undefined): void {
-    if (this.#watchDeadline() || this.#isTooLong(this.#lastSeq)) return;
+    if (this.#watchDeadline() || this.#isTooLong(this.#writer.lastSeq)) return;
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
-    this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
+    this.#live = this.#toApply.length === 0 && this.#writer.outbox.isEmpty;
     this.#replay.begin(this.#claimed.history);
     const input = inputOf(this.#claimed.history);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
-      if (this.#gone || this.#end !== undefined) return;
+      if (!this.#writer.isOpen) return;
       this.#started = true;
       this.#replay.start(parsed);
       this.#schedulePump();
@@ -187,7 +172,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   }
 
   #take(inbox: Inbox, thenFirst?: () => void): void {
-    if (this.#gone || this.#end !== undefined) return;
+    if (!this.#writer.isOpen) return;
     this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
     for (const message of inbox.messages) {
       if (message.type === "PauseRequested") continue;
@@ -195,12 +180,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       const event = decodeEvent(message.type, message.data);
       // Its parent has ended. The inbox goes with its own end.
       if (event.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, event));
-      if (this.#known.tells(event)) this.#outbox.discard(message.messageId);
-      else this.#outbox.addMessage(message, event);
+      if (this.#known.tells(event)) this.#writer.outbox.discard(message.messageId);
+      else this.#writer.outbox.addMessage(message, event);
     }
     this.#lastNews = this.#host.runtime.monotonicMs();
     thenFirst?.();
-    if (!this.#outbox.isEmpty) this.#enlist();
+    if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
     else if (this.#live) this.#rest();
     else this.#tryPause();
   }
@@ -211,7 +196,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   #heedPause({ messages }: Inbox): void {
     const request = messages.find(({ type }) => type === "PauseRequested");
     if (request !== undefined && this.#known.isCancelRequested) {
-      if (this.#pause.refuse()) this.#outbox.discard(request.messageId);
+      if (this.#pause.refuse()) this.#writer.outbox.discard(request.messageId);
     } else if (request !== undefined) return this.#pause.ask(request.data);
     if (!this.#pause.isAsked) return;
     this.#pause.withdraw();
@@ -221,24 +206,22 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   /** Pauses when every attempt that was running has ended and all that happened is recorded. */
   #tryPause(): void {
-    if (!this.#pause.isAsked || this.#gone || this.#end !== undefined || this.#inFlight !== undefined) return;
-    if (!this.#outbox.isEmpty || this.#steps.running > 0) return;
-    const { runId, epoch } = this;
-    void this.#carryOutPause({ runId, epoch, expectedSeq: this.#lastSeq, seenInbox: this.#seenInbox });
+    if (!this.#pause.isAsked || !this.#writer.isOpen || !this.#writer.isIdle || this.#steps.running > 0) return;
+    void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#seenInbox });
   }
 
   async #carryOutPause(operation: Parameters<PauseRequest["carryOut"]>[0]): Promise<void> {
     const outcome = await this.#pause.carryOut(operation, (pause) => this.#host.pause(this, pause));
-    if (this.#gone || outcome === "under way") return;
+    if (this.#writer.isGone || outcome === "under way") return;
     if (outcome === "paused") return this.#leave();
     // A message came first, or the store is closing.
     this.#host.wantsInbox(this);
-    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
+    if (!this.#writer.outbox.isEmpty || this.#end !== undefined) this.#writer.enlist();
   }
 
   /** It is parked or paused: nothing of it is left here. */
   #leave(): void {
-    this.#gone = true;
+    this.#writer.leave();
     this.#wakeTimer?.clear();
     this.#deadlineTimer?.clear();
     this.#host.gone(this);
@@ -246,20 +229,20 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   /** Another claim owns it, or the worker is going: stop at once, write nothing more. */
   drop(reason: unknown): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#writer.isGone) return;
+    this.#writer.leave();
     this.#wakeTimer?.clear();
     this.#deadlineTimer?.clear();
     this.#steps.abortAll(reason);
-    this.#forgetOutbox();
+    this.#writer.forgetOutbox();
     this.#makeRoom();
-    this.#refuseTurns();
+    this.#writer.refuseTurns();
     this.#host.gone(this);
   }
 
   /** Announces steps that have been running for a while. */
   announceLongSteps(): void {
-    if (!this.#gone) this.#steps.announceLong();
+    if (!this.#writer.isGone) this.#steps.announceLong();
   }
 
   /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */
@@ -269,7 +252,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   /** What waited for a valid lease may go on. */
   resumeSteps(): void {
-    if (this.#live && !this.#gone) this.#wake();
+    if (this.#live && !this.#writer.isGone) this.#wake();
   }
 
   // ReplayHost
@@ -285,15 +268,15 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   #abandonChild(call: ChildCall): void {
     if (call.runId !== undefined) return this.orphaned(call.runId);
-    const start = this.#outbox.withdraw(call.position);
+    const start = this.#writer.outbox.withdraw(call.position);
     if (start !== undefined) this.#host.startsSettled([start], "rejected");
   }
 
   orphaned(childRunId: string): void {
     const message = this.#children.cancelled(childRunId);
     if (message === undefined) return;
-    this.#outbox.send(message);
-    this.#enlist();
+    this.#writer.outbox.send(message);
+    this.#writer.enlist();
   }
 
   /**
@@ -307,12 +290,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#childrenTold = true;
     } catch (error) {
       // The store is closing; whoever claims it next tells them.
-      if (!this.#gone) this.#host.failed(this, error);
+      if (!this.#writer.isGone) this.#host.failed(this, error);
       return this.drop(error);
     } finally {
       this.#tellingChildren = false;
     }
-    if (!this.#gone) this.#enlist();
+    if (!this.#writer.isGone) this.#writer.enlist();
   }
 
   replied(reply: UpdateReply): void {
@@ -321,28 +304,26 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   /** What is said before the history that was there has been applied was said before. */
   logged(level: "info" | "warn" | "error", message: string): void {
-    if (this.#gone || this.#replay.historyLength < this.#claimed.history.length) return;
+    if (this.#writer.isGone || this.#replay.historyLength < this.#claimed.history.length) return;
     const { executionId, runId, workflow } = this;
     loggerOf(this.logger, { executionId, runId, workflow })[level](message);
   }
 
   patched(patchId: string): void {
-    this.#emit({ type: "PatchMarked", patchId });
+    this.#writer.emit({ type: "PatchMarked", patchId });
   }
 
   ended(outcome: CodeOutcome): void {
-    if (this.#gone) return;
+    if (this.#writer.isGone) return;
     this.#codeOutcome = outcome;
     if (this.#live && this.#toApply.length === 0) this.#finish(outcome);
     else if (outcome.outcome === "continued") this.#schedulePump();
   }
 
-  // AppendSource
+  // WriteOwner
 
-  take(): AppendOperation | undefined {
-    this.#enlisted = false;
-    if (this.#gone || this.#inFlight !== undefined || this.#pause.isUnderWay) return undefined;
-    let after: After = { kind: "keep" };
+  after(): After | undefined {
+    if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) {
       if (this.#tellingChildren) return undefined;
       if (!this.#childrenTold && this.#end.state !== "quarantined" && this.#end.next === undefined) {
@@ -350,26 +331,19 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
         const messages = this.#children.parentEnded(this.#end.state);
         if (messages.length > 0) return void this.#tellChildren(messages);
       }
-      after = this.#afterEnd(this.#end);
-    } else if (this.#outbox.isEmpty) {
-      if (!this.#parkRequested || !this.#isWaiting() || this.#pause.isAsked) return undefined;
-      const open = this.#replay.open;
-      after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
+      return this.#afterEnd(this.#end);
     }
-    this.#parkRequested = false;
-    this.#inFlight = this.#outbox.take({ runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq }, after);
-    return this.#inFlight.operation;
+    if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
+    if (!this.#writer.isParkAsked || !this.#isWaiting() || this.#pause.isAsked) return undefined;
+    return { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(this.#replay.open) };
   }
 
-  settle(outcome: AppendOutcome): void {
-    const { operation, events } = this.#inFlight!;
-    this.#inFlight = undefined;
+  settled(taken: TakenAppend, outcome: AppendOutcome): void {
+    const { operation, events } = taken;
     if (outcome.outcome === "rejected") {
-      this.#host.startsSettled(operation.starts, "rejected");
       this.#host.rejected(this);
       return this.drop(new ExecutionCancelled(this.executionId, "another worker owns it now"));
     }
-    for (const { encoded } of events) this.#characters += encoded.data.length;
     this.#host.observe(outcome.at);
     this.#lastNews = this.#host.runtime.monotonicMs();
     if (operation.progress) this.#host.progressed(this);
@@ -381,9 +355,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#host.news(this);
     if (this.#awaitingRoom.length > 0) this.#makeRoom();
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
-    if (this.#gone) return;
+    if (this.#writer.isGone) return;
     if (operation.after.kind === "end" || operation.after.kind === "continue") {
-      this.#gone = true;
+      this.#writer.leave();
       this.#wakeTimer?.clear();
       this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });
       if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
@@ -396,9 +370,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#host.wantsInbox(this);
       this.#wake();
     }
-    for (const { event } of events) {
-      this.#children.note(event);
-      this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
+    for (const recorded of this.#writer.record(taken, outcome.at)) {
+      this.#children.note(recorded.event);
+      this.#toApply.push(recorded);
     }
     for (const { runId, existing } of outcome.conflicts)
       this.#childConflict(
@@ -406,34 +380,29 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
         existing,
       );
     if (this.#isTooLong(operation.expectedSeq)) return;
-    this.#passTurn();
-    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
+    this.#writer.goOn();
     // The reply came in a turn of its own: its first event may be applied right here.
     if (!this.#pumping) this.#pump();
   }
 
-  fail(error: unknown): void {
-    const taken = this.#inFlight;
-    this.#inFlight = undefined;
-    if (taken !== undefined) this.#host.startsSettled(taken.operation.starts, "rejected");
+  failed(error: unknown): void {
     if (error instanceof Closed || this.#end !== undefined) {
       this.#host.failed(this, error);
       return this.drop(error);
     }
     // What it wanted to write cannot be stored; that it failed can.
-    this.#forgetOutbox();
+    this.#writer.forgetOutbox();
     this.#finish({ outcome: "threw", error });
   }
 
   /** @param before how many events its history had before the last commit */
   #isTooLong(before: number): boolean {
     const { historyLimit, logger } = this.#host;
-    if (historyLimit.isToWarn(before, this.#lastSeq))
-      logger.warn(
-        `execution ${this.executionId}: its history has ${this.#lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`,
-      );
-    if (this.#end !== undefined || !historyLimit.isReached(this.#lastSeq, this.#characters)) return false;
-    this.#finish({ outcome: "threw", error: historyLimit.error(this.executionId, this.#lastSeq, this.#characters) });
+    const { lastSeq, characters } = this.#writer;
+    if (historyLimit.isToWarn(before, lastSeq))
+      logger.warn(`execution ${this.executionId}: its history has ${lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`);
+    if (this.#end !== undefined || !historyLimit.isReached(lastSeq, characters)) return false;
+    this.#finish({ outcome: "threw", error: historyLimit.error(this.executionId, lastSeq, characters) });
     return true;
   }
 
@@ -450,7 +419,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   /** Applies events up to the first that settles a call; the rest follow after the microtask queue has drained (A1). */
   #pump(): void {
-    if (this.#gone || this.#end !== undefined) return;
+    if (!this.#writer.isOpen) return;
     if (this.#pause.isAsked) return this.#tryPause();
     if (!this.#started) return;
     // What stands behind that in the history its code had not heard of when it asked for the next run.
@@ -470,7 +439,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (this.#codeOutcome !== undefined) return this.#finish(this.#codeOutcome);
     if (!this.#live) {
       // Messages that were waiting come first: a cancel request must reach the code before anything is started.
-      if (!this.#outbox.isEmpty || this.#inFlight !== undefined) return;
+      if (!this.#writer.isIdle) return;
       this.#live = true;
       for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
       for (const call of this.#replay.open.values()) this.#advance(call);
@@ -499,14 +468,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (call !== undefined) this.#advance(call);
   }
 
-  /** While the reply to a park is awaited, somebody else may have claimed it already: nothing may be started. */
-  get #isParking(): boolean {
-    return this.#inFlight?.operation.after.kind === "park";
-  }
-
   /** Does the next thing for an open call, as far as its record allows; harmless when there is nothing to do. */
   #advance(call: Call): void {
-    if (call.settled || this.#gone || this.#end !== undefined || this.#isParking || this.#pause.isAsked) return;
+    if (call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;
     switch (call.kind) {
       case "step":
         return this.#advanceStep(call);
@@ -521,7 +485,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       case "attributes":
         if (this.#requested.has(call.position)) return;
         this.#requested.add(call.position);
-        return this.#emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
+        return this.#writer.emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
       case "stream":
         return this.#advanceStream(call);
     }
@@ -532,9 +496,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     if (call.retryAt !== undefined && call.retryAt > this.#host.now()) return this.#armWakeTimer();
     // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
     if (!this.#host.mayStartSteps()) return;
-    this.#work();
+    this.#slot.work();
     // Others have all the slots; the worker calls when there is one for it.
-    if (!this.#host.hasSlot(this)) return;
+    if (!this.#slot.isHeld) return;
     const deadline = stepDeadlineOf(call);
     if (deadline !== undefined && deadline <= this.#host.now()) return this.#stepped(tooLate(call, call.lastAttempt + 1));
     // It is no longer waited for: a due time left standing would wake the execution without end.
@@ -544,19 +508,19 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   #stepped(event: StepEvent): void {
     if (event.type !== "StepStarted") this.#requested.add(event.position);
-    this.#emit(event);
+    this.#writer.emit(event);
   }
 
   #advanceTimer(call: TimerCall): void {
     if (call.fireAt === undefined) {
       if (this.#requested.has(call.position)) return;
       this.#requested.add(call.position);
-      return this.#emit({ type: "TimerStarted", position: call.position, durationMs: call.durationMs });
+      return this.#writer.emit({ type: "TimerStarted", position: call.position, durationMs: call.durationMs });
     }
     if (this.#requested.has(-call.position)) return;
     if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
     this.#requested.add(-call.position);
-    this.#emit({ type: "TimerFired", position: call.position });
+    this.#writer.emit({ type: "TimerFired", position: call.position });
   }
 
   #advanceWait(call: WaitCall): void {
@@ -566,18 +530,18 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       if (this.#requested.has(position) || (timeoutMs === undefined && !this.#announcingWaits)) return;
       this.#requested.add(position);
       const named = signal === undefined ? {} : { signal };
-      return this.#emit({ type: "WaitStarted", position, ...named, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+      return this.#writer.emit({ type: "WaitStarted", position, ...named, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     }
     if (call.fireAt === undefined || this.#requested.has(-position)) return;
     if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
     this.#requested.add(-position);
-    this.#emit({ type: "WaitTimedOut", position });
+    this.#writer.emit({ type: "WaitTimedOut", position });
   }
 
   #advanceValue({ position, key, value }: ValueCall): void {
     if (this.#requested.has(position)) return;
     this.#requested.add(position);
-    this.#emit({ type: "ValueSet", position, key, value: { text: value } });
+    this.#writer.emit({ type: "ValueSet", position, key, value: { text: value } });
   }
 
   now(): number {
@@ -596,11 +560,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#requested.add(position);
     const writer = this.#streamWriter;
     const written = writer.whenKnown(stream, () => {
-      if (this.#gone || this.#end !== undefined) return;
+      if (!this.#writer.isOpen) return;
       const chunk = writer.next(stream, undefined, data);
       const event = { type: "StreamWritten", position, stream, offset: chunk.offset } as const;
-      this.#outbox.addWritten(data === null ? { ...event, closed: true } : event, chunk);
-      this.#enlist();
+      this.#writer.outbox.addWritten(data === null ? { ...event, closed: true } : event, chunk);
+      this.#writer.enlist();
     });
     // The store is closing; whoever claims it next writes it.
     written?.catch((error: unknown) => this.#host.failed(this, error));
@@ -609,14 +573,14 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
     const writer = this.#streamWriter;
     const taken = writer.whenKnown(stream, () => {
-      if (this.#gone || this.#end !== undefined) return;
+      if (!this.#writer.isOpen) return;
       const chunk = writer.next(stream, { position: attempt.call.position, attempt: attempt.attempt }, data);
       // Recorded with its first chunk, the attempt's number is never given to another attempt.
       this.#steps.announce(attempt);
-      this.#outbox.addChunk(chunk);
-      this.#enlist();
+      this.#writer.outbox.addChunk(chunk);
+      this.#writer.enlist();
     });
-    const isFull = this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone;
+    const isFull = this.#writer.outbox.waitingCharacters > mostWaitingCharacters && !this.#writer.isGone;
     return { taken, room: isFull ? new Promise((resolve) => this.#awaitingRoom.push(resolve)) : undefined };
   }
 
@@ -624,62 +588,22 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
     const { transactions, runtime } = this.#host;
-    const owner = { transactions, runtime, takeTurn: () => this.#takeTurn() };
+    const owner = { transactions, runtime, takeTurn: () => this.#writer.takeTurn() };
     return runTransaction(attempt, transaction, context, owner, () => {
       this.#requested.add(attempt.call.position);
       this.#steps.finish(attempt);
     });
   }
 
-  async #takeTurn(): Promise<Turn | undefined> {
-    if (this.#gone || this.#end !== undefined) return undefined;
-    if (this.#inFlight === undefined && this.#outbox.isEmpty) this.#inFlight = nothingTaken;
-    else if (!(await new Promise<boolean>((resolve) => this.#awaitingTurn.push(resolve)))) return undefined;
-    return {
-      append: (event) => {
-        const claim = { runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq };
-        const encoded = { type: event.type, data: encodeEvent(event) };
-        const operation: AppendOperation = { ...nothingTaken.operation, ...claim, events: [encoded] };
-        this.#inFlight = { operation, events: [{ event, encoded }] };
-        return operation;
-      },
-      settle: (outcome, before) => {
-        if (outcome.outcome === "accepted") before();
-        this.settle(outcome);
-      },
-      giveBack: () => this.#endTurn(),
-    };
-  }
-
-  /** Nothing is on its way now: if nothing waits for the committer either, the next transaction may write. */
-  #passTurn(): void {
-    if (this.#inFlight !== undefined || !this.#outbox.isEmpty) return;
-    const next = this.#awaitingTurn.shift();
-    if (next === undefined) return;
-    this.#inFlight = nothingTaken;
-    next(true);
-  }
-
-  #refuseTurns(): void {
-    for (const refuse of this.#awaitingTurn.splice(0)) refuse(false);
-  }
-
-  #endTurn(): void {
-    this.#inFlight = undefined;
-    if (this.#gone) return;
-    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
-    else this.#passTurn();
-  }
-
   #makeRoom(): void {
-    if (this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone) return;
+    if (this.#writer.outbox.waitingCharacters > mostWaitingCharacters && !this.#writer.isGone) return;
     for (const resolve of this.#awaitingRoom.splice(0)) resolve();
   }
 
   #reply(reply: UpdateReply): void {
     if (this.#replied.has(reply.updateId)) return;
     this.#replied.add(reply.updateId);
-    this.#emit(reply);
+    this.#writer.emit(reply);
   }
 
   #advanceChild(call: ChildCall): void {
@@ -690,7 +614,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.traceparent, this.#host);
     const { parentClosePolicy } = start;
     const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
-    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
+    this.#writer.emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
   }
 
   /** A step on another queue that should have begun by now. */
@@ -706,12 +630,12 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     try {
       const { pending } = await this.#host.childOutcomes(this.runId, [call]);
       call.startBy = undefined;
-      if (this.#gone || call.settled || !pending.includes(call)) return;
+      if (this.#writer.isGone || call.settled || !pending.includes(call)) return;
       const { position } = call;
       const { name, taskQueue, scheduleToStartMs } = call.remote!;
       this.#known.hasResult(position);
       this.orphaned(call.runId!);
-      this.#emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
+      this.#writer.emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
     } catch (error) {
       // The store is closing; whoever claims it next asks again.
       this.#host.failed(this, error);
@@ -737,7 +661,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   #notMyChild(position: number, error: ExecutionConflict | ExecutionNotFound): void {
     this.#known.hasResult(position);
-    this.#emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
+    this.#writer.emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
   }
 
   /**
@@ -758,7 +682,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#askingForChildren++;
     try {
       const { messages, foreign, missing } = await this.#host.childOutcomes(this.runId, children);
-      if (this.#gone) return;
+      if (this.#writer.isGone) return;
       for (const call of foreign) if (!call.settled) this.#notMyChild(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
       for (const call of missing) if (!call.settled) this.#notMyChild(call.position, new ExecutionNotFound(call.executionId));
       this.#take({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
@@ -771,30 +695,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#rest();
   }
 
-  // Writing
-
-  #emit(event: Event, start?: StartOperation): void {
-    if (this.#gone || this.#end !== undefined) return;
-    this.#outbox.add(event, start);
-    this.#enlist();
-  }
-
-  #enlist(): void {
-    if (this.#enlisted || this.#inFlight !== undefined) return;
-    this.#enlisted = true;
-    if (!this.#parkRequested) this.#work();
-    this.#host.committer.enlist(this);
-  }
-
-  /** What was not written never will be; slots kept for children that it would have started are free again. */
-  #forgetOutbox(): void {
-    const starts = this.#outbox.clear().flatMap(({ start }) => (start === undefined ? [] : [start]));
-    if (starts.length > 0) this.#host.startsSettled(starts, "rejected");
-  }
-
   /** Ends it as timed out if it is time, or comes again then. Gives whether it has ended it. */
   #watchDeadline(): boolean {
-    if (this.#deadline === undefined || this.#gone || this.#end !== undefined) return false;
+    if (this.#deadline === undefined || !this.#writer.isOpen) return false;
     const leftMs = this.#deadline - this.#host.now();
     if (leftMs <= 0) {
       const started = this.#claimed.history[0]!;
@@ -807,20 +710,20 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   /** The code has ended, or cannot go on: write how. */
   #finish(outcome: CodeOutcome): void {
-    if (this.#gone || this.#end !== undefined) return;
+    if (!this.#writer.isOpen) return;
     // Writes to streams that nobody waited for come before the end.
     if (this.#streams?.isReading === true) return void this.#streams.idle().then(() => this.#finish(outcome));
     if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
     // What it has not read stays in its inbox, which goes to the next run.
-    for (const event of this.#outbox.leaveMessages()) this.#known.leave(event);
+    for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
     this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
   }
 
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
   #afterEnd(end: EndEvent): After {
     if (end.next === undefined) return { kind: "end", state: end.state };
-    if (!this.#outbox.isEmpty) return { kind: "keep" };
-    this.#outbox.add(end.event);
+    if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
+    this.#writer.outbox.add(end.event);
     const untaken = this.#replay.mailbox.untaken();
     const late = this.#toApply.slice(this.#applied).filter(({ event }) => isFromOutside(event));
     for (const { signalId } of untaken) this.#known.leaveSignal(signalId);
@@ -832,8 +735,9 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
 
   #endWith(end: EndEvent): void {
     this.#end = end;
+    this.#writer.close();
     this.#deadlineTimer?.clear();
-    this.#refuseTurns();
+    this.#writer.refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
     // Of children that are not on their way into the history, only those are started that may outlive this one.
     if (end.state !== "quarantined") {
@@ -843,17 +747,16 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     }
     this.#wakeTimer?.clear();
     // Whoever sent an update is answered even if it was the last thing that happened.
-    for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#outbox.add(reply);
-    if (end.next === undefined) this.#outbox.add(end.event);
+    for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#writer.outbox.add(reply);
+    if (end.next === undefined) this.#writer.outbox.add(end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && end.toParent !== undefined) {
       const event = end.toParent(parentPosition!);
-      this.#outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
+      this.#writer.outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
     }
-    // From here on it runs nothing any more: whatever else it was doing needs no slot either.
-    this.#resting = false;
-    this.#enlist();
-    this.#host.ending(this);
+    this.#writer.enlist();
+    // Whatever else it was doing needs no slot either.
+    this.#slot.end();
   }
 
   // Waiting
@@ -865,8 +768,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#streams?.isReading !== true &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
-      this.#outbox.isEmpty &&
-      this.#inFlight === undefined &&
+      this.#writer.isIdle &&
       this.#toApply.length === 0 &&
       this.#replay.open.size > 0 &&
       !this.#hasStepToStart()
@@ -888,13 +790,6 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     return next === undefined || this.#deadline === undefined ? (next ?? this.#deadline) : Math.min(next, this.#deadline);
   }
 
-  /** It has something to do: it needs a slot again. */
-  #work(): void {
-    if (!this.#resting) return;
-    this.#resting = false;
-    this.#host.working(this);
-  }
-
   /** Records what it waits for. Nothing is on its way into the history now that could end a wait meanwhile. */
   #announceWaits(): void {
     this.#announcingWaits = true;
@@ -905,15 +800,11 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   #rest(): void {
     if (this.#pause.isAsked) return this.#tryPause();
-    if (this.#gone || !this.#isWaiting()) return;
+    if (this.#writer.isGone || !this.#isWaiting()) return;
     this.#announceWaits();
-    if (!this.#outbox.isEmpty) return;
+    if (!this.#writer.outbox.isEmpty) return;
     // It does not wait for anything but a slot.
-    if (!this.#resting && !this.#host.hasSlot(this)) return;
-    if (!this.#resting) {
-      this.#resting = true;
-      this.#host.resting(this);
-    }
+    if (!this.#slot.rest()) return;
     // Without a lease, or while the worker stops, nothing may be started; the worker calls when that has changed.
     if (!this.#host.mayStartSteps()) return;
     const { open } = this.#replay;
@@ -926,8 +817,7 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#wakeTimer = this.#host.runtime.startTimer(Math.max(1, Math.min(lingerMs, wakeInMs)), () => this.#wake());
       return;
     }
-    this.#parkRequested = true;
-    this.#enlist();
+    this.#writer.park();
   }
 
   #armWakeTimer(after?: number): void {
