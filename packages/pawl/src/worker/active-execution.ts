@@ -1,46 +1,42 @@
-import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound, StepNotStarted } from "../base/errors.ts";
+import { Closed, ExecutionCancelled } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { Timer } from "../base/runtime.ts";
-import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, ChildCall, StepCall, StreamCall, TimerCall, TransactionCall, ValueCall, WaitCall } from "../kernel/call.ts";
+import type { Call, TransactionCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage } from "../kernel/continuation.ts";
 import { deadlineOf } from "../kernel/deadline.ts";
-import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
-import { isTerminal } from "../kernel/execution-state.ts";
+import type { ContinuationLink, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
-import type { After, AppendOutcome, ChildMessage, ExistingExecution, StartOperation } from "../store/operations.ts";
-import type { ClaimedExecution, Inbox } from "../store/store.ts";
-import { childStart } from "./child-start.ts";
+import type { After, AppendOutcome } from "../store/operations.ts";
+import type { ClaimedExecution, Inbox, InboxMessage } from "../store/store.ts";
+import { CallStarter } from "./call-starter.ts";
+import { Children, type ParentExecution } from "./children.ts";
 import { continuedAsNew, endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { ExecutionSlot } from "./execution-slot.ts";
 import { HistoryWriter, type WriteOwner } from "./history-writer.ts";
-import { nextStarted } from "./next-run.ts";
 import { KnownMessages } from "./known-messages.ts";
+import { nextStarted } from "./next-run.ts";
 import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
-import { PauseRequest } from "./pause-request.ts";
-import { OpenChildren } from "./open-children.ts";
 import type { TakenAppend } from "./outbox.ts";
-import { deadlineOf as stepDeadlineOf, type StepAttempt, type StepOwner } from "./step-attempt.ts";
-import { StepRunner, tooLate, type StepEvent } from "./step-runner.ts";
-import { StreamWriter } from "./stream-writer.ts";
+import { OutgoingStreams } from "./outgoing-streams.ts";
+import { PauseRequest } from "./pause-request.ts";
+import type { StepAttempt, StepOwner } from "./step-attempt.ts";
+import { StepRunner } from "./step-runner.ts";
 import { runTransaction } from "./transaction-runner.ts";
+import { WakeTimer } from "./wake-timer.ts";
 
 /** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
-
-/** Above so many characters of chunks on their way, steps wait before they write more. */
-const mostWaitingCharacters = 1024 * 1024;
 
 /** Node's timers take no more. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -56,7 +52,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
+export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, ParentExecution {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
@@ -75,29 +71,19 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   #started = false;
   readonly #slot: ExecutionSlot;
   readonly #writer: HistoryWriter;
-  #tellingChildren = false;
-  #childrenTold = false;
   readonly #known: KnownMessages;
   #end: EndEvent | undefined;
-  readonly #children: OpenChildren;
   readonly #steps: StepRunner;
-  /** Made when something is first written to a stream. */
-  #streams: StreamWriter | undefined;
-  /** Steps that wait until there is room for more chunks. */
-  #awaitingRoom: (() => void)[] = [];
-  /** Positions whose start (timer or child) is on its way into the history. */
-  readonly #requested = new Set<number>();
+  readonly #streams: OutgoingStreams;
+  readonly #children: Children;
+  readonly #starter: CallStarter;
+  readonly #wakeTimer: WakeTimer;
   /** Updates whose reply is on its way into the history. */
   readonly #replied = new Set<string>();
-  #wakeTimer: Timer | undefined;
-  #waking = false;
-  #announcingWaits = false;
-  /** Asks how children are, so many times: it must not park before it knows. */
-  #askingForChildren = 0;
   #lastNews: number;
   readonly #continuedFrom: ContinuationLink | undefined;
   /** When it ends as timed out (database time, milliseconds). */
-  readonly #deadline: number | undefined;
+  readonly deadline: number | undefined;
   #deadlineTimer: Timer | undefined;
   /** While it is asked to pause, nothing begins and nothing is delivered. */
   readonly #pause = new PauseRequest();
@@ -113,17 +99,22 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     this.#slot = new ExecutionSlot(this, host);
     this.#writer = new HistoryWriter(this, claimed, this.#slot, host);
     this.#toApply = claimed.history.slice(1);
-    this.#deadline = deadlineOf(claimed.history);
+    this.deadline = deadlineOf(claimed.history);
     const started = claimed.history[0]!;
     this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
     this.#known = new KnownMessages(this.#continuedFrom?.messages ?? []);
-    this.#children = new OpenChildren(claimed.executionId);
+    this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
+    const { open } = this.#replay;
+    this.#wakeTimer = new WakeTimer(open, host, () => this.#wake());
+    this.#steps = new StepRunner(this, this.#writer, this.#slot, this.#wakeTimer, host);
+    this.#streams = new OutgoingStreams(this, claimed, this.#writer, this.#steps, host);
+    this.#children = new Children(this, claimed, open, this.#known, this.#writer, this.#wakeTimer, host);
+    const runners = { steps: this.#steps, streams: this.#streams, children: this.#children };
+    this.#starter = new CallStarter(open, runners, this.#writer, this.#pause, this.#wakeTimer, host);
     for (const { event } of this.#toApply) {
       this.#known.tells(event);
       this.#children.note(event);
     }
-    this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
-    this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
   }
 
   get logger(): Logger {
@@ -186,8 +177,19 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     this.#lastNews = this.#host.runtime.monotonicMs();
     thenFirst?.();
     if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
-    else if (this.#live) this.#rest();
+    else if (this.#live) this.rest();
     else this.#tryPause();
+  }
+
+  // ParentExecution
+
+  hear(messages: readonly InboxMessage[]): void {
+    this.#take({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
+  }
+
+  giveUp(error: unknown): void {
+    if (!this.#writer.isGone) this.#host.failed(this, error);
+    this.drop(error);
   }
 
   // Pausing
@@ -201,7 +203,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     if (!this.#pause.isAsked) return;
     this.#pause.withdraw();
     this.#schedulePump();
-    if (this.#live) for (const call of this.#replay.open.values()) this.#advance(call);
+    if (this.#live) this.#starter.advanceAll();
   }
 
   /** Pauses when every attempt that was running has ended and all that happened is recorded. */
@@ -222,7 +224,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   /** It is parked or paused: nothing of it is left here. */
   #leave(): void {
     this.#writer.leave();
-    this.#wakeTimer?.clear();
+    this.#wakeTimer.clear();
     this.#deadlineTimer?.clear();
     this.#host.gone(this);
   }
@@ -231,11 +233,11 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   drop(reason: unknown): void {
     if (this.#writer.isGone) return;
     this.#writer.leave();
-    this.#wakeTimer?.clear();
+    this.#wakeTimer.clear();
     this.#deadlineTimer?.clear();
     this.#steps.abortAll(reason);
     this.#writer.forgetOutbox();
-    this.#makeRoom();
+    this.#streams.makeRoom();
     this.#writer.refuseTurns();
     this.#host.gone(this);
   }
@@ -258,44 +260,16 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   // ReplayHost
 
   called(call: Call): void {
-    if (this.#live) this.#advance(call);
+    if (this.#live) this.#starter.advance(call);
   }
 
   abandoned(call: Call): void {
     if (call.kind === "step") this.#steps.abort(call.position, new ExecutionCancelled(this.executionId, this.#replay.cancelRequested?.reason));
-    else if (call.kind === "child") this.#abandonChild(call);
-  }
-
-  #abandonChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.orphaned(call.runId);
-    const start = this.#writer.outbox.withdraw(call.position);
-    if (start !== undefined) this.#host.startsSettled([start], "rejected");
+    else if (call.kind === "child") this.#children.abandon(call);
   }
 
   orphaned(childRunId: string): void {
-    const message = this.#children.cancelled(childRunId);
-    if (message === undefined) return;
-    this.#writer.outbox.send(message);
-    this.#writer.enlist();
-  }
-
-  /**
-   * A child may have gone on in another run than the one this history names, where a message to that run does not reach it. So
-   * the end waits until every child that it leaves behind was told by its id.
-   */
-  async #tellChildren(messages: readonly ChildMessage[]): Promise<void> {
-    this.#tellingChildren = true;
-    try {
-      await this.#host.tellChildren(this.runId, messages);
-      this.#childrenTold = true;
-    } catch (error) {
-      // The store is closing; whoever claims it next tells them.
-      if (!this.#writer.isGone) this.#host.failed(this, error);
-      return this.drop(error);
-    } finally {
-      this.#tellingChildren = false;
-    }
-    if (!this.#writer.isGone) this.#writer.enlist();
+    this.#children.cancel(childRunId);
   }
 
   replied(reply: UpdateReply): void {
@@ -324,15 +298,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
 
   after(): After | undefined {
     if (this.#pause.isUnderWay) return undefined;
-    if (this.#end !== undefined) {
-      if (this.#tellingChildren) return undefined;
-      if (!this.#childrenTold && this.#end.state !== "quarantined" && this.#end.next === undefined) {
-        // Only now are all its children known: the last of them may just have been started.
-        const messages = this.#children.parentEnded(this.#end.state);
-        if (messages.length > 0) return void this.#tellChildren(messages);
-      }
-      return this.#afterEnd(this.#end);
-    }
+    if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
     if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
     if (!this.#writer.isParkAsked || !this.#isWaiting() || this.#pause.isAsked) return undefined;
     return { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(this.#replay.open) };
@@ -353,12 +319,12 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
       operation.chunks !== undefined
     )
       this.#host.news(this);
-    if (this.#awaitingRoom.length > 0) this.#makeRoom();
+    this.#streams.makeRoom();
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#writer.isGone) return;
     if (operation.after.kind === "end" || operation.after.kind === "continue") {
       this.#writer.leave();
-      this.#wakeTimer?.clear();
+      this.#wakeTimer.clear();
       this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });
       if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
       else this.#host.continued(this);
@@ -374,11 +340,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
       this.#children.note(recorded.event);
       this.#toApply.push(recorded);
     }
-    for (const { runId, existing } of outcome.conflicts)
-      this.#childConflict(
-        operation.starts.find((start) => start.runId === runId)!,
-        existing,
-      );
+    this.#children.startsConflicted(outcome.conflicts, operation.starts);
     if (this.#isTooLong(operation.expectedSeq)) return;
     this.#writer.goOn();
     // The reply came in a turn of its own: its first event may be applied right here.
@@ -431,7 +393,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
         if (next === undefined) break;
         const settled = this.#replay.apply(next);
         if (settled) return this.#schedulePump();
-        if (this.#live) this.#advanceFor(next.event);
+        if (this.#live) this.#starter.advanceAfter(next.event);
       }
     } catch (error) {
       return this.#finish({ outcome: "threw", error });
@@ -442,11 +404,10 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
       if (!this.#writer.isIdle) return;
       this.#live = true;
       for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
-      for (const call of this.#replay.open.values()) this.#advance(call);
-      const unsure = this.#unsureChildren();
-      if (unsure.length > 0) void this.#askForChildren(unsure);
+      this.#starter.advanceAll();
+      this.#children.askForUnsure();
     }
-    this.#rest();
+    this.rest();
   }
 
   #nextToApply(): RecordedEvent | undefined {
@@ -459,145 +420,18 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     return next;
   }
 
-  // Starting what the code asked for
-
-  #advanceFor(event: Event): void {
-    if (!("position" in event)) return;
-    if (event.type === "StepAttemptFailed") this.#requested.delete(event.position);
-    const call = this.#replay.open.get(event.position);
-    if (call !== undefined) this.#advance(call);
-  }
-
-  /** Does the next thing for an open call, as far as its record allows; harmless when there is nothing to do. */
-  #advance(call: Call): void {
-    if (call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;
-    switch (call.kind) {
-      case "step":
-        return this.#advanceStep(call);
-      case "timer":
-        return this.#advanceTimer(call);
-      case "child":
-        return this.#advanceChild(call);
-      case "wait":
-        return this.#advanceWait(call);
-      case "value":
-        return this.#advanceValue(call);
-      case "attributes":
-        if (this.#requested.has(call.position)) return;
-        this.#requested.add(call.position);
-        return this.#writer.emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
-      case "stream":
-        return this.#advanceStream(call);
-    }
-  }
-
-  #advanceStep(call: StepCall): void {
-    if (this.#steps.isRunning(call.position) || this.#requested.has(call.position)) return;
-    if (call.retryAt !== undefined && call.retryAt > this.#host.now()) return this.#armWakeTimer();
-    // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
-    if (!this.#host.mayStartSteps()) return;
-    this.#slot.work();
-    // Others have all the slots; the worker calls when there is one for it.
-    if (!this.#slot.isHeld) return;
-    const deadline = stepDeadlineOf(call);
-    if (deadline !== undefined && deadline <= this.#host.now()) return this.#stepped(tooLate(call, call.lastAttempt + 1));
-    // It is no longer waited for: a due time left standing would wake the execution without end.
-    call.retryAt = undefined;
-    this.#steps.start(call);
-  }
-
-  #stepped(event: StepEvent): void {
-    if (event.type !== "StepStarted") this.#requested.add(event.position);
-    this.#writer.emit(event);
-  }
-
-  #advanceTimer(call: TimerCall): void {
-    if (call.fireAt === undefined) {
-      if (this.#requested.has(call.position)) return;
-      this.#requested.add(call.position);
-      return this.#writer.emit({ type: "TimerStarted", position: call.position, durationMs: call.durationMs });
-    }
-    if (this.#requested.has(-call.position)) return;
-    if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
-    this.#requested.add(-call.position);
-    this.#writer.emit({ type: "TimerFired", position: call.position });
-  }
-
-  #advanceWait(call: WaitCall): void {
-    const { position, signal, timeoutMs } = call;
-    if (!call.started) {
-      // Without a timeout it is recorded only when there is nothing else to do: most waits are short and leave no trace.
-      if (this.#requested.has(position) || (timeoutMs === undefined && !this.#announcingWaits)) return;
-      this.#requested.add(position);
-      const named = signal === undefined ? {} : { signal };
-      return this.#writer.emit({ type: "WaitStarted", position, ...named, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
-    }
-    if (call.fireAt === undefined || this.#requested.has(-position)) return;
-    if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
-    this.#requested.add(-position);
-    this.#writer.emit({ type: "WaitTimedOut", position });
-  }
-
-  #advanceValue({ position, key, value }: ValueCall): void {
-    if (this.#requested.has(position)) return;
-    this.#requested.add(position);
-    this.#writer.emit({ type: "ValueSet", position, key, value: { text: value } });
-  }
-
   now(): number {
     return this.#host.now();
   }
 
-  // Streams
-
-  get #streamWriter(): StreamWriter {
-    const isFresh = this.epoch === 1 && this.#claimed.history.length === 1;
-    return (this.#streams ??= new StreamWriter(this.executionId, isFresh, (stream) => this.#host.streamEnd(this.executionId, stream)));
-  }
-
-  #advanceStream({ position, stream, data }: StreamCall): void {
-    if (this.#requested.has(position)) return;
-    this.#requested.add(position);
-    const writer = this.#streamWriter;
-    const written = writer.whenKnown(stream, () => {
-      if (!this.#writer.isOpen) return;
-      const chunk = writer.next(stream, undefined, data);
-      const event = { type: "StreamWritten", position, stream, offset: chunk.offset } as const;
-      this.#writer.outbox.addWritten(data === null ? { ...event, closed: true } : event, chunk);
-      this.#writer.enlist();
-    });
-    // The store is closing; whoever claims it next writes it.
-    written?.catch((error: unknown) => this.#host.failed(this, error));
-  }
-
   write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
-    const writer = this.#streamWriter;
-    const taken = writer.whenKnown(stream, () => {
-      if (!this.#writer.isOpen) return;
-      const chunk = writer.next(stream, { position: attempt.call.position, attempt: attempt.attempt }, data);
-      // Recorded with its first chunk, the attempt's number is never given to another attempt.
-      this.#steps.announce(attempt);
-      this.#writer.outbox.addChunk(chunk);
-      this.#writer.enlist();
-    });
-    const isFull = this.#writer.outbox.waitingCharacters > mostWaitingCharacters && !this.#writer.isGone;
-    return { taken, room: isFull ? new Promise((resolve) => this.#awaitingRoom.push(resolve)) : undefined };
+    return this.#streams.write(attempt, stream, data);
   }
-
-  // Transactions
 
   transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
     const { transactions, runtime } = this.#host;
     const owner = { transactions, runtime, takeTurn: () => this.#writer.takeTurn() };
-    return runTransaction(attempt, transaction, context, owner, () => {
-      this.#requested.add(attempt.call.position);
-      this.#steps.finish(attempt);
-    });
-  }
-
-  #makeRoom(): void {
-    if (this.#writer.outbox.waitingCharacters > mostWaitingCharacters && !this.#writer.isGone) return;
-    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
+    return runTransaction(attempt, transaction, context, owner, () => this.#steps.finish(attempt));
   }
 
   #reply(reply: UpdateReply): void {
@@ -606,102 +440,13 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     this.#writer.emit(reply);
   }
 
-  #advanceChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.#advanceStarted(call);
-    if (this.#requested.has(call.position)) return;
-    this.#requested.add(call.position);
-    const { position } = call;
-    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.traceparent, this.#host);
-    const { parentClosePolicy } = start;
-    const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
-    this.#writer.emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
-  }
-
-  /** A step on another queue that should have begun by now. */
-  #advanceStarted(call: ChildCall): void {
-    if (call.startBy === undefined || this.#requested.has(-call.position)) return;
-    if (call.startBy > this.#host.now()) return this.#armWakeTimer();
-    this.#requested.add(-call.position);
-    void this.#failUnlessBegun(call);
-  }
-
-  async #failUnlessBegun(call: ChildCall): Promise<void> {
-    this.#askingForChildren++;
-    try {
-      const { pending } = await this.#host.childOutcomes(this.runId, [call]);
-      call.startBy = undefined;
-      if (this.#writer.isGone || call.settled || !pending.includes(call)) return;
-      const { position } = call;
-      const { name, taskQueue, scheduleToStartMs } = call.remote!;
-      this.#known.hasResult(position);
-      this.orphaned(call.runId!);
-      this.#writer.emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
-    } catch (error) {
-      // The store is closing; whoever claims it next asks again.
-      this.#host.failed(this, error);
-    } finally {
-      this.#askingForChildren--;
-      this.#rest();
-    }
-  }
-
-  /**
-   * The id a child should have is taken. If it was started by this very call, in an earlier run that got further than this
-   * one's prefix, it is the child, and may have ended meanwhile. Otherwise the call fails.
-   */
-  #childConflict(start: StartOperation, existing: ExistingExecution): void {
-    const position = start.parentPosition!;
-    if (existing.parentRunId === this.runId && existing.parentPosition === position) {
-      const call = this.#replay.open.get(position);
-      if (call?.kind === "child" && isTerminal(existing.state)) void this.#askForChildren([call]);
-      return;
-    }
-    this.#notMyChild(position, new ExecutionConflict(start.executionId, "was not started by this call"));
-  }
-
-  #notMyChild(position: number, error: ExecutionConflict | ExecutionNotFound): void {
-    this.#known.hasResult(position);
-    this.#writer.emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
-  }
-
-  /**
-   * Children whose end may never be told. Between the end of a run and its resume, messages had nowhere to go. And a start
-   * recorded by the very last commit of the claim before may have found its id taken: that was only known afterwards.
-   */
-  #unsureChildren(): readonly ChildCall[] {
-    const children = [...this.#replay.open.values()].filter((call): call is ChildCall => call.kind === "child" && call.runId !== undefined);
-    if (children.length === 0) return children;
-    const { history } = this.#claimed;
-    if (history.some(({ event }) => event.type === "ExecutionResumed")) return children;
-    const last = history.findLast(({ event, epoch }) => epoch > 0 && event.type !== "WorkerLost");
-    const inLast = new Set(history.flatMap(({ event, at }) => (event.type === "ChildStarted" && at === last?.at ? [event.position] : [])));
-    return children.filter(({ position }) => inLast.has(position));
-  }
-
-  async #askForChildren(children: readonly ChildCall[]): Promise<void> {
-    this.#askingForChildren++;
-    try {
-      const { messages, foreign, missing } = await this.#host.childOutcomes(this.runId, children);
-      if (this.#writer.isGone) return;
-      for (const call of foreign) if (!call.settled) this.#notMyChild(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
-      for (const call of missing) if (!call.settled) this.#notMyChild(call.position, new ExecutionNotFound(call.executionId));
-      this.#take({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
-    } catch (error) {
-      // The store is closing; whoever claims it next asks again.
-      this.#host.failed(this, error);
-    } finally {
-      this.#askingForChildren--;
-    }
-    this.#rest();
-  }
-
   /** Ends it as timed out if it is time, or comes again then. Gives whether it has ended it. */
   #watchDeadline(): boolean {
-    if (this.#deadline === undefined || !this.#writer.isOpen) return false;
-    const leftMs = this.#deadline - this.#host.now();
+    if (this.deadline === undefined || !this.#writer.isOpen) return false;
+    const leftMs = this.deadline - this.#host.now();
     if (leftMs <= 0) {
       const started = this.#claimed.history[0]!;
-      this.#endWith(timedOut(this.executionId, Math.round(this.#deadline - started.at)));
+      this.#endWith(timedOut(this.executionId, Math.round(this.deadline - started.at)));
       return true;
     }
     this.#deadlineTimer = this.#host.runtime.startTimer(Math.min(Math.ceil(leftMs), longestTimerMs), () => this.#watchDeadline());
@@ -712,7 +457,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   #finish(outcome: CodeOutcome): void {
     if (!this.#writer.isOpen) return;
     // Writes to streams that nobody waited for come before the end.
-    if (this.#streams?.isReading === true) return void this.#streams.idle().then(() => this.#finish(outcome));
+    if (this.#streams.isReading) return void this.#streams.idle().then(() => this.#finish(outcome));
     if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
     // What it has not read stays in its inbox, which goes to the next run.
     for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
@@ -729,7 +474,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     for (const { signalId } of untaken) this.#known.leaveSignal(signalId);
     for (const { event } of late) this.#known.leave(event);
     const received = [...untaken, ...late].map(({ seq }) => seq);
-    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.#deadline, sentIds: this.#known.sentIds });
+    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.deadline, sentIds: this.#known.sentIds });
     return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };
   }
 
@@ -739,13 +484,8 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     this.#deadlineTimer?.clear();
     this.#writer.refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
-    // Of children that are not on their way into the history, only those are started that may outlive this one.
-    if (end.state !== "quarantined") {
-      for (const call of this.#replay.open.values()) {
-        if (call.kind === "child" && call.runId === undefined && call.options.parentClosePolicy !== "abandon") this.#abandonChild(call);
-      }
-    }
-    this.#wakeTimer?.clear();
+    if (end.state !== "quarantined") this.#children.abandonUnstarted();
+    this.#wakeTimer.clear();
     // Whoever sent an update is answered even if it was the last thing that happened.
     for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#writer.outbox.add(reply);
     if (end.next === undefined) this.#writer.outbox.add(end.event);
@@ -764,44 +504,28 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
   #isWaiting(): boolean {
     return (
       this.#live &&
-      this.#askingForChildren === 0 &&
-      this.#streams?.isReading !== true &&
+      !this.#children.isAsking &&
+      !this.#streams.isReading &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
       this.#writer.isIdle &&
       this.#toApply.length === 0 &&
       this.#replay.open.size > 0 &&
-      !this.#hasStepToStart()
+      !this.#steps.hasOneToStart(this.#replay.open)
     );
-  }
-
-  /** One that waits for a slot or for the lease: nothing in the database would wake an execution that parked with it. */
-  #hasStepToStart(): boolean {
-    const now = this.#host.now();
-    for (const call of this.#replay.open.values()) {
-      if (call.kind === "step" && (call.retryAt === undefined || call.retryAt <= now) && !this.#requested.has(call.position)) return true;
-    }
-    return false;
   }
 
   /** The next timer, retry or wait, or its deadline if that comes first. */
   #nextWake(): number | undefined {
     const next = nextWake(this.#replay.open);
-    return next === undefined || this.#deadline === undefined ? (next ?? this.#deadline) : Math.min(next, this.#deadline);
-  }
-
-  /** Records what it waits for. Nothing is on its way into the history now that could end a wait meanwhile. */
-  #announceWaits(): void {
-    this.#announcingWaits = true;
-    for (const call of this.#replay.open.values()) if (call.kind === "wait" && !call.started) this.#advance(call);
-    this.#announcingWaits = false;
+    return next === undefined || this.deadline === undefined ? (next ?? this.deadline) : Math.min(next, this.deadline);
   }
 
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
-  #rest(): void {
+  rest(): void {
     if (this.#pause.isAsked) return this.#tryPause();
     if (this.#writer.isGone || !this.#isWaiting()) return;
-    this.#announceWaits();
+    this.#starter.announceWaits();
     if (!this.#writer.outbox.isEmpty) return;
     // It does not wait for anything but a slot.
     if (!this.#slot.rest()) return;
@@ -810,32 +534,14 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner {
     const { open } = this.#replay;
     const wakeAt = nextWake(open);
     const wakeInMs = wakeAt === undefined ? Number.POSITIVE_INFINITY : wakeAt - this.#host.now();
-    if (wakeInMs <= lingerForTimerMs) return this.#armWakeTimer();
+    if (wakeInMs <= lingerForTimerMs) return this.#wakeTimer.arm();
     const lingerMs = waitsForMessage(open) ? lingerForNewsMs - (this.#host.runtime.monotonicMs() - this.#lastNews) : 0;
-    if (lingerMs > 0) {
-      this.#wakeTimer?.clear();
-      this.#wakeTimer = this.#host.runtime.startTimer(Math.max(1, Math.min(lingerMs, wakeInMs)), () => this.#wake());
-      return;
-    }
+    if (lingerMs > 0) return this.#wakeTimer.armIn(Math.max(1, Math.min(lingerMs, wakeInMs)));
     this.#writer.park();
   }
 
-  #armWakeTimer(after?: number): void {
-    if (this.#waking) return;
-    this.#wakeTimer?.clear();
-    const wakeAt = nextWake(this.#replay.open, after);
-    if (wakeAt === undefined) return;
-    const waitMs = Math.max(0, Math.ceil(wakeAt - this.#host.now()));
-    this.#wakeTimer = this.#host.runtime.startTimer(waitMs, () => this.#wake());
-  }
-
   #wake(): void {
-    const now = this.#host.now();
-    this.#waking = true;
-    for (const call of this.#replay.open.values()) if (call.kind !== "child" || call.startBy !== undefined) this.#advance(call);
-    this.#waking = false;
-    // What is due and could not be started waits for a slot or the lease, and the worker calls then: no timer is of use to it.
-    this.#armWakeTimer(now);
-    this.#rest();
+    this.#starter.advanceDue();
+    this.rest();
   }
 }

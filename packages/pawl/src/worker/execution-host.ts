@@ -12,7 +12,6 @@ import type { ActiveExecution } from "./active-execution.ts";
 import type { EndEvent } from "./end-event.ts";
 import type { HistoryLimit } from "./history-limit.ts";
 
-/** All an active execution knows of its worker. */
 /** What became of children that a parent asks for. */
 export interface ChildOutcomes {
   /** Of those that have ended. */
@@ -25,6 +24,7 @@ export interface ChildOutcomes {
   readonly pending: readonly ChildCall[];
 }
 
+/** All an active execution knows of its worker. */
 export interface ExecutionHost {
   readonly namespace: string;
   readonly runtime: Runtime;
@@ -66,7 +66,7 @@ export interface ExecutionHost {
   continued(execution: ActiveExecution): void;
   /** Tells children of its end, whichever run they are in by now. */
   tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void>;
-  failed(execution: ActiveExecution, error: unknown): void;
+  failed(execution: Pick<ActiveExecution, "executionId">, error: unknown): void;
   /** Pauses it; false if a message came before, or the claim no longer holds. */
   pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;
   /** It is no longer active here. */

@@ -444,7 +444,7 @@ export class Worker implements ExecutionHost {
     if (told.length > 0) this.messagesSent(told);
   }
 
-  failed(execution: ActiveExecution, error: unknown): void {
+  failed(execution: Pick<ActiveExecution, "executionId">, error: unknown): void {
     this.#parent.logger.error(`execution ${execution.executionId}: its events could not be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 
