@@ -191,11 +191,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "what was asked for starts before the history is applied",
-    edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#writer.outbox.isEmpty;", "this.#live = true;")],
+    edits: [edit("worker/active-execution.js", "if (this.#delivery.isDone && this.#writer.outbox.isEmpty)", "")],
   },
   {
     name: "events are delivered without a pause",
-    edits: [edit("worker/active-execution.js", "if (settled)\n                    return this.#schedulePump();", "")],
+    edits: [edit("worker/delivery.js", "if (settled)\n                    return this.schedule();", "")],
   },
   {
     name: "attempts are counted from one in every process",

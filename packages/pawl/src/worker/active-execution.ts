@@ -1,7 +1,6 @@
 import { Closed, ExecutionCancelled } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
-import type { Timer } from "../base/runtime.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -9,7 +8,7 @@ import type { Call, TransactionCall } from "../kernel/call.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage } from "../kernel/continuation.ts";
 import { deadlineOf } from "../kernel/deadline.ts";
-import type { ContinuationLink, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
+import type { ContinuationLink, Event, ExecutionStarted } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
@@ -18,6 +17,8 @@ import type { After, AppendOutcome } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox, InboxMessage } from "../store/store.ts";
 import { CallStarter } from "./call-starter.ts";
 import { Children, type ParentExecution } from "./children.ts";
+import { DeadlineWatch } from "./deadline-watch.ts";
+import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { continuedAsNew, endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import { ExecutionSlot } from "./execution-slot.ts";
@@ -38,55 +39,44 @@ const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
 
-/** Node's timers take no more. */
-const longestTimerMs = 2 ** 31 - 1;
-
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
  *
- * Owns: the claim (epoch, last seq), the events on their way into the history, running attempts, the wake timer.
- * Does not own: positions and delivery (Replay), batching (Committer), slots (Worker).
+ * Owns: what it has read of its inbox; when it pauses, rests and parks; how it ends.
+ * Does not own: positions (Replay), when events reach the code (Delivery), what is on its way into the history (HistoryWriter),
+ *   what its calls ask for (CallStarter), slots (Worker).
  *
  * A1: events reach the code only after they are durable, one at a time, the microtask queue drained after each that settles
  *     a call. Live and replayed code therefore see the same order.
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, ParentExecution {
+export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, StepOwner, ParentExecution {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
   readonly workflow: string;
   readonly #claimed: ClaimedExecution;
   readonly #host: ExecutionHost;
+  readonly #continuedFrom: ContinuationLink | undefined;
+  readonly #deadline: DeadlineWatch;
   readonly #replay: Replay;
-  #seenInbox = 0;
-  /** Recorded; those from `#applied` on are not yet applied. An array of 50,000 would be moved by every `shift`. */
-  readonly #toApply: RecordedEvent[];
-  #applied = 0;
-  #pumping = false;
-  #live = false;
-  #codeOutcome: CodeOutcome | undefined;
-  /** Whether the code has been called: not before its input is parsed. */
-  #started = false;
+  readonly #delivery: Delivery;
   readonly #slot: ExecutionSlot;
   readonly #writer: HistoryWriter;
   readonly #known: KnownMessages;
-  #end: EndEvent | undefined;
+  readonly #wakeTimer: WakeTimer;
   readonly #steps: StepRunner;
   readonly #streams: OutgoingStreams;
   readonly #children: Children;
   readonly #starter: CallStarter;
-  readonly #wakeTimer: WakeTimer;
-  /** Updates whose reply is on its way into the history. */
-  readonly #replied = new Set<string>();
-  #lastNews: number;
-  readonly #continuedFrom: ContinuationLink | undefined;
-  /** When it ends as timed out (database time, milliseconds). */
-  readonly deadline: number | undefined;
-  #deadlineTimer: Timer | undefined;
   /** While it is asked to pause, nothing begins and nothing is delivered. */
   readonly #pause = new PauseRequest();
+  /** Updates whose reply is on its way into the history. */
+  readonly #replied = new Set<string>();
+  #seenInbox = 0;
+  #lastNews: number;
+  #end: EndEvent | undefined;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
     this.runId = claimed.runId;
@@ -98,20 +88,20 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     this.#lastNews = host.runtime.monotonicMs();
     this.#slot = new ExecutionSlot(this, host);
     this.#writer = new HistoryWriter(this, claimed, this.#slot, host);
-    this.#toApply = claimed.history.slice(1);
-    this.deadline = deadlineOf(claimed.history);
-    const started = claimed.history[0]!;
-    this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
+    this.#deadline = new DeadlineWatch(deadlineOf(claimed.history), host, () => this.#timeOut());
+    this.#continuedFrom = (claimed.history[0]!.event as ExecutionStarted).continuedFrom;
     this.#known = new KnownMessages(this.#continuedFrom?.messages ?? []);
     this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
     const { open } = this.#replay;
+    const recorded = claimed.history.slice(1);
+    this.#delivery = new Delivery(this.#replay, recorded, host.runtime, this);
     this.#wakeTimer = new WakeTimer(open, host, () => this.#wake());
     this.#steps = new StepRunner(this, this.#writer, this.#slot, this.#wakeTimer, host);
     this.#streams = new OutgoingStreams(this, claimed, this.#writer, this.#steps, host);
     this.#children = new Children(this, claimed, open, this.#known, this.#writer, this.#wakeTimer, host);
     const runners = { steps: this.#steps, streams: this.#streams, children: this.#children };
     this.#starter = new CallStarter(open, runners, this.#writer, this.#pause, this.#wakeTimer, host);
-    for (const { event } of this.#toApply) {
+    for (const { event } of recorded) {
       this.#known.tells(event);
       this.#children.note(event);
     }
@@ -133,27 +123,28 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     return this.#claimed.version;
   }
 
+  get deadline(): number | undefined {
+    return this.#deadline.at;
+  }
+
   get lineage(): string {
     return lineage(this.executionId, this.#continuedFrom);
   }
 
   begin(inbox: Inbox | undefined): void {
-    if (this.#watchDeadline() || this.#isTooLong(this.#writer.lastSeq)) return;
+    if (this.#deadline.begin() || this.#isTooLong(this.#writer.lastSeq)) return;
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
-    this.#live = this.#toApply.length === 0 && this.#writer.outbox.isEmpty;
+    if (this.#delivery.isDone && this.#writer.outbox.isEmpty) this.#delivery.goLive();
     this.#replay.begin(this.#claimed.history);
     const input = inputOf(this.#claimed.history);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
-      if (!this.#writer.isOpen) return;
-      this.#started = true;
-      this.#replay.start(parsed);
-      this.#schedulePump();
+      if (this.#writer.isOpen) this.#delivery.start(parsed);
     };
     this.#pause.whenNotAsked(() => {
       if (workflow.input === undefined) return start(input);
-      parseInput(workflow, input).then(start, (error: unknown) => this.#finish({ outcome: "threw", error }));
+      parseInput(workflow, input).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
     });
   }
 
@@ -177,8 +168,24 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     this.#lastNews = this.#host.runtime.monotonicMs();
     thenFirst?.();
     if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
-    else if (this.#live) this.rest();
+    else if (this.#delivery.isLive) this.rest();
     else this.#tryPause();
+  }
+
+  // StepOwner
+
+  now(): number {
+    return this.#host.now();
+  }
+
+  write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
+    return this.#streams.write(attempt, stream, data);
+  }
+
+  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
+    const { transactions, runtime } = this.#host;
+    const owner = { transactions, runtime, takeTurn: () => this.#writer.takeTurn() };
+    return runTransaction(attempt, transaction, context, owner, () => this.#steps.finish(attempt));
   }
 
   // ParentExecution
@@ -202,8 +209,8 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     } else if (request !== undefined) return this.#pause.ask(request.data);
     if (!this.#pause.isAsked) return;
     this.#pause.withdraw();
-    this.#schedulePump();
-    if (this.#live) this.#starter.advanceAll();
+    this.#delivery.schedule();
+    if (this.#delivery.isLive) this.#starter.advanceAll();
   }
 
   /** Pauses when every attempt that was running has ended and all that happened is recorded. */
@@ -225,7 +232,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
   #leave(): void {
     this.#writer.leave();
     this.#wakeTimer.clear();
-    this.#deadlineTimer?.clear();
+    this.#deadline.clear();
     this.#host.gone(this);
   }
 
@@ -234,7 +241,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     if (this.#writer.isGone) return;
     this.#writer.leave();
     this.#wakeTimer.clear();
-    this.#deadlineTimer?.clear();
+    this.#deadline.clear();
     this.#steps.abortAll(reason);
     this.#writer.forgetOutbox();
     this.#streams.makeRoom();
@@ -249,18 +256,18 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
 
   /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */
   query(name: string, argument: unknown): { readonly value: unknown } | undefined {
-    return this.#live ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
+    return this.#delivery.isLive ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
   }
 
   /** What waited for a valid lease may go on. */
   resumeSteps(): void {
-    if (this.#live && !this.#writer.isGone) this.#wake();
+    if (this.#delivery.isLive && !this.#writer.isGone) this.#wake();
   }
 
   // ReplayHost
 
   called(call: Call): void {
-    if (this.#live) this.#starter.advance(call);
+    if (this.#delivery.isLive) this.#starter.advance(call);
   }
 
   abandoned(call: Call): void {
@@ -273,7 +280,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
   }
 
   replied(reply: UpdateReply): void {
-    if (this.#live) this.#reply(reply);
+    if (this.#delivery.isLive) this.#reply(reply);
   }
 
   /** What is said before the history that was there has been applied was said before. */
@@ -288,10 +295,42 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
   }
 
   ended(outcome: CodeOutcome): void {
-    if (this.#writer.isGone) return;
-    this.#codeOutcome = outcome;
-    if (this.#live && this.#toApply.length === 0) this.#finish(outcome);
-    else if (outcome.outcome === "continued") this.#schedulePump();
+    if (!this.#writer.isGone) this.#delivery.ended(outcome);
+  }
+
+  // DeliveryOwner
+
+  mayDeliver(): boolean {
+    if (!this.#pause.isAsked) return this.#writer.isOpen;
+    this.#tryPause();
+    return false;
+  }
+
+  delivered(event: Event): void {
+    this.#starter.advanceAfter(event);
+  }
+
+  deliveredAll(): void {
+    if (!this.#delivery.isLive) {
+      // Messages that were waiting come first: a cancel request must reach the code before anything is started.
+      if (!this.#writer.isIdle) return;
+      this.#delivery.goLive();
+      for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
+      this.#starter.advanceAll();
+      this.#children.askForUnsure();
+    }
+    this.rest();
+  }
+
+  /** The code has ended, or cannot go on: write how. */
+  finish(outcome: CodeOutcome): void {
+    if (!this.#writer.isOpen) return;
+    // Writes to streams that nobody waited for come before the end.
+    if (this.#streams.isReading) return void this.#streams.idle().then(() => this.finish(outcome));
+    if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+    // What it has not read stays in its inbox, which goes to the next run.
+    for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
+    this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
   }
 
   // WriteOwner
@@ -338,13 +377,13 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     }
     for (const recorded of this.#writer.record(taken, outcome.at)) {
       this.#children.note(recorded.event);
-      this.#toApply.push(recorded);
+      this.#delivery.add(recorded);
     }
     this.#children.startsConflicted(outcome.conflicts, operation.starts);
     if (this.#isTooLong(operation.expectedSeq)) return;
     this.#writer.goOn();
     // The reply came in a turn of its own: its first event may be applied right here.
-    if (!this.#pumping) this.#pump();
+    this.#delivery.goOnNow();
   }
 
   failed(error: unknown): void {
@@ -354,7 +393,7 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     }
     // What it wanted to write cannot be stored; that it failed can.
     this.#writer.forgetOutbox();
-    this.#finish({ outcome: "threw", error });
+    this.finish({ outcome: "threw", error });
   }
 
   /** @param before how many events its history had before the last commit */
@@ -364,74 +403,8 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     if (historyLimit.isToWarn(before, lastSeq))
       logger.warn(`execution ${this.executionId}: its history has ${lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`);
     if (this.#end !== undefined || !historyLimit.isReached(lastSeq, characters)) return false;
-    this.#finish({ outcome: "threw", error: historyLimit.error(this.executionId, lastSeq, characters) });
+    this.finish({ outcome: "threw", error: historyLimit.error(this.executionId, lastSeq, characters) });
     return true;
-  }
-
-  // Delivery
-
-  #schedulePump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    this.#host.runtime.soon(() => {
-      this.#pumping = false;
-      this.#pump();
-    });
-  }
-
-  /** Applies events up to the first that settles a call; the rest follow after the microtask queue has drained (A1). */
-  #pump(): void {
-    if (!this.#writer.isOpen) return;
-    if (this.#pause.isAsked) return this.#tryPause();
-    if (!this.#started) return;
-    // What stands behind that in the history its code had not heard of when it asked for the next run.
-    if (this.#codeOutcome?.outcome === "continued") return this.#finish(this.#codeOutcome);
-    try {
-      for (;;) {
-        if (this.#replay.settleWaits()) return this.#schedulePump();
-        const next = this.#nextToApply();
-        if (next === undefined) break;
-        const settled = this.#replay.apply(next);
-        if (settled) return this.#schedulePump();
-        if (this.#live) this.#starter.advanceAfter(next.event);
-      }
-    } catch (error) {
-      return this.#finish({ outcome: "threw", error });
-    }
-    if (this.#codeOutcome !== undefined) return this.#finish(this.#codeOutcome);
-    if (!this.#live) {
-      // Messages that were waiting come first: a cancel request must reach the code before anything is started.
-      if (!this.#writer.isIdle) return;
-      this.#live = true;
-      for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
-      this.#starter.advanceAll();
-      this.#children.askForUnsure();
-    }
-    this.rest();
-  }
-
-  #nextToApply(): RecordedEvent | undefined {
-    const next = this.#toApply[this.#applied];
-    if (next === undefined) return undefined;
-    if (++this.#applied === this.#toApply.length) {
-      this.#toApply.length = 0;
-      this.#applied = 0;
-    }
-    return next;
-  }
-
-  now(): number {
-    return this.#host.now();
-  }
-
-  write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
-    return this.#streams.write(attempt, stream, data);
-  }
-
-  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
-    const { transactions, runtime } = this.#host;
-    const owner = { transactions, runtime, takeTurn: () => this.#writer.takeTurn() };
-    return runTransaction(attempt, transaction, context, owner, () => this.#steps.finish(attempt));
   }
 
   #reply(reply: UpdateReply): void {
@@ -440,28 +413,10 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     this.#writer.emit(reply);
   }
 
-  /** Ends it as timed out if it is time, or comes again then. Gives whether it has ended it. */
-  #watchDeadline(): boolean {
-    if (this.deadline === undefined || !this.#writer.isOpen) return false;
-    const leftMs = this.deadline - this.#host.now();
-    if (leftMs <= 0) {
-      const started = this.#claimed.history[0]!;
-      this.#endWith(timedOut(this.executionId, Math.round(this.deadline - started.at)));
-      return true;
-    }
-    this.#deadlineTimer = this.#host.runtime.startTimer(Math.min(Math.ceil(leftMs), longestTimerMs), () => this.#watchDeadline());
-    return false;
-  }
+  // Ending
 
-  /** The code has ended, or cannot go on: write how. */
-  #finish(outcome: CodeOutcome): void {
-    if (!this.#writer.isOpen) return;
-    // Writes to streams that nobody waited for come before the end.
-    if (this.#streams.isReading) return void this.#streams.idle().then(() => this.#finish(outcome));
-    if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
-    // What it has not read stays in its inbox, which goes to the next run.
-    for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
-    this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
+  #timeOut(): void {
+    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, Math.round(this.#deadline.at! - this.#claimed.history[0]!.at)));
   }
 
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
@@ -470,18 +425,24 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
     if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
     this.#writer.outbox.add(end.event);
     const untaken = this.#replay.mailbox.untaken();
-    const late = this.#toApply.slice(this.#applied).filter(({ event }) => isFromOutside(event));
+    const late = this.#delivery.rest.filter(({ event }) => isFromOutside(event));
     for (const { signalId } of untaken) this.#known.leaveSignal(signalId);
     for (const { event } of late) this.#known.leave(event);
     const received = [...untaken, ...late].map(({ seq }) => seq);
-    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.deadline, sentIds: this.#known.sentIds });
+    const started = nextStarted({
+      ...end.next,
+      history: this.#claimed.history,
+      fromRunId: this.runId,
+      deadline: this.#deadline.at,
+      sentIds: this.#known.sentIds,
+    });
     return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };
   }
 
   #endWith(end: EndEvent): void {
     this.#end = end;
     this.#writer.close();
-    this.#deadlineTimer?.clear();
+    this.#deadline.clear();
     this.#writer.refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
     if (end.state !== "quarantined") this.#children.abandonUnstarted();
@@ -503,13 +464,13 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
 
   #isWaiting(): boolean {
     return (
-      this.#live &&
+      this.#delivery.isLive &&
       !this.#children.isAsking &&
       !this.#streams.isReading &&
       this.#end === undefined &&
       this.#steps.running === 0 &&
       this.#writer.isIdle &&
-      this.#toApply.length === 0 &&
+      this.#delivery.isDone &&
       this.#replay.open.size > 0 &&
       !this.#steps.hasOneToStart(this.#replay.open)
     );
@@ -518,7 +479,8 @@ export class ActiveExecution implements WriteOwner, ReplayHost, StepOwner, Paren
   /** The next timer, retry or wait, or its deadline if that comes first. */
   #nextWake(): number | undefined {
     const next = nextWake(this.#replay.open);
-    return next === undefined || this.deadline === undefined ? (next ?? this.deadline) : Math.min(next, this.deadline);
+    const { at } = this.#deadline;
+    return next === undefined || at === undefined ? (next ?? at) : Math.min(next, at);
   }
 
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
