@@ -208,7 +208,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a late reply to a start begins what has been claimed since",
-    edits: [edit("worker/worker.js", '!this.#slots.unreserve(start.runId, "start") ||', '(this.#slots.unreserve(start.runId, "start"), false) ||')],
+    edits: [edit("worker/local-executions.js", '!this.slots.unreserve(start.runId, "start") ||', '(this.slots.unreserve(start.runId, "start"), false) ||')],
   },
   {
     name: "an end forgets the children that go on",
@@ -328,5 +328,5 @@ export const mutants: readonly Mutant[] = [
       edit(tables, "room := room - 1;", "room := room - cardinality(got);"),
     ],
   },
-  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker.js", "|| this.#queues.has(taskQueue) ||", "||")] },
+  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#queues.has(taskQueue) ||", "||")] },
 ];
