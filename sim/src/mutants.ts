@@ -113,7 +113,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a rollback leaves the ids of children",
-    edits: [edit("kernel/replay.js", "this.#startsChildrenAnew(`.r${event.runNumber}`)", "this.#startsChildrenAnew(``)")],
+    edits: [edit("kernel/replay.js", "this.calls.startChildrenAnew(`.r${event.runNumber}`)", "this.calls.startChildrenAnew(``)")],
   },
   {
     name: "a rollback leaves its children alone",
