@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "parking takes no notice of a request to pause",
-    edits: [edit("worker/active-execution.js", "!this.#isWaiting() || this.#pause.isAsked", "!this.#isWaiting()")],
+    edits: [edit("worker/active-execution.js", "this.#pause.isAsked ? undefined : ", "")],
   },
   {
     name: "a rollback forgets what was received after the checkpoint",
@@ -215,7 +215,7 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("worker/children.js", "if (messages.length > 0)", "if (false)")],
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
-  { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#steps.hasOneToStart(this.#replay.open)", "true")] },
+  { name: "executions park with steps to start", edits: [edit("worker/call-starter.js", " || steps.hasOneToStart(this.#open)", "")] },
   { name: "steps start while a park is under way", edits: [edit("worker/call-starter.js", "|| this.#writer.isParking ", "")] },
   { name: "messages of one batch arrive backwards", edits: [edit("postgres/statements/send-messages.js", "ORDER BY m.ord", "ORDER BY m.ord DESC")] },
   { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },

@@ -25,19 +25,14 @@ import { ExecutionSlot } from "./execution-slot.ts";
 import { HistoryWriter, type WriteOwner } from "./history-writer.ts";
 import { KnownMessages } from "./known-messages.ts";
 import { nextStarted } from "./next-run.ts";
-import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
 import type { TakenAppend } from "./outbox.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
+import { Parking } from "./parking.ts";
 import { PauseRequest } from "./pause-request.ts";
 import type { StepAttempt, StepOwner } from "./step-attempt.ts";
 import { StepRunner } from "./step-runner.ts";
 import { runTransaction } from "./transaction-runner.ts";
 import { WakeTimer } from "./wake-timer.ts";
-
-/** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
-const lingerForTimerMs = 250;
-/** While it waits for children or messages, an execution stays in memory for so long after the last news. */
-const lingerForNewsMs = 1000;
 
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
@@ -70,12 +65,12 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   readonly #streams: OutgoingStreams;
   readonly #children: Children;
   readonly #starter: CallStarter;
+  readonly #parking: Parking;
   /** While it is asked to pause, nothing begins and nothing is delivered. */
   readonly #pause = new PauseRequest();
   /** Updates whose reply is on its way into the history. */
   readonly #replied = new Set<string>();
   #seenInbox = 0;
-  #lastNews: number;
   #end: EndEvent | undefined;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
@@ -85,7 +80,6 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.workflow = claimed.workflow;
     this.#claimed = claimed;
     this.#host = host;
-    this.#lastNews = host.runtime.monotonicMs();
     this.#slot = new ExecutionSlot(this, host);
     this.#writer = new HistoryWriter(this, claimed, this.#slot, host);
     this.#deadline = new DeadlineWatch(deadlineOf(claimed.history), host, () => this.#timeOut());
@@ -101,6 +95,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#children = new Children(this, claimed, open, this.#known, this.#writer, this.#wakeTimer, host);
     const runners = { steps: this.#steps, streams: this.#streams, children: this.#children };
     this.#starter = new CallStarter(open, runners, this.#writer, this.#pause, this.#wakeTimer, host);
+    this.#parking = new Parking(open, this.#delivery, this.#writer, this.#starter, this.#slot, this.#wakeTimer, this.#deadline, host);
     for (const { event } of recorded) {
       this.#known.tells(event);
       this.#children.note(event);
@@ -165,7 +160,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       if (this.#known.tells(event)) this.#writer.outbox.discard(message.messageId);
       else this.#writer.outbox.addMessage(message, event);
     }
-    this.#lastNews = this.#host.runtime.monotonicMs();
+    this.#parking.heardNews();
     thenFirst?.();
     if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
     else if (this.#delivery.isLive) this.rest();
@@ -339,8 +334,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
     if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
-    if (!this.#writer.isParkAsked || !this.#isWaiting() || this.#pause.isAsked) return undefined;
-    return { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(this.#replay.open) };
+    return this.#pause.isAsked ? undefined : this.#parking.park(this.#seenInbox);
   }
 
   settled(taken: TakenAppend, outcome: AppendOutcome): void {
@@ -350,14 +344,10 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       return this.drop(new ExecutionCancelled(this.executionId, "another worker owns it now"));
     }
     this.#host.observe(outcome.at);
-    this.#lastNews = this.#host.runtime.monotonicMs();
+    this.#parking.heardNews();
     if (operation.progress) this.#host.progressed(this);
     this.#host.startsSettled(operation.starts, outcome);
-    if (
-      events.some(({ event }) => event.type === "UpdateCompleted" || event.type === "UpdateRejected" || event.type === "ValueSet") ||
-      operation.chunks !== undefined
-    )
-      this.#host.news(this);
+    if (operation.chunks !== undefined || events.some(({ event }) => somebodyMayWaitFor(event))) this.#host.news(this);
     this.#streams.makeRoom();
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#writer.isGone) return;
@@ -398,12 +388,10 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   /** @param before how many events its history had before the last commit */
   #isTooLong(before: number): boolean {
-    const { historyLimit, logger } = this.#host;
     const { lastSeq, characters } = this.#writer;
-    if (historyLimit.isToWarn(before, lastSeq))
-      logger.warn(`execution ${this.executionId}: its history has ${lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`);
-    if (this.#end !== undefined || !historyLimit.isReached(lastSeq, characters)) return false;
-    this.finish({ outcome: "threw", error: historyLimit.error(this.executionId, lastSeq, characters) });
+    const error = this.#host.historyLimit.check(this.executionId, before, { events: lastSeq, characters }, this.logger);
+    if (error === undefined || this.#end !== undefined) return false;
+    this.finish({ outcome: "threw", error });
     return true;
   }
 
@@ -462,48 +450,19 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   // Waiting
 
-  #isWaiting(): boolean {
-    return (
-      this.#delivery.isLive &&
-      !this.#children.isAsking &&
-      !this.#streams.isReading &&
-      this.#end === undefined &&
-      this.#steps.running === 0 &&
-      this.#writer.isIdle &&
-      this.#delivery.isDone &&
-      this.#replay.open.size > 0 &&
-      !this.#steps.hasOneToStart(this.#replay.open)
-    );
-  }
-
-  /** The next timer, retry or wait, or its deadline if that comes first. */
-  #nextWake(): number | undefined {
-    const next = nextWake(this.#replay.open);
-    const { at } = this.#deadline;
-    return next === undefined || at === undefined ? (next ?? at) : Math.min(next, at);
-  }
-
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   rest(): void {
-    if (this.#pause.isAsked) return this.#tryPause();
-    if (this.#writer.isGone || !this.#isWaiting()) return;
-    this.#starter.announceWaits();
-    if (!this.#writer.outbox.isEmpty) return;
-    // It does not wait for anything but a slot.
-    if (!this.#slot.rest()) return;
-    // Without a lease, or while the worker stops, nothing may be started; the worker calls when that has changed.
-    if (!this.#host.mayStartSteps()) return;
-    const { open } = this.#replay;
-    const wakeAt = nextWake(open);
-    const wakeInMs = wakeAt === undefined ? Number.POSITIVE_INFINITY : wakeAt - this.#host.now();
-    if (wakeInMs <= lingerForTimerMs) return this.#wakeTimer.arm();
-    const lingerMs = waitsForMessage(open) ? lingerForNewsMs - (this.#host.runtime.monotonicMs() - this.#lastNews) : 0;
-    if (lingerMs > 0) return this.#wakeTimer.armIn(Math.max(1, Math.min(lingerMs, wakeInMs)));
-    this.#writer.park();
+    if (this.#pause.isAsked) this.#tryPause();
+    else this.#parking.rest();
   }
 
   #wake(): void {
     this.#starter.advanceDue();
     this.rest();
   }
+}
+
+/** Others than its parent, who ask for it from outside. */
+function somebodyMayWaitFor({ type }: Event): boolean {
+  return type === "UpdateCompleted" || type === "UpdateRejected" || type === "ValueSet";
 }

@@ -42,6 +42,12 @@ export class CallStarter {
     this.#host = host;
   }
 
+  /** Whether something is under way, or waits for a slot or the lease, that nothing in the database would wake a parked execution for. */
+  get isBusy(): boolean {
+    const { steps, children, streams } = this.#runners;
+    return children.isAsking || streams.isReading || steps.running > 0 || steps.hasOneToStart(this.#open);
+  }
+
   /** Does the next thing for an open call; harmless when there is nothing to do. While the reply to a park is awaited, nothing may be started. */
   advance(call: Call): void {
     if (call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;

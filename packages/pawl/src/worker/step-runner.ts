@@ -39,7 +39,7 @@ export class StepRunner {
     return this.#attempts.size;
   }
 
-  /** Whether one waits for a slot or for the lease: nothing in the database would wake an execution that parked with it. */
+  /** Whether one waits for a slot or for the lease. */
   hasOneToStart(open: OpenCalls): boolean {
     const now = this.#owner.now();
     for (const call of open.values()) {
