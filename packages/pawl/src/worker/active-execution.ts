@@ -34,6 +34,8 @@ import { StepRunner } from "./step-runner.ts";
 import { runTransaction } from "./transaction-runner.ts";
 import { WakeTimer } from "./wake-timer.ts";
 
+const keep: After = { kind: "keep" };
+
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
  *
@@ -333,7 +335,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   after(): After | undefined {
     if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
-    if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
+    if (!this.#writer.outbox.isEmpty) return keep;
     return this.#pause.isAsked ? undefined : this.#parking.park(this.#seenInbox);
   }
 
@@ -410,7 +412,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
   #afterEnd(end: EndEvent): After {
     if (end.next === undefined) return { kind: "end", state: end.state };
-    if (!this.#writer.outbox.isEmpty) return { kind: "keep" };
+    if (!this.#writer.outbox.isEmpty) return keep;
     this.#writer.outbox.add(end.event);
     const untaken = this.#replay.mailbox.untaken();
     const late = this.#delivery.rest.filter(({ event }) => isFromOutside(event));

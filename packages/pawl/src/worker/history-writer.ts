@@ -140,10 +140,12 @@ export class HistoryWriter implements AppendSource {
 
   /** The events of an append that is written, as they stand in the history. */
   record({ events }: TakenAppend, at: number): readonly RecordedEvent[] {
-    return events.map(({ event, encoded }) => {
+    const recorded: RecordedEvent[] = [];
+    for (const { event, encoded } of events) {
       this.#characters += encoded.data.length;
-      return { seq: ++this.#lastSeq, at, epoch: this.#epoch, event };
-    });
+      recorded.push({ seq: ++this.#lastSeq, at, epoch: this.#epoch, event });
+    }
+    return recorded;
   }
 
   // AppendSource
