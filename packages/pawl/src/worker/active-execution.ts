@@ -39,9 +39,9 @@ const keep: After = { kind: "keep" };
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
  *
- * Owns: what it has read of its inbox; when it pauses, rests and parks; how it ends.
+ * Owns: what it has read of its inbox; when it pauses; how it ends.
  * Does not own: positions (Replay), when events reach the code (Delivery), what is on its way into the history (HistoryWriter),
- *   what its calls ask for (CallStarter), slots (Worker).
+ *   what its calls ask for (CallStarter), when it parks (Parking), slots (LocalExecutions).
  *
  * A1: events reach the code only after they are durable, one at a time, the microtask queue drained after each that settles
  *     a call. Live and replayed code therefore see the same order.
@@ -89,8 +89,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#known = new KnownMessages(this.#continuedFrom?.messages ?? []);
     this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
     const { open } = this.#replay;
-    const recorded = claimed.history.slice(1);
-    this.#delivery = new Delivery(this.#replay, recorded, host.runtime, this);
+    this.#delivery = new Delivery(this.#replay, claimed.history, host.runtime, this);
     this.#wakeTimer = new WakeTimer(open, host, () => this.#wake());
     this.#steps = new StepRunner(this, this.#writer, this.#slot, this.#wakeTimer, host);
     this.#streams = new OutgoingStreams(this, claimed, this.#writer, this.#steps, host);
@@ -98,7 +97,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     const runners = { steps: this.#steps, streams: this.#streams, children: this.#children };
     this.#starter = new CallStarter(open, runners, this.#writer, this.#pause, this.#wakeTimer, host);
     this.#parking = new Parking(open, this.#delivery, this.#writer, this.#starter, this.#slot, this.#wakeTimer, this.#deadline, host);
-    for (const { event } of recorded) {
+    for (const { event } of claimed.history) {
       this.#known.tells(event);
       this.#children.note(event);
     }

@@ -33,10 +33,10 @@ export class Delivery {
   /** Whether the code has been called: not before its input is parsed. */
   #started = false;
 
-  /** @param recorded what is there at first, without the event that started the run */
-  constructor(replay: Replay, recorded: readonly RecordedEvent[], runtime: Runtime, owner: DeliveryOwner) {
+  /** @param history what is there at first; its first event started the run, and is not delivered */
+  constructor(replay: Replay, history: readonly RecordedEvent[], runtime: Runtime, owner: DeliveryOwner) {
     this.#replay = replay;
-    this.#recorded = [...recorded];
+    this.#recorded = history.slice(1);
     this.#runtime = runtime;
     this.#owner = owner;
   }
