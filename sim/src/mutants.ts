@@ -186,7 +186,7 @@ export const mutants: readonly Mutant[] = [
     name: "messages are taken twice",
     edits: [
       edit("worker/known-messages.js", "if (this.#read.has(key))", "if (false)"),
-      edit("worker/active-execution.js", "if (this.#known.tells(event))", "if (false)"),
+      edit("worker/known-messages.js", "if (this.tells(event))", "if (false)"),
     ],
   },
   {

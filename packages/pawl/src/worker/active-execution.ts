@@ -5,7 +5,7 @@ import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, TransactionCall } from "../kernel/call.ts";
-import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage } from "../kernel/continuation.ts";
 import { deadlineOf } from "../kernel/deadline.ts";
 import type { ContinuationLink, Event, ExecutionStarted } from "../kernel/event.ts";
@@ -39,9 +39,9 @@ const keep: After = { kind: "keep" };
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
  *
- * Owns: what it has read of its inbox; when it pauses; how it ends.
- * Does not own: positions (Replay), when events reach the code (Delivery), what is on its way into the history (HistoryWriter),
- *   what its calls ask for (CallStarter), when it parks (Parking), slots (LocalExecutions).
+ * Owns: when it pauses, and how it ends.
+ * Does not own: what it was told (KnownMessages), positions (Replay), when events reach the code (Delivery), what is on its way
+ *   into the history (HistoryWriter), what its calls ask for (CallStarter), when it parks (Parking), slots (LocalExecutions).
  *
  * A1: events reach the code only after they are durable, one at a time, the microtask queue drained after each that settles
  *     a call. Live and replayed code therefore see the same order.
@@ -72,7 +72,6 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   readonly #pause = new PauseRequest();
   /** Updates whose reply is on its way into the history. */
   readonly #replied = new Set<string>();
-  #seenInbox = 0;
   #end: EndEvent | undefined;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
@@ -149,18 +148,10 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#take(inbox, () => this.#heedPause(inbox));
   }
 
-  #take(inbox: Inbox, thenFirst?: () => void): void {
+  #take(inbox: Omit<Inbox, "runId">, thenFirst?: () => void): void {
     if (!this.#writer.isOpen) return;
-    this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
-    for (const message of inbox.messages) {
-      if (message.type === "PauseRequested") continue;
-      if (!this.#known.read(message)) continue;
-      const event = decodeEvent(message.type, message.data);
-      // Its parent has ended. The inbox goes with its own end.
-      if (event.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, event));
-      if (this.#known.tells(event)) this.#writer.outbox.discard(message.messageId);
-      else this.#writer.outbox.addMessage(message, event);
-    }
+    const byParent = this.#known.take(inbox, this.#writer.outbox);
+    if (byParent !== undefined) return this.#endWith(terminated(this.executionId, byParent));
     this.#parking.heardNews();
     thenFirst?.();
     if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
@@ -187,7 +178,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   // ParentExecution
 
   hear(messages: readonly InboxMessage[]): void {
-    this.#take({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
+    this.#take({ inboxSeq: this.#known.seenInbox, messages });
   }
 
   giveUp(error: unknown): void {
@@ -212,7 +203,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   /** Pauses when every attempt that was running has ended and all that happened is recorded. */
   #tryPause(): void {
     if (!this.#pause.isAsked || !this.#writer.isOpen || !this.#writer.isIdle || this.#steps.running > 0) return;
-    void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#seenInbox });
+    void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#known.seenInbox });
   }
 
   async #carryOutPause(operation: Parameters<PauseRequest["carryOut"]>[0]): Promise<void> {
@@ -335,7 +326,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
     if (!this.#writer.outbox.isEmpty) return keep;
-    return this.#pause.isAsked ? undefined : this.#parking.park(this.#seenInbox);
+    return this.#pause.isAsked ? undefined : this.#parking.park(this.#known.seenInbox);
   }
 
   settled(taken: TakenAppend, outcome: AppendOutcome): void {

@@ -1,5 +1,7 @@
-import type { Event } from "../kernel/event.ts";
-import type { InboxMessage } from "../store/store.ts";
+import { decodeEvent } from "../kernel/event-codec.ts";
+import type { Event, ExecutionTerminated } from "../kernel/event.ts";
+import type { Inbox, InboxMessage } from "../store/store.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** The id that a sender gave its signal or update, by which it is known again; undefined for any other event. */
 function sentIdOf(event: Event): string | undefined {
@@ -19,6 +21,7 @@ export class KnownMessages {
   /** Positions of child calls whose result is known. */
   readonly #childResults = new Set<number>();
   #cancel = false;
+  #seenInbox = 0;
 
   /** @param before ids of signals and updates that earlier runs have had */
   constructor(before: readonly string[]) {
@@ -34,8 +37,28 @@ export class KnownMessages {
     return this.#sentIds;
   }
 
-  /** Takes notice of a message of the inbox. Gives whether it is the first time. */
-  read({ messageId, ordinal }: Pick<InboxMessage, "messageId" | "ordinal">): boolean {
+  /** The counter of the inbox that covers all that was read of it. */
+  get seenInbox(): number {
+    return this.#seenInbox;
+  }
+
+  /**
+   * Puts what is new in the inbox into the outbox, to be recorded. If its parent has ended, which ends it at once, gives that; the
+   * inbox goes with its own end. Requests to pause are no news of this kind.
+   */
+  take({ inboxSeq, messages }: Omit<Inbox, "runId">, outbox: Outbox): ExecutionTerminated | undefined {
+    this.#seenInbox = Math.max(this.#seenInbox, inboxSeq);
+    for (const message of messages) {
+      if (message.type === "PauseRequested" || !this.#isNew(message)) continue;
+      const event = decodeEvent(message.type, message.data);
+      if (event.type === "ExecutionTerminated") return event;
+      if (this.tells(event)) outbox.discard(message.messageId);
+      else outbox.addMessage(message, event);
+    }
+    return undefined;
+  }
+
+  #isNew({ messageId, ordinal }: InboxMessage): boolean {
     const key = `${messageId}#${ordinal ?? ""}`;
     if (this.#read.has(key)) return false;
     this.#read.add(key);
