@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "parking takes no notice of a request to pause",
-    edits: [edit("worker/active-execution.js", "!this.#isWaiting() || this.#pause.isAsked", "!this.#isWaiting()")],
+    edits: [edit("worker/active-execution.js", "this.#pause.isAsked ? undefined : ", "")],
   },
   {
     name: "a rollback forgets what was received after the checkpoint",
@@ -113,7 +113,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a rollback leaves the ids of children",
-    edits: [edit("kernel/replay.js", "this.#startsChildrenAnew(`.r${event.runNumber}`)", "this.#startsChildrenAnew(``)")],
+    edits: [edit("kernel/replay.js", "this.calls.startChildrenAnew(`.r${event.runNumber}`)", "this.calls.startChildrenAnew(``)")],
   },
   {
     name: "a rollback leaves its children alone",
@@ -147,18 +147,21 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "a repeated commit writes what it has written", edits: [edit(commit, " AND e.commit_id <> ${commit}", "")] },
   { name: "a resume leaves the delay of the start", edits: [edit("postgres/statements/resume.js", "not_before = NULL", "not_before = e.not_before")] },
-  { name: "what is due and has no slot wakes itself", edits: [edit("worker/active-execution.js", "this.#armWakeTimer(now);", "this.#armWakeTimer();")] },
+  {
+    name: "what is due and has no slot wakes itself",
+    edits: [edit("worker/wake-timer.js", "this.#armAfter(now);", "this.#armAfter(Number.NEGATIVE_INFINITY);")],
+  },
   {
     name: "timers fire early",
     edits: [
       edit(
-        "worker/active-execution.js",
+        "worker/call-starter.js",
         "requested.has(-call.position))\n            return;\n        if (call.fireAt > this",
         "requested.has(-call.position))\n            return;\n        if (call.fireAt - 200 > this",
       ),
     ],
   },
-  { name: "retries do not wait", edits: [edit("worker/active-execution.js", "call.retryAt !== undefined && call.retryAt > this.#host.now()", "false")] },
+  { name: "retries do not wait", edits: [edit("worker/step-runner.js", "call.retryAt !== undefined && call.retryAt > this.#owner.now()", "false")] },
   { name: "the worker's clock runs ahead", edits: [edit("worker/database-clock.js", "return this.#at + ", "return 700 + this.#at + ")] },
   {
     name: "steps start without a lease",
@@ -182,17 +185,17 @@ export const mutants: readonly Mutant[] = [
   {
     name: "messages are taken twice",
     edits: [
-      edit("worker/active-execution.js", "if (this.#knownMessages.has(key))", "if (false)"),
-      edit("worker/active-execution.js", "if (this.#isToldAlready(event))", "if (false)"),
+      edit("worker/known-messages.js", "if (this.#read.has(key))", "if (false)"),
+      edit("worker/known-messages.js", "if (this.tells(event))", "if (false)"),
     ],
   },
   {
     name: "what was asked for starts before the history is applied",
-    edits: [edit("worker/active-execution.js", "this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;", "this.#live = true;")],
+    edits: [edit("worker/active-execution.js", "if (this.#delivery.isDone && this.#writer.outbox.isEmpty)", "")],
   },
   {
     name: "events are delivered without a pause",
-    edits: [edit("worker/active-execution.js", "if (settled)\n                    return this.#schedulePump();", "")],
+    edits: [edit("worker/delivery.js", "if (settled)\n                    return this.schedule();", "")],
   },
   {
     name: "attempts are counted from one in every process",
@@ -201,19 +204,19 @@ export const mutants: readonly Mutant[] = [
   { name: "work is found by hints only", edits: [edit("worker/task-poller.js", "this.#timer = this.#runtime.startTimer(", "0 && this.#runtime.startTimer(")] },
   {
     name: "children outlive a cancel that meets their start",
-    edits: [edit("worker/active-execution.js", "const start = this.#outbox.withdraw(call.position);", "const start = undefined;")],
+    edits: [edit("worker/children.js", "const start = this.#writer.outbox.withdraw(call.position);", "const start = undefined;")],
   },
   {
     name: "a late reply to a start begins what has been claimed since",
-    edits: [edit("worker/worker.js", '!this.#slots.unreserve(start.runId, "start") ||', '(this.#slots.unreserve(start.runId, "start"), false) ||')],
+    edits: [edit("worker/local-executions.js", '!this.slots.unreserve(start.runId, "start") ||', '(this.slots.unreserve(start.runId, "start"), false) ||')],
   },
   {
     name: "an end forgets the children that go on",
-    edits: [edit("worker/active-execution.js", "if (messages.length > 0)", "if (false)")],
+    edits: [edit("worker/children.js", "if (messages.length > 0)", "if (false)")],
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
-  { name: "executions park with steps to start", edits: [edit("worker/active-execution.js", "!this.#hasStepToStart()", "true")] },
-  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "|| this.#isParking ", "")] },
+  { name: "executions park with steps to start", edits: [edit("worker/call-starter.js", " || steps.hasOneToStart(this.#open)", "")] },
+  { name: "steps start while a park is under way", edits: [edit("worker/call-starter.js", "|| this.#writer.isParking ", "")] },
   { name: "messages of one batch arrive backwards", edits: [edit("postgres/statements/send-messages.js", "ORDER BY m.ord", "ORDER BY m.ord DESC")] },
   { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },
   {
@@ -239,7 +242,7 @@ export const mutants: readonly Mutant[] = [
   { name: "streams begin anew in every claim", edits: [edit("worker/stream-writer.js", "if (this.#isFresh && !this.#ends", "if (!this.#ends")] },
   {
     name: "attempts that write are not announced",
-    edits: [edit("worker/active-execution.js", "this.#steps.announce(attempt);", "")],
+    edits: [edit("worker/outgoing-streams.js", "this.#steps.announce(attempt);", "")],
   },
   {
     name: "transactions check no fence",
@@ -325,5 +328,5 @@ export const mutants: readonly Mutant[] = [
       edit(tables, "room := room - 1;", "room := room - cardinality(got);"),
     ],
   },
-  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker.js", "|| this.#queues.has(taskQueue) ||", "||")] },
+  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#queues.has(taskQueue) ||", "||")] },
 ];

@@ -12,7 +12,9 @@ import { openEmbedded } from "./embedded/embedded-postgres.ts";
 import type { Interceptor } from "./postgres/gateway.ts";
 import { openPostgresStore } from "./postgres/open-store.ts";
 import type { Store } from "./store/store.ts";
-import { Worker, type WorkerOptions, type WorkerParent } from "./worker/worker.ts";
+import type { WorkerOptions } from "./worker/worker-options.ts";
+import type { WorkerParent } from "./worker/worker-parent.ts";
+import { Worker } from "./worker/worker.ts";
 
 export interface PawlOptions {
   /** PostgreSQL to use; defaults to `DATABASE_URL`, and without either to the embedded one. */

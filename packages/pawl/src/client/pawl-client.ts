@@ -1,101 +1,33 @@
-import { Closed, ExecutionConflict, OptionInvalid, WorkflowUnknown } from "../base/errors.ts";
-import { toMilliseconds, type Duration } from "../base/duration.ts";
+import { Closed, ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
-import { checkPlace } from "../base/queue-place.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { Runtime } from "../base/runtime.ts";
-import type { Attributes, Labels } from "../base/search-values.ts";
-import { encodeValue } from "../base/values.ts";
-import { parseInput } from "../definition/schema.ts";
 import type { SignalPayload } from "../definition/messages.ts";
-import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow, InputOf, MessagesOf, OutputOf } from "../definition/workflow.ts";
-import { encodeEvent } from "../kernel/event-codec.ts";
-import type { ExecutionStarted } from "../kernel/event.ts";
-import { readPayload } from "../kernel/payload.ts";
 import { Committer } from "../store/committer.ts";
-import type { StartOperation, StartOutcome } from "../store/operations.ts";
-import { mergingOf, type BatchOptions, type DebounceOptions, type Merging } from "./merging.ts";
-import { MessageSender } from "./message-sender.ts";
-import { signalMessage } from "./outgoing-message.ts";
-import { placed } from "../store/queue-place.ts";
-import { Queues } from "./queues.ts";
-import { scheduledWork } from "./scheduled-work.ts";
-import { Schedules } from "./schedules.ts";
-import { checkClient } from "./transaction-client.ts";
-import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from "./signal-with-start.ts";
-import { searchValues } from "../store/search-values.ts";
 import type { OutsideMessage, Receipt, Store, WorkerSummary } from "../store/store.ts";
-import type { ExecutionDocument } from "./document/execution-document.ts";
 import { checkBulk, type BulkOptions, type BulkProgress } from "./bulk/bulk-options.ts";
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
+import type { ExecutionDocument } from "./document/execution-document.ts";
 import { exportExecution } from "./document/export-execution.ts";
 import { readDocument } from "./document/read-document.ts";
 import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
 import { parseField } from "./filter/parse-filter.ts";
+import { findDefinition } from "./find-definition.ts";
 import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
+import type { LocalWorker } from "./local-worker.ts";
+import { MessageSender } from "./message-sender.ts";
 import { Pauses } from "./pauses.ts";
+import { Queues } from "./queues.ts";
 import { ResultHub } from "./result-hub.ts";
 import { Retention } from "./retention.ts";
+import { scheduledWork } from "./scheduled-work.ts";
+import { Schedules } from "./schedules.ts";
+import type { SignalWithStartOptions } from "./signal-with-start.ts";
+import type { StartOptions } from "./start-options.ts";
+import { Starts } from "./starts.ts";
 import { Workflows } from "./workflow-versions.ts";
-
-export interface StartOptions {
-  /** Chosen by you, or made. Starting the same id again gives the same execution. `[A-Za-z0-9._:-]`, 1 to 200 characters. */
-  readonly executionId?: string;
-  /** One execution per workflow and key, whatever its id. The same key with another input is an ExecutionConflict. */
-  readonly idempotencyKey?: string;
-  /** Not before so long from now. */
-  readonly delay?: Duration;
-  /** Defaults to the workflow's own queue. */
-  readonly taskQueue?: string;
-  /** It ends as timed out so long after it was started, or after its `delay` (the workflow's own). */
-  readonly timeout?: Duration;
-  /** Its key within its queue, such as a customer: limits per key, and keys take turns. Has an effect in queues that `pawl.queues.set` knows. */
-  readonly key?: string;
-  /** From -1000 to 1000, smaller goes first (0). Has an effect in queues that `pawl.queues.set` knows. */
-  readonly priority?: number;
-  /** While an execution of the workflow with this id is open, starting another one gives that one. */
-  readonly deduplicationId?: string;
-  /**
-   * Starts of a workflow with the same key become one execution, with the input of the last of them. It begins when none has come for
-   * `period`, at the latest `maxWait` after the first.
-   */
-  readonly debounce?: DebounceOptions;
-  /** Starts with the same key become one execution, whose input is an array of the elements of theirs. It begins with `size` of them, or after `window`. */
-  readonly batch?: BatchOptions;
-  /** Which version, when started by name and several are known. */
-  readonly version?: string;
-  /**
-   * A client of node-postgres with an open transaction, on the database that Pawl is in: the execution is there when that transaction
-   * commits, and never was if it is rolled back.
-   */
-  readonly transaction?: SqlClient;
-  /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
-  readonly labels?: Labels;
-  /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
-  readonly attributes?: Attributes;
-}
-
-interface PreparedStart {
-  readonly operation: StartOperation & { claimBy: string | null };
-  readonly merging: Merging | undefined;
-  /** Undefined for a start by name. */
-  readonly definition: AnyWorkflow | undefined;
-  readonly named: Pick<AnyWorkflow, "name" | "version">;
-  /** The input, encoded. */
-  readonly text: string;
-}
-
-/** A local worker, as far as the client uses one. */
-export interface LocalWorker {
-  reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null;
-  startReserved(start: StartOperation, at: number): void;
-  cancelReservation(runId: string): void;
-  runs(runId: string): boolean;
-  query(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined;
-  definition(workflow: string, version: string): AnyWorkflow | undefined;
-}
 
 const mostRows = 1000;
 const mostGroups = 1000;
@@ -123,6 +55,7 @@ export class PawlClient implements HandleParent {
   protected readonly logger: Logger;
   protected readonly localWorkers: LocalWorker[] = [];
   readonly #sender: MessageSender;
+  readonly #starts: Starts;
   #closed = false;
 
   constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime, telemetry?: Telemetry) {
@@ -133,6 +66,7 @@ export class PawlClient implements HandleParent {
     this.runtime = runtime;
     this.committer = new Committer(store, runtime, telemetry);
     this.#sender = new MessageSender(store, this.namespace);
+    this.#starts = new Starts(this, this.committer, this.#sender, this.localWorkers, telemetry);
     this.retention = new Retention(this);
     this.workflows = new Workflows(this);
     this.pauses = new Pauses(this);
@@ -152,7 +86,7 @@ export class PawlClient implements HandleParent {
         await this.committer.start(operation);
         store.hint({ kind: "tasks", namespace, taskQueue: operation.taskQueue });
       },
-      work: (options, before) => scheduledWork(options, before, (name, version) => this.#find(name, version)),
+      work: (options, before) => scheduledWork(options, before, (name, version) => findDefinition(store, namespace, name, version)),
     });
   }
 
@@ -164,31 +98,8 @@ export class PawlClient implements HandleParent {
    */
   start<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
-  async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
-    this.checkOpen();
-    const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
-    if (options.transaction !== undefined) {
-      refuseSharing(options, "transaction");
-      return this.#startIn(checkClient(options.transaction), operation, definition, text);
-    }
-    if (merging !== undefined) return this.#merge(operation, merging, text, definition);
-    const { executionId, runId, taskQueue } = operation;
-    const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
-    const worker = operation.delayMs > 0 ? undefined : this.localWorkers.find(eager);
-    let outcome: StartOutcome;
-    try {
-      outcome = await this.committer.start(operation);
-    } catch (error) {
-      worker?.cancelReservation(runId);
-      throw error;
-    }
-    if (outcome.outcome === "exists") {
-      worker?.cancelReservation(runId);
-      return this.#existing(operation, outcome, text, definition);
-    }
-    if (worker === undefined) this.store.hint({ kind: "tasks", namespace: this.namespace, taskQueue });
-    else worker.startReserved(operation, outcome.at);
-    return new ExecutionHandle(this, executionId, runId, definition);
+  start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
+    return this.#starts.start(workflow, input, options);
   }
 
   /**
@@ -203,17 +114,8 @@ export class PawlClient implements HandleParent {
     options: SignalWithStartOptions<Name, SignalPayload<MessagesOf<W>["signals"][Name]>>,
   ): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
   signalWithStart(workflow: string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle>;
-  async signalWithStart(workflow: AnyWorkflow | string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle> {
-    this.checkOpen();
-    const { signal, ...startOptions } = checkSignalWithStart(options);
-    refuseSharing(startOptions, "signal");
-    return this.#sender.sendBy(options.executionId, async () => {
-      const { operation, definition } = await this.#prepare(workflow, input, startOptions);
-      const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.runtime);
-      const outcome = await this.store.signalWithStart(operation, message);
-      checkReached(operation, outcome);
-      return new ExecutionHandle(this, operation.executionId, outcome.runId, definition);
-    });
+  signalWithStart(workflow: AnyWorkflow | string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle> {
+    return this.#starts.signalWithStart(workflow, input, options);
   }
 
   /** Starts an execution and waits for its result. @throws what `start` and `result` throw */
@@ -350,117 +252,4 @@ export class PawlClient implements HandleParent {
   checkOpen(): void {
     if (this.#closed) throw new Closed("This Pawl");
   }
-
-  /** A start that nobody has claimed, with the definition where this process has it, and the encoded input. */
-  async #prepare(workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
-    const executionId = options.executionId === undefined ? this.runtime.newUuid() : checkId(options.executionId, "executionId");
-    const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
-    const definition = typeof workflow === "string" ? await this.#find(workflow, options.version) : workflow;
-    if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
-    const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
-    const merging = mergingOf(options, input);
-    const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
-    const timeoutMs = timeout === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + toMilliseconds(timeout, "timeout");
-    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
-    checkPlace(options);
-    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
-    const text = encodeValue(input, "input");
-    if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
-    const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
-    const runId = this.runtime.newUuid();
-    const traceparent = this.telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
-    const operation = {
-      runId,
-      namespace: this.namespace,
-      executionId,
-      workflow: definition.name,
-      version: definition.version,
-      taskQueue,
-      idempotencyKey,
-      parentRunId: null,
-      parentPosition: null,
-      delayMs,
-      claimBy: null,
-      ...searchable,
-      ...placed(options),
-      ...(deduplicationId === undefined ? {} : { deduplicationId }),
-      ...(merging === undefined ? {} : { mergeKey: merging.mergeKey }),
-      started: encodeEvent({
-        type: "ExecutionStarted",
-        ...(traceparent === undefined ? {} : { traceparent }),
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        ...found,
-        ...(merging === undefined ? {} : { merge: merging.kind }),
-        input: { text },
-      }),
-    };
-    return { operation, merging, definition: "run" in definition ? definition : undefined, named: definition, text };
-  }
-
-  /** Nobody here may run it yet: whether it is there is up to the user's transaction. */
-  async #startIn(client: SqlClient, operation: StartOperation, definition: AnyWorkflow | undefined, text: string): Promise<ExecutionHandle> {
-    const outcome = await this.store.transactions.start(client, operation);
-    if (outcome.outcome === "exists") return this.#existing(operation, outcome, text, definition);
-    return new ExecutionHandle(this, operation.executionId, operation.runId, definition);
-  }
-
-  /** Starts an execution for others to be merged into, or merges this start into the one that waits. */
-  async #merge(operation: StartOperation, merging: Merging, text: string, definition: AnyWorkflow | undefined): Promise<ExecutionHandle> {
-    const { namespace, workflow, runId: startId, taskQueue } = operation;
-    const { mergeKey, periodMs, longestMs, size } = merging;
-    const data = encodeEvent({ type: "StartMerged", startId, input: { text } });
-    for (;;) {
-      const outcome = await this.committer.start(operation);
-      const merged =
-        outcome.outcome === "started" ? operation : await this.store.mergeStart({ namespace, workflow, mergeKey, startId, data, periodMs, longestMs, size });
-      // It has begun between the two statements: the next start is the first of another one.
-      if (merged === undefined) continue;
-      this.store.hint({ kind: "tasks", namespace, taskQueue });
-      return new ExecutionHandle(this, merged.executionId, merged.runId, definition);
-    }
-  }
-
-  async #existing(
-    operation: StartOperation,
-    outcome: StartOutcome & { outcome: "exists" },
-    input: string,
-    definition: AnyWorkflow | undefined,
-  ): Promise<ExecutionHandle> {
-    const { existing } = outcome;
-    if (existing.workflow !== operation.workflow) {
-      throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
-    }
-    if (operation.idempotencyKey !== null) {
-      // A run that continued as new has an input of its own.
-      const firstRun = (await this.store.pastRuns(this.namespace, existing.executionId))[0]?.runId ?? existing.runId;
-      const [first] = await this.store.history(firstRun, 0, 1);
-      const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
-      if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
-    }
-    return new ExecutionHandle(this, existing.executionId, existing.runId, definition);
-  }
-
-  /** By name: what live workers offer decides, since nobody else could run it. */
-  async #find(name: string, version: string | undefined): Promise<{ name: string; version: string; taskQueue: string }> {
-    checkName(name, "workflow");
-    const live = (await this.store.workers(this.namespace)).filter((worker) => worker.state === "live");
-    const known = new Set<string>();
-    for (const worker of live) {
-      for (const [index, definition] of worker.definitions.entries()) {
-        const at = definition.lastIndexOf("@");
-        if (definition.slice(0, at) !== bulkWorkflowName) known.add(definition.slice(0, at));
-        if (definition.slice(0, at) === name && (version === undefined || definition.slice(at + 1) === version)) {
-          return { name, version: definition.slice(at + 1), taskQueue: worker.definitionQueues[index] ?? "default" };
-        }
-      }
-    }
-    throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].toSorted());
-  }
-}
-
-/** What makes one execution of several starts needs a transaction of its own. @throws OptionInvalid */
-function refuseSharing(options: StartOptions, beside: "transaction" | "signal"): void {
-  for (const name of ["deduplicationId", "debounce", "batch"] as const)
-    if (options[name] !== undefined)
-      throw new OptionInvalid(name, `does not go with \`${beside}\`; use an executionId, or an idempotencyKey where it is allowed`);
 }

@@ -2,7 +2,7 @@ import { ExecutionConflict, ExecutionStateInvalid, OptionInvalid } from "../base
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { SignalWithStartOutcome } from "../store/store.ts";
-import type { StartOptions } from "./pawl-client.ts";
+import type { StartOptions } from "./start-options.ts";
 
 /** How an execution is started if there is none, and the signal that it gets either way. */
 export interface SignalWithStartOptions<Name extends string = string, Payload = unknown> extends Omit<

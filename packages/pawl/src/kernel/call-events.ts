@@ -3,23 +3,7 @@ import type { Event } from "./event.ts";
 /** An event about one durable call. */
 export type CallEvent = Extract<Event, { readonly position: number }>;
 
-type CallResult = Extract<
-  Event,
-  {
-    readonly type:
-      | "StepCompleted"
-      | "StepFailed"
-      | "TimerFired"
-      | "WaitTimedOut"
-      | "ValueSet"
-      | "AttributesSet"
-      | "StreamWritten"
-      | "ChildCompleted"
-      | "ChildFailed";
-  }
->;
-
-const results: ReadonlySet<string> = new Set<CallResult["type"]>([
+const resultTypes = [
   "StepCompleted",
   "StepFailed",
   "TimerFired",
@@ -29,7 +13,11 @@ const results: ReadonlySet<string> = new Set<CallResult["type"]>([
   "StreamWritten",
   "ChildCompleted",
   "ChildFailed",
-]);
+] as const;
+
+type CallResult = Extract<Event, { readonly type: (typeof resultTypes)[number] }>;
+
+const results: ReadonlySet<string> = new Set(resultTypes);
 
 /** Whether it is what the call waited for: a call has one, and nothing comes after it. */
 export function isCallResult(event: Event): event is CallResult {

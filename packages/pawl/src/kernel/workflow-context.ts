@@ -77,22 +77,22 @@ class ReplayContext implements WorkflowContext {
 
   step: WorkflowContext["step"] = (name, fn, options) => {
     refuseInStep("ctx.step");
-    return this.#replay.callStep(name, fn, options, this.#shielded);
+    return this.#replay.calls.step(name, fn, options, this.#shielded);
   };
 
   transaction: WorkflowContext["transaction"] = (name, fn, options = {}) => {
     refuseInStep("ctx.transaction");
-    return this.#replay.callStep(name, notCalled, options, this.#shielded, transactionCall(name, fn, options));
+    return this.#replay.calls.step(name, notCalled, options, this.#shielded, transactionCall(name, fn, options));
   };
 
   sleep: WorkflowContext["sleep"] = (duration) => {
     refuseInStep("ctx.sleep");
-    return this.#replay.callTimer(duration, this.#shielded);
+    return this.#replay.calls.timer(duration, this.#shielded);
   };
 
   child: WorkflowContext["child"] = (workflow, input, options = {}) => {
     refuseInStep("ctx.child");
-    return this.#replay.callChild(workflow, input, options, this.#shielded) as never;
+    return this.#replay.calls.child(workflow, input, options, this.#shielded) as never;
   };
 
   get state(): object {
@@ -102,26 +102,26 @@ class ReplayContext implements WorkflowContext {
   signal = (name: string, options?: WaitOptions): Promise<never> => {
     refuseInStep("ctx.signal");
     checkName(name, "ctx.signal name");
-    return this.#replay.callWait(name, undefined, options, this.#shielded) as Promise<never>;
+    return this.#replay.calls.wait(name, undefined, options, this.#shielded) as Promise<never>;
   };
 
   until: WorkflowContext["until"] = (isTrue, options) => {
     refuseInStep("ctx.until");
     if (typeof isTrue !== "function") throw new OptionInvalid("ctx.until", "takes a function () => boolean of the state");
-    return this.#replay.callWait(undefined, isTrue, options, this.#shielded) as Promise<void>;
+    return this.#replay.calls.wait(undefined, isTrue, options, this.#shielded) as Promise<void>;
   };
 
   set: WorkflowContext["set"] = (key, value) => {
     refuseInStep("ctx.set");
-    return this.#replay.callValue(key, value, this.#shielded);
+    return this.#replay.calls.value(key, value, this.#shielded);
   };
 
   stream: WorkflowContext["stream"] = (name) => {
     refuseInStep("ctx.stream");
     checkName(name, "ctx.stream name");
     return {
-      write: (value) => this.#replay.callStream(name, { value }, this.#shielded),
-      close: () => this.#replay.callStream(name, undefined, this.#shielded),
+      write: (value) => this.#replay.calls.stream(name, { value }, this.#shielded),
+      close: () => this.#replay.calls.stream(name, undefined, this.#shielded),
     };
   };
 
@@ -132,7 +132,7 @@ class ReplayContext implements WorkflowContext {
 
   setAttributes: WorkflowContext["setAttributes"] = (changes) => {
     refuseInStep("ctx.setAttributes");
-    return this.#replay.callAttributes(changes, this.#shielded);
+    return this.#replay.calls.attributes(changes, this.#shielded);
   };
 
   patched: WorkflowContext["patched"] = (patchId) => {

@@ -1,5 +1,4 @@
 import type { Runtime } from "../base/runtime.ts";
-import { decodeEvent } from "../kernel/event-codec.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
 import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
@@ -42,6 +41,7 @@ import type {
   WorkerRegistration,
   WorkerSummary,
 } from "../store/store.ts";
+import { claimedExecutions, recordedEvent } from "./claimed-executions.ts";
 import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
@@ -61,7 +61,7 @@ import { importExecution } from "./statements/import-execution.ts";
 import { nextRun } from "./statements/next-run.ts";
 import { pause, type PauseRow } from "./statements/pause.ts";
 import { pauseClaimed } from "./statements/pause-claimed.ts";
-import { lostClaims, readHistories, readHistory, readInboxes, type HistoryRow } from "./statements/reads.ts";
+import { lostClaims, readHistory, readInboxes } from "./statements/reads.ts";
 import { mergeStart } from "./statements/merge-start.ts";
 import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
@@ -141,37 +141,14 @@ export class PostgresStore implements Store {
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
     if (request.limited === true) return this.#claimLimited(request);
     const { rows, repeated } = await this.#gateway.send(claim(request));
-    return { ...(await this.#claimed(rows)), repeated };
+    return { ...(await claimedExecutions(this.#gateway, rows)), repeated };
   }
 
   async #claimLimited(request: ClaimRequest): Promise<ClaimOutcome> {
     const { rows, repeated } = await this.#gateway.send(claimLimited(request));
     const last = rows.at(-1)!;
-    const claimed = await this.#claimed(rows.slice(0, -1) as ClaimRow[]);
+    const claimed = await claimedExecutions(this.#gateway, rows.slice(0, -1) as ClaimRow[]);
     return { ...claimed, repeated, more: last.more ?? false, waitMs: last.wait_ms ?? undefined };
-  }
-
-  async #claimed(rows: readonly ClaimRow[]): Promise<Pick<ClaimOutcome, "executions" | "now">> {
-    if (rows.length === 0) return { executions: [], now: undefined };
-    // One that continued as new began later than its row was made.
-    const older = rows.filter((row) => row.last_seq > 1 || row.run_number > 1).map((row) => row.run_id);
-    const histories = older.length === 0 ? new Map<string, ReadHistory>() : groupByRun(await this.#gateway.run(readHistories(older)));
-    const executions = rows.map((row) => ({
-      runId: row.run_id,
-      executionId: row.execution_id,
-      workflow: row.workflow,
-      version: row.version,
-      epoch: row.epoch,
-      inboxSeq: row.inbox_seq,
-      suspect: row.suspect,
-      parentRunId: row.parent_run_id,
-      parentPosition: row.parent_position,
-      ...(histories.get(row.run_id) ?? {
-        history: [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
-        characters: row.started_data.length,
-      }),
-    }));
-    return { executions, now: rows[0]!.now };
   }
 
   async release(workerId: string, keep: readonly string[]): Promise<number> {
@@ -489,24 +466,4 @@ export class PostgresStore implements Store {
     }
     return { found: true, closed, state: (row.closed_state ?? row.found_state) as ExecutionState };
   }
-}
-
-interface ReadHistory {
-  readonly history: RecordedEvent[];
-  characters: number;
-}
-
-function groupByRun(rows: readonly HistoryRow[]): Map<string, ReadHistory> {
-  const histories = new Map<string, ReadHistory>();
-  for (const row of rows) {
-    let read = histories.get(row.run_id);
-    if (read === undefined) histories.set(row.run_id, (read = { history: [], characters: 0 }));
-    read.history.push(recordedEvent(row));
-    read.characters += row.data.length;
-  }
-  return histories;
-}
-
-function recordedEvent(row: HistoryRow): RecordedEvent {
-  return { seq: row.seq, epoch: row.epoch, at: row.at, event: decodeEvent(row.type, row.data) };
 }

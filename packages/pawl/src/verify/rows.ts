@@ -168,7 +168,7 @@ export function resumedAt(events: readonly HistoryEntry[]): { readonly seq: numb
 }
 
 /** What a signal or an update was called in the inbox; undefined for any other event. */
-export function messageIdOf(event: Event): string | undefined {
+export function inboxIdOf(event: Event): string | undefined {
   if (event.type === "SignalReceived") return `signal:${event.signalId}`;
   return event.type === "UpdateReceived" ? `update:${event.updateId}` : undefined;
 }

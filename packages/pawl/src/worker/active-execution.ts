@@ -1,125 +1,78 @@
-import { Closed, ExecutionCancelled, ExecutionConflict, ExecutionNotFound, StepNotStarted } from "../base/errors.ts";
+import { Closed, ExecutionCancelled } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
-import type { Timer } from "../base/runtime.ts";
-import { toFailure } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, ChildCall, StepCall, StreamCall, TimerCall, TransactionCall, ValueCall, WaitCall } from "../kernel/call.ts";
-import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
+import type { Call, TransactionCall } from "../kernel/call.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage } from "../kernel/continuation.ts";
 import { deadlineOf } from "../kernel/deadline.ts";
-import type { ContinuationLink, Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
-import { isTerminal } from "../kernel/execution-state.ts";
+import type { ContinuationLink, Event, ExecutionStarted } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
-import type { AppendSource } from "../store/committer.ts";
-import type { After, AppendOperation, AppendOutcome, ChildMessage, ExistingExecution, StartOperation } from "../store/operations.ts";
-import type { ClaimedExecution, Inbox } from "../store/store.ts";
-import { childStart } from "./child-start.ts";
+import type { After, AppendOutcome } from "../store/operations.ts";
+import type { ClaimedExecution, Inbox, InboxMessage } from "../store/store.ts";
+import { CallStarter } from "./call-starter.ts";
+import { Children, type ParentExecution } from "./children.ts";
+import { DeadlineWatch } from "./deadline-watch.ts";
+import { Delivery, type DeliveryOwner } from "./delivery.ts";
 import { continuedAsNew, endEvent, terminated, timedOut, type EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
-import { messageIdOf, nextStarted } from "./next-run.ts";
-import { describeWait, nextWake, waitsForMessage } from "./open-calls.ts";
+import { ExecutionSlot } from "./execution-slot.ts";
+import { HistoryWriter, type WriteOwner } from "./history-writer.ts";
+import { KnownMessages } from "./known-messages.ts";
+import { nextStarted } from "./next-run.ts";
+import type { TakenAppend } from "./outbox.ts";
+import { OutgoingStreams } from "./outgoing-streams.ts";
+import { Parking } from "./parking.ts";
 import { PauseRequest } from "./pause-request.ts";
-import { OpenChildren } from "./open-children.ts";
-import { Outbox, type TakenAppend } from "./outbox.ts";
-import { deadlineOf as stepDeadlineOf, type StepAttempt, type StepOwner } from "./step-attempt.ts";
-import { StepRunner, tooLate, type StepEvent } from "./step-runner.ts";
-import { StreamWriter } from "./stream-writer.ts";
-import { runTransaction, type Turn } from "./transaction-runner.ts";
+import type { StepAttempt, StepOwner } from "./step-attempt.ts";
+import { StepRunner } from "./step-runner.ts";
+import { runTransaction } from "./transaction-runner.ts";
+import { WakeTimer } from "./wake-timer.ts";
 
-/** Waits shorter than this stay in memory: parking costs a commit, a claim and a replay. */
-const lingerForTimerMs = 250;
-/** While it waits for children or messages, an execution stays in memory for so long after the last news. */
-const lingerForNewsMs = 1000;
-
-/** What a transaction holds in the place of an append, until it knows what it writes. */
-const nothingTaken: TakenAppend = {
-  operation: { runId: "", epoch: 0, expectedSeq: 0, events: [], progress: true, after: { kind: "keep" }, starts: [], messages: [], consumed: [] },
-  events: [],
-};
-
-/** Above so many characters of chunks on their way, steps wait before they write more. */
-const mostWaitingCharacters = 1024 * 1024;
-
-/** Node's timers take no more. */
-const longestTimerMs = 2 ** 31 - 1;
+const keep: After = { kind: "keep" };
 
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
  *
- * Owns: the claim (epoch, last seq), the events on their way into the history, running attempts, the wake timer.
- * Does not own: positions and delivery (Replay), batching (Committer), slots (Worker).
+ * Owns: when it pauses, and how it ends.
+ * Does not own: what it was told (KnownMessages), positions (Replay), when events reach the code (Delivery), what is on its way
+ *   into the history (HistoryWriter), what its calls ask for (CallStarter), when it parks (Parking), slots (LocalExecutions).
  *
  * A1: events reach the code only after they are durable, one at a time, the microtask queue drained after each that settles
  *     a call. Live and replayed code therefore see the same order.
  * A2: nothing is started before the whole known history has been applied.
  * A3: after a rejected write nothing more is written and every attempt is aborted.
  */
-export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
+export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, StepOwner, ParentExecution {
   readonly runId: string;
   readonly executionId: string;
   readonly epoch: number;
   readonly workflow: string;
   readonly #claimed: ClaimedExecution;
   readonly #host: ExecutionHost;
-  readonly #replay: Replay;
-  #lastSeq: number;
-  /** Of the data of all its events, as they are stored. */
-  #characters: number;
-  #seenInbox = 0;
-  /** Recorded; those from `#applied` on are not yet applied. An array of 50,000 would be moved by every `shift`. */
-  readonly #toApply: RecordedEvent[];
-  #applied = 0;
-  #pumping = false;
-  #live = false;
-  #codeOutcome: CodeOutcome | undefined;
-  /** Whether the code has been called: not before its input is parsed. */
-  #started = false;
-  /** Not yet recorded. */
-  readonly #outbox = new Outbox();
-  #tellingChildren = false;
-  #childrenTold = false;
-  readonly #knownMessages = new Set<string>();
-  /** Positions of child calls whose result is recorded or on its way into the history. */
-  readonly #childResults = new Set<number>();
-  /** Of signals and updates that are recorded or on their way into the history. */
-  readonly #messageIds = new Set<string>();
-  #cancelKnown = false;
-  #parkRequested = false;
-  #inFlight: TakenAppend | undefined;
-  #enlisted = false;
-  #resting = false;
-  #end: EndEvent | undefined;
-  #gone = false;
-  readonly #children: OpenChildren;
-  readonly #steps: StepRunner;
-  /** Made when something is first written to a stream. */
-  #streams: StreamWriter | undefined;
-  /** Steps that wait until there is room for more chunks. */
-  #awaitingRoom: (() => void)[] = [];
-  /** Transactions that wait until nothing is on its way into the history. */
-  readonly #awaitingTurn: ((granted: boolean) => void)[] = [];
-  /** Positions whose start (timer or child) is on its way into the history. */
-  readonly #requested = new Set<number>();
-  /** Updates whose reply is on its way into the history. */
-  readonly #replied = new Set<string>();
-  #wakeTimer: Timer | undefined;
-  #waking = false;
-  #announcingWaits = false;
-  /** Asks how children are, so many times: it must not park before it knows. */
-  #askingForChildren = 0;
-  #lastNews: number;
   readonly #continuedFrom: ContinuationLink | undefined;
-  /** When it ends as timed out (database time, milliseconds). */
-  readonly #deadline: number | undefined;
-  #deadlineTimer: Timer | undefined;
+  readonly #deadline: DeadlineWatch;
+  readonly #replay: Replay;
+  readonly #delivery: Delivery;
+  readonly #slot: ExecutionSlot;
+  readonly #writer: HistoryWriter;
+  readonly #known: KnownMessages;
+  readonly #wakeTimer: WakeTimer;
+  readonly #steps: StepRunner;
+  readonly #streams: OutgoingStreams;
+  readonly #children: Children;
+  readonly #starter: CallStarter;
+  readonly #parking: Parking;
   /** While it is asked to pause, nothing begins and nothing is delivered. */
   readonly #pause = new PauseRequest();
+  /** Updates whose reply is on its way into the history. */
+  readonly #replied = new Set<string>();
+  #end: EndEvent | undefined;
 
   constructor(claimed: ClaimedExecution, workflow: AnyWorkflow, host: ExecutionHost) {
     this.runId = claimed.runId;
@@ -128,21 +81,25 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.workflow = claimed.workflow;
     this.#claimed = claimed;
     this.#host = host;
-    this.#lastNews = host.runtime.monotonicMs();
-    this.#lastSeq = claimed.history.at(-1)!.seq;
-    this.#characters = claimed.characters;
-    this.#toApply = claimed.history.slice(1);
-    this.#deadline = deadlineOf(claimed.history);
-    const started = claimed.history[0]!;
-    this.#continuedFrom = (started.event as ExecutionStarted).continuedFrom;
-    for (const id of this.#continuedFrom?.messages ?? []) this.#messageIds.add(id);
-    this.#children = new OpenChildren(claimed.executionId);
-    for (const { event } of this.#toApply) {
-      this.#isToldAlready(event);
+    this.#slot = new ExecutionSlot(this, host);
+    this.#writer = new HistoryWriter(this, claimed, this.#slot, host);
+    this.#deadline = new DeadlineWatch(deadlineOf(claimed.history), host, () => this.#timeOut());
+    this.#continuedFrom = (claimed.history[0]!.event as ExecutionStarted).continuedFrom;
+    this.#known = new KnownMessages(this.#continuedFrom?.messages ?? []);
+    this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
+    const { open } = this.#replay;
+    this.#delivery = new Delivery(this.#replay, claimed.history, host.runtime, this);
+    this.#wakeTimer = new WakeTimer(open, host, () => this.#wake());
+    this.#steps = new StepRunner(this, this.#writer, this.#slot, this.#wakeTimer, host);
+    this.#streams = new OutgoingStreams(this, claimed, this.#writer, this.#steps, host);
+    this.#children = new Children(this, claimed, open, this.#known, this.#writer, this.#wakeTimer, host);
+    const runners = { steps: this.#steps, streams: this.#streams, children: this.#children };
+    this.#starter = new CallStarter(open, runners, this.#writer, this.#pause, this.#wakeTimer, host);
+    this.#parking = new Parking(open, this.#delivery, this.#writer, this.#starter, this.#slot, this.#wakeTimer, this.#deadline, host);
+    for (const { event } of claimed.history) {
+      this.#known.tells(event);
       this.#children.note(event);
     }
-    this.#steps = new StepRunner(this, host.runtime, (event) => this.#stepped(event));
-    this.#replay = new Replay(workflow, claimed, seedsOf(host.namespace, claimed.executionId, claimed.history), this);
   }
 
   get logger(): Logger {
@@ -161,27 +118,28 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     return this.#claimed.version;
   }
 
+  get deadline(): number | undefined {
+    return this.#deadline.at;
+  }
+
   get lineage(): string {
     return lineage(this.executionId, this.#continuedFrom);
   }
 
   begin(inbox: Inbox | undefined): void {
-    if (this.#watchDeadline() || this.#isTooLong(this.#lastSeq)) return;
+    if (this.#deadline.begin() || this.#isTooLong(this.#writer.lastSeq)) return;
     if (inbox !== undefined) this.receive(inbox);
     // A fresh execution has nothing to replay: what its code asks for may start at once.
-    this.#live = this.#toApply.length === 0 && this.#outbox.isEmpty;
+    if (this.#delivery.isDone && this.#writer.outbox.isEmpty) this.#delivery.goLive();
     this.#replay.begin(this.#claimed.history);
     const input = inputOf(this.#claimed.history);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
-      if (this.#gone || this.#end !== undefined) return;
-      this.#started = true;
-      this.#replay.start(parsed);
-      this.#schedulePump();
+      if (this.#writer.isOpen) this.#delivery.start(parsed);
     };
     this.#pause.whenNotAsked(() => {
       if (workflow.input === undefined) return start(input);
-      parseInput(workflow, input).then(start, (error: unknown) => this.#finish({ outcome: "threw", error }));
+      parseInput(workflow, input).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
     });
   }
 
@@ -190,25 +148,42 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
     this.#take(inbox, () => this.#heedPause(inbox));
   }
 
-  #take(inbox: Inbox, thenFirst?: () => void): void {
-    if (this.#gone || this.#end !== undefined) return;
-    this.#seenInbox = Math.max(this.#seenInbox, inbox.inboxSeq);
-    for (const message of inbox.messages) {
-      if (message.type === "PauseRequested") continue;
-      const key = `${message.messageId}#${message.ordinal ?? ""}`;
-      if (this.#knownMessages.has(key)) continue;
-      this.#knownMessages.add(key);
-      const event = decodeEvent(message.type, message.data);
-      // Its parent has ended. The inbox goes with its own end.
-      if (event.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, event));
-      if (this.#isToldAlready(event)) this.#outbox.discard(message.messageId);
-      else this.#outbox.addMessage(message, event);
-    }
-    this.#lastNews = this.#host.runtime.monotonicMs();
+  #take(inbox: Omit<Inbox, "runId">, thenFirst?: () => void): void {
+    if (!this.#writer.isOpen) return;
+    const byParent = this.#known.take(inbox, this.#writer.outbox);
+    if (byParent !== undefined) return this.#endWith(terminated(this.executionId, byParent));
+    this.#parking.heardNews();
     thenFirst?.();
-    if (!this.#outbox.isEmpty) this.#enlist();
-    else if (this.#live) this.#rest();
+    if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
+    else if (this.#delivery.isLive) this.rest();
     else this.#tryPause();
+  }
+
+  // StepOwner
+
+  now(): number {
+    return this.#host.now();
+  }
+
+  write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
+    return this.#streams.write(attempt, stream, data);
+  }
+
+  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
+    const { transactions, runtime } = this.#host;
+    const owner = { transactions, runtime, takeTurn: () => this.#writer.takeTurn() };
+    return runTransaction(attempt, transaction, context, owner, () => this.#steps.finish(attempt));
+  }
+
+  // ParentExecution
+
+  hear(messages: readonly InboxMessage[]): void {
+    this.#take({ inboxSeq: this.#known.seenInbox, messages });
+  }
+
+  giveUp(error: unknown): void {
+    if (!this.#writer.isGone) this.#host.failed(this, error);
+    this.drop(error);
   }
 
   // Pausing
@@ -216,202 +191,161 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
   /** It is asked to pause, or not any more. Once it is to be cancelled, it is not paused. */
   #heedPause({ messages }: Inbox): void {
     const request = messages.find(({ type }) => type === "PauseRequested");
-    if (request !== undefined && this.#cancelKnown) {
-      if (!this.#knownMessages.has("pause")) this.#outbox.discard(request.messageId);
-      this.#knownMessages.add("pause");
+    if (request !== undefined && this.#known.isCancelRequested) {
+      if (this.#pause.refuse()) this.#writer.outbox.discard(request.messageId);
     } else if (request !== undefined) return this.#pause.ask(request.data);
     if (!this.#pause.isAsked) return;
     this.#pause.withdraw();
-    this.#schedulePump();
-    if (this.#live) for (const call of this.#replay.open.values()) this.#advance(call);
+    this.#delivery.schedule();
+    if (this.#delivery.isLive) this.#starter.advanceAll();
   }
 
   /** Pauses when every attempt that was running has ended and all that happened is recorded. */
   #tryPause(): void {
-    if (!this.#pause.isAsked || this.#gone || this.#end !== undefined || this.#inFlight !== undefined) return;
-    if (!this.#outbox.isEmpty || this.#steps.running > 0) return;
-    const { runId, epoch } = this;
-    void this.#carryOutPause({ runId, epoch, expectedSeq: this.#lastSeq, seenInbox: this.#seenInbox });
+    if (!this.#pause.isAsked || !this.#writer.isOpen || !this.#writer.isIdle || this.#steps.running > 0) return;
+    void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#known.seenInbox });
   }
 
   async #carryOutPause(operation: Parameters<PauseRequest["carryOut"]>[0]): Promise<void> {
     const outcome = await this.#pause.carryOut(operation, (pause) => this.#host.pause(this, pause));
-    if (this.#gone || outcome === "under way") return;
+    if (this.#writer.isGone || outcome === "under way") return;
     if (outcome === "paused") return this.#leave();
     // A message came first, or the store is closing.
     this.#host.wantsInbox(this);
-    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
+    if (!this.#writer.outbox.isEmpty || this.#end !== undefined) this.#writer.enlist();
   }
 
   /** It is parked or paused: nothing of it is left here. */
   #leave(): void {
-    this.#gone = true;
-    this.#wakeTimer?.clear();
-    this.#deadlineTimer?.clear();
+    this.#writer.leave();
+    this.#wakeTimer.clear();
+    this.#deadline.clear();
     this.#host.gone(this);
-  }
-
-  /** A second cancel request; a signal or update that was sent again; or the end of a child that was cancelled, resumed on its own and has ended again. */
-  #isToldAlready(event: Event): boolean {
-    if (event.type === "CancelRequested") {
-      const known = this.#cancelKnown;
-      this.#cancelKnown = true;
-      return known;
-    }
-    if (event.type === "SignalReceived" || event.type === "UpdateReceived") {
-      const id = event.type === "SignalReceived" ? event.signalId : event.updateId;
-      if (this.#messageIds.has(id)) return true;
-      this.#messageIds.add(id);
-      return false;
-    }
-    // A step on another queue that nobody had begun in time: its late end is of no interest.
-    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed" && event.type !== "StepFailed") return false;
-    if (this.#childResults.has(event.position)) return true;
-    this.#childResults.add(event.position);
-    return false;
   }
 
   /** Another claim owns it, or the worker is going: stop at once, write nothing more. */
   drop(reason: unknown): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    this.#wakeTimer?.clear();
-    this.#deadlineTimer?.clear();
+    if (this.#writer.isGone) return;
+    this.#writer.leave();
+    this.#wakeTimer.clear();
+    this.#deadline.clear();
     this.#steps.abortAll(reason);
-    this.#forgetOutbox();
-    this.#makeRoom();
-    this.#refuseTurns();
+    this.#writer.forgetOutbox();
+    this.#streams.makeRoom();
+    this.#writer.refuseTurns();
     this.#host.gone(this);
   }
 
   /** Announces steps that have been running for a while. */
   announceLongSteps(): void {
-    if (!this.#gone) this.#steps.announceLong();
+    if (!this.#writer.isGone) this.#steps.announceLong();
   }
 
   /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */
   query(name: string, argument: unknown): { readonly value: unknown } | undefined {
-    return this.#live ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
+    return this.#delivery.isLive ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
   }
 
   /** What waited for a valid lease may go on. */
   resumeSteps(): void {
-    if (this.#live && !this.#gone) this.#wake();
+    if (this.#delivery.isLive && !this.#writer.isGone) this.#wake();
   }
 
   // ReplayHost
 
   called(call: Call): void {
-    if (this.#live) this.#advance(call);
+    if (this.#delivery.isLive) this.#starter.advance(call);
   }
 
   abandoned(call: Call): void {
     if (call.kind === "step") this.#steps.abort(call.position, new ExecutionCancelled(this.executionId, this.#replay.cancelRequested?.reason));
-    else if (call.kind === "child") this.#abandonChild(call);
-  }
-
-  #abandonChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.orphaned(call.runId);
-    const start = this.#outbox.withdraw(call.position);
-    if (start !== undefined) this.#host.startsSettled([start], "rejected");
+    else if (call.kind === "child") this.#children.abandon(call);
   }
 
   orphaned(childRunId: string): void {
-    const message = this.#children.cancelled(childRunId);
-    if (message === undefined) return;
-    this.#outbox.send(message);
-    this.#enlist();
-  }
-
-  /**
-   * A child may have gone on in another run than the one this history names, where a message to that run does not reach it. So
-   * the end waits until every child that it leaves behind was told by its id.
-   */
-  async #tellChildren(messages: readonly ChildMessage[]): Promise<void> {
-    this.#tellingChildren = true;
-    try {
-      await this.#host.tellChildren(this.runId, messages);
-      this.#childrenTold = true;
-    } catch (error) {
-      // The store is closing; whoever claims it next tells them.
-      if (!this.#gone) this.#host.failed(this, error);
-      return this.drop(error);
-    } finally {
-      this.#tellingChildren = false;
-    }
-    if (!this.#gone) this.#enlist();
+    this.#children.cancel(childRunId);
   }
 
   replied(reply: UpdateReply): void {
-    if (this.#live) this.#reply(reply);
+    if (this.#delivery.isLive) this.#reply(reply);
   }
 
   /** What is said before the history that was there has been applied was said before. */
   logged(level: "info" | "warn" | "error", message: string): void {
-    if (this.#gone || this.#replay.historyLength < this.#claimed.history.length) return;
+    if (this.#writer.isGone || this.#replay.historyLength < this.#claimed.history.length) return;
     const { executionId, runId, workflow } = this;
     loggerOf(this.logger, { executionId, runId, workflow })[level](message);
   }
 
   patched(patchId: string): void {
-    this.#emit({ type: "PatchMarked", patchId });
+    this.#writer.emit({ type: "PatchMarked", patchId });
   }
 
   ended(outcome: CodeOutcome): void {
-    if (this.#gone) return;
-    this.#codeOutcome = outcome;
-    if (this.#live && this.#toApply.length === 0) this.#finish(outcome);
-    else if (outcome.outcome === "continued") this.#schedulePump();
+    if (!this.#writer.isGone) this.#delivery.ended(outcome);
   }
 
-  // AppendSource
+  // DeliveryOwner
 
-  take(): AppendOperation | undefined {
-    this.#enlisted = false;
-    if (this.#gone || this.#inFlight !== undefined || this.#pause.isUnderWay) return undefined;
-    let after: After = { kind: "keep" };
-    if (this.#end !== undefined) {
-      if (this.#tellingChildren) return undefined;
-      if (!this.#childrenTold && this.#end.state !== "quarantined" && this.#end.next === undefined) {
-        // Only now are all its children known: the last of them may just have been started.
-        const messages = this.#children.parentEnded(this.#end.state);
-        if (messages.length > 0) return void this.#tellChildren(messages);
-      }
-      after = this.#afterEnd(this.#end);
-    } else if (this.#outbox.isEmpty) {
-      if (!this.#parkRequested || !this.#isWaiting() || this.#pause.isAsked) return undefined;
-      const open = this.#replay.open;
-      after = { kind: "park", wakeAt: this.#nextWake() ?? null, seenInbox: this.#seenInbox, waitingFor: describeWait(open) };
+  mayDeliver(): boolean {
+    if (!this.#pause.isAsked) return this.#writer.isOpen;
+    this.#tryPause();
+    return false;
+  }
+
+  delivered(event: Event): void {
+    this.#starter.advanceAfter(event);
+  }
+
+  deliveredAll(): void {
+    if (!this.#delivery.isLive) {
+      // Messages that were waiting come first: a cancel request must reach the code before anything is started.
+      if (!this.#writer.isIdle) return;
+      this.#delivery.goLive();
+      for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
+      this.#starter.advanceAll();
+      this.#children.askForUnsure();
     }
-    this.#parkRequested = false;
-    this.#inFlight = this.#outbox.take({ runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq }, after);
-    return this.#inFlight.operation;
+    this.rest();
   }
 
-  settle(outcome: AppendOutcome): void {
-    const { operation, events } = this.#inFlight!;
-    this.#inFlight = undefined;
+  /** The code has ended, or cannot go on: write how. */
+  finish(outcome: CodeOutcome): void {
+    if (!this.#writer.isOpen) return;
+    // Writes to streams that nobody waited for come before the end.
+    if (this.#streams.isReading) return void this.#streams.idle().then(() => this.finish(outcome));
+    if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
+    // What it has not read stays in its inbox, which goes to the next run.
+    for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
+    this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
+  }
+
+  // WriteOwner
+
+  after(): After | undefined {
+    if (this.#pause.isUnderWay) return undefined;
+    if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
+    if (!this.#writer.outbox.isEmpty) return keep;
+    return this.#pause.isAsked ? undefined : this.#parking.park(this.#known.seenInbox);
+  }
+
+  settled(taken: TakenAppend, outcome: AppendOutcome): void {
+    const { operation, events } = taken;
     if (outcome.outcome === "rejected") {
-      this.#host.startsSettled(operation.starts, "rejected");
       this.#host.rejected(this);
       return this.drop(new ExecutionCancelled(this.executionId, "another worker owns it now"));
     }
-    for (const { encoded } of events) this.#characters += encoded.data.length;
     this.#host.observe(outcome.at);
-    this.#lastNews = this.#host.runtime.monotonicMs();
+    this.#parking.heardNews();
     if (operation.progress) this.#host.progressed(this);
     this.#host.startsSettled(operation.starts, outcome);
-    if (
-      events.some(({ event }) => event.type === "UpdateCompleted" || event.type === "UpdateRejected" || event.type === "ValueSet") ||
-      operation.chunks !== undefined
-    )
-      this.#host.news(this);
-    if (this.#awaitingRoom.length > 0) this.#makeRoom();
+    if (operation.chunks !== undefined || events.some(({ event }) => somebodyMayWaitFor(event))) this.#host.news(this);
+    this.#streams.makeRoom();
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
-    if (this.#gone) return;
+    if (this.#writer.isGone) return;
     if (operation.after.kind === "end" || operation.after.kind === "continue") {
-      this.#gone = true;
-      this.#wakeTimer?.clear();
+      this.#writer.leave();
+      this.#wakeTimer.clear();
       this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });
       if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
       else this.#host.continued(this);
@@ -423,556 +357,104 @@ export class ActiveExecution implements AppendSource, ReplayHost, StepOwner {
       this.#host.wantsInbox(this);
       this.#wake();
     }
-    for (const { event } of events) {
-      this.#children.note(event);
-      this.#toApply.push({ seq: ++this.#lastSeq, at: outcome.at, epoch: this.epoch, event });
+    for (const recorded of this.#writer.record(taken, outcome.at)) {
+      this.#children.note(recorded.event);
+      this.#delivery.add(recorded);
     }
-    for (const { runId, existing } of outcome.conflicts)
-      this.#childConflict(
-        operation.starts.find((start) => start.runId === runId)!,
-        existing,
-      );
+    this.#children.startsConflicted(outcome.conflicts, operation.starts);
     if (this.#isTooLong(operation.expectedSeq)) return;
-    this.#passTurn();
-    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
+    this.#writer.goOn();
     // The reply came in a turn of its own: its first event may be applied right here.
-    if (!this.#pumping) this.#pump();
+    this.#delivery.goOnNow();
   }
 
-  fail(error: unknown): void {
-    const taken = this.#inFlight;
-    this.#inFlight = undefined;
-    if (taken !== undefined) this.#host.startsSettled(taken.operation.starts, "rejected");
+  failed(error: unknown): void {
     if (error instanceof Closed || this.#end !== undefined) {
       this.#host.failed(this, error);
       return this.drop(error);
     }
     // What it wanted to write cannot be stored; that it failed can.
-    this.#forgetOutbox();
-    this.#finish({ outcome: "threw", error });
+    this.#writer.forgetOutbox();
+    this.finish({ outcome: "threw", error });
   }
 
   /** @param before how many events its history had before the last commit */
   #isTooLong(before: number): boolean {
-    const { historyLimit, logger } = this.#host;
-    if (historyLimit.isToWarn(before, this.#lastSeq))
-      logger.warn(
-        `execution ${this.executionId}: its history has ${this.#lastSeq} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`,
-      );
-    if (this.#end !== undefined || !historyLimit.isReached(this.#lastSeq, this.#characters)) return false;
-    this.#finish({ outcome: "threw", error: historyLimit.error(this.executionId, this.#lastSeq, this.#characters) });
+    const { lastSeq, characters } = this.#writer;
+    const error = this.#host.historyLimit.check(this.executionId, before, { events: lastSeq, characters }, this.logger);
+    if (error === undefined || this.#end !== undefined) return false;
+    this.finish({ outcome: "threw", error });
     return true;
-  }
-
-  // Delivery
-
-  #schedulePump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    this.#host.runtime.soon(() => {
-      this.#pumping = false;
-      this.#pump();
-    });
-  }
-
-  /** Applies events up to the first that settles a call; the rest follow after the microtask queue has drained (A1). */
-  #pump(): void {
-    if (this.#gone || this.#end !== undefined) return;
-    if (this.#pause.isAsked) return this.#tryPause();
-    if (!this.#started) return;
-    // What stands behind that in the history its code had not heard of when it asked for the next run.
-    if (this.#codeOutcome?.outcome === "continued") return this.#finish(this.#codeOutcome);
-    try {
-      for (;;) {
-        if (this.#replay.settleWaits()) return this.#schedulePump();
-        const next = this.#nextToApply();
-        if (next === undefined) break;
-        const settled = this.#replay.apply(next);
-        if (settled) return this.#schedulePump();
-        if (this.#live) this.#advanceFor(next.event);
-      }
-    } catch (error) {
-      return this.#finish({ outcome: "threw", error });
-    }
-    if (this.#codeOutcome !== undefined) return this.#finish(this.#codeOutcome);
-    if (!this.#live) {
-      // Messages that were waiting come first: a cancel request must reach the code before anything is started.
-      if (!this.#outbox.isEmpty || this.#inFlight !== undefined) return;
-      this.#live = true;
-      for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
-      for (const call of this.#replay.open.values()) this.#advance(call);
-      const unsure = this.#unsureChildren();
-      if (unsure.length > 0) void this.#askForChildren(unsure);
-    }
-    this.#rest();
-  }
-
-  #nextToApply(): RecordedEvent | undefined {
-    const next = this.#toApply[this.#applied];
-    if (next === undefined) return undefined;
-    if (++this.#applied === this.#toApply.length) {
-      this.#toApply.length = 0;
-      this.#applied = 0;
-    }
-    return next;
-  }
-
-  // Starting what the code asked for
-
-  #advanceFor(event: Event): void {
-    if (!("position" in event)) return;
-    if (event.type === "StepAttemptFailed") this.#requested.delete(event.position);
-    const call = this.#replay.open.get(event.position);
-    if (call !== undefined) this.#advance(call);
-  }
-
-  /** While the reply to a park is awaited, somebody else may have claimed it already: nothing may be started. */
-  get #isParking(): boolean {
-    return this.#inFlight?.operation.after.kind === "park";
-  }
-
-  /** Does the next thing for an open call, as far as its record allows; harmless when there is nothing to do. */
-  #advance(call: Call): void {
-    if (call.settled || this.#gone || this.#end !== undefined || this.#isParking || this.#pause.isAsked) return;
-    switch (call.kind) {
-      case "step":
-        return this.#advanceStep(call);
-      case "timer":
-        return this.#advanceTimer(call);
-      case "child":
-        return this.#advanceChild(call);
-      case "wait":
-        return this.#advanceWait(call);
-      case "value":
-        return this.#advanceValue(call);
-      case "attributes":
-        if (this.#requested.has(call.position)) return;
-        this.#requested.add(call.position);
-        return this.#emit({ type: "AttributesSet", position: call.position, attributes: call.changes });
-      case "stream":
-        return this.#advanceStream(call);
-    }
-  }
-
-  #advanceStep(call: StepCall): void {
-    if (this.#steps.isRunning(call.position) || this.#requested.has(call.position)) return;
-    if (call.retryAt !== undefined && call.retryAt > this.#host.now()) return this.#armWakeTimer();
-    // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
-    if (!this.#host.mayStartSteps()) return;
-    this.#work();
-    // Others have all the slots; the worker calls when there is one for it.
-    if (!this.#host.hasSlot(this)) return;
-    const deadline = stepDeadlineOf(call);
-    if (deadline !== undefined && deadline <= this.#host.now()) return this.#stepped(tooLate(call, call.lastAttempt + 1));
-    // It is no longer waited for: a due time left standing would wake the execution without end.
-    call.retryAt = undefined;
-    this.#steps.start(call);
-  }
-
-  #stepped(event: StepEvent): void {
-    if (event.type !== "StepStarted") this.#requested.add(event.position);
-    this.#emit(event);
-  }
-
-  #advanceTimer(call: TimerCall): void {
-    if (call.fireAt === undefined) {
-      if (this.#requested.has(call.position)) return;
-      this.#requested.add(call.position);
-      return this.#emit({ type: "TimerStarted", position: call.position, durationMs: call.durationMs });
-    }
-    if (this.#requested.has(-call.position)) return;
-    if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
-    this.#requested.add(-call.position);
-    this.#emit({ type: "TimerFired", position: call.position });
-  }
-
-  #advanceWait(call: WaitCall): void {
-    const { position, signal, timeoutMs } = call;
-    if (!call.started) {
-      // Without a timeout it is recorded only when there is nothing else to do: most waits are short and leave no trace.
-      if (this.#requested.has(position) || (timeoutMs === undefined && !this.#announcingWaits)) return;
-      this.#requested.add(position);
-      const named = signal === undefined ? {} : { signal };
-      return this.#emit({ type: "WaitStarted", position, ...named, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
-    }
-    if (call.fireAt === undefined || this.#requested.has(-position)) return;
-    if (call.fireAt > this.#host.now()) return this.#armWakeTimer();
-    this.#requested.add(-position);
-    this.#emit({ type: "WaitTimedOut", position });
-  }
-
-  #advanceValue({ position, key, value }: ValueCall): void {
-    if (this.#requested.has(position)) return;
-    this.#requested.add(position);
-    this.#emit({ type: "ValueSet", position, key, value: { text: value } });
-  }
-
-  now(): number {
-    return this.#host.now();
-  }
-
-  // Streams
-
-  get #streamWriter(): StreamWriter {
-    const isFresh = this.epoch === 1 && this.#claimed.history.length === 1;
-    return (this.#streams ??= new StreamWriter(this.executionId, isFresh, (stream) => this.#host.streamEnd(this.executionId, stream)));
-  }
-
-  #advanceStream({ position, stream, data }: StreamCall): void {
-    if (this.#requested.has(position)) return;
-    this.#requested.add(position);
-    const writer = this.#streamWriter;
-    const written = writer.whenKnown(stream, () => {
-      if (this.#gone || this.#end !== undefined) return;
-      const chunk = writer.next(stream, undefined, data);
-      const event = { type: "StreamWritten", position, stream, offset: chunk.offset } as const;
-      this.#outbox.addWritten(data === null ? { ...event, closed: true } : event, chunk);
-      this.#enlist();
-    });
-    // The store is closing; whoever claims it next writes it.
-    written?.catch((error: unknown) => this.#host.failed(this, error));
-  }
-
-  write(attempt: StepAttempt, stream: string, data: string): ReturnType<StepOwner["write"]> {
-    const writer = this.#streamWriter;
-    const taken = writer.whenKnown(stream, () => {
-      if (this.#gone || this.#end !== undefined) return;
-      const chunk = writer.next(stream, { position: attempt.call.position, attempt: attempt.attempt }, data);
-      // Recorded with its first chunk, the attempt's number is never given to another attempt.
-      this.#steps.announce(attempt);
-      this.#outbox.addChunk(chunk);
-      this.#enlist();
-    });
-    const isFull = this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone;
-    return { taken, room: isFull ? new Promise((resolve) => this.#awaitingRoom.push(resolve)) : undefined };
-  }
-
-  // Transactions
-
-  transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
-    const { transactions, runtime } = this.#host;
-    const owner = { transactions, runtime, takeTurn: () => this.#takeTurn() };
-    return runTransaction(attempt, transaction, context, owner, () => {
-      this.#requested.add(attempt.call.position);
-      this.#steps.finish(attempt);
-    });
-  }
-
-  async #takeTurn(): Promise<Turn | undefined> {
-    if (this.#gone || this.#end !== undefined) return undefined;
-    if (this.#inFlight === undefined && this.#outbox.isEmpty) this.#inFlight = nothingTaken;
-    else if (!(await new Promise<boolean>((resolve) => this.#awaitingTurn.push(resolve)))) return undefined;
-    return {
-      append: (event) => {
-        const claim = { runId: this.runId, epoch: this.epoch, expectedSeq: this.#lastSeq };
-        const encoded = { type: event.type, data: encodeEvent(event) };
-        const operation: AppendOperation = { ...nothingTaken.operation, ...claim, events: [encoded] };
-        this.#inFlight = { operation, events: [{ event, encoded }] };
-        return operation;
-      },
-      settle: (outcome, before) => {
-        if (outcome.outcome === "accepted") before();
-        this.settle(outcome);
-      },
-      giveBack: () => this.#endTurn(),
-    };
-  }
-
-  /** Nothing is on its way now: if nothing waits for the committer either, the next transaction may write. */
-  #passTurn(): void {
-    if (this.#inFlight !== undefined || !this.#outbox.isEmpty) return;
-    const next = this.#awaitingTurn.shift();
-    if (next === undefined) return;
-    this.#inFlight = nothingTaken;
-    next(true);
-  }
-
-  #refuseTurns(): void {
-    for (const refuse of this.#awaitingTurn.splice(0)) refuse(false);
-  }
-
-  #endTurn(): void {
-    this.#inFlight = undefined;
-    if (this.#gone) return;
-    if (!this.#outbox.isEmpty || this.#end !== undefined) this.#enlist();
-    else this.#passTurn();
-  }
-
-  #makeRoom(): void {
-    if (this.#outbox.waitingCharacters > mostWaitingCharacters && !this.#gone) return;
-    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
   }
 
   #reply(reply: UpdateReply): void {
     if (this.#replied.has(reply.updateId)) return;
     this.#replied.add(reply.updateId);
-    this.#emit(reply);
+    this.#writer.emit(reply);
   }
 
-  #advanceChild(call: ChildCall): void {
-    if (call.runId !== undefined) return this.#advanceStarted(call);
-    if (this.#requested.has(call.position)) return;
-    this.#requested.add(call.position);
-    const { position } = call;
-    const start = childStart(call, { executionId: this.executionId, runId: this.runId, position }, this.#deadline, this.traceparent, this.#host);
-    const { parentClosePolicy } = start;
-    const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
-    this.#emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);
-  }
+  // Ending
 
-  /** A step on another queue that should have begun by now. */
-  #advanceStarted(call: ChildCall): void {
-    if (call.startBy === undefined || this.#requested.has(-call.position)) return;
-    if (call.startBy > this.#host.now()) return this.#armWakeTimer();
-    this.#requested.add(-call.position);
-    void this.#failUnlessBegun(call);
-  }
-
-  async #failUnlessBegun(call: ChildCall): Promise<void> {
-    this.#askingForChildren++;
-    try {
-      const { pending } = await this.#host.childOutcomes(this.runId, [call]);
-      call.startBy = undefined;
-      if (this.#gone || call.settled || !pending.includes(call)) return;
-      const { position } = call;
-      const { name, taskQueue, scheduleToStartMs } = call.remote!;
-      this.#childResults.add(position);
-      this.orphaned(call.runId!);
-      this.#emit({ type: "StepFailed", position, name, attempt: 1, failure: toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!)) });
-    } catch (error) {
-      // The store is closing; whoever claims it next asks again.
-      this.#host.failed(this, error);
-    } finally {
-      this.#askingForChildren--;
-      this.#rest();
-    }
-  }
-
-  /**
-   * The id a child should have is taken. If it was started by this very call, in an earlier run that got further than this
-   * one's prefix, it is the child, and may have ended meanwhile. Otherwise the call fails.
-   */
-  #childConflict(start: StartOperation, existing: ExistingExecution): void {
-    const position = start.parentPosition!;
-    if (existing.parentRunId === this.runId && existing.parentPosition === position) {
-      const call = this.#replay.open.get(position);
-      if (call?.kind === "child" && isTerminal(existing.state)) void this.#askForChildren([call]);
-      return;
-    }
-    this.#notMyChild(position, new ExecutionConflict(start.executionId, "was not started by this call"));
-  }
-
-  #notMyChild(position: number, error: ExecutionConflict | ExecutionNotFound): void {
-    this.#childResults.add(position);
-    this.#emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
-  }
-
-  /**
-   * Children whose end may never be told. Between the end of a run and its resume, messages had nowhere to go. And a start
-   * recorded by the very last commit of the claim before may have found its id taken: that was only known afterwards.
-   */
-  #unsureChildren(): readonly ChildCall[] {
-    const children = [...this.#replay.open.values()].filter((call): call is ChildCall => call.kind === "child" && call.runId !== undefined);
-    if (children.length === 0) return children;
-    const { history } = this.#claimed;
-    if (history.some(({ event }) => event.type === "ExecutionResumed")) return children;
-    const last = history.findLast(({ event, epoch }) => epoch > 0 && event.type !== "WorkerLost");
-    const inLast = new Set(history.flatMap(({ event, at }) => (event.type === "ChildStarted" && at === last?.at ? [event.position] : [])));
-    return children.filter(({ position }) => inLast.has(position));
-  }
-
-  async #askForChildren(children: readonly ChildCall[]): Promise<void> {
-    this.#askingForChildren++;
-    try {
-      const { messages, foreign, missing } = await this.#host.childOutcomes(this.runId, children);
-      if (this.#gone) return;
-      for (const call of foreign) if (!call.settled) this.#notMyChild(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
-      for (const call of missing) if (!call.settled) this.#notMyChild(call.position, new ExecutionNotFound(call.executionId));
-      this.#take({ runId: this.runId, inboxSeq: this.#seenInbox, messages });
-    } catch (error) {
-      // The store is closing; whoever claims it next asks again.
-      this.#host.failed(this, error);
-    } finally {
-      this.#askingForChildren--;
-    }
-    this.#rest();
-  }
-
-  // Writing
-
-  #emit(event: Event, start?: StartOperation): void {
-    if (this.#gone || this.#end !== undefined) return;
-    this.#outbox.add(event, start);
-    this.#enlist();
-  }
-
-  #enlist(): void {
-    if (this.#enlisted || this.#inFlight !== undefined) return;
-    this.#enlisted = true;
-    if (!this.#parkRequested) this.#work();
-    this.#host.committer.enlist(this);
-  }
-
-  /** What was not written never will be; slots kept for children that it would have started are free again. */
-  #forgetOutbox(): void {
-    const starts = this.#outbox.clear().flatMap(({ start }) => (start === undefined ? [] : [start]));
-    if (starts.length > 0) this.#host.startsSettled(starts, "rejected");
-  }
-
-  /** Ends it as timed out if it is time, or comes again then. Gives whether it has ended it. */
-  #watchDeadline(): boolean {
-    if (this.#deadline === undefined || this.#gone || this.#end !== undefined) return false;
-    const leftMs = this.#deadline - this.#host.now();
-    if (leftMs <= 0) {
-      const started = this.#claimed.history[0]!;
-      this.#endWith(timedOut(this.executionId, Math.round(this.#deadline - started.at)));
-      return true;
-    }
-    this.#deadlineTimer = this.#host.runtime.startTimer(Math.min(Math.ceil(leftMs), longestTimerMs), () => this.#watchDeadline());
-    return false;
-  }
-
-  /** The code has ended, or cannot go on: write how. */
-  #finish(outcome: CodeOutcome): void {
-    if (this.#gone || this.#end !== undefined) return;
-    // Writes to streams that nobody waited for come before the end.
-    if (this.#streams?.isReading === true) return void this.#streams.idle().then(() => this.#finish(outcome));
-    if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
-    // What it has not read stays in its inbox, which goes to the next run.
-    for (const event of this.#outbox.leaveMessages()) this.#messageIds.delete(messageIdOf(event) ?? "");
-    this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
+  #timeOut(): void {
+    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, Math.round(this.#deadline.at! - this.#claimed.history[0]!.at)));
   }
 
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
   #afterEnd(end: EndEvent): After {
     if (end.next === undefined) return { kind: "end", state: end.state };
-    if (!this.#outbox.isEmpty) return { kind: "keep" };
-    this.#outbox.add(end.event);
+    if (!this.#writer.outbox.isEmpty) return keep;
+    this.#writer.outbox.add(end.event);
     const untaken = this.#replay.mailbox.untaken();
-    const late = this.#toApply.slice(this.#applied).filter(({ event }) => isFromOutside(event));
-    for (const { signalId } of untaken) this.#messageIds.delete(signalId);
-    for (const { event } of late) this.#messageIds.delete(messageIdOf(event) ?? "");
+    const late = this.#delivery.rest.filter(({ event }) => isFromOutside(event));
+    for (const { signalId } of untaken) this.#known.leaveSignal(signalId);
+    for (const { event } of late) this.#known.leave(event);
     const received = [...untaken, ...late].map(({ seq }) => seq);
-    const started = nextStarted({ ...end.next, history: this.#claimed.history, fromRunId: this.runId, deadline: this.#deadline, messageIds: this.#messageIds });
+    const started = nextStarted({
+      ...end.next,
+      history: this.#claimed.history,
+      fromRunId: this.runId,
+      deadline: this.#deadline.at,
+      sentIds: this.#known.sentIds,
+    });
     return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };
   }
 
   #endWith(end: EndEvent): void {
     this.#end = end;
-    this.#deadlineTimer?.clear();
-    this.#refuseTurns();
+    this.#writer.close();
+    this.#deadline.clear();
+    this.#writer.refuseTurns();
     if (this.#steps.running > 0) this.#steps.abortAll(new ExecutionCancelled(this.executionId, "its workflow has ended"));
-    // Of children that are not on their way into the history, only those are started that may outlive this one.
-    if (end.state !== "quarantined") {
-      for (const call of this.#replay.open.values()) {
-        if (call.kind === "child" && call.runId === undefined && call.options.parentClosePolicy !== "abandon") this.#abandonChild(call);
-      }
-    }
-    this.#wakeTimer?.clear();
+    if (end.state !== "quarantined") this.#children.abandonUnstarted();
+    this.#wakeTimer.clear();
     // Whoever sent an update is answered even if it was the last thing that happened.
-    for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#outbox.add(reply);
-    if (end.next === undefined) this.#outbox.add(end.event);
+    for (const reply of this.#replay.mailbox.replies.values()) if (!this.#replied.has(reply.updateId)) this.#writer.outbox.add(reply);
+    if (end.next === undefined) this.#writer.outbox.add(end.event);
     const { parentRunId, parentPosition } = this.#claimed;
     if (parentRunId !== null && end.toParent !== undefined) {
       const event = end.toParent(parentPosition!);
-      this.#outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
+      this.#writer.outbox.send({ toRunId: parentRunId, messageId: `child:${parentPosition}`, type: event.type, data: encodeEvent(event) });
     }
-    // From here on it runs nothing any more: whatever else it was doing needs no slot either.
-    this.#resting = false;
-    this.#enlist();
-    this.#host.ending(this);
+    this.#writer.enlist();
+    // Whatever else it was doing needs no slot either.
+    this.#slot.end();
   }
 
   // Waiting
 
-  #isWaiting(): boolean {
-    return (
-      this.#live &&
-      this.#askingForChildren === 0 &&
-      this.#streams?.isReading !== true &&
-      this.#end === undefined &&
-      this.#steps.running === 0 &&
-      this.#outbox.isEmpty &&
-      this.#inFlight === undefined &&
-      this.#toApply.length === 0 &&
-      this.#replay.open.size > 0 &&
-      !this.#hasStepToStart()
-    );
-  }
-
-  /** One that waits for a slot or for the lease: nothing in the database would wake an execution that parked with it. */
-  #hasStepToStart(): boolean {
-    const now = this.#host.now();
-    for (const call of this.#replay.open.values()) {
-      if (call.kind === "step" && (call.retryAt === undefined || call.retryAt <= now) && !this.#requested.has(call.position)) return true;
-    }
-    return false;
-  }
-
-  /** The next timer, retry or wait, or its deadline if that comes first. */
-  #nextWake(): number | undefined {
-    const next = nextWake(this.#replay.open);
-    return next === undefined || this.#deadline === undefined ? (next ?? this.#deadline) : Math.min(next, this.#deadline);
-  }
-
-  /** It has something to do: it needs a slot again. */
-  #work(): void {
-    if (!this.#resting) return;
-    this.#resting = false;
-    this.#host.working(this);
-  }
-
-  /** Records what it waits for. Nothing is on its way into the history now that could end a wait meanwhile. */
-  #announceWaits(): void {
-    this.#announcingWaits = true;
-    for (const call of this.#replay.open.values()) if (call.kind === "wait" && !call.started) this.#advance(call);
-    this.#announcingWaits = false;
-  }
-
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
-  #rest(): void {
-    if (this.#pause.isAsked) return this.#tryPause();
-    if (this.#gone || !this.#isWaiting()) return;
-    this.#announceWaits();
-    if (!this.#outbox.isEmpty) return;
-    // It does not wait for anything but a slot.
-    if (!this.#resting && !this.#host.hasSlot(this)) return;
-    if (!this.#resting) {
-      this.#resting = true;
-      this.#host.resting(this);
-    }
-    // Without a lease, or while the worker stops, nothing may be started; the worker calls when that has changed.
-    if (!this.#host.mayStartSteps()) return;
-    const { open } = this.#replay;
-    const wakeAt = nextWake(open);
-    const wakeInMs = wakeAt === undefined ? Number.POSITIVE_INFINITY : wakeAt - this.#host.now();
-    if (wakeInMs <= lingerForTimerMs) return this.#armWakeTimer();
-    const lingerMs = waitsForMessage(open) ? lingerForNewsMs - (this.#host.runtime.monotonicMs() - this.#lastNews) : 0;
-    if (lingerMs > 0) {
-      this.#wakeTimer?.clear();
-      this.#wakeTimer = this.#host.runtime.startTimer(Math.max(1, Math.min(lingerMs, wakeInMs)), () => this.#wake());
-      return;
-    }
-    this.#parkRequested = true;
-    this.#enlist();
-  }
-
-  #armWakeTimer(after?: number): void {
-    if (this.#waking) return;
-    this.#wakeTimer?.clear();
-    const wakeAt = nextWake(this.#replay.open, after);
-    if (wakeAt === undefined) return;
-    const waitMs = Math.max(0, Math.ceil(wakeAt - this.#host.now()));
-    this.#wakeTimer = this.#host.runtime.startTimer(waitMs, () => this.#wake());
+  rest(): void {
+    if (this.#pause.isAsked) this.#tryPause();
+    else this.#parking.rest();
   }
 
   #wake(): void {
-    const now = this.#host.now();
-    this.#waking = true;
-    for (const call of this.#replay.open.values()) if (call.kind !== "child" || call.startBy !== undefined) this.#advance(call);
-    this.#waking = false;
-    // What is due and could not be started waits for a slot or the lease, and the worker calls then: no timer is of use to it.
-    this.#armWakeTimer(now);
-    this.#rest();
+    this.#starter.advanceDue();
+    this.rest();
   }
+}
+
+/** Others than its parent, who ask for it from outside. */
+function somebodyMayWaitFor({ type }: Event): boolean {
+  return type === "UpdateCompleted" || type === "UpdateRejected" || type === "ValueSet";
 }

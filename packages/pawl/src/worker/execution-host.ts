@@ -5,26 +5,15 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
-import type { InboxMessage, PauseOperation } from "../store/store.ts";
+import type { PauseOperation } from "../store/store.ts";
 import type { TransactionStore } from "../store/transact.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
+import type { ChildOutcomes } from "./child-outcomes.ts";
 import type { EndEvent } from "./end-event.ts";
 import type { HistoryLimit } from "./history-limit.ts";
 
 /** All an active execution knows of its worker. */
-/** What became of children that a parent asks for. */
-export interface ChildOutcomes {
-  /** Of those that have ended. */
-  readonly messages: readonly InboxMessage[];
-  /** Their id belongs to another execution. */
-  readonly foreign: readonly ChildCall[];
-  /** There is none: their id belonged to one that retention has deleted since, or only their parent's history was imported. */
-  readonly missing: readonly ChildCall[];
-  /** No worker has begun them. */
-  readonly pending: readonly ChildCall[];
-}
-
 export interface ExecutionHost {
   readonly namespace: string;
   readonly runtime: Runtime;
@@ -66,7 +55,7 @@ export interface ExecutionHost {
   continued(execution: ActiveExecution): void;
   /** Tells children of its end, whichever run they are in by now. */
   tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void>;
-  failed(execution: ActiveExecution, error: unknown): void;
+  failed(execution: Pick<ActiveExecution, "executionId">, error: unknown): void;
   /** Pauses it; false if a message came before, or the claim no longer holds. */
   pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;
   /** It is no longer active here. */

@@ -1,4 +1,5 @@
 import { HistoryTooLong, OptionInvalid } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 import { limits } from "../base/limits.ts";
 
 /** How long the history of one run may become. */
@@ -27,17 +28,15 @@ export class HistoryLimit {
     this.#most = { events: wholeNumber("events", events), characters: wholeNumber("characters", characters) };
   }
 
-  /** @param before how many events there were before the last commit */
-  isToWarn(before: number, events: number): boolean {
-    return before < this.#warnAt && events >= this.#warnAt;
-  }
-
-  // Asked after every commit of every execution.
-  isReached(events: number, characters: number): boolean {
-    return events >= this.#most.events || characters >= this.#most.characters;
-  }
-
-  error(executionId: string, events: number, characters: number): HistoryTooLong {
+  /**
+   * Gives what an execution with such a history fails with; warns when it has just become long. Asked after every commit of every execution.
+   *
+   * @param before how many events there were before the last commit
+   */
+  check(executionId: string, before: number, { events, characters }: HistorySize, logger: Logger): HistoryTooLong | undefined {
+    if (before < this.#warnAt && events >= this.#warnAt)
+      logger.warn(`execution ${executionId}: its history has ${events} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`);
+    if (events < this.#most.events && characters < this.#most.characters) return undefined;
     return new HistoryTooLong(executionId, { events, characters }, this.#most);
   }
 }

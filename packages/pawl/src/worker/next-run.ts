@@ -1,6 +1,6 @@
 import { limits } from "../base/limits.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
-import type { Event, ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
+import type { ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 
 /** Of the run that ends, what the first event of the next one is made of. */
 export interface RunToContinue {
@@ -8,16 +8,16 @@ export interface RunToContinue {
   readonly history: readonly RecordedEvent[];
   /** Of the whole execution, milliseconds since 1970: a next run gets no more time. */
   readonly deadline: number | undefined;
-  /** Of the messages that it has read, in their order. */
-  readonly messageIds: ReadonlySet<string>;
+  /** Of the signals and updates that it has read, in their order. */
+  readonly sentIds: ReadonlySet<string>;
   /** Of the next run, encoded. */
   readonly input: string;
 }
 
 /** Data of the next run's `ExecutionStarted`. Who started the execution stays; labels and attributes are added from its row. */
-export function nextStarted({ fromRunId, history, deadline, messageIds, input }: RunToContinue): string {
+export function nextStarted({ fromRunId, history, deadline, sentIds, input }: RunToContinue): string {
   const { parent, schedule, continuedFrom, traceparent } = history[0]!.event as ExecutionStarted;
-  const messages = [...messageIds].slice(-limits.rememberedMessages);
+  const messages = [...sentIds].slice(-limits.rememberedMessages);
   return encodeEvent({
     type: "ExecutionStarted",
     continuedFrom: { runId: fromRunId, count: (continuedFrom?.count ?? 0) + 1, ...(messages.length === 0 ? {} : { messages }) },
@@ -27,9 +27,4 @@ export function nextStarted({ fromRunId, history, deadline, messageIds, input }:
     ...(deadline === undefined ? {} : { deadline }),
     input: { text: input },
   });
-}
-
-/** The id under which a signal or update is remembered; undefined for any other event. */
-export function messageIdOf(event: Event): string | undefined {
-  return event.type === "SignalReceived" ? event.signalId : event.type === "UpdateReceived" ? event.updateId : undefined;
 }

@@ -4,6 +4,7 @@ import type { PauseOperation } from "../store/store.ts";
 export class PauseRequest {
   #request: { readonly reason: string | null } | undefined;
   #underWay = false;
+  #refused = false;
   #waiting: (() => void) | undefined;
 
   get isAsked(): boolean {
@@ -19,6 +20,13 @@ export class PauseRequest {
   ask(data: string): void {
     const { reason } = JSON.parse(data) as { readonly reason?: string };
     this.#request = { reason: reason ?? null };
+  }
+
+  /** It comes too late, after a cancel request. Gives whether it is the first that does. */
+  refuse(): boolean {
+    const isFirst = !this.#refused;
+    this.#refused = true;
+    return isFirst;
   }
 
   /** It was taken back, or a cancel request goes before it. */

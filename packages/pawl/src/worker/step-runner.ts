@@ -1,40 +1,81 @@
 import { StepTimeout } from "../base/errors.ts";
-import type { Runtime } from "../base/runtime.ts";
 import { encodeValue, toError, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
+import type { ExecutionHost } from "./execution-host.ts";
+import type { ExecutionSlot } from "./execution-slot.ts";
+import type { HistoryWriter } from "./history-writer.ts";
+import type { OpenCalls } from "./open-calls.ts";
 import { deadlineOf, StepAttempt, type AttemptOutcome, type StepOwner } from "./step-attempt.ts";
+import type { WakeTimer } from "./wake-timer.ts";
 
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
 
 /** What running steps lead to. */
-export type StepEvent = StepStarted | StepCompleted | StepAttemptFailed | StepFailed;
+type StepEvent = StepStarted | StepCompleted | StepAttemptFailed | StepFailed;
 
 /** Runs the attempts of one execution's steps and turns their outcomes into events. */
 export class StepRunner {
   readonly #owner: StepOwner;
-  readonly #runtime: Runtime;
-  readonly #emit: (event: StepEvent) => void;
+  readonly #writer: HistoryWriter;
+  readonly #slot: ExecutionSlot;
+  readonly #timer: WakeTimer;
+  readonly #host: Pick<ExecutionHost, "mayStartSteps" | "runtime">;
   readonly #attempts = new Map<number, StepAttempt>();
+  /** Positions of steps whose latest attempt has an outcome, which is on its way into the history. */
+  readonly #over = new Set<number>();
 
-  constructor(owner: StepOwner, runtime: Runtime, emit: (event: StepEvent) => void) {
+  constructor(owner: StepOwner, writer: HistoryWriter, slot: ExecutionSlot, timer: WakeTimer, host: Pick<ExecutionHost, "mayStartSteps" | "runtime">) {
     this.#owner = owner;
-    this.#runtime = runtime;
-    this.#emit = emit;
+    this.#writer = writer;
+    this.#slot = slot;
+    this.#timer = timer;
+    this.#host = host;
   }
 
   get running(): number {
     return this.#attempts.size;
   }
 
-  isRunning(position: number): boolean {
-    return this.#attempts.has(position);
+  /** Whether one waits for a slot or for the lease. */
+  hasOneToStart(open: OpenCalls): boolean {
+    const now = this.#owner.now();
+    for (const call of open.values()) {
+      if (call.kind === "step" && (call.retryAt === undefined || call.retryAt <= now) && !this.#over.has(call.position)) return true;
+    }
+    return false;
   }
 
-  start(call: StepCall): void {
-    const attempt = new StepAttempt(call, this.#owner, this.#runtime, (ended, outcome) => this.#ended(ended, outcome));
+  /** Starts the next attempt if it is time and there is a slot. */
+  advance(call: StepCall): void {
+    if (this.#attempts.has(call.position) || this.#over.has(call.position)) return;
+    if (call.retryAt !== undefined && call.retryAt > this.#owner.now()) return this.#timer.arm();
+    // Without a valid lease someone else may be running it; the worker calls again when the lease is back.
+    if (!this.#host.mayStartSteps()) return;
+    this.#slot.work();
+    // Others have all the slots; the worker calls when there is one for it.
+    if (!this.#slot.isHeld) return;
+    const deadline = deadlineOf(call);
+    if (deadline !== undefined && deadline <= this.#owner.now()) return this.#emit(tooLate(call, call.lastAttempt + 1));
+    // It is no longer waited for: a due time left standing would wake the execution without end.
+    call.retryAt = undefined;
+    this.#start(call);
+  }
+
+  /** The failure of its latest attempt is recorded. */
+  mayTryAgain(position: number): void {
+    this.#over.delete(position);
+  }
+
+  #emit(event: StepEvent): void {
+    if (event.type !== "StepStarted") this.#over.add(event.position);
+    this.#writer.emit(event);
+  }
+
+  #start(call: StepCall): void {
+    const attempt = new StepAttempt(call, this.#owner, this.#host.runtime, (ended, outcome) => this.#ended(ended, outcome));
     this.#attempts.set(call.position, attempt);
     // The time for all attempts counts from the first, also after a crash: that must be recorded.
     if (call.totalTimeoutMs !== undefined && call.startedAt === undefined) {
@@ -58,7 +99,7 @@ export class StepRunner {
 
   /** Announces attempts that have been running for a while, once each. */
   announceLong(): void {
-    const now = this.#runtime.monotonicMs();
+    const now = this.#host.runtime.monotonicMs();
     for (const attempt of this.#attempts.values()) {
       if (now - attempt.startedAt >= announceAfterMs) this.announce(attempt);
     }
@@ -66,6 +107,7 @@ export class StepRunner {
 
   /** Its result is recorded already, by a transaction. */
   finish(attempt: StepAttempt): void {
+    this.#over.add(attempt.call.position);
     this.#attempts.delete(attempt.call.position);
     attempt.finish();
   }
@@ -100,7 +142,7 @@ export class StepRunner {
     const { call, attempt } = stepAttempt;
     const { position, name } = call;
     const failure = toFailure(error);
-    const decision = decideRetry(call.retry, call.failures + 1, failure, this.#runtime.random());
+    const decision = decideRetry(call.retry, call.failures + 1, failure, this.#host.runtime.random());
     const deadline = deadlineOf(call);
     // Where the next attempt would come too late, this was the last one.
     if (deadline !== undefined && (stepAttempt.isLast || (decision.retry && this.#owner.now() + decision.inMs >= deadline)))
@@ -111,7 +153,7 @@ export class StepRunner {
 }
 
 /** The end of a step whose attempts have had all their time together. @param failure of its last attempt, if that is not recorded yet */
-export function tooLate({ position, name, totalTimeoutMs, lastFailure }: StepCall, attempt: number, failure = lastFailure): StepFailed {
+function tooLate({ position, name, totalTimeoutMs, lastFailure }: StepCall, attempt: number, failure = lastFailure): StepFailed {
   const error = new StepTimeout(name, totalTimeoutMs!, failure === undefined ? {} : { cause: toError(failure) });
   return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
 }

@@ -1,7 +1,7 @@
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
-import { messageIdOf, type RunView } from "../rows.ts";
+import { inboxIdOf, type RunView } from "../rows.ts";
 
 /** What the database has of an execution that the log speaks of. */
 interface Trace {
@@ -60,7 +60,7 @@ function trace(traces: Map<string, Trace>, { kind, run, events }: RunView): void
   }
   for (const { type, event } of events) {
     if (type === "CancelRequested" || type === "ExecutionCancelled") known.cancel = true;
-    const id = event === undefined ? undefined : messageIdOf(event);
+    const id = event === undefined ? undefined : inboxIdOf(event);
     if (id !== undefined) known.messages.add(id);
   }
 }

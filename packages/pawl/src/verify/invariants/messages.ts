@@ -1,5 +1,5 @@
 import type { Invariant } from "../invariant.ts";
-import { about, messageIdOf, type RunView } from "../rows.ts";
+import { about, inboxIdOf, type RunView } from "../rows.ts";
 
 /**
  * I11. Signals and updates arrive once: no id twice in a history. An update is answered once, after it was read.
@@ -21,7 +21,7 @@ function problemsOf(view: RunView, looked: () => void): string[] {
   const received = new Set<string>();
   const answered = new Set<string>();
   for (const { seq, event } of view.events) {
-    const id = event === undefined ? undefined : messageIdOf(event);
+    const id = event === undefined ? undefined : inboxIdOf(event);
     if (id !== undefined) {
       looked();
       if (received.has(id)) problems.push(`event ${seq}: ${id} was received already`);

@@ -1,7 +1,7 @@
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
 import type { Tally } from "../report.ts";
-import { about, messageIdOf, type CurrentView, type RunView } from "../rows.ts";
+import { about, inboxIdOf, type CurrentView, type RunView } from "../rows.ts";
 
 /**
  * I10. Nothing happens that nobody asked for. An execution has been started by a parent, which both its row and its first
@@ -86,7 +86,7 @@ class Asked {
         problems.push("nobody cancelled it");
     }
     for (const { event } of view.events) {
-      const id = event === undefined ? undefined : messageIdOf(event);
+      const id = event === undefined ? undefined : inboxIdOf(event);
       const isAsked = id === undefined || this.#unnamed.has(executionId) || this.#messages.get(executionId)?.has(id) === true;
       if (!isAsked) problems.push(`nobody sent ${id}`);
     }

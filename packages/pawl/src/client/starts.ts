@@ -1,0 +1,186 @@
+import { ExecutionConflict, OptionInvalid } from "../base/errors.ts";
+import { toMilliseconds } from "../base/duration.ts";
+import { checkId, checkName } from "../base/ids.ts";
+import { checkPlace } from "../base/queue-place.ts";
+import type { Telemetry } from "../base/telemetry.ts";
+import { encodeValue } from "../base/values.ts";
+import { parseInput } from "../definition/schema.ts";
+import type { SqlClient } from "../definition/transaction.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { encodeEvent } from "../kernel/event-codec.ts";
+import type { ExecutionStarted } from "../kernel/event.ts";
+import { readPayload } from "../kernel/payload.ts";
+import type { Committer } from "../store/committer.ts";
+import type { StartOperation, StartOutcome } from "../store/operations.ts";
+import { placed } from "../store/queue-place.ts";
+import { searchValues } from "../store/search-values.ts";
+import { ExecutionHandle, type HandleParent } from "./execution-handle.ts";
+import { findDefinition } from "./find-definition.ts";
+import type { LocalWorker } from "./local-worker.ts";
+import { mergingOf, type Merging } from "./merging.ts";
+import type { MessageSender } from "./message-sender.ts";
+import { signalMessage } from "./outgoing-message.ts";
+import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from "./signal-with-start.ts";
+import { refuseSharing, type StartOptions } from "./start-options.ts";
+import { checkClient } from "./transaction-client.ts";
+
+interface PreparedStart {
+  readonly operation: StartOperation & { claimBy: string | null };
+  readonly merging: Merging | undefined;
+  /** Undefined for a start by name. */
+  readonly definition: AnyWorkflow | undefined;
+  readonly named: Pick<AnyWorkflow, "name" | "version">;
+  /** The input, encoded. */
+  readonly text: string;
+}
+
+/**
+ * Starts executions: an input and options become a start operation, which is committed, claimed at once where a worker of this
+ * process can run it, merged into another start, or written in a user's transaction. A start that finds its id taken gives what is there.
+ */
+export class Starts {
+  readonly #parent: HandleParent;
+  readonly #committer: Committer;
+  readonly #sender: MessageSender;
+  readonly #localWorkers: readonly LocalWorker[];
+  readonly #telemetry: Telemetry | undefined;
+
+  constructor(parent: HandleParent, committer: Committer, sender: MessageSender, localWorkers: readonly LocalWorker[], telemetry: Telemetry | undefined) {
+    this.#parent = parent;
+    this.#committer = committer;
+    this.#sender = sender;
+    this.#localWorkers = localWorkers;
+    this.#telemetry = telemetry;
+  }
+
+  async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
+    this.#parent.checkOpen();
+    const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
+    if (options.transaction !== undefined) {
+      refuseSharing(options, "transaction");
+      return this.#startIn(checkClient(options.transaction), operation, definition, text);
+    }
+    if (merging !== undefined) return this.#merge(operation, merging, text, definition);
+    const { executionId, runId, taskQueue } = operation;
+    const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
+    const worker = operation.delayMs > 0 ? undefined : this.#localWorkers.find(eager);
+    let outcome: StartOutcome;
+    try {
+      outcome = await this.#committer.start(operation);
+    } catch (error) {
+      worker?.cancelReservation(runId);
+      throw error;
+    }
+    if (outcome.outcome === "exists") {
+      worker?.cancelReservation(runId);
+      return this.#existing(operation, outcome, text, definition);
+    }
+    if (worker === undefined) this.#parent.store.hint({ kind: "tasks", namespace: this.#parent.namespace, taskQueue });
+    else worker.startReserved(operation, outcome.at);
+    return new ExecutionHandle(this.#parent, executionId, runId, definition);
+  }
+
+  async signalWithStart(workflow: AnyWorkflow | string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle> {
+    this.#parent.checkOpen();
+    const { signal, ...startOptions } = checkSignalWithStart(options);
+    refuseSharing(startOptions, "signal");
+    return this.#sender.sendBy(options.executionId, async () => {
+      const { operation, definition } = await this.#prepare(workflow, input, startOptions);
+      const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.#parent.runtime);
+      const outcome = await this.#parent.store.signalWithStart(operation, message);
+      checkReached(operation, outcome);
+      return new ExecutionHandle(this.#parent, operation.executionId, outcome.runId, definition);
+    });
+  }
+
+  /** A start that nobody has claimed, with the definition where this process has it, and the encoded input. */
+  async #prepare(workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
+    const executionId = options.executionId === undefined ? this.#parent.runtime.newUuid() : checkId(options.executionId, "executionId");
+    const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
+    const definition = typeof workflow === "string" ? await findDefinition(this.#parent.store, this.#parent.namespace, workflow, options.version) : workflow;
+    if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+    const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
+    const merging = mergingOf(options, input);
+    const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
+    const timeoutMs = timeout === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + toMilliseconds(timeout, "timeout");
+    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
+    checkPlace(options);
+    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
+    const text = encodeValue(input, "input");
+    if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
+    const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
+    const runId = this.#parent.runtime.newUuid();
+    const traceparent = this.#telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
+    const operation = {
+      runId,
+      namespace: this.#parent.namespace,
+      executionId,
+      workflow: definition.name,
+      version: definition.version,
+      taskQueue,
+      idempotencyKey,
+      parentRunId: null,
+      parentPosition: null,
+      delayMs,
+      claimBy: null,
+      ...searchable,
+      ...placed(options),
+      ...(deduplicationId === undefined ? {} : { deduplicationId }),
+      ...(merging === undefined ? {} : { mergeKey: merging.mergeKey }),
+      started: encodeEvent({
+        type: "ExecutionStarted",
+        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...found,
+        ...(merging === undefined ? {} : { merge: merging.kind }),
+        input: { text },
+      }),
+    };
+    return { operation, merging, definition: "run" in definition ? definition : undefined, named: definition, text };
+  }
+
+  /** Nobody here may run it yet: whether it is there is up to the user's transaction. */
+  async #startIn(client: SqlClient, operation: StartOperation, definition: AnyWorkflow | undefined, text: string): Promise<ExecutionHandle> {
+    const outcome = await this.#parent.store.transactions.start(client, operation);
+    if (outcome.outcome === "exists") return this.#existing(operation, outcome, text, definition);
+    return new ExecutionHandle(this.#parent, operation.executionId, operation.runId, definition);
+  }
+
+  /** Starts an execution for others to be merged into, or merges this start into the one that waits. */
+  async #merge(operation: StartOperation, merging: Merging, text: string, definition: AnyWorkflow | undefined): Promise<ExecutionHandle> {
+    const { namespace, workflow, runId: startId, taskQueue } = operation;
+    const { mergeKey, periodMs, longestMs, size } = merging;
+    const data = encodeEvent({ type: "StartMerged", startId, input: { text } });
+    for (;;) {
+      const outcome = await this.#committer.start(operation);
+      const merged =
+        outcome.outcome === "started"
+          ? operation
+          : await this.#parent.store.mergeStart({ namespace, workflow, mergeKey, startId, data, periodMs, longestMs, size });
+      // It has begun between the two statements: the next start is the first of another one.
+      if (merged === undefined) continue;
+      this.#parent.store.hint({ kind: "tasks", namespace, taskQueue });
+      return new ExecutionHandle(this.#parent, merged.executionId, merged.runId, definition);
+    }
+  }
+
+  async #existing(
+    operation: StartOperation,
+    outcome: StartOutcome & { outcome: "exists" },
+    input: string,
+    definition: AnyWorkflow | undefined,
+  ): Promise<ExecutionHandle> {
+    const { existing } = outcome;
+    if (existing.workflow !== operation.workflow) {
+      throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
+    }
+    if (operation.idempotencyKey !== null) {
+      // A run that continued as new has an input of its own.
+      const firstRun = (await this.#parent.store.pastRuns(this.#parent.namespace, existing.executionId))[0]?.runId ?? existing.runId;
+      const [first] = await this.#parent.store.history(firstRun, 0, 1);
+      const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
+      if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
+    }
+    return new ExecutionHandle(this.#parent, existing.executionId, existing.runId, definition);
+  }
+}

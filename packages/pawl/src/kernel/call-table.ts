@@ -1,0 +1,92 @@
+import { NondeterminismDetected } from "../base/errors.ts";
+import { describeCall, type Call, type WaitCall } from "./call.ts";
+import type { CallEvent } from "./call-events.ts";
+
+/**
+ * The durable calls that the code of one run has made, by position: which are open, and what was called at the others.
+ *
+ * Owns: positions, in the order of calls.
+ * Does not own: what a call asks for (CodeCalls), what becomes of it (Replay).
+ */
+export class CallTable {
+  /** Calls whose outcome is not recorded yet, by position. */
+  readonly open = new Map<number, Call>();
+  /** Those of them that wait for the state, in call order. */
+  readonly #stateWaits = new Set<WaitCall>();
+  /** What was called at the positions that are settled, for R2. */
+  readonly #settled = new Map<number, string>();
+  #lastPosition = 0;
+
+  /** The position of the next call. */
+  get nextPosition(): number {
+    return this.#lastPosition + 1;
+  }
+
+  /** Takes the next position. */
+  takePosition(): number {
+    return ++this.#lastPosition;
+  }
+
+  add(call: Call): void {
+    this.open.set(call.position, call);
+    if (call.kind === "wait" && call.isTrue !== undefined) this.#stateWaits.add(call);
+  }
+
+  /** A call that was never open. @param what as `NondeterminismDetected` names it */
+  addSettled(position: number, what: string): void {
+    this.#settled.set(position, what);
+  }
+
+  close(call: Call): void {
+    call.settled = true;
+    this.open.delete(call.position);
+    if (call.kind === "wait") this.#stateWaits.delete(call);
+    this.#settled.set(call.position, call.kind);
+  }
+
+  /** The first open wait whose state is there. */
+  trueWait(): WaitCall | undefined {
+    for (const call of this.#stateWaits) if (call.isTrue?.() === true) return call;
+    return undefined;
+  }
+
+  /** The open call an event is about, `undefined` if it is settled (R3). @throws NondeterminismDetected (R2) */
+  of(event: CallEvent, kind: Call["kind"], name?: string): Call | undefined {
+    const { position } = event;
+    const call = this.open.get(position);
+    if (call === undefined) {
+      if (this.#settled.has(position)) return undefined;
+      throw new NondeterminismDetected(position, describeRecord(kind, name), "nothing");
+    }
+    // That nobody has begun it is recorded as the failure of the step it is.
+    if (kind === "step" && call.kind === "child" && call.remote !== undefined && call.remote.name === name) return call;
+    const calledName = nameOf(call);
+    if (call.kind !== kind || (name !== undefined && calledName !== name)) {
+      throw new NondeterminismDetected(position, describeRecord(kind, name), describeCall(call));
+    }
+    return call;
+  }
+}
+
+/** What a record about this call must name too. */
+function nameOf(call: Call): string | undefined {
+  switch (call.kind) {
+    case "step":
+      return call.name;
+    case "child":
+      return call.workflow.name;
+    case "wait":
+      return call.signal;
+    case "value":
+      return call.key;
+    case "stream":
+      return call.stream;
+    case "timer":
+    case "attributes":
+      return undefined;
+  }
+}
+
+function describeRecord(kind: Call["kind"], name: string | undefined): string {
+  return kind === "timer" ? "sleep" : kind === "attributes" ? "setAttributes" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
+}

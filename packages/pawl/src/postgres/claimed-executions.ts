@@ -1,0 +1,51 @@
+import { decodeEvent } from "../kernel/event-codec.ts";
+import type { RecordedEvent } from "../kernel/event.ts";
+import type { ClaimOutcome } from "../store/store.ts";
+import type { TransactionGateway } from "./gateway.ts";
+import type { ClaimRow } from "./statements/claim.ts";
+import { readHistories, type HistoryRow } from "./statements/reads.ts";
+
+/** What was claimed, with what its rows say and its history. Of one that has just begun, the history is in the row. */
+export async function claimedExecutions(gateway: TransactionGateway, rows: readonly ClaimRow[]): Promise<Pick<ClaimOutcome, "executions" | "now">> {
+  if (rows.length === 0) return { executions: [], now: undefined };
+  // One that continued as new began later than its row was made.
+  const older = rows.filter((row) => row.last_seq > 1 || row.run_number > 1).map((row) => row.run_id);
+  const histories = older.length === 0 ? new Map<string, ReadHistory>() : groupByRun(await gateway.run(readHistories(older)));
+  const executions = rows.map((row) => ({
+    runId: row.run_id,
+    executionId: row.execution_id,
+    workflow: row.workflow,
+    version: row.version,
+    epoch: row.epoch,
+    inboxSeq: row.inbox_seq,
+    suspect: row.suspect,
+    parentRunId: row.parent_run_id,
+    parentPosition: row.parent_position,
+    ...(histories.get(row.run_id) ?? {
+      history: [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
+      characters: row.started_data.length,
+    }),
+  }));
+  return { executions, now: rows[0]!.now };
+}
+
+interface ReadHistory {
+  readonly history: RecordedEvent[];
+  characters: number;
+}
+
+function groupByRun(rows: readonly HistoryRow[]): Map<string, ReadHistory> {
+  const histories = new Map<string, ReadHistory>();
+  for (const row of rows) {
+    let read = histories.get(row.run_id);
+    if (read === undefined) histories.set(row.run_id, (read = { history: [], characters: 0 }));
+    read.history.push(recordedEvent(row));
+    read.characters += row.data.length;
+  }
+  return histories;
+}
+
+/** A row of a history as the event it is. */
+export function recordedEvent(row: HistoryRow): RecordedEvent {
+  return { seq: row.seq, epoch: row.epoch, at: row.at, event: decodeEvent(row.type, row.data) };
+}

@@ -1,0 +1,137 @@
+import type { AttributesCall, Call, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
+import type { Event } from "../kernel/event.ts";
+import type { Children } from "./children.ts";
+import type { ExecutionHost } from "./execution-host.ts";
+import type { HistoryWriter } from "./history-writer.ts";
+import type { OpenCalls } from "./open-calls.ts";
+import type { OutgoingStreams } from "./outgoing-streams.ts";
+import type { PauseRequest } from "./pause-request.ts";
+import type { StepRunner } from "./step-runner.ts";
+import type { WakeTimer } from "./wake-timer.ts";
+
+/** Who does what calls of one kind ask for. */
+export interface CallRunners {
+  readonly steps: StepRunner;
+  readonly children: Children;
+  readonly streams: OutgoingStreams;
+}
+
+/**
+ * Does what the open calls of one execution ask for, as far as their records allow.
+ *
+ * Owns: which timers, waits and values are on their way into the history.
+ * Does not own: when it may begin (only once the history that was there is applied), steps, children, streams.
+ */
+export class CallStarter {
+  readonly #open: OpenCalls;
+  readonly #runners: CallRunners;
+  readonly #writer: HistoryWriter;
+  readonly #pause: PauseRequest;
+  readonly #timer: WakeTimer;
+  readonly #host: Pick<ExecutionHost, "now">;
+  /** Positions whose start is on its way into the history; negative: whose end is. */
+  readonly #requested = new Set<number>();
+  #announcingWaits = false;
+
+  constructor(open: OpenCalls, runners: CallRunners, writer: HistoryWriter, pause: PauseRequest, timer: WakeTimer, host: Pick<ExecutionHost, "now">) {
+    this.#open = open;
+    this.#runners = runners;
+    this.#writer = writer;
+    this.#pause = pause;
+    this.#timer = timer;
+    this.#host = host;
+  }
+
+  /** Whether something is under way, or waits for a slot or the lease, that nothing in the database would wake a parked execution for. */
+  get isBusy(): boolean {
+    const { steps, children, streams } = this.#runners;
+    return children.isAsking || streams.isReading || steps.running > 0 || steps.hasOneToStart(this.#open);
+  }
+
+  /** Does the next thing for an open call; harmless when there is nothing to do. While the reply to a park is awaited, nothing may be started. */
+  advance(call: Call): void {
+    if (call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;
+    switch (call.kind) {
+      case "step":
+        return this.#runners.steps.advance(call);
+      case "timer":
+        return this.#advanceTimer(call);
+      case "child":
+        return this.#runners.children.advance(call);
+      case "wait":
+        return this.#advanceWait(call);
+      case "value":
+        return this.#advanceValue(call);
+      case "attributes":
+        return this.#advanceAttributes(call);
+      case "stream":
+        return this.#runners.streams.advance(call);
+    }
+  }
+
+  advanceAll(): void {
+    for (const call of this.#open.values()) this.advance(call);
+  }
+
+  /** An event has been applied that settles nothing. */
+  advanceAfter(event: Event): void {
+    if (!("position" in event)) return;
+    if (event.type === "StepAttemptFailed") this.#runners.steps.mayTryAgain(event.position);
+    const call = this.#open.get(event.position);
+    if (call !== undefined) this.advance(call);
+  }
+
+  /** Time has passed, or there is a slot or the lease again. */
+  advanceDue(): void {
+    this.#timer.whileStarting(() => {
+      for (const call of this.#open.values()) if (call.kind !== "child" || call.startBy !== undefined) this.advance(call);
+    });
+  }
+
+  /** Records what it waits for. Nothing is on its way into the history now that could end a wait meanwhile. */
+  announceWaits(): void {
+    this.#announcingWaits = true;
+    for (const call of this.#open.values()) if (call.kind === "wait" && !call.started) this.advance(call);
+    this.#announcingWaits = false;
+  }
+
+  #advanceTimer(call: TimerCall): void {
+    if (call.fireAt === undefined) {
+      if (this.#request(call.position)) this.#writer.emit({ type: "TimerStarted", position: call.position, durationMs: call.durationMs });
+      return;
+    }
+    if (this.#requested.has(-call.position)) return;
+    if (call.fireAt > this.#host.now()) return this.#timer.arm();
+    this.#requested.add(-call.position);
+    this.#writer.emit({ type: "TimerFired", position: call.position });
+  }
+
+  #advanceWait(call: WaitCall): void {
+    const { position, signal, timeoutMs } = call;
+    if (!call.started) {
+      // Without a timeout it is recorded only when there is nothing else to do: most waits are short and leave no trace.
+      if ((timeoutMs === undefined && !this.#announcingWaits) || !this.#request(position)) return;
+      const named = signal === undefined ? {} : { signal };
+      return this.#writer.emit({ type: "WaitStarted", position, ...named, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    }
+    if (call.fireAt === undefined || this.#requested.has(-position)) return;
+    if (call.fireAt > this.#host.now()) return this.#timer.arm();
+    this.#requested.add(-position);
+    this.#writer.emit({ type: "WaitTimedOut", position });
+  }
+
+  #advanceValue({ position, key, value }: ValueCall): void {
+    if (this.#request(position)) this.#writer.emit({ type: "ValueSet", position, key, value: { text: value } });
+  }
+
+  #advanceAttributes({ position, changes }: AttributesCall): void {
+    if (this.#request(position)) this.#writer.emit({ type: "AttributesSet", position, attributes: changes });
+  }
+
+  /** Gives whether it had not been requested before. */
+  #request(position: number): boolean {
+    if (this.#requested.has(position)) return false;
+    this.#requested.add(position);
+    return true;
+  }
+}

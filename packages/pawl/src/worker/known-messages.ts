@@ -1,0 +1,104 @@
+import { decodeEvent } from "../kernel/event-codec.ts";
+import type { Event, ExecutionTerminated } from "../kernel/event.ts";
+import type { Inbox, InboxMessage } from "../store/store.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** The id that a sender gave its signal or update, by which it is known again; undefined for any other event. */
+function sentIdOf(event: Event): string | undefined {
+  return event.type === "SignalReceived" ? event.signalId : event.type === "UpdateReceived" ? event.updateId : undefined;
+}
+
+/**
+ * What an execution was told and need not be told again: messages are repeatable, and their events are recorded once.
+ *
+ * Owns: what has been read from the inbox under this claim; which events from outside are recorded or on their way into the history.
+ */
+export class KnownMessages {
+  /** Read under this claim, by message. */
+  readonly #read = new Set<string>();
+  /** Ids of signals and updates, in the order in which they came. */
+  readonly #sentIds: Set<string>;
+  /** Positions of child calls whose result is known. */
+  readonly #childResults = new Set<number>();
+  #cancel = false;
+  #seenInbox = 0;
+
+  /** @param before ids of signals and updates that earlier runs have had */
+  constructor(before: readonly string[]) {
+    this.#sentIds = new Set(before);
+  }
+
+  get isCancelRequested(): boolean {
+    return this.#cancel;
+  }
+
+  /** Ids of the signals and updates that it has, in their order. */
+  get sentIds(): ReadonlySet<string> {
+    return this.#sentIds;
+  }
+
+  /** The counter of the inbox that covers all that was read of it. */
+  get seenInbox(): number {
+    return this.#seenInbox;
+  }
+
+  /**
+   * Puts what is new in the inbox into the outbox, to be recorded. If its parent has ended, which ends it at once, gives that; the
+   * inbox goes with its own end. Requests to pause are no news of this kind.
+   */
+  take({ inboxSeq, messages }: Omit<Inbox, "runId">, outbox: Outbox): ExecutionTerminated | undefined {
+    this.#seenInbox = Math.max(this.#seenInbox, inboxSeq);
+    for (const message of messages) {
+      if (message.type === "PauseRequested" || !this.#isNew(message)) continue;
+      const event = decodeEvent(message.type, message.data);
+      if (event.type === "ExecutionTerminated") return event;
+      if (this.tells(event)) outbox.discard(message.messageId);
+      else outbox.addMessage(message, event);
+    }
+    return undefined;
+  }
+
+  #isNew({ messageId, ordinal }: InboxMessage): boolean {
+    const key = `${messageId}#${ordinal ?? ""}`;
+    if (this.#read.has(key)) return false;
+    this.#read.add(key);
+    return true;
+  }
+
+  /**
+   * Takes notice of an event. Gives whether it tells what is known already: a second cancel request; a signal or update that was sent
+   * again; or the end of a child that was cancelled, resumed on its own and has ended again.
+   */
+  tells(event: Event): boolean {
+    if (event.type === "CancelRequested") {
+      const known = this.#cancel;
+      this.#cancel = true;
+      return known;
+    }
+    const sentId = sentIdOf(event);
+    if (sentId !== undefined) {
+      if (this.#sentIds.has(sentId)) return true;
+      this.#sentIds.add(sentId);
+      return false;
+    }
+    // A step on another queue that nobody had begun in time: its late end is of no interest.
+    if (event.type !== "ChildCompleted" && event.type !== "ChildFailed" && event.type !== "StepFailed") return false;
+    if (this.#childResults.has(event.position)) return true;
+    this.#childResults.add(event.position);
+    return false;
+  }
+
+  /** The result of a child call is on its way into the history: whatever else tells how the child ends comes too late. */
+  hasResult(position: number): void {
+    this.#childResults.add(position);
+  }
+
+  /** An event goes on to the next run as a message: it is to be new there. */
+  leave(event: Event): void {
+    this.leaveSignal(sentIdOf(event));
+  }
+
+  leaveSignal(signalId: string | undefined): void {
+    if (signalId !== undefined) this.#sentIds.delete(signalId);
+  }
+}

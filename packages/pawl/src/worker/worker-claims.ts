@@ -1,0 +1,126 @@
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { ClaimedExecution } from "../store/store.ts";
+import type { LocalExecutions } from "./local-executions.ts";
+import type { PauseWatch } from "./pause-watch.ts";
+import type { QueueClaims } from "./queue-claims.ts";
+import type { WorkerSettings } from "./worker-options.ts";
+import type { WorkerParent } from "./worker-parent.ts";
+import type { Worker } from "./worker.ts";
+
+/**
+ * What one worker claims: by its polls, and by starts made in its process.
+ *
+ * Owns: giving back what it does not know of.
+ * Does not own: when to claim (TaskPoller), by which statement (QueueClaims), what is claimed (LocalExecutions).
+ */
+export class WorkerClaims {
+  readonly #parent: WorkerParent;
+  readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "health">;
+  readonly #settings: WorkerSettings;
+  readonly #queues: QueueClaims;
+  readonly #pauses: PauseWatch;
+  readonly #executions: LocalExecutions;
+  readonly #onFree: () => void;
+  #givingBack = false;
+
+  /** @param onFree told when it may claim again */
+  constructor(
+    parent: WorkerParent,
+    worker: Pick<Worker, "workerId" | "mayStartSteps" | "health">,
+    settings: WorkerSettings,
+    queues: QueueClaims,
+    pauses: PauseWatch,
+    executions: LocalExecutions,
+    onFree: () => void,
+  ) {
+    this.#parent = parent;
+    this.#worker = worker;
+    this.#settings = settings;
+    this.#queues = queues;
+    this.#pauses = pauses;
+    this.#executions = executions;
+    this.#onFree = onFree;
+  }
+
+  /** Keeps a slot for a start and gives this worker's id, if it can run that workflow at once. */
+  reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
+    const { registry, taskQueues, manual } = this.#settings;
+    const { slots } = this.#executions;
+    if (manual || this.#givingBack || slots.free <= 0 || !this.#worker.mayStartSteps()) return null;
+    if (!taskQueues.includes(taskQueue) || this.#queues.has(taskQueue) || registry.get(workflow.name, workflow.version) === undefined) return null;
+    if (this.#pauses.isPaused(taskQueue, workflow.name)) return null;
+    slots.reserve(runId, "start");
+    return this.#worker.workerId;
+  }
+
+  /** How many executions it may claim now. */
+  freeSlots(): number {
+    return this.#worker.mayStartSteps() && !this.#givingBack ? this.#executions.slots.free : 0;
+  }
+
+  /** Claims up to `limit` executions, begins them, and gives how many it got. */
+  async claim(limit: number): Promise<number> {
+    const { namespace, telemetry, runtime } = this.#parent;
+    const { workerId } = this.#worker;
+    const request = {
+      workerId,
+      namespace,
+      definitions: this.#pauses.openDefinitions(this.#settings.registry.keys),
+      openQueues: (names: readonly string[]) => this.#pauses.openQueues(names),
+      limit,
+      suspects: !this.#executions.hasSuspect,
+    };
+    const began = telemetry === undefined ? 0 : runtime.monotonicMs();
+    try {
+      return await this.#queues.claim(request, async ({ executions, now, repeated }) => {
+        telemetry?.measured("claim.executions", executions.length);
+        telemetry?.measured("claim.duration", runtime.monotonicMs() - began);
+        // The lease was lost meanwhile: they will be taken over like everything else under the old id.
+        if (workerId !== this.#worker.workerId) return;
+        if (now !== undefined) this.#executions.observe(now);
+        await this.#adoptAll(executions, workerId);
+        // A claim whose reply was lost may have given this worker executions it has never heard of.
+        if (repeated) await this.giveBackUnknown();
+      });
+    } catch (error) {
+      // Claimed, but not to be read: better given back than held for ever.
+      if (this.#worker.health().state === "running") await this.giveBackUnknown();
+      throw error;
+    }
+  }
+
+  async #adoptAll(executions: readonly ClaimedExecution[], workerId: string): Promise<void> {
+    const { slots } = this.#executions;
+    const withInbox = executions.filter(({ inboxSeq }) => inboxSeq > 0).map(({ runId }) => runId);
+    // The slots are taken while the inboxes are read.
+    for (const { runId } of executions) slots.reserve(runId, "claim");
+    try {
+      const inboxes = withInbox.length === 0 ? [] : await this.#parent.store.readInboxes(withInbox);
+      for (const execution of executions) {
+        slots.unreserve(execution.runId, "claim");
+        if (workerId === this.#worker.workerId)
+          this.#executions.adopt(
+            execution,
+            inboxes.find(({ runId }) => runId === execution.runId),
+          );
+      }
+    } finally {
+      for (const { runId } of executions) slots.unreserve(runId, "claim");
+    }
+  }
+
+  /**
+   * Frees whatever the database says this worker owns and it does not know of. Nothing is claimed meanwhile, by a start or
+   * otherwise: that would not be in the list of what it knows.
+   */
+  async giveBackUnknown(): Promise<void> {
+    if (this.#givingBack) return;
+    this.#givingBack = true;
+    try {
+      await this.#parent.store.release(this.#worker.workerId, this.#executions.claimed);
+    } finally {
+      this.#givingBack = false;
+      this.#onFree();
+    }
+  }
+}
