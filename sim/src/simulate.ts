@@ -335,6 +335,8 @@ class Simulation {
       hints: this.#transport.hints(process),
       sessions: this.#database.sessions,
       schema: "pawl",
+      // So small that all of it happens: kept, added to, given up for another and for itself.
+      historyCache: { fromEvents: 3, characters: 2000 },
       startLeaseKeeper: (lease) => startInlineLeaseKeeper(gateway, process, lease),
       disconnect: () => Promise.resolve(),
     });

@@ -50,8 +50,13 @@ export class CallTable {
     return undefined;
   }
 
-  /** The open call an event is about, `undefined` if it is settled (R3). @throws NondeterminismDetected (R2) */
-  of(event: CallEvent, kind: Call["kind"], name?: string): Call | undefined {
+  /**
+   * The open call an event is about, `undefined` if it is settled (R3).
+   *
+   * @param name what the call must name too: null if it must name nothing, undefined if the event does not say
+   * @throws NondeterminismDetected (R2)
+   */
+  of(event: CallEvent, kind: Call["kind"], name?: string | null): Call | undefined {
     const { position } = event;
     const call = this.open.get(position);
     if (call === undefined) {
@@ -60,8 +65,7 @@ export class CallTable {
     }
     // That nobody has begun it is recorded as the failure of the step it is.
     if (kind === "step" && call.kind === "child" && call.remote !== undefined && call.remote.name === name) return call;
-    const calledName = nameOf(call);
-    if (call.kind !== kind || (name !== undefined && calledName !== name)) {
+    if (call.kind !== kind || (name !== undefined && (nameOf(call) ?? null) !== name)) {
       throw new NondeterminismDetected(position, describeRecord(kind, name), describeCall(call));
     }
     return call;
@@ -87,6 +91,7 @@ function nameOf(call: Call): string | undefined {
   }
 }
 
-function describeRecord(kind: Call["kind"], name: string | undefined): string {
+function describeRecord(kind: Call["kind"], name: string | null | undefined): string {
+  if (kind === "wait" && name !== undefined) return name === null ? "a wait for the state" : `a wait for signal "${name}"`;
   return kind === "timer" ? "sleep" : kind === "attributes" ? "setAttributes" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
 }

@@ -187,7 +187,7 @@ export class Replay {
       case "ChildFailed":
         return this.#settle(at, this.#table.of(event, "child"), (call) => call.reject(childError(call, event)));
       case "WaitStarted": {
-        const call = this.#table.of(event, "wait", event.signal);
+        const call = this.#table.of(event, "wait", event.signal ?? null);
         if (call?.kind === "wait") {
           call.started = true;
           call.fireAt = event.timeoutMs === undefined ? undefined : at + event.timeoutMs;

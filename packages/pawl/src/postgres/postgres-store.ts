@@ -42,6 +42,7 @@ import type {
   WorkerSummary,
 } from "../store/store.ts";
 import { claimedExecutions, recordedEvent } from "./claimed-executions.ts";
+import { HistoryCache, type HistoryCacheOptions } from "./history-cache.ts";
 import { CommitIds, commitBatch } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
@@ -89,6 +90,7 @@ export interface PostgresStoreParts {
   readonly sessions: Sessions;
   /** Where Pawl's tables are; checked by whoever gives it. */
   readonly schema: string;
+  readonly historyCache?: HistoryCacheOptions;
   readonly startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
   readonly disconnect: () => Promise<void>;
 }
@@ -102,6 +104,7 @@ export class PostgresStore implements Store {
   readonly #gateway: TransactionGateway;
   readonly #sessions: Sessions;
   readonly #commitIds: CommitIds;
+  readonly #histories: HistoryCache;
   readonly #queries: Queries;
   readonly #hints: HintChannel;
   readonly #startLeaseKeeper: (options: LeaseOptions) => LeaseKeeper;
@@ -115,14 +118,17 @@ export class PostgresStore implements Store {
     this.#commitIds = new CommitIds(parts.runtime);
     this.#sessions = parts.sessions;
     this.transactions = new PostgresTransactions(parts.gateway, parts.sessions, parts.schema, this.#commitIds);
+    this.#histories = new HistoryCache(parts.historyCache);
     this.#queries = parts.queries;
     this.#hints = parts.hints;
     this.#startLeaseKeeper = parts.startLeaseKeeper;
     this.#disconnect = parts.disconnect;
   }
 
-  commit(batch: CommitBatch): Promise<CommitOutcome> {
-    return commitBatch(this.#gateway, batch, this.#commitIds.next());
+  async commit(batch: CommitBatch): Promise<CommitOutcome> {
+    const outcome = await commitBatch(this.#gateway, batch, this.#commitIds.next());
+    for (const [index, append] of batch.appends.entries()) this.#histories.settled(append, outcome.appends[index]!);
+    return outcome;
   }
 
   async mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined> {
@@ -141,13 +147,13 @@ export class PostgresStore implements Store {
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
     if (request.limited === true) return this.#claimLimited(request);
     const { rows, repeated } = await this.#gateway.send(claim(request));
-    return { ...(await claimedExecutions(this.#gateway, rows)), repeated };
+    return { ...(await claimedExecutions(this.#gateway, this.#histories, rows)), repeated };
   }
 
   async #claimLimited(request: ClaimRequest): Promise<ClaimOutcome> {
     const { rows, repeated } = await this.#gateway.send(claimLimited(request));
     const last = rows.at(-1)!;
-    const claimed = await claimedExecutions(this.#gateway, rows.slice(0, -1) as ClaimRow[]);
+    const claimed = await claimedExecutions(this.#gateway, this.#histories, rows.slice(0, -1) as ClaimRow[]);
     return { ...claimed, repeated, more: last.more ?? false, waitMs: last.wait_ms ?? undefined };
   }
 

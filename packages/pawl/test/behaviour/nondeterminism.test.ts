@@ -6,9 +6,15 @@ const h = harness();
 
 const noop = defineWorkflow({ name: "noop", run: async () => "noop" });
 
+const any = { "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value }) } } as const;
+
+/** Longer than an execution that waits for messages stays in memory. */
+const parkedWait = 2500;
+
 type Code = (ctx: WorkflowContext) => Promise<unknown>;
 
-const versionOf = (run: Code): AnyWorkflow => defineWorkflow({ name: "changing", retry: { maximumAttempts: 1 }, run });
+const versionOf = (run: Code): AnyWorkflow =>
+  defineWorkflow({ name: "changing", retry: { maximumAttempts: 1 }, signals: { go: any, other: any }, run: run as never });
 
 /** Runs the first code up to its parked sleep, then the second code on a new worker. */
 async function change(before: Code, after: Code): Promise<ExecutionHandle> {
@@ -114,6 +120,22 @@ const cases: readonly Case[] = [
     after: async (ctx) => [await ctx.child(versionOf(original), undefined), await ctx.sleep(parkedSleep)],
     recorded: /child "noop"/,
     called: /child "changing"/,
+    position: 1,
+  },
+  {
+    name: "a signal in the place of a wait for the state",
+    before: async (ctx) => ctx.until(() => false, { timeout: parkedWait }).catch(() => "late"),
+    after: async (ctx) => ctx.signal("go"),
+    recorded: /a wait for the state/,
+    called: /a wait for signal "go"/,
+    position: 1,
+  },
+  {
+    name: "another signal",
+    before: async (ctx) => ctx.signal("go", { timeout: parkedWait }).catch(() => "late"),
+    after: async (ctx) => ctx.signal("other"),
+    recorded: /a wait for signal "go"/,
+    called: /a wait for signal "other"/,
     position: 1,
   },
 ];

@@ -81,12 +81,12 @@ describe("pauses", () => {
   test("hold starts that a worker of the same process would claim at once", async () => {
     const { pawl } = await h.run(workflows);
     await pawl.pauses.add({ workflow: "one" });
-    const held = await pawl.start(one, undefined, { delay: 1 });
     // The hint reaches the worker here in the same turn; the pause is read before the next start.
     await eventually(async () => {
       const handle = await pawl.start(one, undefined);
       expect((await handle.status()).state).toBe("pending");
     });
+    const held = await pawl.start(one, undefined, { delay: 1 });
     expect((await held.status()).state).toBe("pending");
     await pawl.pauses.remove({ workflow: "one" });
     expect(await held.result()).toBe(1);

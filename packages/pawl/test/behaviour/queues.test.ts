@@ -214,7 +214,10 @@ test("a rate of a key leaves other keys alone", async () => {
 
 test("limits change while the queue is in use: more begin above, nothing is stopped below", async () => {
   const { workflow, begun, open } = noted("changing");
-  const { pawl } = await h.run([workflow]);
+  const pawl = await h.open();
+  // The first limits of a queue are heard of a moment later; from then on each claim reads them.
+  await pawl.queues.set("changing", { concurrency: 8 });
+  await pawl.worker({ workflows: [workflow], ...soon });
   const handles = await startAll(
     pawl,
     workflow,
