@@ -113,7 +113,7 @@ class Simulation {
     this.#chance = new Chance(`pawl simulation ${seed}`);
     this.#world = new World(this.#chance.fork("order"), epochMs);
     this.#monitor = new Monitor(database, this.#world);
-    this.#transactionWatch = new TransactionWatch(database);
+    this.#transactionWatch = new TransactionWatch(database, this.#monitor);
     this.#streamWatch = new StreamWatch(this.#monitor);
     this.#claims = new Claims(this.#monitor);
     this.#faults = options.faults === undefined ? new DrawnFaults(this.#chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);

@@ -36,7 +36,10 @@ export class HistoryCache {
   find(runId: string, lastSeq: number): readonly HistoryRow[] | undefined {
     const entry = this.#entries.get(runId);
     if (entry === undefined) return undefined;
-    if (entry.rows.length !== lastSeq) return void this.#forget(runId);
+    if (entry.rows.length !== lastSeq) {
+      this.#forget(runId);
+      return undefined;
+    }
     this.#entries.delete(runId);
     this.#entries.set(runId, entry);
     return entry.rows;
