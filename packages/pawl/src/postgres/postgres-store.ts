@@ -293,11 +293,9 @@ export class PostgresStore implements Store {
     let left = messages;
     while (left.length > 0) {
       const rows = await this.#gateway.run(sendMessages(namespace, left));
-      const reached = rows.filter((row) => row.reached);
-      if (reached.length > 0) {
-        this.hint({ kind: "inbox", runIds: reached.map((row) => row.run_id) });
-        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
-      }
+      const owned = rows.filter((row) => row.owned);
+      if (owned.length > 0) this.hint({ kind: "inbox", runIds: owned.map((row) => row.run_id) });
+      for (const taskQueue of new Set(rows.flatMap((row) => row.due_in ?? []))) this.hint({ kind: "tasks", namespace, taskQueue });
       const again = new Set<string>();
       for (const row of rows) {
         if (!row.reached && !isTerminal(row.state as ExecutionState)) again.add(row.execution_id);

@@ -8,6 +8,10 @@ export interface SentRow {
   readonly state: string;
   /** False in a state that still takes messages: a resume gave it a new run while the statement waited; send it again. */
   readonly reached: boolean;
+  /** Whether a worker has it, who is to read its inbox. */
+  readonly owned: boolean;
+  /** The queue of its task if it was parked and is due now. */
+  readonly due_in: string | null;
 }
 
 /**
@@ -37,7 +41,8 @@ queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT p.execution_id, p.run_id, coalesce(t.state, p.state) AS state, t.run_id IS NOT NULL AS reached
+SELECT p.execution_id, p.run_id, coalesce(t.state, p.state) AS state, t.run_id IS NOT NULL AS reached, t.worker_id IS NOT NULL AS owned,
+ CASE WHEN t.worker_id IS NULL AND t.state = 'running' THEN t.task_queue END AS due_in
 FROM picked p LEFT JOIN touched t ON t.run_id = p.run_id`,
     parameters: [
       namespace,
