@@ -331,6 +331,14 @@ BEGIN
 	free_at := free_at + period_ms * interval '1 millisecond';
 END $$;
 
+-- Of those of a key that may kill their worker, the one that has been due longest. There are few of them in a queue.
+CREATE FUNCTION first_suspect(ns text, queue text, key text, known text[]) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	RETURN (SELECT k.run_id FROM tasks k
+		WHERE k.namespace = ns AND k.task_queue = queue AND k.suspect AND k.queue_key = key AND k.definition = ANY(known)
+		ORDER BY k.visible_at LIMIT 1);
+END $$;
+
 -- One turn of a key: up to `most` tasks, those first that have begun, and no more than `most_begin` that have not (null: any
 -- number; otherwise they are counted under a rate).
 CREATE FUNCTION take_turn(ns text, queue text, key text, known text[], the_suspect uuid, most integer, most_begin integer, t timestamptz,
@@ -368,6 +376,7 @@ DECLARE
 	picked uuid[] := '{}';
 	got uuid[];
 	the_suspect uuid;
+	has_suspects boolean;
 	-- How many may be claimed from this queue, and how many of them may begin; null: any number.
 	room integer;
 	begin_room integer;
@@ -423,13 +432,9 @@ BEGIN
 			DELETE FROM queue_begins b WHERE b.namespace = ns AND b.task_queue = q.name
 				AND b.at <= t - greatest(q.rate_ms, q.key_rate_ms) * interval '1 millisecond';
 		END IF;
-		-- Of those that may kill their worker one at a time, as in claim.
-		the_suspect := NULL;
-		IF suspects THEN
-			SELECT k.run_id INTO the_suspect FROM tasks k
-			WHERE k.namespace = ns AND k.task_queue = q.name AND k.suspect AND k.queue_key IS NOT NULL AND k.definition = ANY(known)
-			ORDER BY k.visible_at LIMIT 1;
-		END IF;
+		-- Of those that may kill their worker one at a time, as in claim: the first that its key lets go.
+		has_suspects := suspects AND EXISTS (SELECT FROM tasks k
+			WHERE k.namespace = ns AND k.task_queue = q.name AND k.suspect AND k.queue_key IS NOT NULL AND k.definition = ANY(known));
 
 		-- Each key gives one, beginning after the one that was served last; then what room is left is shared between those that gave.
 		giving := '{}'; key_rooms := '{}'; key_begin_rooms := '{}';
@@ -458,7 +463,9 @@ BEGIN
 				SELECT r.room, r.free_at INTO key_begin_room, key_free_at FROM rate_room(ns, q.name, key, q.key_rate_limit, q.key_rate_ms, t) AS r;
 				wake_at := least(wake_at, coalesce(key_free_at, t + q.key_rate_ms * interval '1 millisecond'));
 			END IF;
+			the_suspect := CASE WHEN has_suspects AND suspects THEN first_suspect(ns, q.name, key, known) END;
 			SELECT g.run_ids, g.begun INTO got, begun FROM take_turn(ns, q.name, key, known, the_suspect, 1, least(begin_room, key_begin_room), t) AS g;
+			suspects := suspects AND NOT coalesce(the_suspect = ANY(got), false);
 			IF cardinality(got) > 0 THEN
 				picked := picked || got;
 				room := room - 1;
@@ -477,8 +484,10 @@ BEGIN
 			FOR i IN 1..cardinality(giving) LOOP
 				turn := least(share, room, key_rooms[i]);
 				CONTINUE WHEN turn <= 0;
+				the_suspect := CASE WHEN has_suspects AND suspects THEN first_suspect(ns, q.name, giving[i], known) END;
 				SELECT g.run_ids, g.begun INTO got, begun
 				FROM take_turn(ns, q.name, giving[i], known, the_suspect, turn, least(begin_room, key_begin_rooms[i]), t) AS g;
+				suspects := suspects AND NOT coalesce(the_suspect = ANY(got), false);
 				picked := picked || got;
 				room := room - cardinality(got);
 				begin_room := begin_room - begun;
@@ -489,7 +498,6 @@ BEGIN
 			EXIT WHEN NOT gave;
 		END LOOP;
 		IF begin_room = 0 THEN wake_at := least(wake_at, coalesce(free_at, t + q.rate_ms * interval '1 millisecond')); END IF;
-		IF the_suspect = ANY(picked) THEN suspects := false; END IF;
 	END LOOP;
 
 	IF cardinality(picked) > 0 THEN

@@ -10,6 +10,7 @@ import type {
   Backlog,
   ClaimOutcome,
   ClaimRequest,
+  NextDueRequest,
   CloseOutcome,
   CommitBatch,
   CommitOutcome,
@@ -68,6 +69,7 @@ import { registerWorker } from "./statements/register-worker.ts";
 import { release } from "./statements/release.ts";
 import { addPause, readPauses, removePause } from "./statements/pauses.ts";
 import { requestCancel } from "./statements/request-cancel.ts";
+import { nextDue } from "./statements/next-due.ts";
 import { resume } from "./statements/resume.ts";
 import { unpause, type UnpauseRow } from "./statements/unpause.ts";
 import { tellChildren } from "./statements/tell-children.ts";
@@ -148,6 +150,11 @@ export class PostgresStore implements Store {
     if (request.limited === true) return this.#claimLimited(request);
     const { rows, repeated } = await this.#gateway.send(claim(request));
     return { ...(await claimedExecutions(this.#gateway, this.#histories, rows)), repeated };
+  }
+
+  async nextDue(request: NextDueRequest): Promise<number | undefined> {
+    const [row] = await this.#gateway.run(nextDue(request));
+    return row?.wait_ms ?? undefined;
   }
 
   async #claimLimited(request: ClaimRequest): Promise<ClaimOutcome> {

@@ -52,6 +52,11 @@ export interface ClaimRequest {
   readonly limited?: boolean;
 }
 
+export interface NextDueRequest extends Pick<ClaimRequest, "namespace" | "taskQueues" | "definitions"> {
+  /** No further ahead than this, in milliseconds. */
+  readonly withinMs: number;
+}
+
 /** An execution that this worker now owns under `epoch`, with its whole history. */
 export interface ClaimedExecution {
   readonly runId: string;
@@ -375,6 +380,8 @@ export interface Store {
   /** Extends the lease again and again, as far as possible independently of this process's main loop. */
   keepLease(options: LeaseOptions): LeaseKeeper;
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
+  /** In how many milliseconds the next task that is not due yet becomes due. Undefined: none does within that time. */
+  nextDue(request: NextDueRequest): Promise<number | undefined>;
   /** Gives claims back to their queues without counting them (graceful stop, or a claim whose reply was lost). */
   release(workerId: string, keep: readonly string[]): Promise<number>;
   stopWorker(workerId: string): Promise<void>;

@@ -26,6 +26,7 @@ import { nextRun } from "../postgres/statements/next-run.ts";
 import { pause } from "../postgres/statements/pause.ts";
 import { addPause, readPauses, removePause } from "../postgres/statements/pauses.ts";
 import { pauseClaimed } from "../postgres/statements/pause-claimed.ts";
+import { nextDue } from "../postgres/statements/next-due.ts";
 import { readStream, readStreams, streamEnd } from "../postgres/statements/read-stream.ts";
 import { signalWithStart } from "../postgres/statements/signal-with-start.ts";
 import { release } from "../postgres/statements/release.ts";
@@ -54,11 +55,13 @@ interface PlanNode {
 }
 
 let db: PGlite;
+let connections: PgliteConnections;
 
 beforeAll(async () => {
   db = await PGlite.create();
   await migrate({ exec: async (sql) => void (await db.exec(sql)), query: async (sql) => (await db.query<Record<string, unknown>>(sql)).rows }, "pawl", true);
-  await new PgliteConnections(db).prepare("pawl");
+  connections = new PgliteConnections(db);
+  await connections.prepare("pawl");
   const id = newUuid();
   await db.exec(`
     INSERT INTO executions (run_id, epoch, last_seq, created_at, state, namespace, execution_id, workflow, version, task_queue)
@@ -205,6 +208,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
       "1",
     ).transaction,
   ],
+  ["read-next-due", nextDue({ namespace: "n", taskQueues: ["q"], definitions: ["w@1"], withinMs: 1000 })],
   ["claim", claim({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true })],
   ["claim-limited", claimLimited({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true, limited: true })],
   ["merge-start", mergeStart({ namespace: "n", workflow: "w", mergeKey: "k", startId: newUuid(), data: "{}", periodMs: 1, longestMs: 1, size: undefined })],
@@ -254,7 +258,6 @@ test.each(transactions)("%s reaches every table through an index condition, what
 });
 
 test("the statements inside claim-limited read no table as a whole", async () => {
-  const connections = new PgliteConnections(db);
   await connections.run(setQueue("limited", "q", limits));
   const starts = Array.from({ length: 6 }, (_, index) => ({ ...start(null), namespace: "limited", executionId: `e${index}`, queueKey: `k${index % 3}` }));
   await connections.run(prepareCommit({ starts, appends: [] }, "1").transaction);
@@ -266,6 +269,21 @@ test("the statements inside claim-limited read no table as a whole", async () =>
   // One of each key, and the row that says when to come again.
   expect(await connections.run(claimLimited(request))).toHaveLength(4);
   expect(await scans()).toEqual(before);
+});
+
+test("a suspect whose key is full holds back no suspect of another key", async () => {
+  const namespace = "suspected";
+  await connections.run(setQueue(namespace, "q", { ...limits, concurrency: 10 }));
+  const keys = ["a", "a", "b"];
+  const starts = keys.map((queueKey, index) => ({ ...start(null), namespace, executionId: `${queueKey}${index}`, queueKey, priority: index }));
+  await connections.run(prepareCommit({ starts, appends: [] }, "2").transaction);
+  await db.query("UPDATE tasks SET suspect = true WHERE run_id = ANY($1)", [[starts[1]!.runId, starts[2]!.runId]]);
+  const request = { workerId: newUuid(), namespace, taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: false, limited: true };
+  const claimed = async (suspects: boolean): Promise<readonly (string | null)[]> =>
+    (await connections.run(claimLimited({ ...request, suspects }))).map(({ execution_id }) => execution_id);
+  expect(await claimed(false)).toEqual(["a0", null]);
+  expect(await claimed(true)).toEqual(["b2", null]);
+  expect(await claimed(true)).toEqual([null]);
 });
 
 /** How often each table was read as a whole. */

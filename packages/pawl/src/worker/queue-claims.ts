@@ -1,7 +1,11 @@
+import type { Runtime } from "../base/runtime.ts";
 import type { ClaimOutcome, ClaimRequest, Store } from "../store/store.ts";
 
 /** How often a worker asks which of its queues have limits, if no hint says that this has changed. */
 const refreshMs = 1000;
+
+/** So that many workers do not ask at once for the one task that is due, and that one who asks gets all that is due by then. */
+const spreadMs = 40;
 
 export interface QueueClaimRequest extends Omit<ClaimRequest, "taskQueues" | "limited"> {
   /** Those of them that are not paused. */
@@ -15,7 +19,9 @@ export interface QueueClaimRequest extends Omit<ClaimRequest, "taskQueues" | "li
  */
 export class QueueClaims {
   readonly #store: Store;
+  readonly #runtime: Pick<Runtime, "random">;
   readonly #namespace: string;
+  readonly #lookAheadMs: number;
   readonly #taskQueues: readonly string[];
   #free: readonly string[];
   #limited: readonly string[] = [];
@@ -28,8 +34,11 @@ export class QueueClaims {
   #more = false;
   #waitMs: number | undefined;
 
-  constructor(store: Store, namespace: string, taskQueues: readonly string[]) {
+  /** @param pollMs the longest time until the next claim */
+  constructor(store: Store, runtime: Pick<Runtime, "random">, namespace: string, taskQueues: readonly string[], pollMs: number) {
     this.#store = store;
+    this.#runtime = runtime;
+    this.#lookAheadMs = pollMs * 2;
     this.#namespace = namespace;
     this.#taskQueues = taskQueues;
     this.#free = taskQueues;
@@ -94,7 +103,17 @@ export class QueueClaims {
       suspects &&= !outcome.executions.some(({ suspect }) => suspect);
       await claimed(outcome);
     }
+    if (taken < request.limit) await this.#lookAhead(request, openQueues(this.#taskQueues));
     return taken;
+  }
+
+  /** Nothing tells workers that the timer of a parked execution is due: they look when the next one will be. */
+  async #lookAhead({ namespace, definitions }: Pick<ClaimRequest, "namespace" | "definitions">, taskQueues: readonly string[]): Promise<void> {
+    if (taskQueues.length === 0 || definitions.length === 0) return;
+    const dueMs = await this.#store.nextDue({ namespace, taskQueues, definitions, withinMs: this.#lookAheadMs });
+    if (dueMs === undefined) return;
+    const waitMs = dueMs + this.#runtime.random() * spreadMs;
+    this.#waitMs = this.#waitMs === undefined ? waitMs : Math.min(this.#waitMs, waitMs);
   }
 
   /** The first of them is served first: each in its turn. */

@@ -63,7 +63,7 @@ export class Worker {
     const wake = (): void => this.#poller.wake();
     this.#parent = parent;
     this.#settings = settings;
-    this.#queues = new QueueClaims(store, namespace, taskQueues);
+    this.#queues = new QueueClaims(store, runtime, namespace, taskQueues, pollMs);
     this.#pauses = new PauseWatch(store, namespace);
     this.#poller = new TaskPoller(
       {
