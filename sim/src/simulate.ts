@@ -515,9 +515,9 @@ class Simulation {
       this.#world.schedule(3000, "script", undefined, "forget", askAgain);
     };
     this.#world.schedule(3001, "script", undefined, "forget", askAgain);
-    // The database's clock may have been set back, and then nothing has ended yet.
+    // The database's clock may have been set back, and then nothing has ended yet; nor has what is started only now.
     const done = (): boolean => this.#failure !== undefined || this.#monitor.executions.size === 0;
-    await this.#world.run(done, this.#world.now + afterwardsMs + this.#world.steppedBackMs);
+    await this.#world.run(done, this.#world.now + settleMs + this.#world.steppedBackMs);
     if (this.#failure !== undefined) return;
     const left = await this.#database.read<{ readonly what: string }>(
       "SELECT 'execution ' || execution_id AS what FROM executions UNION ALL SELECT 'run ' || run_id FROM past_runs UNION ALL SELECT 'event of ' || run_id FROM history UNION ALL SELECT 'chunk of ' || execution_id FROM stream_chunks",

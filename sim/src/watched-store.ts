@@ -16,7 +16,7 @@ export class Claims {
     this.#monitor = monitor;
   }
 
-  /** Whether the process waits for the reply to a claim, or has claimed something since that virtual time. */
+  /** Whether the process waits for the reply to a claim or to its look ahead, or has claimed something since that virtual time. */
   isBusySince(process: SimProcess, ms: number): boolean {
     return (this.#claiming.get(process) ?? 0) > 0 || (this.#claimedAt.get(process) ?? -1) >= ms;
   }
@@ -42,6 +42,8 @@ export class Claims {
       return known;
     };
     const [commit, claim, registerWorker] = [store.commit.bind(store), store.claim.bind(store), store.registerWorker.bind(store)];
+    const nextDue = store.nextDue.bind(store);
+    store.nextDue = (request) => this.#whileClaiming(process, nextDue(request));
     store.registerWorker = (registration) => {
       this.#workers.set(process, registration.workerId);
       return registerWorker(registration);
@@ -60,12 +62,16 @@ export class Claims {
       return outcome;
     };
     store.claim = async (request) => {
-      this.#claiming.set(process, (this.#claiming.get(process) ?? 0) + 1);
-      const outcome = await claim(request).finally(() => this.#claiming.set(process, this.#claiming.get(process)! - 1));
+      const outcome = await this.#whileClaiming(process, claim(request));
       if (outcome.executions.length > 0) this.#claimedAt.set(process, process.monotonicMs());
       for (const { runId, epoch } of outcome.executions) of(runId).claimed = epoch;
       return outcome;
     };
     return store;
+  }
+
+  #whileClaiming<Result>(process: SimProcess, asked: Promise<Result>): Promise<Result> {
+    this.#claiming.set(process, (this.#claiming.get(process) ?? 0) + 1);
+    return asked.finally(() => this.#claiming.set(process, this.#claiming.get(process)! - 1));
   }
 }

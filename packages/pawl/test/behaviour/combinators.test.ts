@@ -1,6 +1,6 @@
 import { defineWorkflow } from "pawl";
 import { expect, test } from "vitest";
-import { causeOf, gate, harness, parkedSleep, quickly } from "./harness.ts";
+import { causeOf, eventually, gate, harness, parkedSleep, quickly } from "./harness.ts";
 
 const h = harness();
 
@@ -179,7 +179,8 @@ test("a race against a sleep is a timeout that outlives parking", async () => {
   const { pawl } = await h.run([workflow, defineNever]);
   const handle = await pawl.start(workflow, undefined, { executionId: "timeout-1" });
   expect(await handle.result()).toBe("timed out");
-  await pawl.handle("timeout-1.1").terminate();
+  // It lost the race.
+  await eventually(async () => expect((await pawl.handle("timeout-1.1").status()).state).toBe("cancelled"));
 });
 
 const defineNever = defineWorkflow({ name: "never", run: async (ctx) => ctx.sleep("1 day").then(() => "never") });
