@@ -16,7 +16,7 @@ export class Claims {
     this.#monitor = monitor;
   }
 
-  /** Whether the process waits for the reply to a claim or to its look ahead, or has claimed something since that virtual time. */
+  /** Whether the process waits for a reply without which it claims nothing, or has claimed something since that virtual time. */
   isBusySince(process: SimProcess, ms: number): boolean {
     return (this.#claiming.get(process) ?? 0) > 0 || (this.#claimedAt.get(process) ?? -1) >= ms;
   }
@@ -42,8 +42,10 @@ export class Claims {
       return known;
     };
     const [commit, claim, registerWorker] = [store.commit.bind(store), store.claim.bind(store), store.registerWorker.bind(store)];
-    const nextDue = store.nextDue.bind(store);
+    const [nextDue, release] = [store.nextDue.bind(store), store.release.bind(store)];
     store.nextDue = (request) => this.#whileClaiming(process, nextDue(request));
+    // Until what it may own is given back, nothing is claimed.
+    store.release = (...given) => this.#whileClaiming(process, release(...given));
     store.registerWorker = (registration) => {
       this.#workers.set(process, registration.workerId);
       return registerWorker(registration);
