@@ -1,5 +1,5 @@
 import { fold, terminalStates, type Event } from "pawl";
-import { decodeEvent, isCallResult, isCallStart, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { decodeEvent, endsRun, isCallResult, isCallStart, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import { readSnapshot, type ChunkRow, type ExecutionRow, type HistoryRow } from "./snapshot.ts";
@@ -123,7 +123,7 @@ export class Monitor {
     if (row.seq !== (last?.seq ?? 0) + 1) throw new Violation("I2", `${where} follows ${last?.seq ?? "nothing"}`);
     if (last !== undefined && row.epoch < last.epoch) throw new Violation("I4", `${where} has epoch ${row.epoch} after ${last.epoch}`);
     const event = decodeEvent(row.type, row.data);
-    if (isEnd(last?.event)) throw new Violation("I1", `${where} follows the end`);
+    if (last !== undefined && endsRun(last.event.type)) throw new Violation("I1", `${where} follows the end`);
     if (isPaused(history) && begins.has(event.type)) throw new Violation("pause", `${where}: it is paused`);
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
@@ -418,8 +418,4 @@ function idsIn(messages: string | null): ReadonlySet<string> {
 
 function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {
   return JSON.stringify(Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function isEnd(event: Event | undefined): boolean {
-  return event !== undefined && /^Execution(Completed|Failed|Cancelled|Terminated|TimedOut|ContinuedAsNew)$/.test(event.type);
 }

@@ -6,6 +6,7 @@ export { migrateDatabase } from "./postgres/open-store.ts";
 export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
 export { isCallResult, isCallStart } from "./kernel/call-events.ts";
+export { endsRun } from "./kernel/run-end.ts";
 export { decodeEvent } from "./kernel/event-codec.ts";
 export { searchValuesOf } from "./kernel/search-values.ts";
 export { parseFilter } from "./client/filter/parse-filter.ts";

@@ -1,6 +1,7 @@
 import type { Store } from "../../store/store.ts";
 import type { WholeChunk } from "../../store/streams.ts";
 import type { ChunkDocument, RunDocument } from "./execution-document.ts";
+import { placeOf } from "./read-streams.ts";
 
 const page = 1000;
 
@@ -22,7 +23,7 @@ export async function exportStreams(
   for (;;) {
     const chunks = await store.streams.readAll(namespace, executionId, after, page);
     for (const chunk of chunks) {
-      const isKnown = known.has(chunk.runId) && (chunk.step !== undefined || recorded.has(`${chunk.runId}/${chunk.offset}/${chunk.stream}`));
+      const isKnown = known.has(chunk.runId) && (chunk.step !== undefined || recorded.has(placeOf(chunk.runId, chunk.stream, chunk.offset)));
       if (!isKnown) cut.add(chunk.stream);
       if (!cut.has(chunk.stream)) (streams[chunk.stream] ??= []).push(chunkDocument(chunk));
     }
@@ -37,7 +38,7 @@ export async function exportStreams(
 function recordedIn(runs: readonly RunDocument[]): ReadonlySet<string> {
   return new Set(
     runs.flatMap(({ runId, events }) =>
-      events.flatMap(({ type, data }) => (type === "StreamWritten" ? [`${runId}/${String(data["offset"])}/${String(data["stream"])}`] : [])),
+      events.flatMap(({ type, data }) => (type === "StreamWritten" ? [placeOf(runId, data["stream"] as string, data["offset"] as number)] : [])),
     ),
   );
 }

@@ -7,12 +7,13 @@ import { decodeEvent } from "../../kernel/event-codec.ts";
 import type { Event, StreamWritten } from "../../kernel/event.ts";
 import { executionStates, isTerminal } from "../../kernel/execution-state.ts";
 import { fold } from "../../kernel/fold.ts";
+import { endsRun } from "../../kernel/run-end.ts";
 import { searchValuesOf } from "../../kernel/search-values.ts";
 import type { ImportedEvent, ImportedRun, ImportOperation } from "../../store/import.ts";
 import { isObject, shapeProblem } from "./event-shape.ts";
 import { documentFormat, documentVersion } from "./execution-document.ts";
 import { isTime } from "./is-time.ts";
-import { readStreams, type RunsOfStreams } from "./read-streams.ts";
+import { placeOf, readStreams, type RunsOfStreams } from "./read-streams.ts";
 
 export interface ImportTarget {
   readonly namespace: string;
@@ -154,7 +155,7 @@ class RunReader {
     const own = events.findLastIndex(({ type }) => type === "ExecutionResumed" || type === "ExecutionForked") + 1;
     return {
       newId: (runId) => this.#ids.get(runId),
-      recorded: new Set(read.flatMap(({ run, events: list }) => writtenIn(list).map(({ offset, stream }) => `${run.runId}/${offset}/${stream}`))),
+      recorded: new Set(read.flatMap(({ run, events: list }) => writtenIn(list).map(({ offset, stream }) => placeOf(run.runId, stream, offset)))),
       latest: writtenIn(events.slice(own)),
     };
   }
@@ -204,22 +205,13 @@ function encoded(fields: Fields, path: string): string {
   }
 }
 
-const ends: ReadonlySet<Event["type"]> = new Set([
-  "ExecutionCompleted",
-  "ExecutionFailed",
-  "ExecutionCancelled",
-  "ExecutionTerminated",
-  "ExecutionTimedOut",
-  "ExecutionContinuedAsNew",
-]);
-
 function checkOrder(read: readonly { readonly imported: ImportedEvent; readonly event: Event }[], path: string): void {
   let before = 0;
   for (const [index, { imported, event }] of read.entries()) {
     const where = `${path}.events[${index}]`;
     if ((event.type === "ExecutionStarted") !== (index === 0))
       throw new DocumentInvalid(`${where}.type`, "a run begins with ExecutionStarted, and has it nowhere else.");
-    if (ends.has(event.type) && index < read.length - 1) throw new DocumentInvalid(`${where}.type`, `${event.type} ends a run, and here more follows.`);
+    if (endsRun(event.type) && index < read.length - 1) throw new DocumentInvalid(`${where}.type`, `${event.type} ends a run, and here more follows.`);
     if (imported.epoch < before) throw new DocumentInvalid(`${where}.epoch`, `is ${imported.epoch}, and the event before it has ${before}.`);
     if (index > 0 && imported.epoch === 0) throw new DocumentInvalid(`${where}.epoch`, "only the first event is written under no claim.");
     before = imported.epoch;

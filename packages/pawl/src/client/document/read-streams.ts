@@ -6,11 +6,16 @@ import type { WholeChunk } from "../../store/streams.ts";
 import { isObject } from "./event-shape.ts";
 import { isTime } from "./is-time.ts";
 
+/** Where a run wrote a chunk, in one text. */
+export function placeOf(runId: string, stream: string, offset: number): string {
+  return `${runId}/${offset}/${stream}`;
+}
+
 /** What the runs of the document say of its streams. */
 export interface RunsOfStreams {
   /** The new id of a run. */
   readonly newId: (runId: string) => string | undefined;
-  /** What workflow code wrote, by the history of each run under its new id: run, offset and stream, joined by `/`. */
+  /** What workflow code wrote, by the history of each run under its new id: see `placeOf`. */
   readonly recorded: ReadonlySet<string>;
   /** Of these, what the latest run wrote itself: each must be there. */
   readonly latest: readonly { readonly stream: string; readonly offset: number }[];
@@ -65,7 +70,7 @@ function readChunk(stream: string, offset: number, given: unknown, runs: RunsOfS
   if (step !== undefined && (!isObject(step) || !isCount(step["position"], 1) || !isCount(step["attempt"], 1)))
     throw new DocumentInvalid(`${path}.step`, "must have a position and an attempt, whole numbers from 1.");
   const by = step === undefined ? undefined : { position: step["position"] as number, attempt: step["attempt"] as number };
-  if (by === undefined && !runs.recorded.has(`${runId}/${offset}/${stream}`))
+  if (by === undefined && !runs.recorded.has(placeOf(runId, stream, offset)))
     throw new DocumentInvalid(path, "was written by workflow code, and the history of its run does not say so.");
   return { stream, offset, runId, epoch, at, step: by, data: readData(given, path) };
 }

@@ -5,7 +5,7 @@ import { about, resumedAt, type CurrentView } from "../rows.ts";
  * I28. A stream has the offsets 0, 1, 2 without gaps, written under epochs that never fall; what workflow code wrote in this run stands in
  * it exactly where the history says, once.
  *
- * Not judged: what workflow code wrote in the run of a document that was imported, which has no streams.
+ * Not judged: what workflow code wrote in the run of an imported document without streams: it was exported by a Pawl that did not write them.
  */
 export const streams: Invariant = {
   id: "I28",

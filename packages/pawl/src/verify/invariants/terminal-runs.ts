@@ -1,18 +1,10 @@
 import { fold, type FoldableEvent } from "../../kernel/fold.ts";
+import { endsRun } from "../../kernel/run-end.ts";
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
 import type { Invariant } from "../invariant.ts";
 import type { Tally } from "../report.ts";
 import { about, type RunView } from "../rows.ts";
 import { checkObservedOutcomes } from "./observed-outcomes.ts";
-
-const endEvents: ReadonlySet<string> = new Set([
-  "ExecutionCompleted",
-  "ExecutionFailed",
-  "ExecutionCancelled",
-  "ExecutionTerminated",
-  "ExecutionTimedOut",
-  "ExecutionContinuedAsNew",
-]);
 
 /**
  * I1. A run that has ended never changes again: its history ends with its end, its row says what the history says, and no
@@ -42,7 +34,7 @@ function checkHistory(view: RunView, tally: Tally): void {
   // A history that is missing or cannot be read is I2's.
   if (events.length === 0 || events.some(({ event }) => event === undefined)) return;
   const violated = (detail: string): void => tally.violated({ ...about(view), detail });
-  const after = events.findIndex(({ type }, index) => endEvents.has(type) && index < events.length - 1);
+  const after = events.findIndex(({ type }, index) => endsRun(type) && index < events.length - 1);
   if (after >= 0) violated(`its history goes on after ${events[after]!.type} with ${events[after + 1]!.type}`);
   const folded = fold(events as readonly FoldableEvent[]);
   const expected = isTerminal(run.state as ExecutionState) || run.state === "quarantined" || run.state === "paused" ? run.state : "running";
