@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { defineWorkflow, Pawl } from "pawl";
 import { silentLogger } from "pawl/internal";
 import { Client } from "pg";
-import { openServer } from "./server.ts";
+import { inOwnDatabase } from "./own-database.ts";
 
 /**
  * Whether tables grow with work that is over: runs a million executions of one step, and says now and then how large the tables
@@ -25,10 +25,7 @@ const sizes = `SELECT (SELECT string_agg(s.relname || ' ' || pg_size_pretty(pg_t
   FROM pg_class c WHERE c.relname IN ('tasks_pkey', 'tasks_claim', 'inbox_pkey', 'executions_claimed', 'executions_merging')) AS indexes,
  (SELECT pg_size_pretty(pg_total_relation_size('pawl.executions')) || ' (' || n_dead_tup || ' dead rows)' FROM pg_stat_user_tables WHERE relid = 'pawl.executions'::regclass) AS executions`;
 
-const server = await openServer(process.env["DATABASE_URL"]);
-const database = `pawl_endurance_${process.pid}`;
-try {
-  const url = await server.createDatabase(database);
+await inOwnDatabase("endurance", async (url, server) => {
   const pawl = await Pawl.open({ url, logger: silentLogger });
   // Started from elsewhere, so that each goes through the queue.
   const starter = await Pawl.open({ url, logger: silentLogger });
@@ -36,7 +33,7 @@ try {
   await client.connect();
   try {
     await pawl.worker({ workflows: [one], concurrency: inFlight });
-    console.log(`${server.description}; ${executions.toLocaleString("en")} executions, ${inFlight} at a time`);
+    console.log(`${server}; ${executions.toLocaleString("en")} executions, ${inFlight} at a time`);
     for (let report = 1; report <= reports; report++) {
       const count = Math.floor(executions / reports);
       const started = performance.now();
@@ -51,10 +48,7 @@ try {
     await starter.close();
     await pawl.close();
   }
-} finally {
-  await server.dropDatabase(database);
-  await server.close();
-}
+});
 
 async function run(starter: Pawl, count: number): Promise<void> {
   let left = count;

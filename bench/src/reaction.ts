@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { defineWorkflow, Pawl } from "pawl";
 import { Client } from "pg";
-import { openServer } from "./server.ts";
+import { inOwnDatabase } from "./own-database.ts";
 
 /**
  * How soon the other side hears of it when nothing else goes on: a signal in the workflow that waits for it, a chunk of a stream at
@@ -95,25 +95,22 @@ function line(title: string, times: readonly number[]): string {
 
 const { values } = parseArgs({ options: { count: { type: "string", default: "300" } } });
 const count = Number(values.count);
-const server = await openServer(process.env["DATABASE_URL"]);
-const database = `pawl_reaction_${process.pid}`;
-const url = await server.createDatabase(database);
-const here = await Pawl.open({ url });
-const elsewhere = await Pawl.open({ url });
-try {
-  console.log(line("one durable commit", await commits(url, count)));
-  await here.worker({ workflows: [listener, speaker] });
-  await here.start(listener, 2 * count, { executionId: "listener" });
-  console.log(line("signal, sent in the worker's process", await signals(here, "listener", count)));
-  console.log(line("signal, sent from elsewhere", await signals(elsewhere, "listener", count)));
-  const handle = await here.start(speaker, undefined, { executionId: "speaker" });
-  console.log(line("chunk, read in the worker's process", await chunks(here, "speaker", 0, count)));
-  console.log(line("chunk, read elsewhere", await chunks(elsewhere, "speaker", count, count)));
-  sayNow("end");
-  await handle.result();
-} finally {
-  await elsewhere.close();
-  await here.close();
-  await server.dropDatabase(database);
-  await server.close();
-}
+await inOwnDatabase("reaction", async (url) => {
+  const here = await Pawl.open({ url });
+  const elsewhere = await Pawl.open({ url });
+  try {
+    console.log(line("one durable commit", await commits(url, count)));
+    await here.worker({ workflows: [listener, speaker] });
+    await here.start(listener, 2 * count, { executionId: "listener" });
+    console.log(line("signal, sent in the worker's process", await signals(here, "listener", count)));
+    console.log(line("signal, sent from elsewhere", await signals(elsewhere, "listener", count)));
+    const handle = await here.start(speaker, undefined, { executionId: "speaker" });
+    console.log(line("chunk, read in the worker's process", await chunks(here, "speaker", 0, count)));
+    console.log(line("chunk, read elsewhere", await chunks(elsewhere, "speaker", count, count)));
+    sayNow("end");
+    await handle.result();
+  } finally {
+    await elsewhere.close();
+    await here.close();
+  }
+});

@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { drizzle } from "drizzle-orm/node-postgres";
-import { migrateDatabase, parseFilter, Queries, silentLogger, tablesIn } from "pawl/internal";
-import { Client } from "pg";
-import { openServer } from "./server.ts";
+import { parseFilter, Queries, tablesIn } from "pawl/internal";
+import type { Client } from "pg";
+import { runIdAt, withMigratedClient } from "./migrated-client.ts";
+import { inOwnDatabase } from "./own-database.ts";
 
 /**
  * How lists, counts and filters find their way through many executions: generates them, asks what people ask, and prints the
@@ -13,7 +14,7 @@ const namespace = "default";
 
 /** One execution a second, the newest just now; states, labels and attributes as unevenly spread as in life. */
 const generate = `INSERT INTO pawl.executions (run_id, epoch, last_seq, created_at, started_at, finished_at, state, namespace, execution_id, workflow, version, task_queue, queue_key, labels, attributes)
-SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid, 2, 3, at, at, at + interval '1 second',
+SELECT ${runIdAt("at")}, 2, 3, at, at, at + interval '1 second',
  CASE WHEN i % 1000 = 0 THEN 'failed' WHEN i % 100000 = 7 THEN 'quarantined' WHEN i > $1::int - 1000 AND i % 50 = 1 THEN 'running' ELSE 'completed' END,
  '${namespace}', 'execution-' || i, 'workflow-' || (i % 20), '1', 'default', CASE WHEN i % 3 = 0 THEN 'key-' || (i / 3 % 10000) END,
  CASE WHEN i % 2 = 0 THEN jsonb_build_object('customer', 'c' || (i / 2 % 10000), 'env', CASE WHEN i % 20 = 0 THEN 'test' ELSE 'prod' END)
@@ -66,27 +67,16 @@ const { values } = parseArgs({ options: { executions: { type: "string", default:
 const executions = Number(values.executions);
 if (!Number.isInteger(executions) || executions < 1) throw new Error("--executions takes a whole number from 1.");
 
-const server = await openServer(process.env["DATABASE_URL"]);
-const database = `pawl_search_${process.pid}`;
-try {
-  const url = await server.createDatabase(database);
-  await migrateDatabase({ url, schema: "pawl", connectTimeoutMs: 10_000, logger: silentLogger }, true);
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await fill(client);
-    console.log(`${server.description}; ${executions.toLocaleString("en")} executions`);
-    for (const question of questions) await ask(client, question);
-    console.log("With an index that docs/search.md gives to those who need it:");
-    await client.query("CREATE INDEX executions_created ON pawl.executions USING brin (created_at)");
-    for (const question of questions.filter(({ createdAfter, filter }) => createdAfter !== undefined || filter?.includes("createdAt")))
-      await ask(client, question);
-  } finally {
-    await client.end();
-  }
-} finally {
-  await server.dropDatabase(database);
-  await server.close();
+await inOwnDatabase("search", (url, server) => withMigratedClient(url, (client) => askAll(client, server)));
+
+async function askAll(client: Client, server: string): Promise<void> {
+  await fill(client);
+  console.log(`${server}; ${executions.toLocaleString("en")} executions`);
+  for (const question of questions) await ask(client, question);
+  console.log("With an index that docs/search.md gives to those who need it:");
+  await client.query("CREATE INDEX executions_created ON pawl.executions USING brin (created_at)");
+  for (const question of questions.filter(({ createdAfter, filter }) => createdAfter !== undefined || filter?.includes("createdAt")))
+    await ask(client, question);
 }
 
 async function fill(client: Client): Promise<void> {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { defineWorkflow, Pawl } from "pawl";
-import { migrateDatabase, silentLogger } from "pawl/internal";
-import { Client } from "pg";
-import { openServer } from "./server.ts";
+import { silentLogger } from "pawl/internal";
+import type { Client } from "pg";
+import { runIdAt, withMigratedClient } from "./migrated-client.ts";
+import { inOwnDatabase } from "./own-database.ts";
 
 /**
  * How late sleeping executions wake when very many sleep on one database: a million of them by default, of which a thousand are
@@ -23,9 +24,7 @@ const seconds = wholeNumber("seconds", values.seconds);
 
 const sleeper = defineWorkflow({ name: "sleeper", run: async (ctx, durationMs: number) => ctx.sleep(durationMs) });
 
-/** Run ids that follow each other in time, as real ones do. */
-const runId = `(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid`;
-const begin = `CREATE TABLE sleepers AS SELECT i, ${runId} AS run_id FROM generate_series(1, $1::int) AS i`;
+const begin = `CREATE TABLE sleepers AS SELECT i, ${runIdAt("now()")} AS run_id FROM generate_series(1, $1::int) AS i`;
 const makeExecutions = `INSERT INTO pawl.executions (run_id, epoch, last_seq, created_at, started_at, state, namespace, execution_id, workflow, version, task_queue, waiting_for)
 SELECT run_id, 1, 2, now(), now(), 'running', 'default', 'sleeper-' || i, 'sleeper', '1', 'default', 'a timer' FROM sleepers`;
 const makeStarts = `INSERT INTO pawl.history (run_id, seq, epoch, at, type, data) SELECT run_id, 1, 0, now(), 'ExecutionStarted', '{"input":1}' FROM sleepers`;
@@ -38,24 +37,9 @@ const lateness = `SELECT count(*)::int AS woken, percentile_cont(ARRAY[0.5, 0.99
  SELECT extract(epoch FROM f.at - s.at)::float8 * 1000 - (s.data::json ->> 'durationMs')::float8 AS late
  FROM pawl.history f JOIN pawl.history s ON s.run_id = f.run_id AND s.seq = 2 WHERE f.type = 'TimerFired') AS fired`;
 
-const server = await openServer(process.env["DATABASE_URL"]);
-const database = `pawl_sleepers_${process.pid}`;
-try {
-  const url = await server.createDatabase(database);
-  await migrateDatabase({ url, schema: "pawl", connectTimeoutMs: 10_000, logger: silentLogger }, true);
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await measure(client, url);
-  } finally {
-    await client.end();
-  }
-} finally {
-  await server.dropDatabase(database);
-  await server.close();
-}
+await inOwnDatabase("sleepers", (url, server) => withMigratedClient(url, (client) => measure(client, url, server)));
 
-async function measure(client: Client, url: string): Promise<void> {
+async function measure(client: Client, url: string, server: string): Promise<void> {
   const started = performance.now();
   await client.query(begin, [executions]);
   await client.query(makeExecutions);
@@ -67,7 +51,7 @@ async function measure(client: Client, url: string): Promise<void> {
   await client.query(makeTasks, [origin, lead, rate]);
   await client.query("VACUUM ANALYZE");
   const left = origin + lead - Date.now() / 1000;
-  console.log(`${server.description}; ${executions.toLocaleString("en")} sleeping executions made in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  console.log(`${server}; ${executions.toLocaleString("en")} sleeping executions made in ${((performance.now() - started) / 1000).toFixed(0)} s`);
   if (left < 0) throw new Error(`Making them took ${(-left).toFixed(0)} s longer than until the first is due. Ask for fewer with --executions.`);
   const pawl = await Pawl.open({ url, logger: silentLogger });
   try {
