@@ -38,8 +38,12 @@ async function readCounts() {
       .filter((test) => test.status === "failed")
       .map((test) => `${relative(".", file.name)}: ${test.fullName}: ${firstLineOf(test.failureMessages[0])}`),
   );
-  const failures = [...failedTests, ...brokenFiles.map((file) => `${relative(".", file.name)}: ${firstLineOf(file.message)}`)];
-  return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length, skipped: numPendingTests + numTodoTests, failures };
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests + brokenFiles.length,
+    skipped: numPendingTests + numTodoTests,
+    failures: [...failedTests, ...brokenFiles.map((file) => `${relative(".", file.name)}: ${firstLineOf(file.message)}`)],
+  };
 }
 
 function firstLineOf(message = "") {

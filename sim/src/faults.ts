@@ -26,6 +26,8 @@ export type FaultKind =
   | "pause after"
   /** Nothing gets through between the sender and the database for a while. */
   | "cut off"
+  /** The reply arrives late, and for a while no heartbeat of the sender arrives: leases have connections of their own. */
+  | "silent heart"
   /** The database's clock is set. */
   | "clock step"
   | "lost hint"
@@ -53,6 +55,7 @@ const transactionKinds = [
   "pause before",
   "pause after",
   "cut off",
+  "silent heart",
   "clock step",
 ] as const satisfies FaultKind[];
 const hintKinds = ["lost hint", "late hint", "repeated hint"] as const satisfies FaultKind[];
@@ -73,6 +76,7 @@ const focuses = [
   "take-over",
   "expire-workers",
   "heartbeat",
+  "register-worker",
   "close-execution",
   "request-cancel",
   "resume",

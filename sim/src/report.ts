@@ -36,6 +36,7 @@ export class Totals {
       ["lost replies", of("lost reply")],
       ["lost or refused requests", of("lost request", "refused", "conflict")],
       ["late requests and replies", of("late request", "late reply")],
+      ["cut off from the database", of("cut off", "silent heart")],
       ["clock steps", of("clock step")],
       ["hints lost, late or repeated", of("lost hint", "late hint", "repeated hint")],
       ["stale writes rejected", this.staleWritesRejected],

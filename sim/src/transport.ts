@@ -26,6 +26,9 @@ class NetworkError extends Error {
   }
 }
 
+/** Longer than a lease. */
+const silenceMs = 4000;
+
 /** Everything that is on its way between processes and the database, and what becomes of it. */
 export class Transport {
   readonly counts: FaultCounts = {};
@@ -38,6 +41,8 @@ export class Transport {
   readonly #slowest: number;
   /** Until when a process cannot reach the database. */
   readonly #cutOff = new Map<SimProcess, number>();
+  /** Until when its heartbeats are lost. */
+  readonly #silent = new Map<SimProcess, number>();
   readonly #channels = new Set<SimHints>();
 
   constructor(options: TransportOptions) {
@@ -77,11 +82,14 @@ export class Transport {
     const kind = fault?.kind;
     if (kind === "crash before") return process.crash();
     const there = chance.whole(1, this.#slowest) + (kind === "late request" || kind === "pause before" ? fault!.ms : 0);
-    const back = chance.whole(1, this.#slowest) + (kind === "late reply" ? fault!.ms : 0);
+    const back = chance.whole(1, this.#slowest) + (kind === "late reply" || kind === "silent heart" ? fault!.ms : 0);
     const answer = (what: string, settle: () => void): void => void world.schedule(back, "reply", process, `${name}: ${what}`, settle);
     if (kind === "cut off") this.#cutOff.set(process, world.now + fault!.ms);
-    if (kind === "refused" || this.#isCutOff(process)) return answer("refused", () => reject(new NetworkError("ECONNREFUSED", "connect ECONNREFUSED")));
-    if (kind === "lost request") return answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
+    if (kind === "silent heart") this.#silent.set(process, world.now + fault!.ms + silenceMs);
+    if (kind === "refused" || this.#isWithin(this.#cutOff, process))
+      return answer("refused", () => reject(new NetworkError("ECONNREFUSED", "connect ECONNREFUSED")));
+    if (kind === "lost request" || (name === "heartbeat" && this.#isWithin(this.#silent, process)))
+      return answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
     if (kind === "conflict") return answer("conflict", () => reject(new NetworkError("40001", "could not serialize access")));
     if (kind === "clock step") world.stepClock(fault!.ms);
     if (kind === "pause before") process.pause(fault!.ms);
@@ -100,14 +108,14 @@ export class Transport {
       if (kind === "crash after") return process.crash();
       if (kind === "pause after") process.pause(fault!.ms);
       if (!process.alive) return;
-      if (kind === "lost reply" || this.#isCutOff(process)) answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
+      if (kind === "lost reply" || this.#isWithin(this.#cutOff, process)) answer("no answer", () => reject(new NetworkError("ECONNRESET", "read ECONNRESET")));
       else answer("done", settle);
     });
     if (kind === "crash during") process.crash();
   }
 
-  #isCutOff(process: SimProcess): boolean {
-    return this.faultsOn && this.#options.world.now < (this.#cutOff.get(process) ?? 0);
+  #isWithin(times: ReadonlyMap<SimProcess, number>, process: SimProcess): boolean {
+    return this.faultsOn && this.#options.world.now < (times.get(process) ?? 0);
   }
 
   #spread(from: SimProcess, hint: Hint): void {

@@ -1,0 +1,82 @@
+import { isScheduled } from "./execution-rows.ts";
+import type { Monitor } from "./monitor.ts";
+import type { Chance } from "./random.ts";
+import type { ExecutionRow } from "./snapshot.ts";
+
+/** What may be done to an execution just after something has happened to it. */
+export type AmbushKind = "cancel" | "cancel and resume" | "terminate" | "pause" | "rollback" | "signal";
+
+/** Somebody does that to an execution, so many milliseconds after what set it off. */
+export interface Ambush {
+  readonly afterMs: number;
+  readonly by: AmbushKind;
+  readonly executionId: string;
+  /** Which checkpoint, in [0, 1). */
+  readonly checkpoint: number;
+  /** So many milliseconds after it, what was paused or cancelled is resumed. */
+  readonly resumeAfter: number;
+  readonly id: string;
+}
+
+const kinds = ["cancel", "cancel and resume", "terminate", "pause", "rollback", "signal"] as const;
+
+/**
+ * Draws what is done to an execution in the very moments that matter: just after a child of it has appeared, or just after it was
+ * claimed, which is when it starts, waits and parks. What is done at any time meets such a moment once in some hundred simulations.
+ */
+export class Ambushes {
+  readonly #chance: Chance;
+  readonly #monitor: Monitor;
+  readonly #childRate: number;
+  readonly #claimRate: number;
+  readonly #kinds: readonly AmbushKind[];
+  readonly #seen = new Set<string>();
+  readonly #claimed = new Map<string, number>();
+  #count = 0;
+
+  constructor(chance: Chance, monitor: Monitor) {
+    this.#chance = chance;
+    this.#monitor = monitor;
+    const isOn = chance.hits(0.4);
+    this.#childRate = isOn ? chance.pick([0, 0.1, 0.4]) : 0;
+    this.#claimRate = isOn ? chance.pick([0, 0.03, 0.15]) : 0;
+    this.#kinds = chance.hits(0.5) ? kinds : [chance.pick(kinds)];
+  }
+
+  /** After every transaction. */
+  next(): readonly Ambush[] {
+    if (this.#childRate + this.#claimRate === 0) return [];
+    const ambushes: Ambush[] = [];
+    for (const row of this.#monitor.executions.values()) {
+      if (isScheduled(row.execution_id)) continue;
+      const parent = this.#newChildOf(row);
+      if (parent !== undefined && this.#chance.hits(this.#childRate)) ambushes.push(this.#draw(this.#chance.pick([row.execution_id, parent]), 30));
+      if (this.#isNewlyClaimed(row) && this.#chance.hits(this.#claimRate)) ambushes.push(this.#draw(row.execution_id, 1200));
+    }
+    return ambushes;
+  }
+
+  #draw(executionId: string, longestMs: number): Ambush {
+    return {
+      afterMs: this.#chance.whole(0, this.#chance.pick([3, 30, longestMs])),
+      by: this.#chance.pick(this.#kinds),
+      executionId,
+      checkpoint: this.#chance.next(),
+      resumeAfter: this.#chance.whole(0, this.#chance.pick([20, 300, 2000])),
+      id: `a${this.#count++}`,
+    };
+  }
+
+  /** The id of the parent, if this is a child that was not there before. */
+  #newChildOf({ run_id: runId, parent_run_id: parentRunId }: ExecutionRow): string | undefined {
+    if (this.#seen.has(runId)) return undefined;
+    this.#seen.add(runId);
+    return parentRunId === null ? undefined : this.#monitor.executions.get(parentRunId)?.execution_id;
+  }
+
+  #isNewlyClaimed({ run_id: runId, epoch, worker_id: workerId }: ExecutionRow): boolean {
+    if (workerId === null || this.#claimed.get(runId) === epoch) return false;
+    this.#claimed.set(runId, epoch);
+    return true;
+  }
+}

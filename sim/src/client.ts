@@ -1,0 +1,155 @@
+import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions } from "pawl";
+import type { AnyWorkflow } from "pawl";
+import { rootOf, type ClientLog } from "./client-log.ts";
+import type { Request, Revert, Sending } from "./draw-script.ts";
+import type { Monitor } from "./monitor.ts";
+import { Violation } from "./violation.ts";
+import type { Program } from "./workflows.ts";
+
+/** Does what is asked of one client: from here on everything goes through the public interface. */
+export class Client {
+  readonly #process: string;
+  readonly #pawl: Pawl;
+  readonly #root: AnyWorkflow;
+  readonly #log: ClientLog;
+  readonly #monitor: Monitor;
+
+  constructor(process: string, pawl: Pawl, root: AnyWorkflow, log: ClientLog, monitor: Monitor) {
+    this.#process = process;
+    this.#pawl = pawl;
+    this.#root = root;
+    this.#log = log;
+    this.#monitor = monitor;
+  }
+
+  async start(request: Request): Promise<void> {
+    // Whether its time is over before its end depends on who was there to run it.
+    if (request.timeoutMs > 0) this.#log.stop(request.executionId);
+    const handle = await this.#try(async () =>
+      this.#pawl.start(this.#root, request.program, {
+        executionId: request.executionId,
+        ...request.place,
+        ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
+        ...(request.attributes === undefined ? {} : { attributes: request.attributes }),
+        ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
+        ...(request.timeoutMs === 0 ? {} : { timeout: request.timeoutMs }),
+      }),
+    );
+    if (handle === undefined) return;
+    if (handle.executionId !== request.executionId) throw new Violation("I8", `starting ${request.executionId} gave ${handle.executionId}`);
+    this.#log.started.add(request.executionId);
+    await this.#watch(handle);
+  }
+
+  async #watch(handle: ExecutionHandle): Promise<void> {
+    try {
+      this.#log.result(handle.executionId, `completed ${String(await handle.result())}`);
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      const told = endOf(error);
+      if (told !== undefined) this.#log.result(handle.executionId, told);
+    }
+  }
+
+  /** Updates wait for their reply, as long as their execution goes on. */
+  async send({ what, id, withStart }: Sending, executionId: string): Promise<void> {
+    const handle = this.#pawl.handle(executionId);
+    if (what === "update") return void (await this.#try(async () => handle.update("bump", 1, { updateId: id })));
+    const order = this.#log.nextOrder(this.#process);
+    // Its acknowledgement may come when it is in another run already.
+    const before = this.#monitor.row(executionId)?.run_id;
+    await this.#try(async () => {
+      // A child is never there before its parent starts it, and of another workflow.
+      if (withStart && rootOf(executionId) === executionId) {
+        const program: Program = { do: "signal", timeoutMs: 1000 };
+        const signal = { name: "go", payload: order, signalId: id };
+        await this.#pawl.signalWithStart(this.#root, program, { executionId, signal } as never);
+        this.#log.started.add(executionId);
+      } else await handle.signal("go", order, { signalId: id });
+      const now = this.#monitor.row(executionId);
+      this.#log.sent.push({ executionId, runId: before ?? (now?.run_number === 1 ? now.run_id : undefined), id });
+    });
+  }
+
+  async cancel(executionId: string): Promise<void> {
+    this.#log.stop(executionId);
+    await this.#try(async () => this.#pawl.handle(executionId).cancel({ reason: "by the simulation" }));
+  }
+
+  async terminate(executionId: string): Promise<void> {
+    this.#log.stop(executionId);
+    await this.#try(async () => this.#pawl.handle(executionId).terminate({ reason: "by the simulation" }));
+  }
+
+  async onQueue(what: "pause" | "resume"): Promise<void> {
+    await this.#try(async () => void (await this.#pawl.pauses[what === "pause" ? "add" : "remove"]({ taskQueue: "default" })));
+  }
+
+  async pause(executionId: string): Promise<void> {
+    await this.#try(async () => this.#pawl.handle(executionId).pause({ reason: "by the simulation" }));
+  }
+
+  async revert({ by, checkpoint, id }: Revert, executionId: string): Promise<void> {
+    if (by !== "fork") this.#log.revert(executionId);
+    await this.#try(async () => {
+      const handle = this.#pawl.handle(executionId);
+      if (by === "retry") return void (await handle.retry());
+      const choices = [1, ...(await handle.checkpoints())];
+      const choice = choices[Math.floor(checkpoint * choices.length)]!;
+      if (by === "rollback") await handle.rollback({ to: choice });
+      else await handle.fork({ from: choice, executionId: `${executionId}-${id}` });
+    });
+  }
+
+  async resume(executionId: string): Promise<void> {
+    await this.#try(async () => this.#pawl.handle(executionId).resume());
+  }
+
+  /** Gives whether it is there now. */
+  async makeSchedule(options: ScheduleOptions & { readonly input: Program }): Promise<boolean> {
+    return (await this.#try(async () => this.#pawl.schedules.create({ ...options, workflow: this.#root }))) !== undefined;
+  }
+
+  async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {
+    await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
+  }
+
+  /** Other limits of the queue, or none any more. */
+  async limit(to: QueueOptions | undefined): Promise<void> {
+    await this.#try(async () => (to === undefined ? void (await this.#pawl.queues.delete("default")) : this.#pawl.queues.set("default", to)));
+  }
+
+  /** Nothing that has ended is kept any longer. */
+  async forget(): Promise<void> {
+    await this.#try(async () => this.#pawl.retention.set({ keep: 0 }));
+    await this.#try(async () => this.#pawl.retention.run());
+  }
+
+  /** An error of Pawl's own is an answer: not found, wrong state, closed. Anything else is a fault of Pawl. */
+  async #try<Result>(operation: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await operation();
+    } catch (error) {
+      if (!(error instanceof PawlError)) throw error;
+      return undefined;
+    }
+  }
+}
+
+function endOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  switch (error.name) {
+    case "ExecutionFailed":
+      return "failed";
+    case "ExecutionCancelled":
+      return "cancelled";
+    case "ExecutionTerminated":
+      return "terminated";
+    case "ExecutionTimedOut":
+      return "timed_out";
+    case "ExecutionQuarantined":
+      return "quarantined";
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,162 @@
+import { drawProgram, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
+import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
+import type { Chance } from "./random.ts";
+import type { Program } from "./workflows.ts";
+
+/** One execution that the clients of a simulation ask for, and what they do with it. */
+export interface Request {
+  readonly executionId: string;
+  readonly program: Program;
+  readonly idempotencyKey: string | undefined;
+  readonly startAt: number;
+  readonly delayMs: number;
+  /** 0: as long as it takes. */
+  readonly timeoutMs: number;
+  /** How often it is started, by whichever client. */
+  readonly copies: number;
+  readonly attributes: Readonly<Record<string, number>> | undefined;
+  readonly place: DrawnPlace;
+  readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
+}
+
+/** Whoever runs at that time is stopped: children too, which no request names. */
+export interface Strike {
+  readonly at: number;
+  readonly by: "cancel" | "terminate";
+  /** Which of those that run then, in [0, 1). */
+  readonly victim: number;
+}
+
+/** Whoever runs at that time is paused, and resumed later. */
+export interface Hold {
+  readonly at: number;
+  /** Which of those that run then, in [0, 1). */
+  readonly victim: number;
+  readonly resumeAfter: number;
+}
+
+export function drawHolds(chance: Chance, spanMs: number): readonly Hold[] {
+  const most = chance.pick([0, 0, 3, 10]);
+  return Array.from({ length: most }, () => ({
+    at: chance.whole(20, spanMs),
+    victim: chance.next(),
+    // Often before it was obeyed.
+    resumeAfter: chance.whole(0, chance.pick([20, 300, 3000])),
+  }));
+}
+
+/** Somebody is given another run, or copied, from one of its checkpoints or its start. */
+export interface Revert {
+  readonly at: number;
+  readonly by: "rollback" | "retry" | "fork";
+  /** Which of those that there are then, in [0, 1). */
+  readonly victim: number;
+  /** Which checkpoint, in [0, 1). */
+  readonly checkpoint: number;
+  readonly id: string;
+}
+
+export function drawReverts(chance: Chance, spanMs: number): readonly Revert[] {
+  return Array.from({ length: chance.pick([0, 0, 0, 2, 6]) }, (_, index) => ({
+    at: chance.whole(100, spanMs),
+    by: chance.pick(["rollback", "rollback", "rollback", "retry", "fork"] as const),
+    victim: chance.next(),
+    checkpoint: chance.next(),
+    id: `fork${index}`,
+  }));
+}
+
+/** A signal or an update for whoever runs at that time. */
+export interface Sending {
+  readonly at: number;
+  readonly what: "signal" | "update";
+  /** Sends it with a start. */
+  readonly withStart: boolean;
+  /** To whom of those that run then, in [0, 1). */
+  readonly to: number;
+  readonly id: string;
+  /** How often the same one is sent. */
+  readonly copies: number;
+}
+
+export function drawSendings(chance: Chance, spanMs: number): readonly Sending[] {
+  // Apart from everything else that is drawn.
+  const starts = chance.fork("with start");
+  const sendings: Sending[] = [];
+  for (let left = chance.pick([0, 3, 10, 30]); left > 0; left--) {
+    const before = sendings.at(-1);
+    // Often several within a moment, to the same: then they share a batch.
+    const follows = before !== undefined && chance.hits(0.4);
+    sendings.push({
+      at: follows ? before.at + chance.whole(0, 2) : chance.whole(20, spanMs),
+      withStart: starts.hits(0.3),
+      what: chance.pick(["signal", "signal", "update"] as const),
+      to: follows ? before.to : chance.next(),
+      id: `m${sendings.length}`,
+      copies: chance.pick([1, 1, 1, 2]),
+    });
+  }
+  return sendings;
+}
+
+export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
+  const most = chance.pick([0, 0, 2, 5]);
+  return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));
+}
+
+/**
+ * @param attributes decides whether there are any, apart from everything else that is drawn; so do `writes` and `continuations`
+ * @param places decides the places in a queue with limits
+ */
+export function drawRequests(
+  chance: Chance,
+  spanMs: number,
+  attributes: Chance,
+  writes: Chance,
+  continuations: Chance,
+  places: Chance | undefined,
+): readonly Request[] {
+  const hasAttributes = attributes.hits(0.3);
+  const anyWrites = writes.hits(0.25);
+  const continues = continuations.hits(0.3);
+  // In some, workers have more to do at a time than goes into one commit.
+  const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
+  return Array.from({ length: count }, (_, index) => {
+    const startAt = chance.whole(0, spanMs);
+    // Often within the few milliseconds in which it begins.
+    const at = startAt + chance.whole(0, chance.pick([30, 300, 3000, 3000]));
+    const stops = chance.hits(0.3);
+    return {
+      executionId: `x${index}`,
+      ...searchable(
+        continuing(writing(drawProgram(chance), anyWrites && writes.hits(0.6) ? writes : undefined), continues ? continuations : undefined),
+        hasAttributes && attributes.hits(0.6) ? attributes : undefined,
+      ),
+      idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
+      startAt,
+      delayMs: chance.hits(0.15) ? chance.whole(100, 2000) : 0,
+      timeoutMs: chance.hits(0.1) ? chance.whole(200, 5000) : 0,
+      copies: chance.pick([1, 1, 1, 2, 3]),
+      place: places === undefined ? {} : drawPlace(places),
+      stop: stops
+        ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
+        : undefined,
+    };
+  });
+}
+
+/** Around everything else: what would come after a continuation is never done. */
+function continuing(program: Program, continuations: Chance | undefined): Program {
+  return continuations === undefined ? program : withContinuations(program, continuations);
+}
+
+function writing(program: Program, chance: Chance | undefined): Program {
+  // What waits to be cancelled is known by its program.
+  return chance === undefined || program.do === "wait to be cancelled" ? program : withWrites(program, chance);
+}
+
+function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {
+  // What waits to be cancelled is known by its program.
+  if (chance === undefined || program.do === "wait to be cancelled") return { program, attributes: undefined };
+  return { program: withAttributes(program, chance), attributes: chance.hits(0.5) ? { a: chance.whole(1, 9) } : undefined };
+}
