@@ -328,5 +328,9 @@ export const mutants: readonly Mutant[] = [
       edit(tables, "room := room - 1;", "room := room - cardinality(got);"),
     ],
   },
+  {
+    name: "claims do not tell that limits are gone",
+    edits: [edit("postgres/postgres-store.js", "unlimited: last.unlimited ?? []", "unlimited: []")],
+  },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#queues.has(taskQueue) ||", "||")] },
 ];

@@ -86,10 +86,10 @@ export class Peace {
 
   /** I18: in peace no task is due for long while a worker has had nothing to do all that time. */
   #watchForIdling(): void {
-    const { world, watch, failure } = this.#scene;
+    const { world, database, watch, failure } = this.#scene;
     const idleSince = new Map<Worker, number>();
     const dueSince = new Map<string, number>();
-    const check = (): void => {
+    const check = async (): Promise<void> => {
       world.schedule(idleCheckMs, "script", undefined, "", check);
       const { working } = this.#processes;
       for (const { process, worker } of working) {
@@ -99,16 +99,17 @@ export class Peace {
         else if (!idleSince.has(worker)) idleSince.set(worker, world.now);
       }
       const longest = Math.max(0, ...working.map(({ worker }) => world.now - (idleSince.get(worker) ?? world.now)));
+      const isPaused = (await database.readText("SELECT count(*)::text FROM pauses")) !== "0";
       for (const row of watch.monitor.executions.values()) {
         const isDue = row.visible_at !== null && Math.max(row.visible_at, row.not_before ?? 0) <= world.databaseNow;
-        if (!isDue || watch.queue?.mayBeClaimed(row.run_id) === false) dueSince.delete(row.run_id);
+        if (!isDue || isPaused || watch.queue?.mayBeClaimed(row.run_id) === false) dueSince.delete(row.run_id);
         else if (!dueSince.has(row.run_id)) dueSince.set(row.run_id, world.now);
         const dueFor = world.now - (dueSince.get(row.run_id) ?? world.now);
         if (Math.min(dueFor, longest) > idleLimitMs)
           failure.add(new Violation("I18", `${row.execution_id} has been due for ${dueFor} ms while a worker had nothing to do`));
       }
     };
-    check();
+    world.schedule(0, "script", undefined, "", check);
   }
 
   /** I16: when everything has ended, no worker holds on to anything. */

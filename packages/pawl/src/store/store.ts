@@ -82,6 +82,8 @@ export interface ClaimOutcome {
   readonly repeated: boolean;
   /** It stopped before it had seen all that is due: claim again at once. */
   readonly more?: boolean;
+  /** Of the queues that were said to have limits, those that have none any more: nothing was claimed from them. */
+  readonly unlimited?: readonly string[];
   /** In so many milliseconds a rate lets more of them begin. */
   readonly waitMs?: number | undefined;
 }

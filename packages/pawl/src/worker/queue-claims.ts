@@ -95,7 +95,8 @@ export class QueueClaims {
       if (taskQueues.length === 0) continue;
       const outcome = await this.#store.claim({ ...request, limit: request.limit - taken, suspects, taskQueues, ...(limited ? { limited } : {}) });
       if (limited) {
-        this.#more = outcome.more ?? false;
+        const anyFreed = this.#letGo(outcome.unlimited ?? []);
+        this.#more = outcome.more === true || anyFreed;
         this.#waitMs = outcome.waitMs;
         for (const { runId } of outcome.executions) this.#counted.add(runId);
       }
@@ -105,6 +106,15 @@ export class QueueClaims {
     }
     if (taken < request.limit) await this.#lookAhead(request, openQueues(this.#taskQueues));
     return taken;
+  }
+
+  /** These have no limits any more, whatever the list still says. Gives whether there are any. */
+  #letGo(unlimited: readonly string[]): boolean {
+    const gone = this.#limited.filter((name) => unlimited.includes(name));
+    this.#limited = this.#limited.filter((name) => !gone.includes(name));
+    this.#free = [...this.#free, ...gone];
+    for (const name of gone) this.#limitedSet.delete(name);
+    return gone.length > 0;
   }
 
   /** Nothing tells workers that the timer of a parked execution is due: they look when the next one will be. */

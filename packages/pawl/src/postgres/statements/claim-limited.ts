@@ -10,6 +10,8 @@ export interface LimitedClaimRow extends Omit<ClaimRow, "run_id"> {
   readonly wait_ms: number | null;
   /** It stopped before it had seen everything: come again at once. */
   readonly more: boolean | null;
+  /** Those of the queues that have no limits any more: nothing was claimed from them. Null if there are none. */
+  readonly unlimited: readonly string[] | null;
 }
 
 /** So many tasks that have become due are put in order by one claim. Each takes some 10 us, while the queue is locked. */
