@@ -1,4 +1,4 @@
-import { isScheduled } from "./execution-rows.ts";
+import { isCounted } from "./execution-rows.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Chance } from "./random.ts";
 import type { ExecutionRow } from "./snapshot.ts";
@@ -48,7 +48,7 @@ export class Ambushes {
     if (this.#childRate + this.#claimRate === 0) return [];
     const ambushes: Ambush[] = [];
     for (const row of this.#monitor.executions.values()) {
-      if (isScheduled(row.execution_id)) continue;
+      if (isCounted(row.execution_id)) continue;
       const parent = this.#newChildOf(row);
       if (parent !== undefined && this.#chance.hits(this.#childRate)) ambushes.push(this.#draw(this.#chance.pick([row.execution_id, parent]), 30));
       if (this.#isNewlyClaimed(row) && this.#chance.hits(this.#claimRate)) ambushes.push(this.#draw(row.execution_id, 1200));

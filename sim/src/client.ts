@@ -1,6 +1,7 @@
 import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { rootOf, type ClientLog } from "./client-log.ts";
+import type { DrawnMerge } from "./draw-merges.ts";
 import type { Request, Revert, Sending } from "./draw-script.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
@@ -10,14 +11,14 @@ import type { Program } from "./workflows.ts";
 export class Client {
   readonly #process: string;
   readonly #pawl: Pawl;
-  readonly #root: AnyWorkflow;
+  readonly #workflows: readonly AnyWorkflow[];
   readonly #log: ClientLog;
   readonly #monitor: Monitor;
 
-  constructor(process: string, pawl: Pawl, root: AnyWorkflow, log: ClientLog, monitor: Monitor) {
+  constructor(process: string, pawl: Pawl, workflows: readonly AnyWorkflow[], log: ClientLog, monitor: Monitor) {
     this.#process = process;
     this.#pawl = pawl;
-    this.#root = root;
+    this.#workflows = workflows;
     this.#log = log;
     this.#monitor = monitor;
   }
@@ -26,7 +27,7 @@ export class Client {
     // Whether its time is over before its end depends on who was there to run it.
     if (request.timeoutMs > 0) this.#log.stop(request.executionId);
     const handle = await this.#try(async () =>
-      this.#pawl.start(this.#root, request.program, {
+      this.#pawl.start(this.#workflows[0]!, request.program, {
         executionId: request.executionId,
         ...request.place,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
@@ -39,6 +40,12 @@ export class Client {
     if (handle.executionId !== request.executionId) throw new Violation("I8", `starting ${request.executionId} gave ${handle.executionId}`);
     this.#log.started.add(request.executionId);
     await this.#watch(handle);
+  }
+
+  /** Gives the id of the execution that it has become, or a part of. @param number its input, or what its batch gets of it */
+  async startMerged({ workflow, options }: DrawnMerge, number: number): Promise<string | undefined> {
+    const definition = this.#workflows.find(({ name }) => name === workflow)!;
+    return (await this.#try(async () => this.#pawl.start(definition, workflow === "batched" ? [number] : number, options)))?.executionId;
   }
 
   async #watch(handle: ExecutionHandle): Promise<void> {
@@ -63,7 +70,7 @@ export class Client {
       if (withStart && rootOf(executionId) === executionId) {
         const program: Program = { do: "signal", timeoutMs: 1000 };
         const signal = { name: "go", payload: order, signalId: id };
-        await this.#pawl.signalWithStart(this.#root, program, { executionId, signal } as never);
+        await this.#pawl.signalWithStart(this.#workflows[0]!, program, { executionId, signal } as never);
         this.#log.started.add(executionId);
       } else await handle.signal("go", order, { signalId: id });
       const now = this.#monitor.row(executionId);
@@ -107,7 +114,7 @@ export class Client {
 
   /** Gives whether it is there now. */
   async makeSchedule(options: ScheduleOptions & { readonly input: Program }): Promise<boolean> {
-    return (await this.#try(async () => this.#pawl.schedules.create({ ...options, workflow: this.#root }))) !== undefined;
+    return (await this.#try(async () => this.#pawl.schedules.create({ ...options, workflow: this.#workflows[0]! }))) !== undefined;
   }
 
   async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {

@@ -1,8 +1,8 @@
 import { terminalStates } from "pawl";
 
-/** What schedules have started is counted, and ends by itself. */
-export function isScheduled(executionId: string): boolean {
-  return executionId.includes(":");
+/** What schedules have started, and what starts have been merged into, is counted, and ends by itself. */
+export function isCounted(executionId: string): boolean {
+  return executionId.includes(":") || !executionId.startsWith("x");
 }
 
 export function isTerminal(state: string): boolean {

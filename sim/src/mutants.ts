@@ -332,5 +332,16 @@ export const mutants: readonly Mutant[] = [
     name: "claims do not tell that limits are gone",
     edits: [edit("postgres/postgres-store.js", "unlimited: last.unlimited ?? []", "unlimited: []")],
   },
+  {
+    name: "a merged start whose reply was lost is merged again",
+    edits: [edit("postgres/statements/merge-start.js", "was_merged(e.run_id, $4) AS known", "was_merged(e.run_id, $4) AND false AS known")],
+  },
+  {
+    name: "a full batch takes more starts",
+    edits: [
+      edit("postgres/statements/merge-start.js", "merge_key = CASE WHEN e.last_seq + 1 >= $8::int THEN NULL ELSE e.merge_key END", "merge_key = e.merge_key"),
+    ],
+  },
+  { name: "what is paused goes on gathering starts", edits: [edit("postgres/statements/pause.js", ", merge_key = NULL", "")] },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#queues.has(taskQueue) ||", "||")] },
 ];

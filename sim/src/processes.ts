@@ -106,7 +106,7 @@ export class Processes {
     const store = watch.claims.watch(process, unwatched, (violation) => failure.add(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
     const { workflows, steps } = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
-    const running: Running = { process, pawl, client: new Client(process.name, pawl, workflows[0]!, log, watch.monitor), worker: undefined };
+    const running: Running = { process, pawl, client: new Client(process.name, pawl, workflows, log, watch.monitor), worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
     running.worker = await pawl.worker({

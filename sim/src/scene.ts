@@ -1,6 +1,8 @@
 import type { ClientLog } from "./client-log.ts";
 import type { Request } from "./draw-script.ts";
+import type { DrawnMerge } from "./draw-merges.ts";
 import type { DrawnSchedule } from "./draw-schedules.ts";
+import type { MergeWatch } from "./merge-watch.ts";
 import type { Monitor } from "./monitor.ts";
 import type { QueueWatch } from "./queue-watch.ts";
 import type { Chance } from "./random.ts";
@@ -21,6 +23,7 @@ export interface Scene {
   readonly log: ClientLog;
   readonly requests: readonly Request[];
   readonly schedules: readonly DrawnSchedule[];
+  readonly merges: readonly DrawnMerge[];
   readonly watch: Watch;
   readonly failure: Failure;
 }
@@ -32,6 +35,7 @@ export interface Watch {
   readonly streams: StreamWatch;
   readonly transactions: TransactionWatch;
   readonly schedules: ScheduleWatch | undefined;
+  readonly merges: MergeWatch;
   readonly queue: QueueWatch | undefined;
 }
 

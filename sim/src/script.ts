@@ -1,8 +1,9 @@
 import { Ambushes, type Ambush } from "./ambush.ts";
 import { drawHolds, drawReverts, drawSendings, drawStrikes, type Request, type Revert, type Sending } from "./draw-script.ts";
+import type { DrawnMerge } from "./draw-merges.ts";
 import type { DrawnSchedule } from "./draw-schedules.ts";
 import type { DrawnQueue } from "./draw-queues.ts";
-import { isScheduled, isTerminal } from "./execution-rows.ts";
+import { isCounted, isTerminal } from "./execution-rows.ts";
 import type { Client } from "./client.ts";
 import type { Processes } from "./processes.ts";
 import type { Chance } from "./random.ts";
@@ -24,10 +25,11 @@ export class Script {
 
   /** @param clients so many client processes there are: client-1 and on */
   schedule(clients: number): void {
-    const { chance, requests, schedules } = this.#scene;
+    const { chance, requests, schedules, merges } = this.#scene;
     const script = chance.fork("script");
     for (const request of requests) this.#scheduleRequest(request, script, clients);
     for (const schedule of schedules) this.#scheduleSchedule(schedule);
+    for (const merge of merges) this.#scheduleMerged(merge, script, clients);
     for (const { at, by, victim } of drawStrikes(chance.fork("strikes"), troubleMs)) this.#at(at, `someone may ${by}`, () => this.#strike(by, victim));
     for (const { at, victim, resumeAfter } of drawHolds(chance.fork("holds"), troubleMs))
       this.#at(at, "someone may pause", () => this.#hold(victim, resumeAfter));
@@ -72,6 +74,19 @@ export class Script {
     byClient(pause.resumeAt, "resumes", (client) => client.onSchedule(scheduleId, "resume"));
   }
 
+  #scheduleMerged(merge: DrawnMerge, chance: Chance, clients: number): void {
+    const { world, watch } = this.#scene;
+    for (const [number, at] of merge.starts.entries()) {
+      const name = `client-${chance.whole(1, clients)}`;
+      const start = async (client: Client): Promise<void> => {
+        const sentAt = world.databaseNow;
+        const executionId = await client.startMerged(merge, number);
+        if (executionId !== undefined) watch.merges.acknowledged({ workflow: merge.workflow, number, executionId }, sentAt);
+      };
+      this.#at(at, `${name} starts ${merge.workflow} ${number}`, () => this.#processes.letClient(name, start));
+    }
+  }
+
   #schedulePause(chance: Chance): void {
     if (!chance.hits(0.2)) return;
     const at = chance.whole(0, troubleMs);
@@ -97,13 +112,13 @@ export class Script {
   }
 
   #revert(revert: Revert): void {
-    const executionId = this.#oneOf(revert.victim, (row) => !isScheduled(row.execution_id) && (revert.by !== "retry" || row.state === "failed"));
+    const executionId = this.#oneOf(revert.victim, (row) => !isCounted(row.execution_id) && (revert.by !== "retry" || row.state === "failed"));
     if (executionId !== undefined) this.#processes.letClient("client-1", (client) => client.revert(revert, executionId), `${revert.by}s ${executionId}`);
   }
 
   #hold(victim: number, resumeAfter: number): void {
-    // A resume that comes too late would start another run of what a schedule has started.
-    const executionId = this.#oneOf(victim, (row) => !isTerminal(row.state) && !isScheduled(row.execution_id));
+    // A resume that comes too late would start another run of what is counted.
+    const executionId = this.#oneOf(victim, (row) => !isTerminal(row.state) && !isCounted(row.execution_id));
     if (executionId !== undefined) this.#pause(executionId, resumeAfter);
   }
 

@@ -1,8 +1,10 @@
 import { ClientLog } from "./client-log.ts";
+import { drawMerges } from "./draw-merges.ts";
 import { drawQueue, type DrawnQueue } from "./draw-queues.ts";
 import { drawSchedules } from "./draw-schedules.ts";
 import { drawRequests } from "./draw-script.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
+import { MergeWatch } from "./merge-watch.ts";
 import { Monitor } from "./monitor.ts";
 import { Peace } from "./peace.ts";
 import { leaseMs, Processes } from "./processes.ts";
@@ -75,6 +77,7 @@ class Simulation {
       this.#queue === undefined ? undefined : chance.fork("places"),
     );
     const schedules = drawSchedules(chance.fork("schedules"), troubleMs * 0.6);
+    const merges = drawMerges(chance.fork("merges"), troubleMs * 0.6);
     const monitor = new Monitor(database, world);
     const watch: Watch = {
       monitor,
@@ -82,6 +85,7 @@ class Simulation {
       streams: new StreamWatch(monitor),
       transactions: new TransactionWatch(database, monitor),
       schedules: schedules.length === 0 ? undefined : new ScheduleWatch(database, monitor, world, schedules),
+      merges: new MergeWatch(monitor, world, merges),
       queue: this.#queue === undefined ? undefined : new QueueWatch(database, monitor, world),
     };
     const transport = new Transport({
@@ -94,10 +98,11 @@ class Simulation {
         watch.streams.observe(name);
         await watch.transactions.observe(name);
         await watch.queue?.observe(name);
+        watch.merges.observe();
         this.#script.layAmbushes();
       },
     });
-    this.#scene = { database, chance, world, transport, log: new ClientLog(), requests, schedules, watch, failure: new Failure() };
+    this.#scene = { database, chance, world, transport, log: new ClientLog(), requests, schedules, merges, watch, failure: new Failure() };
     this.#processes = new Processes(this.#scene);
     this.#script = new Script(this.#scene, this.#processes);
     this.#peace = new Peace(this.#scene, this.#processes);
@@ -147,6 +152,7 @@ class Simulation {
     log.check(monitor);
     log.checkOrder(monitor);
     watch.schedules?.checkAtEnd();
+    watch.merges.checkAtEnd();
     for (const { executionId, program } of requests) {
       const outcome = monitor.outcome(executionId);
       if (outcome === undefined || log.wasStopped(executionId)) continue;

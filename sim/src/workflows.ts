@@ -66,6 +66,9 @@ interface State {
 }
 
 const types: { readonly input: number; readonly output: number } | undefined = undefined;
+/** Their starts may become one execution. */
+export const mergedWorkflows = ["debounced", "batched", "deduplicated"] as const;
+
 const number = { "~standard": { version: 1, vendor: "sim", types, validate: (value: unknown) => ({ value: value as number }) } } as const;
 
 /** What executions of all workflows here can be sent. */
@@ -213,7 +216,17 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
 
   const child = defineWorkflow({ name: "child", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
   const root = defineWorkflow({ name: "root", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
-  return { workflows: [root, child], steps: [remote, inTime] };
+  const gathering = mergedWorkflows.map((name) =>
+    defineWorkflow({
+      name,
+      run: async (ctx, input: number | readonly number[]) =>
+        ctx.step("gather", async (step) => {
+          await effect(step, 20);
+          return input;
+        }),
+    }),
+  );
+  return { workflows: [root, child, ...gathering], steps: [remote, inTime] };
 }
 
 function zeroIfNotStarted(error: unknown): number {
