@@ -13,10 +13,10 @@ import { inOwnDatabase } from "./own-database.ts";
 const namespace = "default";
 
 /** One execution a second, the newest just now; states, labels and attributes as unevenly spread as in life. */
-const generate = `INSERT INTO pawl.executions (run_id, epoch, last_seq, created_at, started_at, finished_at, state, namespace, execution_id, workflow, version, task_queue, queue_key, labels, attributes)
+const generate = `INSERT INTO pawl.executions (run_id, epoch, last_seq, created_at, started_at, finished_at, state, namespace, execution_id, workflow, version, task_queue, queue_key, priority, labels, attributes)
 SELECT ${runIdAt("at")}, 2, 3, at, at, at + interval '1 second',
  CASE WHEN i % 1000 = 0 THEN 'failed' WHEN i % 100000 = 7 THEN 'quarantined' WHEN i > $1::int - 1000 AND i % 50 = 1 THEN 'running' ELSE 'completed' END,
- '${namespace}', 'execution-' || i, 'workflow-' || (i % 20), '1', 'default', CASE WHEN i % 3 = 0 THEN 'key-' || (i / 3 % 10000) END,
+ '${namespace}', 'execution-' || i, 'workflow-' || (i % 20), '1', 'default', CASE WHEN i % 3 = 0 THEN 'key-' || (i / 3 % 10000) END, CASE WHEN i % 1000 = 5 THEN -1 WHEN i % 10 = 0 THEN 5 END,
  CASE WHEN i % 2 = 0 THEN jsonb_build_object('customer', 'c' || (i / 2 % 10000), 'env', CASE WHEN i % 20 = 0 THEN 'test' ELSE 'prod' END)
   || CASE WHEN i <= 2000 THEN '{"old":"yes"}'::jsonb ELSE '{}' END END,
  CASE WHEN i % 2 = 0 THEN jsonb_build_object('amount', i % 5000, 'region', 'r' || (i % 7), 'urgent', i % 5000 = 42) END
@@ -47,6 +47,9 @@ const questions: readonly Question[] = [
   { title: "one customer of 10,000", filter: 'labels.customer == "c77"' },
   { title: "one key of 10,000", filter: 'key == "key-77"' },
   { title: "key that nobody has", filter: 'key == "nobody"' },
+  { title: "priority of one in 1,000", filter: "priority < 0" },
+  { title: "priority that nobody has", filter: "priority == 7" },
+  { title: "one key of 10,000, with a priority", filter: 'key == "key-77" && priority > 0' },
   { title: "label that only the oldest have", filter: 'labels.old == "yes"' },
   { title: "label that nobody has", filter: 'labels.customer == "nobody"' },
   { title: "customer, and amount in a range", filter: 'labels.customer == "c77" && attributes.amount > 100 && attributes.amount < 200' },

@@ -106,6 +106,9 @@ test("queue sets, lists, shows and deletes limits", { timeout: 90_000 }, async (
   const first = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Ann"}', ...place);
   const second = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Bob"}', ...place);
   expect(second.executionId).toBe(first.executionId);
+  const placed = 'key == "k" && priority < 0';
+  expect((await project.json<{ executions: readonly { executionId: string }[] }>("list", "--filter", placed)).executions).toMatchObject([first]);
+  expect((await project.pawl("count", "--by", "priority", "--filter", placed)).stdout).toBe("COUNT  priority\n    1  -3\n");
   expect(await project.pawl("start", "greet", "--input", '{"name":"Ann"}', "--priority", "high")).toMatchObject({ code: 2 });
   expect(await project.pawl("terminate", first.executionId)).toMatchObject({ code: 0 });
 });

@@ -13,7 +13,7 @@ export function addCountCommand(program: Command): void {
   const command = addFilterOptions(program.command("count"))
     .summary("count executions")
     .description("Counts executions, all or those that the options allow, and with --by how many there are of each value. It reads what it counts.")
-    .option("--by <field>", "group by state, workflow, version, taskQueue, labels.<name> or attributes.<name>")
+    .option("--by <field>", "group by state, workflow, version, taskQueue, key, priority, labels.<name> or attributes.<name>")
     .addHelpText(
       "after",
       examples([

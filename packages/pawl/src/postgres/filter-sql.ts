@@ -51,6 +51,8 @@ function comparison(executions: Executions, field: FilterField, operator: Exclud
     case "text":
       // By code point, as CEL has it, whatever the database's collation; for equality that makes no difference, but for an index.
       return operator === "==" ? equality(executions, field.name, sql`= ${value}`) : sql`(${textOf(executions, field.name)} COLLATE "C" ${sign} ${value})`;
+    case "number":
+      return sql`(${numberOf(executions, field.name)} ${sign} ${value}::float8)`;
     case "time":
       return sql`(${executions[field.name]} ${sign} ${timeValue(executions, value)})`;
     case "label":
@@ -74,6 +76,13 @@ type TextField = Extract<FilterField, { readonly of: "text" }>["name"];
 /** An empty key is that of an execution without one, which was claimed from a queue with limits. */
 function textOf(executions: Executions, name: TextField): SQL {
   return name === "key" ? sql`nullif(${executions.queueKey}, '')` : sql`${executions[name]}`;
+}
+
+type NumberField = Extract<FilterField, { readonly of: "number" }>["name"];
+
+/** An execution without a priority has 0. */
+function numberOf(executions: Executions, name: NumberField): SQL {
+  return sql`coalesce(${executions[name]}, 0)`;
 }
 
 /** As the indexes hold it: that on keys has no empty ones. */
@@ -124,6 +133,8 @@ function presence(executions: Executions, field: FilterField): SQL {
       return sql`(${executions.attributes} ? ${field.name}::text)`;
     case "text":
       return sql`(${textOf(executions, field.name)} IS NOT NULL)`;
+    case "number":
+      return sql`true`; // Every execution has its numbers.
     case "time":
       return sql`(${executions[field.name]} IS NOT NULL)`;
   }
@@ -172,6 +183,8 @@ export function groupValue(executions: Executions, field: FilterField): SQL {
       return sql`${executions.attributes} -> ${field.name}::text`;
     case "text":
       return textOf(executions, field.name);
+    case "number":
+      return numberOf(executions, field.name);
     case "time":
       return sql`${executions[field.name]}`;
   }

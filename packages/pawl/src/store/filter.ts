@@ -20,12 +20,14 @@ export type TextTest = (typeof textTests)[number];
 /** A time is in milliseconds since 1970, or so many from the database's present time. */
 export type FilterValue = string | number | boolean | { readonly time: number } | { readonly sinceNow: number };
 
-/** Columns that hold text, columns that hold times, and what their names in a filter are. */
+/** Columns that hold text, numbers and times, and what their names in a filter are. */
 export const textFields = ["state", "workflow", "version", "taskQueue", "key", "executionId"] as const;
+export const numberFields = ["priority"] as const;
 export const timeFields = ["createdAt", "startedAt", "finishedAt"] as const;
 
 export type FilterField =
   | { readonly of: "text"; readonly name: (typeof textFields)[number] }
+  | { readonly of: "number"; readonly name: (typeof numberFields)[number] }
   | { readonly of: "time"; readonly name: (typeof timeFields)[number] }
   | { readonly of: "label"; readonly name: string }
   | { readonly of: "attribute"; readonly name: string };

@@ -47,13 +47,15 @@ describe("bulk", () => {
   test("retries, rolls back, forks and terminates", async () => {
     mended = false;
     const { pawl } = await h.run(workflows);
-    const handles = await Promise.all(["x", "y"].map((executionId) => pawl.start(fragile, undefined, { executionId })));
+    const handles = await Promise.all(["x", "y"].map((executionId) => pawl.start(fragile, undefined, { executionId, priority: executionId === "x" ? -1 : 0 })));
     await eventually(async () => expect((await pawl.count({ filter: 'workflow == "fragile" && state == "failed"' })).count).toBe(2));
     mended = true;
     const retry = await pawl.bulk({ operation: "retry", filter: 'workflow == "fragile" && state == "failed"' });
     expect(await retry.result()).toMatchObject({ matched: 2, done: 2 });
     expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([2, 2]);
-    expect(await (await pawl.bulk({ operation: "rollback", filter: 'executionId == "x"', to: { step: "first" } })).result()).toMatchObject({ done: 1 });
+    expect(await (await pawl.bulk({ operation: "rollback", filter: 'workflow == "fragile" && priority < 0', to: { step: "first" } })).result()).toMatchObject({
+      done: 1,
+    });
     const missing = await (await pawl.bulk({ operation: "rollback", filter: 'executionId == "y"', to: { step: "third" } })).result();
     expect(missing).toMatchObject({ done: 0, failed: 1, failures: [{ executionId: "y", code: "OPTION_INVALID" }] });
     await (await pawl.bulk({ operation: "fork", filter: 'executionId == "y"', from: 1, executionId: "all-forks" })).result();

@@ -196,9 +196,9 @@ describe("a filter", () => {
     await started("a", { labels: { team: "red", "x/y": "1" }, attributes: { n: 1, flag: true, text: "Alpha", when: new Date("2026-01-01T00:00:00Z") } });
     await started("b", { labels: { team: "blue" }, attributes: { n: 20, flag: false, text: "beta", when: new Date("2026-06-01T00:00:00Z") } });
     await started("c", { attributes: { n: "1", text: "a%b_c\\\"'", when: "2026-01-01T00:00:00Z" } });
-    await started("d", { key: "ann" });
+    await started("d", { key: "ann", priority: 7 });
     await started("e", { labels: { team: "red" } }, failing);
-    await pawl.start(echo, 1, { executionId: "f", delay: "1 hour", taskQueue: "later" });
+    await pawl.start(echo, 1, { executionId: "f", delay: "1 hour", taskQueue: "later", priority: -5 });
 
     const cases: readonly (readonly [string, string])[] = [
       ['state == "failed"', "e"],
@@ -211,6 +211,13 @@ describe("a filter", () => {
       ['key in ["ann", "bob"]', "d"],
       ['has(key) && key.startsWith("a") && key > "a"', "d"],
       ["!has(key)", "a b c e f"],
+      ["priority == 7", "d"],
+      ["priority == 0", "a b c e"],
+      ["priority != 0", "d f"],
+      ["priority < 0 || 7 <= priority", "d f"],
+      ["priority > -0.5 && !(priority > 1e9)", "a b c d e"],
+      ["priority in [-5, 7, 8]", "d f"],
+      ["has(priority)", "a b c d e f"],
       ['version == "1"', "a b c d e f"],
       ['executionId in ["a", "x\\n\\"y\\\\", "b"]', "a b"],
       ['executionId > "d"', "e f"],
@@ -268,6 +275,11 @@ describe("a filter", () => {
     expect(await count("key")).toEqual([
       [null, 5],
       ["ann", 1],
+    ]);
+    expect(await count("priority")).toEqual([
+      [0, 4],
+      [-5, 1],
+      [7, 1],
     ]);
     expect(await count("labels.team")).toEqual([
       [null, 3],

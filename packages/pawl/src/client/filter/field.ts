@@ -1,9 +1,9 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { limits } from "../../base/limits.ts";
-import { textFields, timeFields, type FilterField } from "../../store/filter.ts";
+import { numberFields, textFields, timeFields, type FilterField } from "../../store/filter.ts";
 import { failAt } from "./fail-at.ts";
 
-const fieldNames = [...textFields, ...timeFields, "labels.<name>", "attributes.<name>"];
+const fieldNames = [...textFields, ...numberFields, ...timeFields, "labels.<name>", "attributes.<name>"];
 
 /** The field that a part of a filter names: `state` (or `status`), `labels.team`, `labels["a/b"]`. @throws FilterInvalid */
 export function fieldOf(node: ASTNode): FilterField {
@@ -12,6 +12,8 @@ export function fieldOf(node: ASTNode): FilterField {
     const name = node.args === "status" ? "state" : node.args;
     const text = textFields.find((field) => field === name);
     if (text !== undefined) return { of: "text", name: text };
+    const number = numberFields.find((field) => field === name);
+    if (number !== undefined) return { of: "number", name: number };
     const time = timeFields.find((field) => field === name);
     if (time !== undefined) return { of: "time", name: time };
     if (name === "labels" || name === "attributes") return failAt(node, `say which one: ${name}.<name>${name === "labels" ? ' or labels["<name>"]' : ""}.`);

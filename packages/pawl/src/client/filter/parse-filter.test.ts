@@ -6,6 +6,7 @@ import { parseField, parseFilter } from "./parse-filter.ts";
 const state = { of: "text", name: "state" } as const;
 const team = { of: "label", name: "team" } as const;
 const size = { of: "attribute", name: "size" } as const;
+const priority = { of: "number", name: "priority" } as const;
 const createdAt = { of: "time", name: "createdAt" } as const;
 
 function refusal(text: unknown): FilterInvalid {
@@ -26,6 +27,8 @@ describe("a filter", () => {
     ["10 < attributes.size", { kind: "compare", field: size, operator: ">", value: 10 }],
     ["-1.5 >= attributes.size", { kind: "compare", field: size, operator: "<=", value: -1.5 }],
     ['labels["a/b.c-d"] == "x"', { kind: "compare", field: { of: "label", name: "a/b.c-d" }, operator: "==", value: "x" }],
+    ["priority <= -1", { kind: "compare", field: priority, operator: "<=", value: -1 }],
+    ["priority in [0, 5]", { kind: "in", field: priority, values: [0, 5] }],
     ["attributes.size", { kind: "compare", field: size, operator: "==", value: true }],
     ['state in ["failed", "cancelled"]', { kind: "in", field: state, values: ["failed", "cancelled"] }],
     ['"team" in labels', { kind: "has", field: team }],
@@ -62,6 +65,11 @@ describe("a filter", () => {
     ['nonsense == "a"', 1, /no field "nonsense"; there are state, workflow/],
     ['state == "sleeping"', 10, /no state; there are pending, running/],
     ["workflow == 3", 13, /workflow is a string, and this is a number/],
+    ['priority == "5"', 13, /priority is a number, and this is a string/],
+    ["priority in [1, true]", 17, /priority is a number, and this is a boolean/],
+    ["priority > now()", 12, /priority is a number, and this is a time/],
+    ['priority.startsWith("1")', 1, /priority is a number, not a string/],
+    ["priority", 1, /no condition/],
     ["createdAt > 3", 13, /createdAt is a time/],
     ['createdAt > "2026-11-21"', 13, /timestamp\("/],
     ["labels.team == 3", 16, /a label is a string/],

@@ -122,7 +122,7 @@ function textTest(node: ASTNode, [name, on, given]: readonly [string, ASTNode, r
   if (given.length !== 1 || argument === undefined) return failAt(node, `${name}() takes one text.`);
   const text = constantOf(argument);
   if (text.type !== "string") return failAt(argument, `${name}() takes a string, not a ${text.type}.`);
-  if (field.of === "time") return failAt(on, `${field.name} is a time, not a string.`);
+  if (field.of === "time" || field.of === "number") return failAt(on, `${field.name} is a ${field.of}, not a string.`);
   return { kind: "text", field, test: name as TextTest, text: text.value };
 }
 
@@ -147,6 +147,8 @@ function valueFor(field: FilterField, node: ASTNode, constant: Constant): Filter
       if (field.name === "state" && !(executionStates as readonly string[]).includes(constant.value))
         return failAt(node, `"${constant.value}" is no state; there are ${executionStates.join(", ")}.`);
       return value;
+    case "number":
+      return type === "number" ? value : failAt(node, `${field.name} is a number, and this is a ${type}.`);
     case "label":
       return type === "string" ? value : failAt(node, `a label is a string, and this is a ${type}. Write "${field.name}" as an attribute to compare it so.`);
     case "time":
