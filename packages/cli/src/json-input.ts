@@ -8,6 +8,11 @@ import { shorten } from "./printable.ts";
 export async function readInput(given: string | undefined): Promise<unknown> {
   if (given === undefined) return undefined;
   const { text, from } = await source(given);
+  return parseJson(text, from);
+}
+
+/** What the JSON says. @throws UsageError, which says where it stops being JSON */
+export function parseJson(text: string, from: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -45,6 +45,37 @@ test("a schedule is made, shown, paused, resumed, triggered, backfilled and dele
   expect(await project.json("schedule", "list")).toEqual({ schedules: [], nextCursor: null });
 });
 
+test("calendar entries are taken as text and as JSON, shown as text, and changed", async () => {
+  const office = ["schedule", "create", "office", "greet", "--input", '{"name":"Ann"}'];
+  const created = await project.pawl(...office, "--calendar", "hour=9,17 dayOfWeek=MON-FRI", "--calendar", '{"hour":12,"dayOfWeek":"saturday"}');
+  expect(created).toMatchObject({ code: 0, stdout: "office starts greet@1: calendar hour=9,17 dayOfWeek=MON-FRI; hour=12 dayOfWeek=SAT (UTC)\n" });
+  expect(created.stderr).toMatch(/^Next: \d{4}-\d\d-\d\dT(09|12|17):00:00Z, /);
+  const updated = await project.json<{ timing: object }>(
+    ...office,
+    "--calendar",
+    "month=DEC dayOfMonth=24 hour=18",
+    "--time-zone",
+    "Europe/Berlin",
+    "--update",
+  );
+  expect(updated.timing).toEqual({ kind: "calendar", entries: [{ month: [12], dayOfMonth: [24], hour: [18] }], timeZone: "Europe/Berlin" });
+
+  const [field, value, json, both, never] = await Promise.all([
+    project.pawl(...office, "--calendar", "hours=9"),
+    project.pawl(...office, "--calendar", "hour=9 dayOfWeek=MON-FRYDAY"),
+    project.pawl(...office, "--calendar", '{"dayOfWeek":"mon"}'),
+    project.pawl(...office, "--calendar", "hour=9", "--at", "2027-01-01T00:00:00Z"),
+    project.pawl(...office, "--calendar", "month=FEB dayOfMonth=31"),
+  ]);
+  expect(field.stderr).toMatch(/--calendar: there is no field "hours"; there are second, minute, hour, .*\[OPTION_INVALID\]/);
+  expect(value.stderr).toContain('"MON-FRYDAY" is no dayOfWeek. It takes numbers from 0 to 6 or names such as MON,');
+  expect(json.stderr).toContain(`calendar.dayOfWeek: must be a whole number from 0 to 6, the name of a weekday such as "monday", an array of such`);
+  expect(both.stderr).toContain("--at cannot be given together with --calendar");
+  expect(never.stderr).toContain("never comes");
+  for (const refused of [field, value, json, both, never]) expect(refused).toMatchObject({ code: 2, stdout: "" });
+  expect(await project.pawl("schedule", "delete", "office")).toMatchObject({ code: 0 });
+});
+
 test("what is wrong is said: an unknown id with exit code 1, wrong times and a taken id", async () => {
   const [nobody, twice, wrong] = await Promise.all([
     project.pawl("schedule", "show", "nobody"),

@@ -10,6 +10,8 @@ export { endsRun } from "./kernel/run-end.ts";
 export { decodeEvent } from "./kernel/event-codec.ts";
 export { searchValuesOf } from "./kernel/search-values.ts";
 export { parseFilter } from "./client/filter/parse-filter.ts";
+export { calendarRanges } from "./kernel/schedule/calendar.ts";
+export { calendarFields } from "./kernel/schedule/definition.ts";
 export { readPayload } from "./kernel/payload.ts";
 export { recordHistory } from "./replay/record-history.ts";
 export { eventToJson } from "./replay/recorded-history.ts";

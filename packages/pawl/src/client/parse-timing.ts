@@ -123,15 +123,16 @@ function values(value: unknown, field: CalendarFieldName, path: string): readonl
       return Array.from({ length: to - from + 1 }, (_, index) => from + index);
     }
     const weekday = field === "dayOfWeek" && typeof one === "string" ? weekdays.indexOf(one.toLowerCase()) : -1;
-    return [weekday >= 0 ? weekday : inRange(one, least, most, path)];
+    if (weekday >= 0) return [weekday];
+    return [inRange(one, least, most, path, field === "dayOfWeek" ? ', the name of a weekday such as "monday"' : "")];
   });
   if (numbers.length === 0) throw new OptionInvalid(path, "must hold at least one value; leave it out to have every one.");
   return [...new Set(numbers)].toSorted((a, b) => a - b);
 }
 
-function inRange(value: unknown, least: number, most: number, path: string): number {
+function inRange(value: unknown, least: number, most: number, path: string, orElse = ""): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most)
-    throw new OptionInvalid(path, `must be a whole number from ${least} to ${most}, an array of such, or { from, to }, not ${JSON.stringify(value)}.`);
+    throw new OptionInvalid(path, `must be a whole number from ${least} to ${most}${orElse}, an array of such, or { from, to }, not ${JSON.stringify(value)}.`);
   return value;
 }
 

@@ -1,5 +1,6 @@
 import type { Timing } from "pawl";
 import { formatDuration } from "pawl/internal";
+import { calendarText } from "../../calendar-option.ts";
 
 /** When a schedule fires, for people. */
 export function timingText(timing: Timing): string {
@@ -11,7 +12,7 @@ export function timingText(timing: Timing): string {
     case "dates":
       return `at ${instants(timing.at.slice(0, 3))}${timing.at.length > 3 ? ` and ${timing.at.length - 3} more` : ""}`;
     case "calendar":
-      return `calendar ${timing.entries.map((entry) => JSON.stringify(entry)).join(", ")} (${timing.timeZone})`;
+      return `calendar ${timing.entries.map(calendarText).join("; ")} (${timing.timeZone})`;
   }
 }
 
