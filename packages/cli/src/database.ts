@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openEmbedded } from "pawl/internal";
 import type { GlobalFlags } from "./global-options.ts";
 import { Interrupt } from "./interrupt.ts";
-import { Output } from "./output.ts";
+import { openOutput, type Output } from "./output.ts";
 import { checkDatabaseExists, givenUrl } from "./session.ts";
 
 /** A database that was found or started, before anybody looked into it. */
@@ -18,7 +18,7 @@ export async function withDatabase(
   work: (parts: { readonly place: Place; readonly flags: GlobalFlags; readonly output: Output }) => Promise<void>,
 ): Promise<void> {
   const flags = command.optsWithGlobals<GlobalFlags>();
-  const output = new Output(flags.json === true);
+  const output = await openOutput(flags);
   if (!options.create) checkDatabaseExists(flags);
   const interrupt = new Interrupt();
   try {

@@ -42,11 +42,22 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof UsageError || (code !== undefined && inputCodes.has(code)) ? 2 : 1;
 }
 
-/** To stderr, as one line of JSON or as text; never a stack unless asked for. */
-export function reportError(error: unknown, { json, debug }: { readonly json: boolean; readonly debug: boolean }): void {
+/** How the command line wants to be told of an error. */
+export interface ReportOptions {
+  readonly json: boolean;
+  readonly jsonLog: boolean;
+  readonly debug: boolean;
+}
+
+/** To stderr, as one line of JSON, in the log or alone, or as text; never a stack unless asked for. */
+export async function reportError(error: unknown, { json, jsonLog: toLog, debug }: ReportOptions): Promise<void> {
   const { code, message } = describeError(error);
   const stack = debug && error instanceof Error ? error.stack : undefined;
-  if (json) process.stderr.write(`${jsonText({ error: { code, message, ...(stack === undefined ? {} : { stack }) } })}\n`);
+  const details = { error: { code, message, ...(stack === undefined ? {} : { stack }) } };
+  if (toLog) {
+    const { jsonLog } = await import("./json-log.ts");
+    jsonLog("error").error(details, message);
+  } else if (json) process.stderr.write(`${jsonText(details)}\n`);
   // Help that was asked for wrongly has been printed already.
   else if (message !== "") process.stderr.write(`${printableLines(`error: ${message} [${code}]${stack === undefined ? "" : `\n${stack}`}`)}\n`);
 }

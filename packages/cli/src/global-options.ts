@@ -1,7 +1,8 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { addLogOptions, type LogFlags } from "./log-options.ts";
 
 /** What every command takes, before or after its name. */
-export interface GlobalFlags {
+export interface GlobalFlags extends LogFlags {
   readonly url?: string;
   readonly dir?: string;
   readonly schema?: string;
@@ -11,7 +12,7 @@ export interface GlobalFlags {
 }
 
 export function addGlobalOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Global options:")
     .option("--url <url>", "PostgreSQL to use (DATABASE_URL, else the embedded one)")
     .option("--dir <directory>", 'directory of the embedded PostgreSQL (".pawl")')
@@ -19,6 +20,7 @@ export function addGlobalOptions(command: Command): Command {
     .option("--namespace <name>", 'namespace of executions and workers ("default")')
     .option("--json", "print JSON, for programs")
     .option("--debug", "print the stack of errors");
+  return addLogOptions(command);
 }
 
 /** The help text's examples: each a command line and what it is for. */

@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { exitCodeOf, reportError } from "./failures.ts";
+import { asksForJsonLog } from "./log-options.ts";
 import { buildProgram } from "./program.ts";
 
 /** Wait until what was written has left: process.exit() does not, where stdout is a pipe. */
@@ -17,7 +18,8 @@ const flags = end < 0 ? argv : argv.slice(0, end);
 try {
   await buildProgram().parseAsync(process.argv);
 } catch (error) {
-  if (!(error instanceof CommanderError && error.exitCode === 0)) reportError(error, { json: flags.includes("--json"), debug: flags.includes("--debug") });
+  if (!(error instanceof CommanderError && error.exitCode === 0))
+    await reportError(error, { json: flags.includes("--json"), jsonLog: asksForJsonLog(flags), debug: flags.includes("--debug") });
   process.exitCode = exitCodeOf(error);
 }
 await Promise.all([flush(process.stdout), flush(process.stderr)]);

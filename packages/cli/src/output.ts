@@ -1,16 +1,32 @@
 import pc from "picocolors";
+import type { Logger as JsonLog } from "pino";
 import type { ExecutionState, Logger } from "pawl";
+import type { GlobalFlags } from "./global-options.ts";
+import { isLogged, type LogLevel } from "./log-options.ts";
 import { jsonText, printable } from "./printable.ts";
 
-/** How a command speaks: JSON for programs or text for people, results on stdout, remarks on stderr. */
+/** As the options of the command line want it. */
+export async function openOutput(flags: GlobalFlags): Promise<Output> {
+  const json = flags.json === true;
+  if (flags.logFormat !== "json") return new Output(json, flags.logLevel ?? "warn", undefined);
+  const { jsonLog } = await import("./json-log.ts");
+  return new Output(json, flags.logLevel ?? "info", jsonLog(flags.logLevel ?? "info"));
+}
+
+/** How a command speaks: JSON for programs or text for people, results on stdout, remarks and its log on stderr. */
 export class Output {
   readonly json: boolean;
+  /** Where stderr is a log of JSON lines, the log: nothing else is written there then. */
+  readonly log: JsonLog | undefined;
+  readonly #logLevel: LogLevel;
   readonly paint: ReturnType<typeof pc.createColors>;
   /** Width to fit lines into; undefined where nobody looks, so that nothing is cut off in files and pipes. */
   readonly width: number | undefined;
 
-  constructor(json: boolean) {
+  constructor(json: boolean, logLevel: LogLevel, log: JsonLog | undefined) {
     this.json = json;
+    this.log = log;
+    this.#logLevel = logLevel;
     this.paint = pc.createColors(!json && wantsColors(process.stdout));
     // Some terminals say 0.
     this.width = (process.stdout.isTTY && process.stdout.columns) || undefined;
@@ -28,16 +44,26 @@ export class Output {
 
   /** A remark for people, on stderr, so that stdout holds only results. */
   remark(text: string): void {
+    if (this.log !== undefined) this.log.info(text);
     // A progress line may stand there.
-    if (!this.json) process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[K" : ""}${printable(text)}\n`);
+    else if (!this.json) process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[K" : ""}${printable(text)}\n`);
   }
 
-  /** What the library warns of. */
+  /** Whether a person may look at stderr, for a line that is drawn again and again. */
+  get canRedraw(): boolean {
+    return !this.json && this.log === undefined && process.stderr.isTTY;
+  }
+
+  /** For what the library, steps and workflow code say. */
   get logger(): Logger {
-    const write = (level: string, message: string): void => {
-      process.stderr.write(this.json ? `${jsonText({ level, message })}\n` : `${level}: ${printable(message)}\n`);
-    };
-    return { info: () => {}, warn: (message) => write("warning", message), error: (message) => write("error", message) };
+    if (this.log !== undefined) return this.log;
+    const writer =
+      (level: "info" | "warn" | "error", name: string) =>
+      (message: string): void => {
+        if (!isLogged(level, this.#logLevel)) return;
+        process.stderr.write(this.json ? `${jsonText({ level: name, message })}\n` : `${name}: ${printable(message)}\n`);
+      };
+    return { info: writer("info", "info"), warn: writer("warn", "warning"), error: writer("error", "error") };
   }
 
   state(text: string, state: ExecutionState): string {

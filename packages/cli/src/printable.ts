@@ -24,12 +24,14 @@ export function shorten(text: string, most: number): string {
   return `${text.slice(0, Math.max(0, most - 1)).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** JSON in one line. What a terminal might take for a control is escaped, which programs read as the same. */
+/** JSON in one line. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(jsonReady(value, [])).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return escapeControls(JSON.stringify(jsonReady(value, [])));
+}
+
+/** JSON in which nothing is left that a terminal might take for a control; programs read it as the same. */
+export function escapeControls(json: string): string {
+  return json.replace(/[\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /**

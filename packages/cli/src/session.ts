@@ -5,7 +5,7 @@ import { Pawl, type PawlOptions } from "pawl";
 import { UsageError } from "./failures.ts";
 import type { GlobalFlags } from "./global-options.ts";
 import { Interrupt } from "./interrupt.ts";
-import { Output } from "./output.ts";
+import { openOutput, type Output } from "./output.ts";
 
 /** What a command works with while the database is open. */
 export interface Session {
@@ -31,7 +31,7 @@ const connectTimeout = "5s";
 /** Opens the database, does the work, and closes whatever happens: the embedded PostgreSQL stops with its last user. */
 export async function withPawl(command: Command, options: SessionOptions, work: (session: Session) => Promise<void>): Promise<void> {
   const flags = command.optsWithGlobals<GlobalFlags>();
-  const output = new Output(flags.json === true);
+  const output = await openOutput(flags);
   if (options.prepare !== true) checkDatabaseExists(flags);
   const interrupt = new Interrupt();
   try {

@@ -17,7 +17,7 @@ export async function waitForEnd(
   { pawl, output, interrupt }: { readonly pawl: Pawl; readonly output: Output; readonly interrupt: Interrupt },
   handle: ExecutionHandle,
 ): Promise<End> {
-  const progress = !output.json && process.stderr.isTTY ? new ProgressLine(pawl, handle) : undefined;
+  const progress = output.canRedraw ? new ProgressLine(pawl, handle) : undefined;
   try {
     return { result: await interrupt.race(handle.result()) };
   } catch (error) {

@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Pawl } from "pawl";
 import { openEmbedded } from "pawl/internal";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeProject, type Project } from "./support/cli.ts";
+import { makeProject, type Outcome, type Project } from "./support/cli.ts";
 import { workflowsFile } from "./support/workflows.ts";
 
 let project: Project;
@@ -16,6 +16,26 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => project.remove(), 30_000);
+
+const talkingFile = `import { defineWorkflow } from "pawl";
+export const talking = defineWorkflow({
+  name: "talking",
+  retry: { maximumAttempts: 2, initialInterval: 10 },
+  async run(ctx) {
+    ctx.log.info("begins");
+    await ctx.step("try", ({ log, attempt }) => {
+      log.warn("once\\u001b[31m");
+      if (attempt === 1) throw new Error("hoarse");
+    });
+  },
+});`;
+
+function linesOf(stderr: string): readonly Record<string, unknown>[] {
+  return stderr
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
 
 /** Long steps are announced in the history. */
 async function stepStarted(executionId: string): Promise<void> {
@@ -46,6 +66,64 @@ test("with --json it prints one JSON object per line", async () => {
   expect(code).toBe(0);
   expect(events.map(({ event }) => event)).toEqual(["ready", "stopping", "stopped"]);
   expect(events[0]).toMatchObject({ pid: worker.process.pid, taskQueues: ["a", "b"], workflows: expect.arrayContaining(["greet@1", "order@1"]) as string[] });
+});
+
+test("with --log-format json every line on stderr is an object with the ids that it is about, and stdout is left to --json", async () => {
+  await project.write({ "talking.ts": talkingFile });
+  const worker = project.start(["worker", "talking.ts", "--log-format", "json"]);
+  await worker.told('"event":"ready"');
+  const handle = await pawl.start("talking", undefined, { executionId: "talking" });
+  await handle.result();
+  worker.process.kill("SIGTERM");
+  const { code, stdout, stderr } = await worker.outcome;
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+  const lines = linesOf(stderr);
+  for (const line of lines) expect(line).toMatchObject({ time: expect.stringMatching(/^\d{4}-.*Z$/) as string, pid: worker.process.pid });
+  const about = { executionId: "talking", runId: handle.runId, workflow: "talking" };
+  const said = lines.map(({ time: _time, pid: _pid, hostname: _hostname, message, ...fields }) => ({ ...fields, message }));
+  expect(said).toEqual([
+    expect.objectContaining({ level: "info", event: "ready", workflows: ["talking@1"], taskQueues: ["default"] }),
+    { level: "info", ...about, message: "begins" },
+    { level: "warn", ...about, step: "try", attempt: 1, message: "once\u001b[31m" },
+    { level: "warn", ...about, step: "try", attempt: 2, message: "once\u001b[31m" },
+    expect.objectContaining({ level: "info", event: "stopping", signal: "SIGTERM" }),
+    expect.objectContaining({ level: "info", event: "stopped" }),
+  ]);
+}, 30_000);
+
+test("--log-level says what is logged, as text and as JSON, and how a command ends is always told", async () => {
+  // One after the other: a worker of one would take the execution of another.
+  const start = (...options: string[]): Promise<Outcome> => project.pawl("start", "talking", "--file", "talking.ts", "--wait", ...options);
+  const usual = await start();
+  const more = await start("--log-level", "info");
+  const less = await start("--log-format", "json", "--log-level", "error");
+  const none = await start("--log-level", "silent");
+  const refused = await project.pawl("show", "nobody", "--log-format=json", "--log-level=silent");
+  const wrong = await project.pawl("list", "--log-level", "loud");
+  expect(usual.stderr).toMatch(/^talking \S+\nwarning: once \(executionId=.* step=try attempt=1\)\nwarning: once .*attempt=2\)\n$/);
+  expect(more.stderr).toMatch(/^talking \S+\ninfo: begins \(executionId=.*\)\nwarning: /);
+  expect(less).toEqual({ code: 0, stdout: "null\n", stderr: "" });
+  expect(none.stderr).toMatch(/^talking \S+\n$/);
+  expect(refused.code).toBe(1);
+  expect(linesOf(refused.stderr)).toMatchObject([
+    { level: "error", error: { code: "EXECUTION_NOT_FOUND" }, message: expect.stringContaining('no execution "nobody"') as string },
+  ]);
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("Allowed choices are info, warn, error, silent") as string });
+}, 60_000);
+
+test("pino is loaded only where its lines are asked for", async () => {
+  const hooks = 'export const resolve = (name, context, next) => { if (name === "pino") throw new Error("pino was loaded"); return next(name, context); };';
+  await project.write({
+    "without-pino.mjs": `import { register } from "node:module"; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)});`,
+  });
+  const without = { NODE_OPTIONS: "--import ./without-pino.mjs" };
+  const [text, json] = await Promise.all([
+    project.start(["list", "--json"], without).outcome,
+    project.start(["list", "--log-format", "json"], without).outcome,
+  ]);
+  expect(text.code).toBe(0);
+  expect(json.code).not.toBe(0);
+  expect(json.stderr).toContain("pino was loaded");
 });
 
 test("a file of steps for another queue is a worker of theirs", async () => {

@@ -3,7 +3,7 @@ import { withDatabase } from "../database.ts";
 import { examine } from "../doctor/examine.ts";
 import { failureCheck, nodeCheck, type Check } from "../doctor/checks.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
-import { Output } from "../output.ts";
+import { openOutput, type Output } from "../output.ts";
 import { printable } from "../printable.ts";
 import type { GlobalFlags } from "../global-options.ts";
 
@@ -31,7 +31,7 @@ export function addDoctorCommand(program: Command): void {
       } catch (error) {
         checks.push(failureCheck(error));
       }
-      report(checks, new Output(self.optsWithGlobals<GlobalFlags>().json === true));
+      report(checks, await openOutput(self.optsWithGlobals<GlobalFlags>()));
     });
   addGlobalOptions(command);
 }

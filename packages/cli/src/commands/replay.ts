@@ -5,7 +5,7 @@ import { pawlCode, UsageError } from "../failures.ts";
 import { addGlobalOptions, collect, examples, wholeNumber, type GlobalFlags } from "../global-options.ts";
 import { readHistoryFiles, type FoundHistory } from "../history-files.ts";
 import { loadWorkflows } from "../load-workflows.ts";
-import { Output } from "../output.ts";
+import { openOutput, type Output } from "../output.ts";
 import { printable } from "../printable.ts";
 import { withPawl } from "../session.ts";
 
@@ -60,7 +60,7 @@ export function addReplayCommand(program: Command): void {
           for (const workflow of workflows) await judge(await readFromDatabase(pawl, workflow, flags));
         });
       } else await judge(await readHistoryFiles(paths));
-      print(verdicts, new Output(self.optsWithGlobals<GlobalFlags>().json === true));
+      print(verdicts, await openOutput(self.optsWithGlobals<GlobalFlags>()));
       if (verdicts.some(({ fits }) => !fits)) process.exitCode = 1;
     });
   addGlobalOptions(command);

@@ -27,7 +27,7 @@ export function addWorkerCommand(program: Command): void {
       examples([
         ["pawl worker workflows.ts", "everything the file exports"],
         ["pawl worker workflows.ts --queue gpu --concurrency 2", "only one queue, two at a time"],
-        ["DATABASE_URL=postgres://app@db/app pawl worker dist/workflows.js --json", "in production: one JSON object per line"],
+        ["DATABASE_URL=postgres://app@db/app pawl worker dist/workflows.js --log-format json", "in production: a log of JSON lines, with ids"],
       ]),
     )
     .action(async (file: string, flags: WorkerFlags, self: Command) => {
@@ -51,7 +51,6 @@ export function addWorkerCommand(program: Command): void {
           {
             event: "ready",
             workerId,
-            pid: process.pid,
             workflows: definitions,
             ...(stepNames.length === 0 ? {} : { steps: stepNames }),
             taskQueues: queues,
@@ -67,7 +66,9 @@ export function addWorkerCommand(program: Command): void {
   addGlobalOptions(command);
 }
 
+/** What becomes of the worker: an event for programs, a line for people, and in a log of JSON lines both. */
 function say({ output }: Session, text: string, event: object): void {
-  if (output.json) output.value(event);
-  else output.lines([printable(text)]);
+  output.log?.info(event, text);
+  if (output.json) output.value({ ...event, pid: process.pid });
+  else if (output.log === undefined) output.lines([printable(text)]);
 }

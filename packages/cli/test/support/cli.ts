@@ -21,6 +21,8 @@ export interface Running {
   readonly outcome: Promise<Outcome>;
   /** Waits until stdout has this text. */
   printed(text: string): Promise<void>;
+  /** Waits until stderr has it. */
+  told(text: string): Promise<void>;
 }
 
 /** A user's project in a temporary directory, with the library installed. */
@@ -55,13 +57,13 @@ export async function makeProject(): Promise<Project> {
       children.delete(child);
       return { code: code as number | null, ...output };
     });
-    const printed = async (text: string) => {
-      while (!output.stdout.includes(text)) {
+    const waiting = (stream: "stdout" | "stderr") => async (text: string) => {
+      while (!output[stream].includes(text)) {
         if (child.exitCode !== null) throw new Error(`It ended before it printed ${JSON.stringify(text)}: ${output.stdout}${output.stderr}`);
-        await Promise.race([once(child.stdout, "data"), outcome]);
+        await Promise.race([once(child[stream], "data"), outcome]);
       }
     };
-    return { process: child, outcome, printed };
+    return { process: child, outcome, printed: waiting("stdout"), told: waiting("stderr") };
   };
   const pawl: Project["pawl"] = (...args) => {
     const running = start(args);

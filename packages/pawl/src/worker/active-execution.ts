@@ -106,6 +106,12 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     return this.#host.logger;
   }
 
+  /** Its lines say that they are about this run. */
+  get log(): Logger {
+    const { executionId, runId, workflow, logger } = this;
+    return loggerOf(logger, { executionId, runId, workflow });
+  }
+
   get telemetry(): Telemetry | undefined {
     return this.#host.telemetry;
   }
@@ -273,8 +279,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   /** What is said before the history that was there has been applied was said before. */
   logged(level: "info" | "warn" | "error", message: string): void {
     if (this.#writer.isGone || this.#replay.historyLength < this.#claimed.history.length) return;
-    const { executionId, runId, workflow } = this;
-    loggerOf(this.logger, { executionId, runId, workflow })[level](message);
+    this.log[level](message);
   }
 
   patched(patchId: string): void {
@@ -381,7 +386,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   /** @param before how many events its history had before the last commit */
   #isTooLong(before: number): boolean {
     const { lastSeq, characters } = this.#writer;
-    const error = this.#host.historyLimit.check(this.executionId, before, { events: lastSeq, characters }, this.logger);
+    const error = this.#host.historyLimit.check(this, before, { events: lastSeq, characters });
     if (error === undefined || this.#end !== undefined) return false;
     this.finish({ outcome: "threw", error });
     return true;

@@ -1,3 +1,4 @@
+import type { Logger } from "../base/logger.ts";
 import { ExecutionConflict, ExecutionNotFound, StepNotStarted } from "../base/errors.ts";
 import { toFailure } from "../base/values.ts";
 import type { ChildCall } from "../kernel/call.ts";
@@ -19,6 +20,7 @@ export interface ParentExecution {
   readonly executionId: string;
   readonly runId: string;
   readonly traceparent: string | undefined;
+  readonly log: Logger;
   /** When its time is over (database time, milliseconds). */
   readonly deadline: number | undefined;
   /** Takes what children would have told it. */

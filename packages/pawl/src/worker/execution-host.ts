@@ -55,7 +55,7 @@ export interface ExecutionHost {
   continued(execution: ActiveExecution): void;
   /** Tells children of its end, whichever run they are in by now. */
   tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void>;
-  failed(execution: Pick<ActiveExecution, "executionId">, error: unknown): void;
+  failed(execution: Pick<ActiveExecution, "log">, error: unknown): void;
   /** Pauses it; false if a message came before, or the claim no longer holds. */
   pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;
   /** It is no longer active here. */

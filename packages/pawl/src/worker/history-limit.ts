@@ -33,11 +33,11 @@ export class HistoryLimit {
    *
    * @param before how many events there were before the last commit
    */
-  check(executionId: string, before: number, { events, characters }: HistorySize, logger: Logger): HistoryTooLong | undefined {
+  check(execution: { readonly executionId: string; readonly log: Logger }, before: number, { events, characters }: HistorySize): HistoryTooLong | undefined {
     if (before < this.#warnAt && events >= this.#warnAt)
-      logger.warn(`execution ${executionId}: its history has ${events} events; let it continue as new (ctx.continueAsNew) before it reaches the limit`);
+      execution.log.warn(`the history has ${events} events; let the execution continue as new (ctx.continueAsNew) before it reaches the limit`);
     if (events < this.#most.events && characters < this.#most.characters) return undefined;
-    return new HistoryTooLong(executionId, { events, characters }, this.#most);
+    return new HistoryTooLong(execution.executionId, { events, characters }, this.#most);
   }
 }
 

@@ -309,8 +309,8 @@ export class LocalExecutions implements ExecutionHost {
     if (told.length > 0) this.messagesSent(told);
   }
 
-  failed(execution: Pick<ActiveExecution, "executionId">, error: unknown): void {
-    this.logger.error(`execution ${execution.executionId}: its events could not be written: ${error instanceof Error ? error.message : String(error)}`);
+  failed({ log }: Pick<ActiveExecution, "log">, error: unknown): void {
+    log.error(`events could not be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   async pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean> {

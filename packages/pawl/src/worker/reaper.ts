@@ -1,4 +1,4 @@
-import type { Logger } from "../base/logger.ts";
+import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
 import type { Store } from "../store/store.ts";
 
@@ -74,7 +74,9 @@ export class Reaper {
       this.#onReleased();
     }
     if (released + quarantined > 0) {
-      this.#logger.warn(`worker ${workerId} is gone: ${released} executions go on elsewhere${quarantined > 0 ? `, ${quarantined} are quarantined` : ""}`);
+      loggerOf(this.#logger, { workerId }).warn(
+        `a worker is gone: ${released} executions go on elsewhere${quarantined > 0 ? `, ${quarantined} are quarantined` : ""}`,
+      );
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "../base/logger.ts";
+import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
 import { advance, type Advance } from "../kernel/schedule/advance.ts";
 import { Timetable } from "../kernel/schedule/timetable.ts";
@@ -120,7 +120,7 @@ export class SchedulePoller {
         starts += fire.starts.length;
       } catch (error) {
         // A definition that this process cannot read must not stop the others.
-        this.#logger.error(`schedule ${schedule.scheduleId}: ${error instanceof Error ? error.message : String(error)}`);
+        loggerOf(this.#logger, { scheduleId: schedule.scheduleId }).error(`a schedule cannot go on: ${error instanceof Error ? error.message : String(error)}`);
       }
       if (fires.length > 0 && (starts >= mostStarts || index === due.length - 1)) {
         fired += await this.#send(fires);
