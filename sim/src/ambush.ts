@@ -50,10 +50,15 @@ export class Ambushes {
     for (const row of this.#monitor.executions.values()) {
       if (isCounted(row.execution_id)) continue;
       const parent = this.#newChildOf(row);
-      if (parent !== undefined && this.#chance.hits(this.#childRate)) ambushes.push(this.#draw(this.#chance.pick([row.execution_id, parent]), 30));
-      if (this.#isNewlyClaimed(row) && this.#chance.hits(this.#claimRate)) ambushes.push(this.#draw(row.execution_id, 1200));
+      if (parent !== undefined && this.#chance.hits(this.#childRate)) ambushes.push(...this.#drawSome([row.execution_id, parent], 30));
+      if (this.#isNewlyClaimed(row) && this.#chance.hits(this.#claimRate)) ambushes.push(...this.#drawSome([row.execution_id], 1200));
     }
     return ambushes;
+  }
+
+  /** Often several, which meet each other. */
+  #drawSome(executionIds: readonly string[], longestMs: number): readonly Ambush[] {
+    return Array.from({ length: this.#chance.pick([1, 1, 2, 3, 6]) }, () => this.#draw(this.#chance.pick(executionIds), longestMs));
   }
 
   #draw(executionId: string, longestMs: number): Ambush {
