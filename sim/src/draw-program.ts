@@ -5,7 +5,9 @@ import type { Program } from "./workflows.ts";
 export function drawProgram(chance: Chance, depth = 0): Program {
   if (depth === 0 && chance.hits(0.15)) return { do: "wait to be cancelled" };
   if (depth < 2 && chance.hits(0.08)) {
-    const parts = [drawProgram(chance, depth + 1), { do: "kill", deaths: chance.whole(1, 4), value: 1 }] as const;
+    // A child is often still there when its parent is held, and when that is resumed.
+    const child: Program = { do: "child", program: { do: "sleep", ms: 3000 }, own: false };
+    const parts = [chance.hits(0.3) ? child : drawProgram(chance, depth + 1), { do: "kill", deaths: chance.whole(1, 4), value: 1 }] as const;
     return chance.hits(0.5) ? { do: "inOrder", parts } : { do: "together", parts, concurrency: 2 };
   }
   // A child ends beside the steps of its parent, often in one commit with one of them.

@@ -334,12 +334,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a merged start whose reply was lost is merged again",
-    edits: [edit("postgres/statements/merge-start.js", "was_merged(e.run_id, $4) AS known", "was_merged(e.run_id, $4) AND false AS known")],
+    edits: [edit("postgres/statements/merge-start.js", "was_merged($1::uuid, $2) AS yes", "was_merged($1::uuid, $2) AND false AS yes")],
   },
   {
     name: "a full batch takes more starts",
     edits: [
-      edit("postgres/statements/merge-start.js", "merge_key = CASE WHEN e.last_seq + 1 >= $8::int THEN NULL ELSE e.merge_key END", "merge_key = e.merge_key"),
+      edit("postgres/statements/merge-start.js", "merge_key = CASE WHEN e.last_seq + 1 >= $6::int THEN NULL ELSE e.merge_key END", "merge_key = e.merge_key"),
     ],
   },
   { name: "what is paused goes on gathering starts", edits: [edit("postgres/statements/pause.js", ", merge_key = NULL", "")] },

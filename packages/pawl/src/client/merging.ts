@@ -20,8 +20,10 @@ export interface BatchOptions {
 }
 
 /** How a start is merged with others. */
-export interface Merging extends Pick<MergeStart, "mergeKey" | "periodMs" | "longestMs" | "size"> {
+export interface Merging extends Pick<MergeStart, "periodMs" | "longestMs" | "size"> {
   readonly kind: "debounce" | "batch";
+  /** What those have in common that are merged with each other. */
+  readonly mergeKey: string;
   /** How long the first of them waits, and how long it may wait. */
   readonly delayMs: number;
   readonly longestDelayMs: number;

@@ -148,19 +148,17 @@ export class Starts {
 
   /** Starts an execution for others to be merged into, or merges this start into the one that waits. */
   async #merge(operation: StartOperation, merging: Merging, text: string, definition: AnyWorkflow | undefined): Promise<ExecutionHandle> {
-    const { namespace, workflow, runId: startId, taskQueue } = operation;
-    const { mergeKey, periodMs, longestMs, size } = merging;
+    const { namespace, runId: startId, taskQueue } = operation;
+    const { periodMs, longestMs, size } = merging;
     const data = encodeEvent({ type: "StartMerged", startId, input: { text } });
     for (;;) {
       const outcome = await this.#committer.start(operation);
-      const merged =
-        outcome.outcome === "started"
-          ? operation
-          : await this.#parent.store.mergeStart({ namespace, workflow, mergeKey, startId, data, periodMs, longestMs, size });
+      const { executionId, runId } = outcome.outcome === "started" ? operation : outcome.existing;
+      const isPart = outcome.outcome === "started" || (await this.#parent.store.mergeStart({ runId, startId, data, periodMs, longestMs, size }));
       // It has begun between the two statements: the next start is the first of another one.
-      if (merged === undefined) continue;
+      if (!isPart) continue;
       this.#parent.store.hint({ kind: "tasks", namespace, taskQueue });
-      return new ExecutionHandle(this.#parent, merged.executionId, merged.runId, definition);
+      return new ExecutionHandle(this.#parent, executionId, runId, definition);
     }
   }
 

@@ -133,9 +133,9 @@ export class PostgresStore implements Store {
     return outcome;
   }
 
-  async mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined> {
+  async mergeStart(merge: MergeStart): Promise<boolean> {
     const [row] = await this.#gateway.run(mergeStart(merge));
-    return row === undefined ? undefined : { runId: row.run_id, executionId: row.execution_id };
+    return row!.merged;
   }
 
   async registerWorker(registration: WorkerRegistration): Promise<void> {

@@ -39,9 +39,8 @@ export interface StartOperation {
 
 /** A start that becomes part of a pending execution. Idempotent by `startId`. */
 export interface MergeStart {
-  readonly namespace: string;
-  readonly workflow: string;
-  readonly mergeKey: string;
+  /** Of the execution that waits for more starts. */
+  readonly runId: string;
   readonly startId: string;
   /** Data of its `StartMerged` event. */
   readonly data: string;

@@ -375,8 +375,8 @@ export interface Store {
   readonly queues: QueueStore;
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
-  /** Undefined: no pending execution has that merge key any more. */
-  mergeStart(merge: MergeStart): Promise<{ readonly runId: string; readonly executionId: string } | undefined>;
+  /** Gives whether it is part of that execution now, which may have begun in the meantime. */
+  mergeStart(merge: MergeStart): Promise<boolean>;
 
   registerWorker(registration: WorkerRegistration): Promise<void>;
   /** Extends the lease again and again, as far as possible independently of this process's main loop. */

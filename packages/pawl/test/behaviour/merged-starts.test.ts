@@ -86,6 +86,26 @@ test("a start whose reply was lost is merged once", async () => {
   await pawl.close();
 });
 
+test("a start whose reply was lost is merged once, also if what it is part of has begun by then", async () => {
+  const worker = await (await h.open()).worker({ workflows: [all], ...soon });
+  let lose = true;
+  const pawl = await openPawl({ url: h.url, logger: silentLogger }, async (name, phase) => {
+    if (name !== "merge-start" || phase !== "after" || !lose) return;
+    lose = false;
+    // It was the last of its batch.
+    await first.result();
+    throw Object.assign(new Error("connection lost"), { code: "ECONNRESET" });
+  });
+  const options = { batch: { key: "lost-and-begun", size: 2, window: "1 hour" } };
+  const first = await pawl.start(all, [1], options);
+  const second = await pawl.start(all, [2], options);
+  expect(lose).toBe(false);
+  expect(second.executionId).toBe(first.executionId);
+  expect(await second.result()).toEqual([1, 2]);
+  await worker.stop();
+  await pawl.close();
+});
+
 test("what cannot be merged is refused", async () => {
   const pawl = await h.open();
   const debounce = { key: "k", period: 10 };
