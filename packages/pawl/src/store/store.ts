@@ -406,7 +406,7 @@ export interface Store {
   /** Ends a pause, or takes back a request to pause; gives the run that goes on. Undefined: neither was there. */
   unpause(namespace: string, executionId: string): Promise<{ readonly runId: string } | undefined>;
   /** Puts messages into the inboxes of children of a run, whichever run of their own they are in; gives the run ids of those that have not ended. */
-  tellChildren(parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]>;
+  tellChildren(namespace: string, parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
   /** Rolls back or retries. False: the latest run is another one, or in another state. */

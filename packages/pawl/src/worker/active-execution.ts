@@ -348,7 +348,6 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       this.#wakeTimer.clear();
       this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });
       if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
-      else this.#host.continued(this);
       return this.#host.gone(this);
     }
     if (operation.after.kind === "park") {

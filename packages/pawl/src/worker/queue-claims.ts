@@ -48,6 +48,11 @@ export class QueueClaims {
     return this.#limitedSet.has(taskQueue);
   }
 
+  /** Those of its queues that have limits. */
+  get limited(): readonly string[] {
+    return this.#limited;
+  }
+
   comeAgain(): { readonly more: boolean; readonly waitMs: number | undefined } {
     return { more: this.#more, waitMs: this.#waitMs };
   }

@@ -293,7 +293,7 @@ export class Worker {
     await this.#membership.leave();
     this.#uninstallGuard?.();
     this.#state = "stopped";
-    this.#parent.store.hint({ kind: "tasks", namespace: this.#parent.namespace, taskQueue: "*" });
+    for (const taskQueue of this.#settings.taskQueues) this.#parent.store.hint({ kind: "tasks", namespace: this.#parent.namespace, taskQueue });
     this.#parent.workerStopped(this);
   }
 }

@@ -275,7 +275,7 @@ export function askChildren(...executionIds: readonly string[]): Move {
     name: `ask ${executionIds.join(" and ")} to stop`,
     async run({ store, cursor }) {
       const messages = executionIds.map((executionId) => ({ executionId, messageId: "cancel", type: "CancelRequested" as const, data: "{}" }));
-      const asked = await store.tellChildren(cursor("parent").runId, messages);
+      const asked = await store.tellChildren(namespace, cursor("parent").runId, messages);
       return `${asked.length} asked`;
     },
   };
