@@ -328,5 +328,5 @@ export const mutants: readonly Mutant[] = [
       edit(tables, "room := room - 1;", "room := room - cardinality(got);"),
     ],
   },
-  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#queues.has(taskQueue) ||", "||")] },
+  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
 ];

@@ -4,6 +4,7 @@ import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/e
 import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
+import type { ClaimRuleNames } from "../store/claim-rules.ts";
 import type { PauseInfoRow, PauseTarget } from "../store/pauses.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
@@ -25,7 +26,6 @@ import type {
   ListPage,
   LeaseKeeper,
   LeaseOptions,
-  LiveWorker,
   NextRunOperation,
   Outcome,
   OpenCount,
@@ -39,6 +39,7 @@ import type {
   Store,
   Takeover,
   ValueOutcome,
+  WatchedWorkers,
   WorkerRegistration,
   WorkerSummary,
 } from "../store/store.ts";
@@ -54,6 +55,7 @@ import { PostgresTransactions } from "./postgres-transactions.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Queries } from "./queries.ts";
 import { claim, type ClaimRow } from "./statements/claim.ts";
+import { readClaimRules, type ClaimRuleRow } from "./statements/claim-rules.ts";
 import { claimLimited } from "./statements/claim-limited.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
@@ -187,8 +189,8 @@ export class PostgresStore implements Store {
     return this.#gateway.read("dead-workers-with-claims", () => this.#queries.deadWorkersWithClaims());
   }
 
-  neighbours(host: string): Promise<readonly LiveWorker[]> {
-    return this.#gateway.read("neighbours", () => this.#queries.neighbours(host));
+  watchedWorkers(host: string): Promise<WatchedWorkers> {
+    return this.#gateway.read("read-watched-workers", () => this.#queries.watchedWorkers(host));
   }
 
   async readInboxes(runIds: readonly string[]): Promise<readonly Inbox[]> {
@@ -407,6 +409,12 @@ export class PostgresStore implements Store {
 
   async readPauses(namespace: string): Promise<readonly PauseInfoRow[]> {
     return this.#gateway.run(readPauses(namespace));
+  }
+
+  async readClaimRules(namespace: string): Promise<ClaimRuleNames> {
+    const rows = await this.#gateway.run(readClaimRules(namespace));
+    const named = (wanted: ClaimRuleRow["kind"]): string[] => rows.filter(({ kind }) => kind === wanted).map(({ name }) => name);
+    return { pausedQueues: named("task-queue"), pausedWorkflows: named("workflow"), limitedQueues: named("limited-queue") };
   }
 
   async setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void> {

@@ -133,6 +133,13 @@ describe("hints of tasks", () => {
       await handle.signal("go", null);
       expect(await handle.result()).toBe("through");
     },
+    "the end of a pause of its queue": async () => {
+      await pawl.pauses.add({ taskQueue: "here" });
+      const handle = await pawl.start(waiting, undefined);
+      await handle.signal("go", null);
+      await pawl.pauses.remove({ taskQueue: "here" });
+      expect(await handle.result()).toBe("gone");
+    },
   };
 
   test.each(Object.keys(wakes))("%s is heard of in its own queue, and in no other", async (name) => {
