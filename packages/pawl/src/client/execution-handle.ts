@@ -2,6 +2,7 @@ import { ExecutionNotFound, ExecutionStateInvalid, QueryNeedsCode, ResultTimeout
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -49,6 +50,7 @@ export interface HandleParent {
   readonly namespace: string;
   readonly results: ResultHub;
   readonly runtime: Runtime;
+  readonly telemetry: Telemetry | undefined;
   isLocal(runId: string): boolean;
   /** Sends it in order; resolves when it is durable. */
   sendMessage(message: OutsideMessage): Promise<Receipt>;
@@ -211,7 +213,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     options: SignalOptions = {},
   ): Promise<void> {
     this.#parent.checkOpen();
-    const message = signalMessage({ executionId: this.executionId, workflow: this.#workflow }, { name, payload, ...options }, this.#parent.runtime);
+    const message = signalMessage({ executionId: this.executionId, workflow: this.#workflow }, { name, payload, ...options }, this.#parent);
     await this.#parent.sendMessage(message);
   }
 

@@ -358,6 +358,9 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     }
     for (const recorded of this.#writer.record(taken, outcome.at)) {
       this.#children.note(recorded.event);
+      const { event, at } = recorded;
+      if (event.type === "SignalReceived" && event.traceparent !== undefined)
+        this.telemetry?.received(this, { name: event.name, sender: event.traceparent, at });
       this.#delivery.add(recorded);
     }
     this.#children.startsConflicted(outcome.conflicts, operation.starts);
