@@ -23,7 +23,7 @@ export class CommitIds {
 }
 
 interface Committed extends CommitOutcome {
-  /** Namespace and queue of what has a task now, but for what was started. After a lost reply it may not be known. */
+  /** Namespace and queue of what may be claimed now, but for what was started. After a lost reply it may not be known. */
   readonly woken: readonly (readonly [namespace: string, taskQueue: string])[];
 }
 

@@ -455,7 +455,7 @@ export class PostgresStore implements Store {
     await this.#disconnect();
   }
 
-  /** Tells the queues of what has a task now; null: it has none. */
+  /** Tells the queues of what may be claimed now; null: it may not. */
   #hintTasks(namespace: string, taskQueues: readonly (string | null)[]): void {
     for (const taskQueue of new Set(taskQueues)) if (taskQueue !== null) this.hint({ kind: "tasks", namespace, taskQueue });
   }

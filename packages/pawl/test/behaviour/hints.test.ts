@@ -1,5 +1,6 @@
 /** Who is told that there is something to claim: workers that poll once an hour live by hints alone. */
 import { defineWorkflow, type ExecutionHandle, type Pawl, ExecutionCancelled } from "pawl";
+import pg from "pg";
 import { beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { eventually, failureOf, harness } from "./harness.ts";
@@ -32,6 +33,7 @@ const again = defineWorkflow({
     return ctx.continueAsNew(left - 1);
   },
 });
+const late = defineWorkflow({ name: "late", taskQueue: "late", signals: { go: z.null() }, run: async (ctx) => ctx.signal("go").then(() => "gone") });
 const elsewhere = defineWorkflow({ name: "elsewhere", taskQueue: "elsewhere", run: async () => "there" });
 
 const listening = "pg_stat_activity WHERE datname = current_database() AND application_name = 'pawl hints' AND state = 'idle' AND query ~ 'LISTEN|notify'";
@@ -67,6 +69,16 @@ describe("hints of tasks", () => {
     "a signal": async () => {
       const handle = await begun(waiting);
       await handle.signal("go", null);
+      expect(await handle.result()).toBe("gone");
+    },
+    "a signal in a transaction of a user's": async () => {
+      const handle = await begun(waiting);
+      const client = new pg.Client({ connectionString: h.url });
+      await client.connect();
+      await client.query("BEGIN");
+      await handle.signal("go", null, { transaction: client });
+      await client.query("COMMIT");
+      await client.end();
       expect(await handle.result()).toBe("gone");
     },
     "a signal that starts its receiver": async () => {
@@ -149,7 +161,26 @@ describe("hints of tasks", () => {
     expect(claimsElsewhere, "one claim, for the last execution").toBe(1);
   });
 
-  test("a message to an execution that is not parked tells no queue", async () => {
+  test("what a claim has skipped because a message was on its way to it is claimed after that", async () => {
+    const [first, second, third] = [await pawl.start(late, undefined), await pawl.start(late, undefined), await pawl.start(late, undefined)];
+    const blocker = new pg.Client({ connectionString: h.url });
+    await blocker.connect();
+    await blocker.query("BEGIN");
+    await blocker.query("SELECT FROM pawl.executions WHERE run_id = $1 FOR UPDATE", [third.runId]);
+    // The first goes alone; the other two together, and the third keeps that statement waiting, with the lock of the second.
+    const sent = Promise.all([first, second, third].map((handle) => handle.signal("go", null)));
+    await eventually(async () => expect(await h.count("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).toBe(1));
+    await (await h.open()).worker({ workflows: [late], ...byHintsAlone });
+    expect(await first.result()).toBe("gone");
+    expect((await second.status()).state).toBe("pending");
+    await blocker.query("ROLLBACK");
+    await blocker.end();
+    await sent;
+    expect(await second.result({ timeout: "5s" })).toBe("gone");
+    expect(await third.result({ timeout: "5s" })).toBe("gone");
+  });
+
+  test("a message to an execution that is not due tells no queue", async () => {
     const handle = await pawl.start(waiting, undefined, { delay: "1h" });
     await handle.signal("go", null);
     await pawl.execute(elsewhere, undefined);

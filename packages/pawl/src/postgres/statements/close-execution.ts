@@ -12,7 +12,7 @@ export interface CloseRow {
   readonly found_state: string | null;
   /** Of its parent and children that were told, those that a worker has, who is to read their inboxes. */
   readonly owned: string[] | null;
-  /** The queues of those that have a task now. */
+  /** The queues of the others: they have tasks now, or had some, which a claim may have skipped because of this lock. */
   readonly due_in: string[] | null;
 }
 
@@ -77,9 +77,9 @@ queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM reached
  WHERE worker_id IS NULL AND (state = 'running' OR (state = 'paused' AND told))
- ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at) RETURNING task_queue)
+ ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, g.run_id, c.state AS closed_state, f.state AS found_state,
- (SELECT array_agg(run_id) FROM reached WHERE worker_id IS NOT NULL) AS owned, (SELECT array_agg(DISTINCT task_queue) FROM queued) AS due_in
+ (SELECT array_agg(run_id) FROM reached WHERE worker_id IS NOT NULL) AS owned, (SELECT array_agg(DISTINCT task_queue) FROM reached WHERE worker_id IS NULL) AS due_in
 FROM target g LEFT JOIN found f ON f.run_id = g.run_id LEFT JOIN closed c ON c.run_id = g.run_id`,
     parameters: [
       options.namespace,

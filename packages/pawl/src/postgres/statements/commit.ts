@@ -23,7 +23,10 @@ export interface CommitRow {
   readonly unparked: number[] | null;
   /** Runs started; null when all were. */
   readonly started: string[] | null;
-  /** Namespace and queue of what was parked and has a task now because of a message; null: there is none. */
+  /**
+   * Namespace and queue of what a message reached and nobody has claimed: it has a task now, or had one, which a claim may have
+   * skipped because of this commit's lock. Null: there is none.
+   */
   readonly woken: (readonly [namespace: string, taskQueue: string])[] | null;
 }
 
@@ -77,8 +80,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   if (streamed) parts.with(streamedPart(parts, batch.appends, now));
   if (messages.length > 0) parts.with(sent(parts, messages));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
-  const mayGoOn = wakes ? taskless(cancels.length > 0 ? `${parts.add(uuids(cancels))}::uuid[]` : undefined) : undefined;
-  if (wakes || unclaimed) parts.with(queuedPart(mayGoOn, unclaimed, now));
+  if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, cancels.length > 0 ? `${parts.add(uuids(cancels))}::uuid[]` : undefined, now));
 
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
@@ -86,7 +88,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const shape = [...traits, searchable, changes, streamed, cancels.length > 0, policies, ranked].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
-    text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, wokenIf: messages.length > 0 ? mayGoOn : undefined, now })}`;
+    text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, delivers: messages.length > 0, now })}`;
     textsByShape.set(shape, text);
   }
   return {
@@ -116,7 +118,7 @@ function selectClause(has: {
   hasStarts: boolean;
   parks: boolean;
   ends: boolean;
-  wokenIf: string | undefined;
+  delivers: boolean;
   now: string;
 }): string {
   return [
@@ -128,9 +130,9 @@ function selectClause(has: {
     has.hasStarts
       ? `(SELECT CASE WHEN count(*) = ${has.startCount}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
       : "NULL::uuid[] AS started",
-    has.wokenIf === undefined
-      ? "NULL::text[] AS woken"
-      : `(SELECT array_agg(DISTINCT ARRAY[namespace, task_queue]) FROM updated WHERE ${has.wokenIf} AND delivered > 0) AS woken`,
+    has.delivers
+      ? "(SELECT array_agg(DISTINCT ARRAY[namespace, task_queue]) FROM updated WHERE delivered > 0 AND parked AND state IN ('pending', 'running', 'paused')) AS woken"
+      : "NULL::text[] AS woken",
     // Messages that came too late for an execution that ends here.
     ...(has.ends
       ? [
@@ -416,24 +418,15 @@ function consumedPart(parts: Parts, consumed: readonly { readonly runId: string;
 }
 
 /**
- * Of the rows updated, those that need a task to go on.
+ * Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed.
  *
  * @param cancels runs that are asked to cancel, which ends a pause too
  */
-function taskless(cancels: string | undefined): string {
-  return `parked AND ${cancels === undefined ? "state = 'running'" : `(state = 'running' OR (state = 'paused' AND run_id = ANY(${cancels})))`}`;
-}
-
-/**
- * Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed.
- *
- * @param mayGoOn which of the rows updated need one; undefined: none
- */
-function queuedPart(mayGoOn: string | undefined, fromStarted: boolean, now: string): () => string {
+function queuedPart(fromUpdated: boolean, fromStarted: boolean, cancels: string | undefined, now: string): () => string {
   const sources: string[] = [];
-  if (mayGoOn !== undefined) {
+  if (fromUpdated) {
     sources.push(`SELECT run_id, CASE WHEN delivered > 0 THEN ${now} ELSE wake_at END, namespace, task_queue, workflow || '@' || version
- FROM updated WHERE ${mayGoOn} AND (delivered > 0 OR wake_at IS NOT NULL)`);
+ FROM updated WHERE parked AND ${cancels === undefined ? "state = 'running'" : `(state = 'running' OR (state = 'paused' AND run_id = ANY(${cancels})))`} AND (delivered > 0 OR wake_at IS NOT NULL)`);
   }
   if (fromStarted) {
     sources.push(`SELECT run_id, coalesce(not_before, ${now}), namespace, task_queue, workflow || '@' || version FROM started WHERE worker_id IS NULL`);

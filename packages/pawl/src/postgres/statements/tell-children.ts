@@ -7,7 +7,7 @@ export interface ToldRow {
   readonly run_id: string;
   /** False: it ended, or went on in another run, while the statement waited; send it again for this child. */
   readonly reached: boolean;
-  /** The queue of its task, if it has one now. */
+  /** Its queue if nobody has claimed it: it has a task now, or had one, which a claim may have skipped because of this lock. */
   readonly due_in: string | null;
 }
 
@@ -39,7 +39,7 @@ queued AS (
  SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state IN ('running', 'paused')
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT w.execution_id, w.run_id, t.run_id IS NOT NULL AS reached,
- CASE WHEN t.worker_id IS NULL AND t.state IN ('running', 'paused') THEN t.task_queue END AS due_in
+ CASE WHEN t.worker_id IS NULL THEN t.task_queue END AS due_in
 FROM wanted w LEFT JOIN touched t ON t.run_id = w.run_id`,
     parameters: [
       parentRunId,
