@@ -18,7 +18,7 @@ const hearsOfRollbackMs = 20_000;
 
 const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
-  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|neighbours|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|list-queues|queue-load|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
+  /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|list-queues|queue-load|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
 
 /**
  * Watches the database from outside: after every transaction it reads what is new and checks, against everything it has seen

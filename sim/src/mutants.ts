@@ -343,5 +343,5 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   { name: "what is paused goes on gathering starts", edits: [edit("postgres/statements/pause.js", ", merge_key = NULL", "")] },
-  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#queues.has(taskQueue) ||", "||")] },
+  { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
 ];

@@ -134,6 +134,14 @@ CREATE TABLE inbox (
 	data text NOT NULL,
 	PRIMARY KEY (run_id, message_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- Signals that transactions of users will send with their commit: a row is gone when it could be seen. Until then it locks nothing.
+CREATE UNLOGGED TABLE noted_signals (
+	ordinal bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	namespace text NOT NULL,
+	execution_id text NOT NULL,
+	message_id text NOT NULL,
+	data text NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 -- What executions write for others to follow, such as the tokens of a model: the chunks of each stream, numbered from 0 without
 -- gaps. They outlive a resume, so they belong to the execution, not to the run. Rows are only added.
 CREATE TABLE stream_chunks (
@@ -225,6 +233,40 @@ $$ INSERT INTO inbox (run_id, message_id, type, data)
    AND CASE WHEN type IN ('ChildCompleted', 'ChildFailed') THEN split_part(message_id, ':', 2)::integer = ANY(children) ELSE true END
   ORDER BY ordinal ON CONFLICT DO NOTHING;
  DELETE FROM inbox WHERE run_id = from_run; DELETE FROM tasks WHERE run_id = from_run $$;
+-- Delivers the signals of a transaction as it commits, as send-messages does: the first of them brings all. It runs in a session of a
+-- user's, so it brings its search path. The lock is a statement of its own: the next one sees the run that began while it waited.
+CREATE FUNCTION deliver_signals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+ noted noted_signals[];
+ hint json;
+BEGIN
+ WITH mine AS (DELETE FROM noted_signals s WHERE s.ordinal >= NEW.ordinal RETURNING s)
+ SELECT array_agg(s ORDER BY (s).ordinal) INTO noted FROM mine;
+ IF noted IS NULL THEN RETURN NULL; END IF;
+ PERFORM FROM executions e WHERE (e.namespace, e.execution_id) IN (SELECT n.namespace, n.execution_id FROM unnest(noted) n) ORDER BY e.run_id FOR UPDATE;
+ FOR hint IN
+  WITH touched AS (
+   UPDATE executions e SET inbox_seq = e.inbox_seq + 1
+   WHERE (e.namespace, e.execution_id) IN (SELECT n.namespace, n.execution_id FROM unnest(noted) n) AND e.state IN ('pending', 'running', 'paused', 'quarantined')
+   RETURNING e.run_id, e.namespace, e.execution_id, e.state, e.task_queue, e.workflow, e.version, e.worker_id, e.not_before),
+  sent AS (
+   INSERT INTO inbox (run_id, message_id, type, data)
+   SELECT t.run_id, n.message_id, 'SignalReceived', n.data FROM unnest(noted) n JOIN touched t ON t.namespace = n.namespace AND t.execution_id = n.execution_id
+   ORDER BY n.ordinal ON CONFLICT DO NOTHING),
+  queued AS (
+   INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
+   SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state = 'running'
+   ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
+  SELECT json_build_object('kind', 'inbox', 'runIds', json_build_array(run_id)) FROM touched WHERE worker_id IS NOT NULL
+  UNION ALL
+  SELECT json_build_object('kind', 'tasks', 'namespace', q.namespace, 'taskQueue', q.task_queue) FROM (SELECT DISTINCT t.namespace, t.task_queue FROM touched t
+   WHERE t.worker_id IS NULL AND (t.state = 'running' OR (t.state = 'pending' AND (t.not_before IS NULL OR t.not_before <= current_time_of_pawl())))) q
+ LOOP
+  PERFORM pg_notify('pawl_' || TG_TABLE_SCHEMA, json_build_object('from', 'transaction', 'hint', hint)::text);
+ END LOOP;
+ RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER deliver AFTER INSERT ON noted_signals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION deliver_signals();
 -- Pausing, under the same rule. Whether it is to be cancelled already: then it is not paused any more.
 CREATE FUNCTION is_asked_to_cancel(asked uuid) RETURNS boolean LANGUAGE sql VOLATILE AS
 $$ SELECT EXISTS (SELECT FROM inbox WHERE run_id = asked AND message_id = 'cancel')

@@ -14,6 +14,15 @@ export interface TracedAttempt extends TracedExecution {
   readonly attempt: number;
 }
 
+/** A signal in the history of its receiver that was sent within a span. */
+export interface TracedSignal {
+  readonly name: string;
+  /** W3C trace context of its sender. */
+  readonly sender: string;
+  /** When it was recorded, milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** The span of an attempt that is running. */
 export interface AttemptSpan {
   /** Calls the step's function inside the span, so that what it does belongs to it. */
@@ -38,6 +47,9 @@ export interface Telemetry {
   /** An execution is being started; gives the trace context that it and all it does belong to, if anybody traces. */
   started(execution: Omit<TracedExecution, "traceparent">, parent: string | undefined): string | undefined;
   attempt(attempt: TracedAttempt): AttemptSpan;
+  /** The trace context of whoever sends a signal now, if that is within a span. */
+  sending(): string | undefined;
+  received(execution: TracedExecution, signal: TracedSignal): void;
   /** A run has ended here. @param startedAt milliseconds since 1970 */
   ended(execution: TracedExecution, run: { readonly state: string; readonly startedAt: number; readonly endedAt: number }): void;
   measured(measure: Measure, value: number): void;

@@ -2,8 +2,10 @@ import { ExecutionNotFound, ExecutionStateInvalid, QueryNeedsCode, ResultTimeout
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
+import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { checkpointsOf } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
@@ -18,10 +20,12 @@ import { fork, type ForkOptions } from "./fork.ts";
 import { retry, rollBack, type NextRunOptions, type RollbackOptions } from "./next-run.ts";
 import { Runs, type Checkpoint, type RunInfo } from "./runs.ts";
 import { waitForNews } from "./news.ts";
+import { checkReceipt } from "./message-sender.ts";
 import { checkMessage, signalMessage } from "./outgoing-message.ts";
 import { checkReason } from "./reason.ts";
 import { resultOf } from "./result-of.ts";
 import type { ResultHub } from "./result-hub.ts";
+import { checkClient } from "./transaction-client.ts";
 import { checkStreamOptions, readStream, type StreamChunk, type StreamOptions } from "./stream-reader.ts";
 
 /** An execution as `status()` and `list()` show it. */
@@ -49,6 +53,7 @@ export interface HandleParent {
   readonly namespace: string;
   readonly results: ResultHub;
   readonly runtime: Runtime;
+  readonly telemetry: Telemetry | undefined;
   isLocal(runId: string): boolean;
   /** Sends it in order; resolves when it is durable. */
   sendMessage(message: OutsideMessage): Promise<Receipt>;
@@ -63,6 +68,11 @@ export interface HandleParent {
 export interface SignalOptions {
   /** Sent twice with the same id, it arrives once (made). */
   readonly signalId?: string;
+  /**
+   * A client of node-postgres with an open transaction of your own, on the database that Pawl is in: the signal arrives if and when
+   * you commit.
+   */
+  readonly transaction?: SqlClient;
 }
 
 export interface UpdateOptions {
@@ -201,9 +211,9 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 
   /**
    * Sends a signal. When this returns, it is durable, and the execution gets it once, whether it waits for it now or later.
-   * Signals that one process sends to one execution arrive in order.
+   * Signals that one process sends to one execution arrive in order; those of a `transaction` come with its commit, in their order.
    *
-   * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended; MessageUnknown, PayloadInvalid
+   * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended; MessageUnknown, PayloadInvalid, OptionInvalid
    */
   async signal<Name extends keyof Sent["signals"] & string>(
     name: Name,
@@ -211,8 +221,14 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     options: SignalOptions = {},
   ): Promise<void> {
     this.#parent.checkOpen();
-    const message = signalMessage({ executionId: this.executionId, workflow: this.#workflow }, { name, payload, ...options }, this.#parent.runtime);
-    await this.#parent.sendMessage(message);
+    const message = signalMessage({ executionId: this.executionId, workflow: this.#workflow }, { name, payload, ...options }, this.#parent);
+    if (options.transaction === undefined) await this.#parent.sendMessage(message);
+    else await this.#signalIn(checkClient(options.transaction), message);
+  }
+
+  async #signalIn(client: SqlClient, message: OutsideMessage): Promise<void> {
+    const { store, namespace } = this.#parent;
+    checkReceipt(this.executionId, await store.transactions.signal(client, namespace, message));
   }
 
   /**

@@ -79,15 +79,23 @@ export class MessageSender {
         this.#namespace,
         batch.map(({ message }) => message),
       );
-      for (const pending of batch) settle(pending, receipts.get(pending.message.executionId));
+      for (const { message, resolve, reject } of batch) {
+        const { executionId } = message;
+        try {
+          resolve(checkReceipt(executionId, receipts.get(executionId)));
+        } catch (error) {
+          reject(error);
+        }
+      }
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
   }
 }
 
-function settle({ message: { executionId }, resolve, reject }: Pending, receipt: Receipt | undefined): void {
-  if (receipt === undefined) reject(new ExecutionNotFound(executionId));
-  else if (isTerminal(receipt.state)) reject(new ExecutionStateInvalid(executionId, receipt.state, "sent anything", "It has ended; nothing was changed."));
-  else resolve(receipt);
+/** @throws ExecutionNotFound; ExecutionStateInvalid if it has ended */
+export function checkReceipt(executionId: string, receipt: Receipt | undefined): Receipt {
+  if (receipt === undefined) throw new ExecutionNotFound(executionId);
+  if (isTerminal(receipt.state)) throw new ExecutionStateInvalid(executionId, receipt.state, "sent anything", "It has ended; nothing was changed.");
+  return receipt;
 }

@@ -1,6 +1,7 @@
 import { MessageUnknown, PayloadInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Runtime } from "../base/runtime.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -11,12 +12,19 @@ import type { OutsideMessage } from "../store/store.ts";
 export function signalMessage(
   to: { readonly executionId: string; readonly workflow: AnyWorkflow | undefined },
   signal: { readonly name: string; readonly payload: unknown; readonly signalId?: string | undefined },
-  runtime: Pick<Runtime, "newUuid">,
+  { runtime, telemetry }: { readonly runtime: Pick<Runtime, "newUuid">; readonly telemetry: Telemetry | undefined },
 ): OutsideMessage {
   const name = checkName(signal.name, "signal name");
   checkMessage(to.workflow, "signal", name, signal.payload);
   const signalId = signal.signalId === undefined ? runtime.newUuid() : checkId(signal.signalId, "signalId");
-  const data = encodeEvent({ type: "SignalReceived", signalId, name, payload: { text: encodeValue(signal.payload, "payload") } });
+  const traceparent = telemetry?.sending();
+  const data = encodeEvent({
+    type: "SignalReceived",
+    signalId,
+    name,
+    ...(traceparent === undefined ? {} : { traceparent }),
+    payload: { text: encodeValue(signal.payload, "payload") },
+  });
   return { executionId: to.executionId, messageId: `signal:${signalId}`, type: "SignalReceived", data };
 }
 

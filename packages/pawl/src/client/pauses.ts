@@ -43,10 +43,12 @@ export class Pauses {
   async remove(scope: PauseScope): Promise<boolean> {
     this.#parent.checkOpen();
     const { store, namespace } = this.#parent;
-    const wasPaused = await store.removePause(namespace, targetOf(scope));
+    const target = targetOf(scope);
+    if (!(await store.removePause(namespace, target))) return false;
     store.hint({ kind: "pauses", namespace });
-    store.hint({ kind: "tasks", namespace, taskQueue: "*" });
-    return wasPaused;
+    // Executions of a workflow may wait in any queue.
+    store.hint({ kind: "tasks", namespace, taskQueue: target.kind === "task-queue" ? target.name : "*" });
+    return true;
   }
 
   /** What is paused now. */

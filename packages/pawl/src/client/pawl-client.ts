@@ -46,7 +46,8 @@ export class PawlClient implements HandleParent {
   readonly retention: Retention;
   /** Which versions of workflows are in use. */
   readonly workflows: Workflows;
-  protected readonly telemetry: Telemetry | undefined;
+  /** What it was opened with. */
+  readonly telemetry: Telemetry | undefined;
   /** Task queues and workflows from which nothing is claimed for now. */
   readonly pauses: Pauses;
   /** Limits of task queues: how many executions at a time, how many in a period, in all and for each key. */
@@ -66,7 +67,7 @@ export class PawlClient implements HandleParent {
     this.runtime = runtime;
     this.committer = new Committer(store, runtime, telemetry);
     this.#sender = new MessageSender(store, this.namespace);
-    this.#starts = new Starts(this, this.committer, this.#sender, this.localWorkers, telemetry);
+    this.#starts = new Starts(this, this.committer, this.#sender, this.localWorkers);
     this.retention = new Retention(this);
     this.workflows = new Workflows(this);
     this.pauses = new Pauses(this);
@@ -77,6 +78,7 @@ export class PawlClient implements HandleParent {
       namespace,
       results: this.results,
       runtime,
+      telemetry,
       isLocal: (runId) => this.isLocal(runId),
       checkOpen: () => this.checkOpen(),
       sendMessage: (message) => this.sendMessage(message),

@@ -26,7 +26,7 @@ export function checkSignalWithStart(options: SignalWithStartOptions): SignalWit
   if ((options as StartOptions).idempotencyKey !== undefined)
     throw new OptionInvalid("idempotencyKey", "does not go with a signal: the executionId says whom it is for");
   if ((options as StartOptions).transaction !== undefined)
-    throw new OptionInvalid("transaction", "does not go with a signal; start in the transaction, and signal after it");
+    throw new OptionInvalid("transaction", "does not go with signalWithStart; start in the transaction, then signal in it");
   return options;
 }
 

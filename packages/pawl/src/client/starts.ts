@@ -2,7 +2,6 @@ import { ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
-import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { SqlClient } from "../definition/transaction.ts";
@@ -43,14 +42,12 @@ export class Starts {
   readonly #committer: Committer;
   readonly #sender: MessageSender;
   readonly #localWorkers: readonly LocalWorker[];
-  readonly #telemetry: Telemetry | undefined;
 
-  constructor(parent: HandleParent, committer: Committer, sender: MessageSender, localWorkers: readonly LocalWorker[], telemetry: Telemetry | undefined) {
+  constructor(parent: HandleParent, committer: Committer, sender: MessageSender, localWorkers: readonly LocalWorker[]) {
     this.#parent = parent;
     this.#committer = committer;
     this.#sender = sender;
     this.#localWorkers = localWorkers;
-    this.#telemetry = telemetry;
   }
 
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
@@ -86,7 +83,7 @@ export class Starts {
     refuseSharing(startOptions, "signal");
     return this.#sender.sendBy(options.executionId, async () => {
       const { operation, definition } = await this.#prepare(workflow, input, startOptions);
-      const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.#parent.runtime);
+      const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.#parent);
       const outcome = await this.#parent.store.signalWithStart(operation, message);
       checkReached(operation, outcome);
       return new ExecutionHandle(this.#parent, operation.executionId, outcome.runId, definition);
@@ -110,7 +107,7 @@ export class Starts {
     if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
     const runId = this.#parent.runtime.newUuid();
-    const traceparent = this.#telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
+    const traceparent = this.#parent.telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
     const operation = {
       runId,
       namespace: this.#parent.namespace,

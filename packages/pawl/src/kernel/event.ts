@@ -185,6 +185,8 @@ export interface SignalReceived {
   readonly type: "SignalReceived";
   readonly signalId: string;
   readonly name: string;
+  /** W3C trace context of its sender. */
+  readonly traceparent?: string;
   readonly payload: Payload;
 }
 

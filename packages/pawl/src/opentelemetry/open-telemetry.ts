@@ -13,7 +13,7 @@ import {
 import { toFailure } from "../base/values.ts";
 import type { AttemptSpan, Measure, Telemetry, TracedExecution } from "../base/telemetry.ts";
 import { observeDatabase } from "./observe-database.ts";
-import { contextOf, formatTraceparent } from "./trace-context.ts";
+import { contextOf, formatTraceparent, parseTraceparent } from "./trace-context.ts";
 
 export interface OpenTelemetryOptions {
   /** Where spans go (the global one). */
@@ -66,6 +66,16 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
         run: (fn) => context.with(inside, fn),
         end: (error) => endSpan(span, error),
       } satisfies AttemptSpan;
+    },
+    sending() {
+      const active = trace.getSpanContext(context.active());
+      return active !== undefined && trace.isSpanContextValid(active) ? formatTraceparent(active) : undefined;
+    },
+    received(execution, { name, sender, at }) {
+      const from = parseTraceparent(sender);
+      const links = from === undefined ? [] : [{ context: { ...from, isRemote: true } }];
+      const attributes = { ...attributesOf(execution), "pawl.signal": name };
+      tracer.startSpan(`signal ${name}`, { kind: SpanKind.CONSUMER, attributes, links, startTime: at }, contextOf(execution)).end(at);
     },
     ended(execution, { state, startedAt, endedAt }) {
       const attributes = { ...attributesOf(execution), "pawl.state": state };

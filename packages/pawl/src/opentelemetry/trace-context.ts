@@ -11,13 +11,14 @@ export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext):
 
 /** What everything an execution does belongs to. Its run id has the form of a trace id: so one that nobody traced has a trace, too. */
 export function contextOf({ traceparent, runId }: Pick<TracedExecution, "traceparent" | "runId">): Context {
-  const read = traceparent === undefined ? undefined : parse(traceparent);
+  const read = traceparent === undefined ? undefined : parseTraceparent(traceparent);
   const hex = runId.replaceAll("-", "");
   const remote = read ?? { traceId: hex, spanId: hex.slice(16), traceFlags: sampled };
   return trace.setSpanContext(ROOT_CONTEXT, { ...remote, isRemote: true });
 }
 
-function parse(traceparent: string): SpanContext | undefined {
+/** Undefined: it is none. */
+export function parseTraceparent(traceparent: string): SpanContext | undefined {
   const [, traceId = "", spanId = "", flags = ""] = form.exec(traceparent) ?? [];
   return isValidTraceId(traceId) && isValidSpanId(spanId) ? { traceId, spanId, traceFlags: Number.parseInt(flags, 16) } : undefined;
 }

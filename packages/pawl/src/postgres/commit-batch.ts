@@ -1,4 +1,4 @@
-import type { AppendOperation, AppendOutcome, ExistingExecution, NextRunOperation, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
+import type { AppendOperation, AppendOutcome, ExistingExecution, StartConflict, StartOperation, StartOutcome } from "../store/operations.ts";
 import type { CommitBatch, CommitOutcome } from "../store/store.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
@@ -22,13 +22,18 @@ export class CommitIds {
   }
 }
 
+interface Committed extends CommitOutcome {
+  /** Namespace and queue of what may be claimed now, but for what was started. After a lost reply it may not be known. */
+  readonly woken: readonly (readonly [namespace: string, taskQueue: string])[];
+}
+
 /**
  * Sends one batch and says what became of each part. When the reply to a first send was lost, the statement has been sent
  * again: what the first send had written is then found by its commit id (appends) or run id (starts) and counts as written.
  *
  * @param commitId from `CommitIds`
  */
-export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<CommitOutcome> {
+export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<Committed> {
   if (batch.appends.some(({ after }) => after.kind === "continue")) return commitWithContinuations(gateway, batch, commitId);
   const prepared = prepareOne(batch, commitId) ?? prepareCommit(batch, commitId);
   const { rows, repeated } = await gateway.send(prepared.transaction);
@@ -66,6 +71,7 @@ export async function commitBatch(gateway: TransactionGateway, batch: CommitBatc
       if (outcome === undefined) return { outcome: "rejected" };
       return { outcome: "accepted", ...outcome, conflicts: conflictsOf(append.starts, starts) };
     }),
+    woken: row.woken ?? [],
   };
 }
 
@@ -73,19 +79,24 @@ export async function commitBatch(gateway: TransactionGateway, batch: CommitBatc
  * Runs that continue as new have a statement of their own. They go first: should the database refuse the rest for what is in
  * it, all is sent again in parts, and a continuation that is there already is recognised by the next run's id.
  */
-async function commitWithContinuations(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<CommitOutcome> {
+async function commitWithContinuations(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<Committed> {
   const continued = new Map<AppendOperation, AppendOutcome>();
-  for (const append of batch.appends) if (append.after.kind === "continue") continued.set(append, await commitContinuation(gateway, append, append.after));
+  const woken: (readonly [string, string])[] = [];
+  for (const append of batch.appends) {
+    if (append.after.kind !== "continue") continue;
+    const [row] = await gateway.run(continueAsNew(append, append.after));
+    if (row !== undefined) woken.push([row.namespace, row.task_queue]);
+    const found = row ?? (await gateway.run(findContinued(append)))[0];
+    continued.set(append, found === undefined ? { outcome: "rejected" } : { outcome: "accepted", at: found.at, parked: false, conflicts: [] });
+  }
   const others = batch.appends.filter((append) => !continued.has(append));
   const rest = others.length + batch.starts.length === 0 ? undefined : await commitBatch(gateway, { starts: batch.starts, appends: others }, commitId);
   let next = 0;
-  return { starts: rest?.starts ?? [], appends: batch.appends.map((append) => continued.get(append) ?? rest!.appends[next++]!) };
-}
-
-async function commitContinuation(gateway: TransactionGateway, append: AppendOperation, next: NextRunOperation): Promise<AppendOutcome> {
-  const [row] = await gateway.run(continueAsNew(append, next));
-  const found = row ?? (await gateway.run(findContinued(append)))[0];
-  return found === undefined ? { outcome: "rejected" } : { outcome: "accepted", at: found.at, parked: false, conflicts: [] };
+  return {
+    starts: rest?.starts ?? [],
+    appends: batch.appends.map((append) => continued.get(append) ?? rest!.appends[next++]!),
+    woken: [...woken, ...(rest?.woken ?? [])],
+  };
 }
 
 async function startOutcomes(

@@ -4,6 +4,7 @@ import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/e
 import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
+import type { ClaimRuleNames } from "../store/claim-rules.ts";
 import type { PauseInfoRow, PauseTarget } from "../store/pauses.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
@@ -25,7 +26,6 @@ import type {
   ListPage,
   LeaseKeeper,
   LeaseOptions,
-  LiveWorker,
   NextRunOperation,
   Outcome,
   OpenCount,
@@ -39,6 +39,7 @@ import type {
   Store,
   Takeover,
   ValueOutcome,
+  WatchedWorkers,
   WorkerRegistration,
   WorkerSummary,
 } from "../store/store.ts";
@@ -54,6 +55,7 @@ import { PostgresTransactions } from "./postgres-transactions.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Queries } from "./queries.ts";
 import { claim, type ClaimRow } from "./statements/claim.ts";
+import { readClaimRules, type ClaimRuleRow } from "./statements/claim-rules.ts";
 import { claimLimited } from "./statements/claim-limited.ts";
 import { closeExecution } from "./statements/close-execution.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
@@ -128,8 +130,9 @@ export class PostgresStore implements Store {
   }
 
   async commit(batch: CommitBatch): Promise<CommitOutcome> {
-    const outcome = await commitBatch(this.#gateway, batch, this.#commitIds.next());
+    const { woken, ...outcome } = await commitBatch(this.#gateway, batch, this.#commitIds.next());
     for (const [index, append] of batch.appends.entries()) this.#histories.settled(append, outcome.appends[index]!);
+    for (const [namespace, taskQueue] of woken) this.hint({ kind: "tasks", namespace, taskQueue });
     return outcome;
   }
 
@@ -186,8 +189,8 @@ export class PostgresStore implements Store {
     return this.#gateway.read("dead-workers-with-claims", () => this.#queries.deadWorkersWithClaims());
   }
 
-  neighbours(host: string): Promise<readonly LiveWorker[]> {
-    return this.#gateway.read("neighbours", () => this.#queries.neighbours(host));
+  watchedWorkers(host: string): Promise<WatchedWorkers> {
+    return this.#gateway.read("read-watched-workers", () => this.#queries.watchedWorkers(host));
   }
 
   async readInboxes(runIds: readonly string[]): Promise<readonly Inbox[]> {
@@ -209,8 +212,8 @@ export class PostgresStore implements Store {
     for (;;) {
       const [requested] = await this.#gateway.run(requestCancel(namespace, executionId, data));
       if (requested !== undefined) {
-        this.hint({ kind: "inbox", runIds: [requested.run_id] });
-        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+        if (requested.due_in === null) this.hint({ kind: "inbox", runIds: [requested.run_id] });
+        else this.#hintTasks(namespace, [requested.due_in]);
         return { found: true, closed: false, state: requested.state as ExecutionState };
       }
       // It has not begun, or is held: there is no code to ask.
@@ -243,19 +246,23 @@ export class PostgresStore implements Store {
     const stale = ({ outcome, state }: UnpauseRow): boolean => outcome === "unchanged" && state === "paused";
     const { row, repeated } = await this.#untilDone(unpause(namespace, executionId), (found) => !stale(found));
     if (row === undefined) return undefined;
-    if (row.outcome === "unpaused") this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+    if (row.due_in !== null) this.#hintTasks(namespace, [row.due_in]);
     else if (row.outcome === "withdrawn") this.hint({ kind: "inbox", runIds: [row.run_id] });
     // The reply to an earlier send may have been lost after it had worked.
     const worked = row.outcome !== "unchanged" || (repeated && (row.state === "running" || row.state === "pending"));
     return worked ? { runId: row.run_id } : undefined;
   }
 
-  async tellChildren(parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]> {
+  async tellChildren(namespace: string, parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]> {
     const told: string[] = [];
     let left = messages;
     while (left.length > 0) {
       const rows = await this.#gateway.run(tellChildren(parentRunId, left));
       for (const row of rows) if (row.reached) told.push(row.run_id);
+      this.#hintTasks(
+        namespace,
+        rows.map((row) => row.due_in),
+      );
       const missed = new Set(rows.filter(({ reached }) => !reached).map(({ execution_id }) => execution_id));
       left = left.filter(({ executionId }) => missed.has(executionId));
     }
@@ -265,7 +272,7 @@ export class PostgresStore implements Store {
   async resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined> {
     const { row, repeated } = await this.#untilDone(resume(namespace, executionId, newRunId), ({ run_id }) => run_id !== null);
     if (row !== undefined) {
-      this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      this.#hintTasks(namespace, row.due_in ?? []);
       return { runId: newRunId };
     }
     // The reply to an earlier send may have been lost after it had worked.
@@ -281,7 +288,7 @@ export class PostgresStore implements Store {
     if (worked) {
       // Whoever owned the run before finds that there is no such run.
       this.hint({ kind: "inbox", runIds: [fromRunId, ...(row?.asked ?? [])] });
-      this.hint({ kind: "tasks", namespace, taskQueue: "*" });
+      this.#hintTasks(namespace, row?.due_in ?? []);
     }
     return worked;
   }
@@ -302,7 +309,10 @@ export class PostgresStore implements Store {
       const rows = await this.#gateway.run(sendMessages(namespace, left));
       const owned = rows.filter((row) => row.owned);
       if (owned.length > 0) this.hint({ kind: "inbox", runIds: owned.map((row) => row.run_id) });
-      for (const taskQueue of new Set(rows.flatMap((row) => row.due_in ?? []))) this.hint({ kind: "tasks", namespace, taskQueue });
+      this.#hintTasks(
+        namespace,
+        rows.map((row) => row.due_in),
+      );
       const again = new Set<string>();
       for (const row of rows) {
         if (!row.reached && !isTerminal(row.state as ExecutionState)) again.add(row.execution_id);
@@ -319,10 +329,8 @@ export class PostgresStore implements Store {
       const [row] = await this.#gateway.run(signalWithStart(start, signal));
       // Somebody started it, or it was resumed, while the statement waited.
       if (row === undefined || (!row.reached && row.workflow === workflow && !isTerminal(row.state as ExecutionState))) continue;
-      if (row.reached) {
-        this.hint({ kind: "inbox", runIds: [row.run_id] });
-        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
-      }
+      if (row.owned) this.hint({ kind: "inbox", runIds: [row.run_id] });
+      else this.#hintTasks(namespace, [row.due_in]);
       return { runId: row.run_id, state: row.state as ExecutionState, workflow: row.workflow, started: row.run_id === start.runId };
     }
   }
@@ -403,6 +411,12 @@ export class PostgresStore implements Store {
     return this.#gateway.run(readPauses(namespace));
   }
 
+  async readClaimRules(namespace: string): Promise<ClaimRuleNames> {
+    const rows = await this.#gateway.run(readClaimRules(namespace));
+    const named = (wanted: ClaimRuleRow["kind"]): string[] => rows.filter(({ kind }) => kind === wanted).map(({ name }) => name);
+    return { pausedQueues: named("task-queue"), pausedWorkflows: named("workflow"), limitedQueues: named("limited-queue") };
+  }
+
   async setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void> {
     await this.#gateway.run(setRetention(namespace, rule, keepMs));
   }
@@ -441,6 +455,11 @@ export class PostgresStore implements Store {
     await this.#disconnect();
   }
 
+  /** Tells the queues of what may be claimed now; null: it may not. */
+  #hintTasks(namespace: string, taskQueues: readonly (string | null)[]): void {
+    for (const taskQueue of new Set(taskQueues)) if (taskQueue !== null) this.hint({ kind: "tasks", namespace, taskQueue });
+  }
+
   /** Sends a statement again that found rows with a new run id once it had their locks; each time, another resume has succeeded. */
   async #untilDone<Row>(transaction: Transaction<Row>, isDone: (row: Row) => boolean): Promise<{ readonly row: Row | undefined; readonly repeated: boolean }> {
     let repeated = false;
@@ -469,11 +488,8 @@ export class PostgresStore implements Store {
     const closed = row.closed_state !== null || (repeated && row.found_state === state);
     if (closed) {
       this.hint({ kind: "ended", runIds: [row.run_id] });
-      const reached = [...(row.parent_run_id === null ? [] : [row.parent_run_id]), ...(row.children ?? [])];
-      if (reached.length > 0) {
-        this.hint({ kind: "inbox", runIds: reached });
-        this.hint({ kind: "tasks", namespace, taskQueue: "*" });
-      }
+      if (row.owned !== null) this.hint({ kind: "inbox", runIds: row.owned });
+      this.#hintTasks(namespace, row.due_in ?? []);
     }
     return { found: true, closed, state: (row.closed_state ?? row.found_state) as ExecutionState };
   }

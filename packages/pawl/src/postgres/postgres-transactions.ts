@@ -1,6 +1,7 @@
 import type { SqlClient } from "../definition/transaction.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { AppendOperation, StartOperation, StartOutcome } from "../store/operations.ts";
+import type { OutsideMessage, Receipt } from "../store/store.ts";
 import type { TransactionStore, TransactOutcome, TransactRequest } from "../store/transact.ts";
 import type { CommitIds } from "./commit-batch.ts";
 import { classifyFault } from "./faults.ts";
@@ -8,6 +9,7 @@ import type { TransactionGateway } from "./gateway.ts";
 import { CommitInDoubt, type Sessions } from "./sessions.ts";
 import { appendInTransaction } from "./statements/append-in-transaction.ts";
 import { awaitTransaction } from "./statements/await-transaction.ts";
+import { signalInTransaction, type SignalledInTransactionRow } from "./statements/signal-in-transaction.ts";
 import { startInTransaction, type StartedInTransactionRow } from "./statements/start-in-transaction.ts";
 import { readHistory } from "./statements/reads.ts";
 
@@ -65,6 +67,12 @@ export class PostgresTransactions implements TransactionStore {
       const { run_id: runId, execution_id: executionId, workflow, version, state, parent_run_id: parentRunId, parent_position: parentPosition } = row;
       return { outcome: "exists", existing: { runId, executionId, workflow, version, state: state as ExecutionState, parentRunId, parentPosition } };
     }
+  }
+
+  async signal(client: SqlClient, namespace: string, signal: OutsideMessage): Promise<Receipt | undefined> {
+    const { text, values } = signalInTransaction(this.#schema, namespace, signal);
+    const [row] = (await client.query<SignalledInTransactionRow>(text, values)).rows;
+    return row === undefined ? undefined : { runId: row.run_id, state: row.state as ExecutionState };
   }
 
   /** As long as the user's code has not been called, a fault of the connection is nobody's business. */

@@ -13,7 +13,7 @@ import type {
   ExecutionSummary,
   ListFilter,
   ListPage,
-  LiveWorker,
+  WatchedWorkers,
   OpenCount,
   Outcome,
   PastRunSummary,
@@ -198,24 +198,27 @@ export class Queries {
   }
 
   async deadWorkersWithClaims(): Promise<readonly string[]> {
+    const { workers } = this.#tables;
+    const rows = await this.#db.select({ id: workers.id }).from(workers).where(this.#isDeadWithClaims());
+    return rows.map((row) => row.id);
+  }
+
+  async watchedWorkers(host: string): Promise<WatchedWorkers> {
+    const { workers } = this.#tables;
+    const rows = await this.#db
+      .select({ workerId: workers.id, pid: workers.pid, pidStarted: workers.pidStarted, state: workers.state })
+      .from(workers)
+      .where(or(and(eq(workers.state, "live"), eq(workers.host, host)), this.#isDeadWithClaims()));
+    return { neighbours: rows.filter(({ state }) => state === "live"), dead: rows.filter(({ state }) => state !== "live").map(({ workerId }) => workerId) };
+  }
+
+  #isDeadWithClaims(): SQL | undefined {
     const { workers, executions } = this.#tables;
     const claims = this.#db
       .select({ one: sql`1` })
       .from(executions)
       .where(eq(executions.workerId, workers.id));
-    const rows = await this.#db
-      .select({ id: workers.id })
-      .from(workers)
-      .where(and(ne(workers.state, "live"), exists(claims)));
-    return rows.map((row) => row.id);
-  }
-
-  async neighbours(host: string): Promise<readonly LiveWorker[]> {
-    const { workers } = this.#tables;
-    return this.#db
-      .select({ workerId: workers.id, pid: workers.pid, pidStarted: workers.pidStarted })
-      .from(workers)
-      .where(and(eq(workers.state, "live"), eq(workers.host, host)));
+    return and(ne(workers.state, "live"), exists(claims));
   }
 
   async workers(namespace: string): Promise<readonly WorkerSummary[]> {

@@ -1,6 +1,7 @@
 import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { ClaimRuleNames } from "./claim-rules.ts";
 import type { QueueStore } from "./queues.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { StreamStore } from "./streams.ts";
@@ -312,6 +313,13 @@ export interface LiveWorker {
   readonly pidStarted: string;
 }
 
+export interface WatchedWorkers {
+  /** Live workers registered from this machine. */
+  readonly neighbours: readonly LiveWorker[];
+  /** Dead ones that still have executions: a takeover was cut short. */
+  readonly dead: readonly string[];
+}
+
 export interface WorkerSummary {
   readonly workerId: string;
   readonly state: "live" | "stopped" | "dead";
@@ -393,8 +401,8 @@ export interface Store {
   takeOver(workerId: string, limit: number): Promise<Takeover>;
   /** Dead workers that still have executions: a takeover was cut short. */
   deadWorkersWithClaims(): Promise<readonly string[]>;
-  /** Live workers registered from this machine by other processes. */
-  neighbours(host: string): Promise<readonly LiveWorker[]>;
+  /** Whom a worker on this machine has to look after. */
+  watchedWorkers(host: string): Promise<WatchedWorkers>;
   readInboxes(runIds: readonly string[]): Promise<readonly Inbox[]>;
   /** Of these claims, those that no longer hold. */
   lostClaims(claims: readonly { readonly runId: string; readonly epoch: number }[]): Promise<readonly string[]>;
@@ -408,7 +416,7 @@ export interface Store {
   /** Ends a pause, or takes back a request to pause; gives the run that goes on. Undefined: neither was there. */
   unpause(namespace: string, executionId: string): Promise<{ readonly runId: string } | undefined>;
   /** Puts messages into the inboxes of children of a run, whichever run of their own they are in; gives the run ids of those that have not ended. */
-  tellChildren(parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]>;
+  tellChildren(namespace: string, parentRunId: string, messages: readonly ChildMessage[]): Promise<readonly string[]>;
   /** Starts the next run of a cancelled or quarantined execution. Undefined: there is none of this id in such a state. */
   resume(namespace: string, executionId: string, newRunId: string): Promise<{ readonly runId: string } | undefined>;
   /** Rolls back or retries. False: the latest run is another one, or in another state. */
@@ -450,6 +458,8 @@ export interface Store {
   /** Whether it was paused. */
   removePause(namespace: string, target: PauseTarget): Promise<boolean>;
   readPauses(namespace: string): Promise<readonly PauseInfoRow[]>;
+  /** What is paused, and which queues have limits. */
+  readClaimRules(namespace: string): Promise<ClaimRuleNames>;
 
   setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Promise<void>;
   /** Whether there was one. */

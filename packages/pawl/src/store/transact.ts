@@ -1,5 +1,6 @@
 import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
+import type { OutsideMessage, Receipt } from "./store.ts";
 
 /** One try of a transaction of a user's. */
 export interface TransactRequest {
@@ -23,4 +24,6 @@ export interface TransactionStore {
   run(request: TransactRequest): Promise<TransactOutcome>;
   /** Starts an execution in a transaction that its user has begun and will end. It starts when that commits. */
   start(client: SqlClient, start: StartOperation): Promise<StartOutcome>;
+  /** Sends a signal in such a transaction: it arrives when that commits. Undefined: there is no such execution. */
+  signal(client: SqlClient, namespace: string, signal: OutsideMessage): Promise<Receipt | undefined>;
 }

@@ -24,6 +24,7 @@ import { findCommitted, lostClaims, readHistories, readHistory, readInboxes } fr
 import { dueSchedules, listSchedules, readSchedule } from "../postgres/statements/read-schedules.ts";
 import { nextRun } from "../postgres/statements/next-run.ts";
 import { pause } from "../postgres/statements/pause.ts";
+import { readClaimRules } from "../postgres/statements/claim-rules.ts";
 import { addPause, readPauses, removePause } from "../postgres/statements/pauses.ts";
 import { pauseClaimed } from "../postgres/statements/pause-claimed.ts";
 import { nextDue } from "../postgres/statements/next-due.ts";
@@ -226,6 +227,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["add-pause", addPause("n", { kind: "workflow", name: "w" }, null)],
   ["remove-pause", removePause("n", { kind: "workflow", name: "w" })],
   ["read-pauses", readPauses("n")],
+  ["read-claim-rules", readClaimRules("n")],
   ["pause", pause("n", "e", null)],
   ["pause-claimed", pauseClaimed({ runId: newUuid(), epoch: 1, expectedSeq: 1, seenInbox: 0, reason: null })],
   ["unpause", unpause("n", "e")],

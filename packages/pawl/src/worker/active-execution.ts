@@ -353,7 +353,6 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       this.#wakeTimer.clear();
       this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });
       if (operation.after.kind === "end") this.#host.ended(this, this.#end!);
-      else this.#host.continued(this);
       return this.#host.gone(this);
     }
     if (operation.after.kind === "park") {
@@ -364,6 +363,9 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     }
     for (const recorded of this.#writer.record(taken, outcome.at)) {
       this.#children.note(recorded.event);
+      const { event, at } = recorded;
+      if (event.type === "SignalReceived" && event.traceparent !== undefined)
+        this.telemetry?.received(this, { name: event.name, sender: event.traceparent, at });
       this.#delivery.add(recorded);
     }
     this.#children.startsConflicted(outcome.conflicts, operation.starts);

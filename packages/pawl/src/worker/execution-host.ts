@@ -51,8 +51,6 @@ export interface ExecutionHost {
   news(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
-  /** Its next run is there to be claimed. */
-  continued(execution: ActiveExecution): void;
   /** Tells children of its end, whichever run they are in by now. */
   tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void>;
   failed(execution: Pick<ActiveExecution, "log">, error: unknown): void;

@@ -242,11 +242,7 @@ export class LocalExecutions implements ExecutionHost {
       if (execution === undefined) elsewhere.push(runId);
       else this.#inboxes.request(execution);
     }
-    if (elsewhere.length === 0) return;
-    this.#parent.store.hint({ kind: "inbox", runIds: elsewhere });
-    // They may be parked, and then have a task now.
-    this.#hintTasks("*");
-    this.#poller.wake();
+    if (elsewhere.length > 0) this.#parent.store.hint({ kind: "inbox", runIds: elsewhere });
   }
 
   wantsInbox(execution: ActiveExecution): void {
@@ -299,13 +295,8 @@ export class LocalExecutions implements ExecutionHost {
     if (!this.#startedHere.delete(execution.runId)) this.#parent.store.hint({ kind: "ended", runIds: [execution.runId] });
   }
 
-  continued(): void {
-    this.#hintTasks("*");
-    this.#poller.wake();
-  }
-
   async tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void> {
-    const told = await this.#parent.store.tellChildren(runId, messages);
+    const told = await this.#parent.store.tellChildren(this.namespace, runId, messages);
     if (told.length > 0) this.messagesSent(told);
   }
 
@@ -334,7 +325,7 @@ export class LocalExecutions implements ExecutionHost {
     if (!this.#queues.left(execution.runId)) return;
     this.#poller.wakeSoon();
     // What waits for the limit may be claimed elsewhere then.
-    if (this.slots.free <= 0) this.#hintTasks("*");
+    if (this.slots.free <= 0) for (const taskQueue of this.#queues.limited) this.#hintTasks(taskQueue);
   }
 
   /** Others may have something to claim. */

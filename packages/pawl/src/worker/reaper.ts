@@ -51,12 +51,11 @@ export class Reaper {
 
   async #round(): Promise<void> {
     try {
-      const neighbours = await this.#store.neighbours(this.#runtime.identity.host);
+      const { neighbours, dead: known } = await this.#store.watchedWorkers(this.#runtime.identity.host);
       const gone = neighbours
         .filter(({ workerId, pid, pidStarted }) => workerId !== this.#ownId() && this.#runtime.isGone(pid, pidStarted))
         .map(({ workerId }) => workerId);
-      const dead = new Set(await this.#store.expireWorkers(gone));
-      for (const workerId of await this.#store.deadWorkersWithClaims()) dead.add(workerId);
+      const dead = new Set([...known, ...(await this.#store.expireWorkers(gone))]);
       for (const workerId of dead) await this.#takeOver(workerId);
     } catch (error) {
       if (!this.#stopped) this.#logger.warn(`looking for dead workers: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,7 +1,7 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ClaimedExecution } from "../store/store.ts";
+import type { ClaimRules } from "./claim-rules.ts";
 import type { LocalExecutions } from "./local-executions.ts";
-import type { PauseWatch } from "./pause-watch.ts";
 import type { QueueClaims } from "./queue-claims.ts";
 import type { WorkerSettings } from "./worker-options.ts";
 import type { WorkerParent } from "./worker-parent.ts";
@@ -18,7 +18,7 @@ export class WorkerClaims {
   readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "health">;
   readonly #settings: WorkerSettings;
   readonly #queues: QueueClaims;
-  readonly #pauses: PauseWatch;
+  readonly #rules: ClaimRules;
   readonly #executions: LocalExecutions;
   readonly #onFree: () => void;
   #givingBack = false;
@@ -29,7 +29,7 @@ export class WorkerClaims {
     worker: Pick<Worker, "workerId" | "mayStartSteps" | "health">,
     settings: WorkerSettings,
     queues: QueueClaims,
-    pauses: PauseWatch,
+    rules: ClaimRules,
     executions: LocalExecutions,
     onFree: () => void,
   ) {
@@ -37,7 +37,7 @@ export class WorkerClaims {
     this.#worker = worker;
     this.#settings = settings;
     this.#queues = queues;
-    this.#pauses = pauses;
+    this.#rules = rules;
     this.#executions = executions;
     this.#onFree = onFree;
   }
@@ -47,8 +47,8 @@ export class WorkerClaims {
     const { registry, taskQueues, manual } = this.#settings;
     const { slots } = this.#executions;
     if (manual || this.#givingBack || slots.free <= 0 || !this.#worker.mayStartSteps()) return null;
-    if (!taskQueues.includes(taskQueue) || this.#queues.has(taskQueue) || registry.get(workflow.name, workflow.version) === undefined) return null;
-    if (this.#pauses.isPaused(taskQueue, workflow.name)) return null;
+    if (!taskQueues.includes(taskQueue) || this.#rules.hasLimits(taskQueue) || registry.get(workflow.name, workflow.version) === undefined) return null;
+    if (this.#rules.isPaused(taskQueue, workflow.name)) return null;
     slots.reserve(runId, "start");
     return this.#worker.workerId;
   }
@@ -60,16 +60,9 @@ export class WorkerClaims {
 
   /** Claims up to `limit` executions, begins them, and gives how many it got. */
   async claim(limit: number): Promise<number> {
-    const { namespace, telemetry, runtime } = this.#parent;
+    const { telemetry, runtime } = this.#parent;
     const { workerId } = this.#worker;
-    const request = {
-      workerId,
-      namespace,
-      definitions: this.#pauses.openDefinitions(this.#settings.registry.keys),
-      openQueues: (names: readonly string[]) => this.#pauses.openQueues(names),
-      limit,
-      suspects: !this.#executions.hasSuspect,
-    };
+    const request = { workerId, limit, suspects: !this.#executions.hasSuspect };
     const began = telemetry === undefined ? 0 : runtime.monotonicMs();
     try {
       return await this.#queues.claim(request, async ({ executions, now, repeated }) => {

@@ -4,10 +4,10 @@ import type { Timer } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { Hint } from "../store/store.ts";
+import { ClaimRules } from "./claim-rules.ts";
 import { installDeterminismGuard } from "./determinism-guard.ts";
 import { LocalExecutions } from "./local-executions.ts";
 import { Membership } from "./membership.ts";
-import { PauseWatch } from "./pause-watch.ts";
 import { QueueClaims } from "./queue-claims.ts";
 import { Reaper } from "./reaper.ts";
 import { RetentionRunner } from "./retention-runner.ts";
@@ -37,8 +37,8 @@ export interface WorkerHealth {
 export class Worker {
   readonly #parent: WorkerParent;
   readonly #settings: WorkerSettings;
+  readonly #rules: ClaimRules;
   readonly #queues: QueueClaims;
-  readonly #pauses: PauseWatch;
   readonly #poller: TaskPoller;
   readonly #executions: LocalExecutions;
   readonly #claims: WorkerClaims;
@@ -63,8 +63,8 @@ export class Worker {
     const wake = (): void => this.#poller.wake();
     this.#parent = parent;
     this.#settings = settings;
-    this.#queues = new QueueClaims(store, runtime, namespace, taskQueues, pollMs);
-    this.#pauses = new PauseWatch(store, namespace);
+    this.#rules = new ClaimRules(store, namespace, taskQueues, registry.keys);
+    this.#queues = new QueueClaims(store, runtime, namespace, this.#rules, settings.manual ? undefined : pollMs);
     this.#poller = new TaskPoller(
       {
         freeSlots: () => this.#claims.freeSlots(),
@@ -77,7 +77,7 @@ export class Worker {
       settings.manual,
     );
     this.#executions = new LocalExecutions(parent, this, settings, this.#queues, this.#poller, () => this.#executionsEnded());
-    this.#claims = new WorkerClaims(parent, this, settings, this.#queues, this.#pauses, this.#executions, wake);
+    this.#claims = new WorkerClaims(parent, this, settings, this.#queues, this.#rules, this.#executions, wake);
     if (settings.schedules) this.#schedules = new SchedulePoller(store, namespace, logger, runtime, pollMs, wake);
     this.#membership = new Membership(
       store,
@@ -115,9 +115,8 @@ export class Worker {
 
   async #start(): Promise<void> {
     this.#uninstallGuard = installDeterminismGuard();
-    await this.#queues.refresh(this.#parent.runtime.monotonicMs());
     await this.#membership.register();
-    await this.#pauses.refresh();
+    await this.#rules.refresh();
     this.#removeHintListener = this.#parent.store.onHint((hint) => this.#hinted(hint));
     this.#tickTimer = this.#parent.runtime.startInterval(announceAfterMs, () => this.#tick());
     await this.#reaper.start();
@@ -143,7 +142,7 @@ export class Worker {
    */
   async runOnce(): Promise<number> {
     let claimed = 0;
-    await this.#pauses.refresh();
+    await this.#rules.refresh();
     for (;;) {
       await this.#schedules?.fireNow();
       const now = await this.#poller.claimNow();
@@ -208,12 +207,10 @@ export class Worker {
       if (mine) this.#poller.wake();
     } else if (hint.kind === "schedules") {
       if (hint.namespace === this.#parent.namespace && !this.#settings.manual) this.#schedules?.wake();
-    } else if (hint.kind === "pauses") {
-      if (hint.namespace === this.#parent.namespace) void this.#refreshPauses();
+    } else if (hint.kind === "pauses" || hint.kind === "queues") {
+      if (hint.namespace === this.#parent.namespace) void this.#refreshRules();
     } else if (hint.kind === "ended") this.#executionsEnded();
-    else if (hint.kind === "queues") {
-      if (hint.namespace === this.#parent.namespace) void this.#refreshQueues();
-    } else if (hint.kind === "inbox") {
+    else if (hint.kind === "inbox") {
       for (const runId of hint.runIds) {
         const execution = this.#executions.get(runId);
         if (execution !== undefined) this.#executions.wantsInbox(execution);
@@ -221,17 +218,9 @@ export class Worker {
     }
   }
 
-  async #refreshPauses(): Promise<void> {
-    try {
-      if (await this.#pauses.refresh()) this.#poller.wake();
-    } catch {
-      // The store is closing, or the next check reads them.
-    }
-  }
-
-  async #refreshQueues(): Promise<void> {
-    // It fails when the store is closing; the next one comes in a second.
-    const changed = await this.#queues.refresh(this.#parent.runtime.monotonicMs()).catch(() => false);
+  async #refreshRules(): Promise<void> {
+    // It fails when the store is closing; the next check comes in a second.
+    const changed = await this.#rules.refresh().catch(() => false);
     if (changed && this.#state === "running") this.#poller.wake();
   }
 
@@ -246,7 +235,6 @@ export class Worker {
     const now = this.#parent.runtime.monotonicMs();
     if (now - this.#lastCheck >= 1000) {
       this.#lastCheck = now;
-      if (this.#queues.isStale(now)) void this.#refreshQueues();
       void this.#check();
     }
   }
@@ -255,7 +243,7 @@ export class Worker {
   async #check(): Promise<void> {
     const executions = [...this.#executions.all()];
     if (!this.mayStartSteps()) return;
-    void this.#refreshPauses();
+    void this.#refreshRules();
     if (++this.#checks % auditEveryChecks === 0 && !this.#poller.isClaiming) await this.#claims.giveBackUnknown().catch(() => {});
     if (executions.length === 0) return;
     try {
@@ -293,7 +281,7 @@ export class Worker {
     await this.#membership.leave();
     this.#uninstallGuard?.();
     this.#state = "stopped";
-    this.#parent.store.hint({ kind: "tasks", namespace: this.#parent.namespace, taskQueue: "*" });
+    for (const taskQueue of this.#settings.taskQueues) this.#parent.store.hint({ kind: "tasks", namespace: this.#parent.namespace, taskQueue });
     this.#parent.workerStopped(this);
   }
 }

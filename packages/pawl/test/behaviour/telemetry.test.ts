@@ -13,9 +13,10 @@ import {
   type SpanOptions,
   type TimeInput,
 } from "@opentelemetry/api";
-import { defineWorkflow, NonRetryable } from "pawl";
+import { defineWorkflow, type HistoryEvent, NonRetryable } from "pawl";
 import { openTelemetry } from "pawl/opentelemetry";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { eventually, failureOf, harness, quickly, soon } from "./harness.ts";
 
 const h = harness();
@@ -27,6 +28,7 @@ interface Recorded {
   readonly parentSpanId: string | undefined;
   readonly attributes: Attributes;
   readonly startTime: TimeInput | undefined;
+  readonly links: readonly SpanContext[];
   error: string | undefined;
   ended: boolean;
 }
@@ -40,7 +42,9 @@ function recorder() {
     const parent = trace.getSpanContext(within);
     const spanContext: SpanContext = { traceId: parent?.traceId ?? hex(32), spanId: hex(16), traceFlags: 1 };
     const attributes = options.attributes ?? {};
-    const recorded: Recorded = { name, ...spanContext, parentSpanId: parent?.spanId, attributes, startTime: options.startTime, error: undefined, ended: false };
+    const links = (options.links ?? []).map((link) => link.context);
+    const { startTime } = options;
+    const recorded: Recorded = { name, ...spanContext, parentSpanId: parent?.spanId, attributes, startTime, links, error: undefined, ended: false };
     spans.push(recorded);
     const span: Span = {
       spanContext: () => spanContext,
@@ -168,6 +172,50 @@ test("an execution that nobody traced when it was started has a trace of its own
     ]),
   );
   expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([handle.runId!.replaceAll("-", "")]));
+});
+
+test("a signal that was sent within a span is linked to it where it is received, also after export and import", async () => {
+  const { spans, tracerProvider } = recorder();
+  const telemetry = openTelemetry({ tracerProvider });
+  const told = defineWorkflow({
+    name: "told",
+    signals: { go: z.number() },
+    run: async (ctx) => {
+      const got: number[] = [];
+      while (got.length < 5) got.push(await ctx.signal("go"));
+      return got;
+    },
+  });
+  const telling = defineWorkflow({ name: "telling", run: async (ctx) => ctx.step("tell", () => pawl.handle("told", told).signal("go", 3)) });
+  const pawl = await h.open({ telemetry });
+  const silent = await h.open();
+  const caller = { traceId: "c".repeat(32), spanId: "a".repeat(16), traceFlags: 1 };
+  const within = trace.setSpanContext(ROOT_CONTEXT, caller);
+  const handle = await context.with(within, () => pawl.signalWithStart(told, undefined, { executionId: "told", signal: { name: "go", payload: 1 } }));
+  await context.with(within, () => handle.signal("go", 2));
+  await (await h.open({ telemetry })).worker({ workflows: [told, telling], ...soon });
+  await pawl.execute(telling, undefined);
+  // Outside of any span, or without telemetry, there is nothing to link to.
+  await handle.signal("go", 4);
+  await context.with(within, () => silent.handle("told").signal("go", 5));
+  expect(await handle.result()).toEqual([1, 2, 3, 4, 5]);
+  const received = spans.filter(({ name }) => name === "signal go");
+  const step = spans.find(({ name }) => name === "step tell")!;
+  expect(received.map(({ links }) => links.map(({ traceId, spanId }) => [traceId, spanId]))).toEqual([
+    [[caller.traceId, caller.spanId]],
+    [[caller.traceId, caller.spanId]],
+    [[step.traceId, step.spanId]],
+  ]);
+  const own = spans.find(({ name }) => name === "start told")!;
+  for (const { traceId, parentSpanId, attributes, ended } of received) {
+    expect({ traceId, parentSpanId, ended }).toEqual({ traceId: own.traceId, parentSpanId: own.spanId, ended: true });
+    expect(attributes).toMatchObject({ "pawl.execution_id": "told", "pawl.workflow": "told", "pawl.signal": "go" });
+  }
+  const traceparents = (events: readonly HistoryEvent[]) => events.flatMap(({ event }) => (event.type === "SignalReceived" ? [event.traceparent] : []));
+  const from = `00-${caller.traceId}-${caller.spanId}-01`;
+  expect(traceparents(await handle.history())).toEqual([from, from, `00-${step.traceId}-${step.spanId}-01`, undefined, undefined]);
+  const copy = await pawl.importExecution(await pawl.exportExecution("told"), { executionId: "copy" });
+  expect(traceparents(await copy.history())).toEqual(traceparents(await handle.history()));
 });
 
 test("commits, claims and what only the database knows are measured", async () => {

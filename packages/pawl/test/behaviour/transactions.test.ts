@@ -1,12 +1,13 @@
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { integer, pgTable, text } from "drizzle-orm/pg-core";
-import { defineWorkflow, ExecutionConflict, ExecutionNotFound, OptionInvalid } from "pawl";
+import { defineWorkflow, ExecutionConflict, ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, PayloadInvalid, type Pawl } from "pawl";
 import { openInMemory } from "pawl/testing";
 import pg, { type Client as PgClient, type PoolClient } from "pg";
 import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { execute, query } from "../support/database.ts";
-import { causeOf, eventually, gate, harness, quickly, refusalOf, soon } from "./harness.ts";
+import { causeOf, eventually, failureOf, gate, harness, quickly, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 const inDrizzle = (client: PoolClient) => drizzle(client);
@@ -242,13 +243,14 @@ describe("a transaction", () => {
   });
 });
 
+const connect = async (): Promise<PgClient> => {
+  const client = new pg.Client({ connectionString: h.url });
+  await client.connect();
+  return client;
+};
+
 describe("a start in a transaction", () => {
   const greeting = defineWorkflow({ name: "greeting", run: async (ctx, name: string) => ctx.step("greet", () => `hello ${name}`) });
-  const connect = async (): Promise<PgClient> => {
-    const client = new pg.Client({ connectionString: h.url });
-    await client.connect();
-    return client;
-  };
 
   test("is there when the transaction commits, and never was when it is rolled back", async () => {
     const { pawl } = await h.run([greeting], { pollInterval: "1h" });
@@ -305,5 +307,160 @@ describe("a start in a transaction", () => {
     expect(await pawl.execute(parent, true)).toBe(2);
     expect(await pawl.handle("ship-true-2").result()).toBe("hello Cleo");
     await refusalOf(pawl.handle("ship-true-1").status(), ExecutionNotFound);
+  });
+});
+
+describe("a signal in a transaction", () => {
+  const collecting = defineWorkflow({
+    name: "collecting",
+    signals: { add: z.number() },
+    run: async (ctx, count: number) => {
+      const got: number[] = [];
+      while (got.length < count) got.push(await ctx.signal("add"));
+      return got;
+    },
+  });
+
+  test("arrives with the commit and wakes who waits, after a rollback there is none", async () => {
+    const { pawl } = await h.run([collecting], { pollInterval: "1h" });
+    const client = await connect();
+    const handle = await pawl.start(collecting, 3);
+    await eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null }));
+    await client.query("BEGIN");
+    await handle.signal("add", 1, { transaction: client });
+    await client.query("ROLLBACK");
+    await client.query("BEGIN");
+    await handle.signal("add", 2, { transaction: client });
+    await client.query("SAVEPOINT s");
+    await handle.signal("add", 3, { transaction: client });
+    await client.query("ROLLBACK TO s");
+    await handle.signal("add", 4, { transaction: client });
+    expect((await client.query("SHOW search_path")).rows).toEqual([{ search_path: '"$user", public' }]);
+    expect((await handle.history()).some(({ event }) => event.type === "SignalReceived")).toBe(false);
+    // While it is open, it holds up nobody who has to do with the execution.
+    await handle.signal("add", 5);
+    await client.query("COMMIT");
+    // By the notification that came with the commit: nobody polls.
+    expect(await handle.result()).toEqual([5, 2, 4]);
+    expect(await h.count("noted_signals")).toBe(0);
+    await client.end();
+  });
+
+  test("reaches several executions, one that the same transaction starts, and one that has not begun", async () => {
+    const pawl = await h.open();
+    const client = await connect();
+    const before = await pawl.start(collecting, 1, { executionId: "before-it" });
+    await client.query("BEGIN");
+    const within = await pawl.start(collecting, 2, { executionId: "within-it", transaction: client });
+    await within.signal("add", 1, { transaction: client });
+    await before.signal("add", 2, { transaction: client });
+    await within.signal("add", 3, { transaction: client });
+    await client.query("COMMIT");
+    await client.end();
+    await pawl.worker({ workflows: [collecting], ...soon });
+    expect(await within.result()).toEqual([1, 3]);
+    expect(await before.result()).toEqual([2]);
+  });
+
+  test("of the same id arrives once, in one transaction, in two, and besides", async () => {
+    const { pawl } = await h.run([collecting]);
+    const client = await connect();
+    const handle = await pawl.start(collecting, 2);
+    for (const times of [2, 1]) {
+      await client.query("BEGIN");
+      for (let i = 0; i < times; i++) await handle.signal("add", 1, { transaction: client, signalId: "one" });
+      await client.query("COMMIT");
+    }
+    await handle.signal("add", 1, { signalId: "one" });
+    await handle.signal("add", 2);
+    expect(await handle.result()).toEqual([1, 2]);
+    await client.end();
+  });
+
+  test("is refused where nobody can take it, and leaves the transaction to go on", async () => {
+    const { pawl } = await h.run([collecting]);
+    const client = await connect();
+    const ended = await pawl.start(collecting, 0);
+    await ended.result();
+    const waiting = await pawl.start(collecting, 1);
+    await client.query("BEGIN");
+    await refusalOf(pawl.handle("nobody").signal("add", 1, { transaction: client }), ExecutionNotFound);
+    expect((await refusalOf(ended.signal("add", 1, { transaction: client }), ExecutionStateInvalid)).state).toBe("completed");
+    await refusalOf(waiting.signal("add", "one" as never, { transaction: client }), PayloadInvalid);
+    await refusalOf(waiting.signal("add", 1, { transaction: {} as never }), OptionInvalid);
+    await waiting.signal("add", 1, { transaction: client });
+    await client.query("COMMIT");
+    expect(await waiting.result()).toEqual([1]);
+    await client.end();
+  });
+
+  test("to an execution that ends before the commit is left unread", async () => {
+    const pawl = await h.open();
+    const client = await connect();
+    const handle = await pawl.start(collecting, 1);
+    await client.query("BEGIN");
+    await handle.signal("add", 1, { transaction: client });
+    await handle.terminate();
+    await client.query("COMMIT");
+    expect(await h.count("inbox WHERE run_id = $1", handle.runId)).toBe(0);
+    await client.end();
+  });
+
+  test("reaches the run that goes on when the execution was rolled back meanwhile", async () => {
+    const pawl = await h.open();
+    const client = await connect();
+    const handle = await pawl.start(collecting, 1);
+    await client.query("BEGIN");
+    await handle.signal("add", 1, { transaction: client });
+    const worker = await pawl.worker({ workflows: [collecting], manual: true });
+    await worker.runOnce();
+    await handle.rollback({ to: 1 });
+    await client.query("COMMIT");
+    await worker.runOnce();
+    expect(await handle.result()).toEqual([1]);
+    await client.end();
+  });
+
+  test("at an isolation level that allows no changes meanwhile fails the commit, and can be sent again", async () => {
+    const { pawl } = await h.run([collecting]);
+    const client = await connect();
+    const handle = await pawl.start(collecting, 2);
+    const transact = async (meanwhile: () => Promise<void>): Promise<void> => {
+      await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+      await handle.signal("add", 2, { transaction: client });
+      await meanwhile();
+      await client.query("COMMIT");
+    };
+    const failure = await failureOf(transact(() => handle.signal("add", 1)));
+    expect(failure).toMatchObject({ code: "40001" });
+    await eventually(() => transact(async () => {}));
+    expect(await handle.result()).toEqual([1, 2]);
+    await client.end();
+  });
+
+  test("goes together with a transactional step, on a server and in memory", async () => {
+    const telling = (pawl: Pawl) =>
+      defineWorkflow({
+        name: "telling",
+        run: async (ctx, to: string) =>
+          ctx.transaction(
+            "tell",
+            async (tx, { attempt }) => {
+              await pawl.handle(to, collecting).signal("add", attempt, { transaction: tx });
+              if (attempt === 1) throw new Error("not yet");
+              return attempt;
+            },
+            { retry: quickly },
+          ),
+      });
+    const memory = await openInMemory();
+    for (const pawl of [await h.open(), memory]) {
+      const workflow = telling(pawl);
+      await pawl.worker({ workflows: [collecting, workflow], ...soon });
+      const handle = await pawl.start(collecting, 1);
+      expect(await pawl.execute(workflow, handle.executionId)).toBe(2);
+      expect(await handle.result()).toEqual([2]);
+    }
+    await memory.close();
   });
 });

@@ -8,6 +8,7 @@ import { heartbeat } from "../../src/postgres/statements/heartbeat.ts";
 import { readInboxes } from "../../src/postgres/statements/reads.ts";
 import { registerWorker } from "../../src/postgres/statements/register-worker.ts";
 import { release } from "../../src/postgres/statements/release.ts";
+import { signalInTransaction as signalInTransactionStatement } from "../../src/postgres/statements/signal-in-transaction.ts";
 import { stopWorker } from "../../src/postgres/statements/stop-worker.ts";
 import { deleteEnded } from "../../src/postgres/statements/delete-ended.ts";
 import { takeOver } from "../../src/postgres/statements/take-over.ts";
@@ -231,6 +232,19 @@ export function signal(...executionIds: readonly string[]): Move {
   };
 }
 
+/** A transaction of a user's with a signal in it, which arrives with the commit: what its statement has seen may be over by then. */
+export function signalInTransaction(executionId: string): Move {
+  return {
+    name: `signal ${executionId} in a transaction`,
+    async run({ gateway }) {
+      const data = '{"signalId":"s","name":"go","payload":1}';
+      const { text, values } = signalInTransactionStatement("pawl", namespace, { executionId, messageId: "signal:s", type: "SignalReceived", data });
+      await gateway.run({ name: "signal-in-transaction", text, parameters: values });
+      return "sent, if it was there";
+    },
+  };
+}
+
 /** A client that does not know whether it is there. */
 export function signalWithStart(parts: Partial<StartOperation> = {}): Move {
   return {
@@ -275,7 +289,7 @@ export function askChildren(...executionIds: readonly string[]): Move {
     name: `ask ${executionIds.join(" and ")} to stop`,
     async run({ store, cursor }) {
       const messages = executionIds.map((executionId) => ({ executionId, messageId: "cancel", type: "CancelRequested" as const, data: "{}" }));
-      const asked = await store.tellChildren(cursor("parent").runId, messages);
+      const asked = await store.tellChildren(namespace, cursor("parent").runId, messages);
       return `${asked.length} asked`;
     },
   };

@@ -7,6 +7,8 @@ const shortPairs = [
   "nothing: signal with start | signal with start of c",
   "running: end | signal with start",
   "running: read and park | signal with start",
+  "running: read and park | signal parent in a transaction",
+  "running: end | signal parent in a transaction",
   "cancelled: resume as next | signal with start",
   "forgettable: delete what has ended | signal with start",
   "nothing: start two | start two in another order",

@@ -32,7 +32,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ChildFailed: { ...call, state: "string", failure: "failure" },
   WaitStarted: { ...call, signal: "string?", timeoutMs: "number?" },
   WaitTimedOut: call,
-  SignalReceived: { signalId: "string", name: "string", payload: "payload" },
+  SignalReceived: { signalId: "string", name: "string", traceparent: "string?", payload: "payload" },
   UpdateReceived: { updateId: "string", name: "string", payload: "payload" },
   UpdateCompleted: { updateId: "string", result: "payload" },
   UpdateRejected: { updateId: "string", failure: "failure" },

@@ -10,9 +10,10 @@ export interface CloseRow {
    * it again.
    */
   readonly found_state: string | null;
-  readonly parent_run_id: string | null;
-  /** Open children that were asked to cancel or are to be terminated. */
-  readonly children: string[] | null;
+  /** Of its parent and children that were told, those that a worker has, who is to read their inboxes. */
+  readonly owned: string[] | null;
+  /** The queues of the others: they have tasks now, or had some, which a claim may have skipped because of this lock. */
+  readonly due_in: string[] | null;
 }
 
 /**
@@ -70,14 +71,15 @@ sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)
  SELECT w.run_id, 'child:' || c.parent_position, 'ChildFailed', '{"position":' || c.parent_position || ',' || $7 || '}' FROM woken w, closed c
  ON CONFLICT DO NOTHING),
+reached AS (
+ SELECT *, false AS told FROM woken UNION ALL SELECT run_id, worker_id, state, namespace, task_queue, workflow, version, true FROM children),
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
- SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version 
-FROM (SELECT *, false AS told FROM woken UNION ALL SELECT run_id, worker_id, state, namespace, task_queue, workflow, version, true FROM children) AS reached
+ SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM reached
  WHERE worker_id IS NULL AND (state = 'running' OR (state = 'paused' AND told))
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, g.run_id, c.state AS closed_state, f.state AS found_state, c.parent_run_id,
- (SELECT array_agg(run_id) FROM children) AS children
+SELECT (SELECT count(drop_wakeups(run_id)) FROM closed) AS dropped, g.run_id, c.state AS closed_state, f.state AS found_state,
+ (SELECT array_agg(run_id) FROM reached WHERE worker_id IS NOT NULL) AS owned, (SELECT array_agg(DISTINCT task_queue) FROM reached WHERE worker_id IS NULL) AS due_in
 FROM target g LEFT JOIN found f ON f.run_id = g.run_id LEFT JOIN closed c ON c.run_id = g.run_id`,
     parameters: [
       options.namespace,

@@ -30,10 +30,11 @@ export function prepareOne(batch: CommitBatch, commitId: string): PreparedCommit
 }
 
 /** What a row that did not come back says. */
-export const nothingCommitted: CommitRow = { at: 0, accepted: [], unparked: null, started: [] };
+export const nothingCommitted: CommitRow = { at: 0, accepted: [], unparked: null, started: [], woken: null };
 
 const fence = "e.run_id = $1::uuid AND e.epoch = $2::int AND e.last_seq = $3::int AND e.state = 'running'";
-const result = "(extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS at, NULL::int[] AS accepted, NULL::int[] AS unparked, NULL::uuid[] AS started";
+const result =
+  "(extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS at, NULL::int[] AS accepted, NULL::int[] AS unparked, NULL::uuid[] AS started, NULL::text[] AS woken";
 
 function oneEvent(append: AppendOperation, commitId: string): PreparedCommit {
   const [event] = append.events;

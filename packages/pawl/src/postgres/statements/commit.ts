@@ -23,6 +23,11 @@ export interface CommitRow {
   readonly unparked: number[] | null;
   /** Runs started; null when all were. */
   readonly started: string[] | null;
+  /**
+   * Namespace and queue of what a message reached and nobody has claimed: it has a task now, or had one, which a claim may have
+   * skipped because of this commit's lock. Null: there is none.
+   */
+  readonly woken: (readonly [namespace: string, taskQueue: string])[] | null;
 }
 
 /** A row to touch: the owner's append, messages that arrive, or both. */
@@ -83,7 +88,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const shape = [...traits, searchable, changes, streamed, cancels.length > 0, policies, ranked].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
-    text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, now })}`;
+    text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, delivers: messages.length > 0, now })}`;
     textsByShape.set(shape, text);
   }
   return {
@@ -113,6 +118,7 @@ function selectClause(has: {
   hasStarts: boolean;
   parks: boolean;
   ends: boolean;
+  delivers: boolean;
   now: string;
 }): string {
   return [
@@ -124,6 +130,9 @@ function selectClause(has: {
     has.hasStarts
       ? `(SELECT CASE WHEN count(*) = ${has.startCount}::int THEN NULL ELSE coalesce(array_agg(run_id), '{}') END FROM started) AS started`
       : "NULL::uuid[] AS started",
+    has.delivers
+      ? "(SELECT array_agg(DISTINCT ARRAY[namespace, task_queue]) FROM updated WHERE delivered > 0 AND parked AND state IN ('pending', 'running', 'paused')) AS woken"
+      : "NULL::text[] AS woken",
     // Messages that came too late for an execution that ends here.
     ...(has.ends
       ? [

@@ -5,6 +5,9 @@ import type { Transaction } from "../transaction.ts";
 export interface ContinuedRow {
   /** Database time of the commit, milliseconds. */
   readonly at: number;
+  /** Where the next run waits. */
+  readonly namespace: string;
+  readonly task_queue: string;
 }
 
 /**
@@ -39,7 +42,7 @@ moved AS (
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM moved)
-SELECT (extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS at,
+SELECT (extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS at, namespace, task_queue,
  (SELECT count(carry_messages(run_id, $6::uuid, $9::int[])) FROM old WHERE inbox_seq > 0) AS carried
 FROM moved`,
     parameters: [runId, epoch, expectedSeq, event!.type, event!.data, next.runId, next.started, next.version, integers(next.received)],
@@ -47,7 +50,7 @@ FROM moved`,
 }
 
 /** Whether this continuation was committed before, by a send whose reply was lost. Index: history_pkey. */
-export function findContinued({ runId, expectedSeq, events }: AppendOperation): Transaction<ContinuedRow> {
+export function findContinued({ runId, expectedSeq, events }: AppendOperation): Transaction<Pick<ContinuedRow, "at">> {
   return {
     name: "find-continued",
     text: `SELECT (extract(epoch FROM h.at) * 1000)::float8 AS at FROM history h

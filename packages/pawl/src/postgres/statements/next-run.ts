@@ -9,6 +9,8 @@ export interface NextRunRow {
   readonly run_id: string | null;
   /** Children that were asked to cancel. */
   readonly asked: string[] | null;
+  /** The queues of its task, and of its open children: some have tasks now, and of others a claim may have skipped them because of this lock. */
+  readonly due_in: string[] | null;
 }
 
 const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
@@ -77,6 +79,7 @@ queued AS (
  WHERE worker_id IS NOT NULL OR (state IN ('running', 'paused') AND run_id IN (SELECT run_id FROM asked))
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT (SELECT run_id FROM moved) AS run_id, (SELECT array_agg(run_id) FROM asked) AS asked,
+ (SELECT array_agg(DISTINCT task_queue) FROM (SELECT task_queue FROM moved UNION ALL SELECT k.task_queue FROM kin k WHERE NOT (${ended})) AS open) AS due_in,
  (SELECT count(carry_messages_back(run_id, $4::uuid, $8::int, $12::int[])) FROM old) AS messages
 FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
     parameters: [

@@ -1,10 +1,17 @@
 import type { Transaction } from "../transaction.ts";
 
+export interface CancelRequestedRow {
+  readonly run_id: string;
+  readonly state: string;
+  /** The queue of its task; null: a worker has it, who is to read its inbox. */
+  readonly due_in: string | null;
+}
+
 /**
  * request-cancel: puts a cancel request into the inbox of an execution that has begun, and wakes it if it is parked or
  * paused. Sent twice, it arrives once. Lock order: the execution, then its task. Index: executions_id.
  */
-export function requestCancel(namespace: string, executionId: string, data: string): Transaction<{ readonly run_id: string; readonly state: string }> {
+export function requestCancel(namespace: string, executionId: string, data: string): Transaction<CancelRequestedRow> {
   return {
     name: "request-cancel",
     text: `WITH touched AS (
@@ -17,7 +24,7 @@ queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT run_id, state FROM touched`,
+SELECT run_id, state, CASE WHEN worker_id IS NULL THEN task_queue END AS due_in FROM touched`,
     parameters: [namespace, executionId, data],
   };
 }

@@ -5,6 +5,8 @@ import { suspectFromClaims } from "./claim.ts";
 export interface ResumeRow {
   /** The new run; null: another resume gave it or a child of it a new run while the statement waited, nothing was done, send it again. */
   readonly run_id: string | null;
+  /** The queues of its task, and of its open children: some were given back, and of others a claim may have skipped the tasks because of this lock. */
+  readonly due_in: string[] | null;
 }
 
 const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
@@ -73,7 +75,7 @@ queued AS (
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, false FROM moved
  UNION ALL
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, claims > ${suspectFromClaims} FROM kin WHERE worker_id IS NOT NULL)
-SELECT (SELECT run_id FROM moved) AS run_id, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages
+SELECT (SELECT run_id FROM moved) AS run_id, (SELECT array_agg(DISTINCT task_queue) FROM (SELECT task_queue FROM moved UNION ALL SELECT k.task_queue FROM kin k WHERE NOT (${ended})) AS open) AS due_in, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages
 FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
     parameters: [namespace, executionId, newRunId],
   };

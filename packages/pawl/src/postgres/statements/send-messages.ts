@@ -10,7 +10,7 @@ export interface SentRow {
   readonly reached: boolean;
   /** Whether a worker has it, who is to read its inbox. */
   readonly owned: boolean;
-  /** The queue of its task if it was parked and is due now. */
+  /** The queue of its task, if that is due now: it was parked, or has not begun, and a claim may have skipped it because of this lock. */
   readonly due_in: string | null;
 }
 
@@ -30,7 +30,7 @@ export function sendMessages(namespace: string, messages: readonly OutsideMessag
 touched AS (
  UPDATE executions e SET inbox_seq = e.inbox_seq + 1
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND e.state IN ('pending', 'running', 'paused', 'quarantined')
- RETURNING e.run_id, e.execution_id, e.state, e.namespace, e.task_queue, e.workflow, e.version, e.worker_id),
+ RETURNING e.run_id, e.execution_id, e.state, e.namespace, e.task_queue, e.workflow, e.version, e.worker_id, e.not_before),
 sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)
  SELECT t.run_id, m.message_id, m.type, m.data
@@ -42,7 +42,7 @@ queued AS (
  SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT p.execution_id, p.run_id, coalesce(t.state, p.state) AS state, t.run_id IS NOT NULL AS reached, t.worker_id IS NOT NULL AS owned,
- CASE WHEN t.worker_id IS NULL AND t.state = 'running' THEN t.task_queue END AS due_in
+ CASE WHEN t.worker_id IS NULL AND (t.state = 'running' OR (t.state = 'pending' AND (t.not_before IS NULL OR t.not_before <= current_time_of_pawl()))) THEN t.task_queue END AS due_in
 FROM picked p LEFT JOIN touched t ON t.run_id = p.run_id`,
     parameters: [
       namespace,

@@ -6,9 +6,12 @@ export interface SignalWithStartRow {
   readonly run_id: string;
   readonly workflow: string;
   readonly state: string;
-  readonly started: boolean;
   /** False in a state that still takes messages, of the same workflow: a resume gave it a new run meanwhile; send it again. */
   readonly reached: boolean;
+  /** Whether a worker has it, who is to read its inbox. */
+  readonly owned: boolean;
+  /** The queue of its task: it was started or parked, or has not begun, and a claim may have skipped it because of this lock. */
+  readonly due_in: string | null;
 }
 
 /**
@@ -32,7 +35,7 @@ picked AS MATERIALIZED (
 touched AS (
  UPDATE executions e SET inbox_seq = e.inbox_seq + 1
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND e.state IN ('pending', 'running', 'paused', 'quarantined') AND e.workflow = $4
- RETURNING e.run_id, e.namespace, e.workflow, e.version, e.task_queue, e.state, e.worker_id),
+ RETURNING e.run_id, e.namespace, e.workflow, e.version, e.task_queue, e.state, e.worker_id, e.not_before),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data) SELECT run_id, 1, 0, (SELECT now FROM t), 'ExecutionStarted', $10 FROM started),
 sent AS (
@@ -44,9 +47,11 @@ queued AS (
  UNION ALL
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT run_id, workflow, state, true AS started, true AS reached FROM started
+SELECT run_id, workflow, state, true AS reached, false AS owned, task_queue AS due_in FROM started
 UNION ALL
-SELECT p.run_id, p.workflow, p.state, false, p.run_id = ANY(ARRAY(SELECT run_id FROM touched)) FROM picked p`,
+SELECT p.run_id, p.workflow, p.state, t.run_id IS NOT NULL, t.worker_id IS NOT NULL,
+ CASE WHEN t.worker_id IS NULL AND (t.state = 'running' OR (t.state = 'pending' AND (t.not_before IS NULL OR t.not_before <= current_time_of_pawl()))) THEN t.task_queue END
+FROM picked p LEFT JOIN touched t ON t.run_id = p.run_id`,
     parameters: [
       start.runId,
       start.namespace,

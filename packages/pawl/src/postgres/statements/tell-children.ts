@@ -7,6 +7,8 @@ export interface ToldRow {
   readonly run_id: string;
   /** False: it ended, or went on in another run, while the statement waited; send it again for this child. */
   readonly reached: boolean;
+  /** Its queue if nobody has claimed it: it has a task now, or had one, which a claim may have skipped because of this lock. */
+  readonly due_in: string | null;
 }
 
 const alive = "e.state IN ('pending', 'running', 'paused', 'quarantined')";
@@ -36,7 +38,9 @@ queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state IN ('running', 'paused')
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT w.execution_id, w.run_id, t.run_id IS NOT NULL AS reached FROM wanted w LEFT JOIN touched t ON t.run_id = w.run_id`,
+SELECT w.execution_id, w.run_id, t.run_id IS NOT NULL AS reached,
+ CASE WHEN t.worker_id IS NULL THEN t.task_queue END AS due_in
+FROM wanted w LEFT JOIN touched t ON t.run_id = w.run_id`,
     parameters: [
       parentRunId,
       texts(messages.map(({ executionId }) => executionId)),

@@ -6,6 +6,8 @@ export interface UnpauseRow {
   readonly state: string;
   /** What it did: ended the pause, took back a request to pause that had not been followed yet, or nothing. */
   readonly outcome: "unpaused" | "withdrawn" | "unchanged";
+  /** The queue of its task, if it has one now. */
+  readonly due_in: string | null;
 }
 
 /**
@@ -33,8 +35,9 @@ due AS MATERIALIZED (
 queued AS (
  INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition, suspect)
  SELECT run_id, greatest(at, (SELECT now FROM t)), namespace, task_queue, workflow || '@' || version, claims >= ${suspectFromClaims} FROM due WHERE at IS NOT NULL
- ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
-SELECT l.run_id, l.state, CASE WHEN EXISTS (SELECT FROM unpaused) THEN 'unpaused' WHEN EXISTS (SELECT FROM told) THEN 'withdrawn' ELSE 'unchanged' END AS outcome
+ ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at) RETURNING task_queue)
+SELECT l.run_id, l.state, CASE WHEN EXISTS (SELECT FROM unpaused) THEN 'unpaused' WHEN EXISTS (SELECT FROM told) THEN 'withdrawn' ELSE 'unchanged' END AS outcome,
+ (SELECT task_queue FROM queued) AS due_in
 FROM locked l`,
     parameters: [namespace, executionId],
   };
