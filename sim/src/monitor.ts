@@ -236,8 +236,9 @@ export class Monitor {
     for (const child of this.executions.values()) {
       if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
       if (child.parent_close_policy === "abandon" || this.#knowsEndOf(row.run_id, child.execution_id)) continue;
-      // It was told, and then rolled back to before that.
-      if (this.histories.get(child.run_id)?.some(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined)) continue;
+      // It was told, and then rolled back to before that; or it was cancelled, and then resumed on its own.
+      if (this.histories.get(child.run_id)?.some(({ event }) => event.type === "ExecutionResumed" && (event.operation ?? event.fromState) !== "quarantined"))
+        continue;
       const type = child.parent_close_policy === "terminate" ? "ExecutionTerminated" : "CancelRequested";
       const told = (child.messages ?? "").includes(type) || this.histories.get(child.run_id)?.some(({ event }) => event.type === type);
       if (told !== true) throw new Violation("I21", `${row.execution_id} is ${row.state}, and its child ${child.execution_id} was never told (${type})`);

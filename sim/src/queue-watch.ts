@@ -27,6 +27,8 @@ export class QueueWatch {
   readonly #world: World;
   #rows = new Map<string, ExecutionRow>();
   #limits: LimitsRow | undefined;
+  /** The first limits of a queue bind workers a moment later: once they were deleted, those that follow are not judged. */
+  #areJudged = true;
   /** When executions began under these limits, by key. */
   readonly #begins: { readonly key: string; readonly at: number }[] = [];
 
@@ -54,8 +56,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
       const before = this.#limits;
       [this.#limits] = await this.#database.read<LimitsRow>(limitsSql);
       this.#begins.length = 0;
-      // The first limits of a queue bind workers a moment later: once they were deleted, those that follow are not judged.
-      if (before === undefined) this.#limits = undefined;
+      this.#areJudged &&= before !== undefined || this.#limits === undefined;
     }
     const before = this.#rows;
     const rows = [...this.#monitor.executions.values()].filter((row) => row.task_queue === "default");
@@ -63,7 +64,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     const claimed = rows.filter((row) => row.worker_id !== null && before.get(row.run_id)?.worker_id !== row.worker_id);
     const begun = claimed.filter((row) => (before.get(row.run_id)?.started_at ?? null) === null && row.started_at !== null);
     for (const { queue_key: key, started_at: at } of begun) this.#begins.push({ key, at: at! });
-    if (this.#limits === undefined || claimed.length === 0) return;
+    if (this.#limits === undefined || !this.#areJudged || claimed.length === 0) return;
     for (const row of claimed) this.#checkClaimed(row);
     for (const row of begun) this.#checkRates(row);
     if (transaction !== "claim-limited") return;
@@ -71,11 +72,12 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     this.#checkTurns(claimed);
   }
 
-  /** Whether its limits let this run be claimed now. */
+  /** Whether its limits let this run be claimed now; false where nobody can tell. */
   mayBeClaimed(runId: string): boolean {
     const row = this.#rows.get(runId);
     const limits = this.#limits;
     if (row === undefined || limits === undefined) return true;
+    if (!this.#areJudged) return false;
     if (this.#claimedOf(undefined) >= (limits.concurrency ?? Infinity)) return false;
     return (
       this.#keyMayGoOn(row, limits) &&
