@@ -1,11 +1,14 @@
-import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions } from "pawl";
+import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions, type SqlClient } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { rootOf, type ClientLog } from "./client-log.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
-import type { Request, Revert, Sending } from "./draw-script.ts";
+import type { Request, Revert, Sending, UserTransaction } from "./draw-script.ts";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { Program } from "./workflows.ts";
+
+/** Does the work in a transaction of the user's own, and commits if it gives true. Gives whether it has heard how that ended. */
+export type InTransaction = (work: (client: SqlClient) => Promise<boolean>) => Promise<boolean>;
 
 /** Does what is asked of one client: from here on everything goes through the public interface. */
 export class Client {
@@ -14,13 +17,15 @@ export class Client {
   readonly #workflows: readonly AnyWorkflow[];
   readonly #log: ClientLog;
   readonly #monitor: Monitor;
+  readonly #inTransaction: InTransaction;
 
-  constructor(process: string, pawl: Pawl, workflows: readonly AnyWorkflow[], log: ClientLog, monitor: Monitor) {
+  constructor(process: string, pawl: Pawl, workflows: readonly AnyWorkflow[], log: ClientLog, monitor: Monitor, inTransaction: InTransaction) {
     this.#process = process;
     this.#pawl = pawl;
     this.#workflows = workflows;
     this.#log = log;
     this.#monitor = monitor;
+    this.#inTransaction = inTransaction;
   }
 
   async start(request: Request): Promise<void> {
@@ -76,6 +81,22 @@ export class Client {
       const now = this.#monitor.row(executionId);
       this.#log.sent.push({ executionId, runId: before ?? (now?.run_number === 1 ? now.run_id : undefined), id });
     });
+  }
+
+  /** The row that a transaction leaves says what else it did. Whether it was committed, who hears nothing does not know. */
+  async transact({ what, id, program, commits }: UserTransaction, executionId: string): Promise<void> {
+    const before = this.#monitor.row(executionId)?.run_id;
+    const isHeardOf = await this.#try(async () =>
+      this.#inTransaction(async (client) => {
+        await client.query("INSERT INTO orders VALUES ($1, $2, $3)", [id, what, executionId]);
+        if (what === "start") await this.#pawl.start(this.#workflows[0]!, program, { executionId, transaction: client });
+        else await this.#pawl.handle(executionId).signal("go", this.#log.nextOrder(id), { signalId: id, transaction: client });
+        return commits;
+      }),
+    );
+    if (isHeardOf !== true || !commits) return;
+    if (what === "start") this.#log.started.add(executionId);
+    else this.#log.sent.push({ executionId, runId: before, id });
   }
 
   async cancel(executionId: string): Promise<void> {

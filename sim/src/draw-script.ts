@@ -99,6 +99,30 @@ export function drawSendings(chance: Chance, spanMs: number): readonly Sending[]
   return sendings;
 }
 
+/** A transaction of the user's own, in which an execution is started or one of those that run is signalled. */
+export interface UserTransaction {
+  readonly at: number;
+  readonly what: "start" | "signal";
+  readonly id: string;
+  readonly program: Program;
+  /** To whom of those that run then, in [0, 1). */
+  readonly to: number;
+  /** Or it is rolled back. */
+  readonly commits: boolean;
+}
+
+export function drawUserTransactions(chance: Chance, spanMs: number): readonly UserTransaction[] {
+  return Array.from({ length: chance.pick([0, 0, 0, 4, 10]) }, (_, index) => ({
+    at: chance.whole(20, spanMs),
+    what: chance.pick(["start", "signal", "signal"] as const),
+    // No request has such a number.
+    id: `x8${index}`,
+    program: { do: "signal", timeoutMs: 1000 },
+    to: chance.next(),
+    commits: chance.hits(0.7),
+  }));
+}
+
 export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
   const most = chance.pick([0, 0, 2, 5]);
   return Array.from({ length: most }, () => ({ at: chance.whole(50, spanMs), by: chance.pick(["cancel", "terminate"] as const), victim: chance.next() }));

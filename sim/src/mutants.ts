@@ -343,5 +343,9 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   { name: "what is paused goes on gathering starts", edits: [edit("postgres/statements/pause.js", ", merge_key = NULL", "")] },
+  {
+    name: "a signal of a transaction does not wake",
+    edits: [edit(tables, "FROM touched WHERE worker_id IS NULL AND state = 'running'\n", "FROM touched WHERE false\n")],
+  },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
 ];

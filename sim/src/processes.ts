@@ -4,6 +4,7 @@ import { Client } from "./client.ts";
 import type { Chance } from "./random.ts";
 import { pollMs, troubleMs, type Scene } from "./scene.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
+import { NetworkError } from "./transport.ts";
 import { Violation } from "./violation.ts";
 import { makeWorkflows } from "./workflows.ts";
 
@@ -106,7 +107,13 @@ export class Processes {
     const store = watch.claims.watch(process, unwatched, (violation) => failure.add(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
     const { workflows, steps } = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
-    const running: Running = { process, pawl, client: new Client(process.name, pawl, workflows, log, watch.monitor), worker: undefined };
+    const client = new Client(process.name, pawl, workflows, log, watch.monitor, async (work) =>
+      around("user-transaction", async () => {
+        await database.sessions.transact("read committed", work);
+        return true;
+      }).catch(notHeard),
+    );
+    const running: Running = { process, pawl, client, worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
     running.worker = await pawl.worker({
@@ -152,4 +159,10 @@ export class Processes {
       };
     return { info: write("info"), warn: write("warning"), error: write("error") };
   }
+}
+
+/** Users' own statements are not sent again. */
+function notHeard(error: unknown): false {
+  if (error instanceof NetworkError) return false;
+  throw error;
 }

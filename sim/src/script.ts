@@ -1,5 +1,15 @@
 import { Ambushes, type Ambush } from "./ambush.ts";
-import { drawHolds, drawReverts, drawSendings, drawStrikes, type Request, type Revert, type Sending } from "./draw-script.ts";
+import {
+  drawHolds,
+  drawReverts,
+  drawSendings,
+  drawStrikes,
+  drawUserTransactions,
+  type Request,
+  type Revert,
+  type Sending,
+  type UserTransaction,
+} from "./draw-script.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
 import type { DrawnSchedule } from "./draw-schedules.ts";
 import type { DrawnQueue } from "./draw-queues.ts";
@@ -34,6 +44,8 @@ export class Script {
     for (const { at, victim, resumeAfter } of drawHolds(chance.fork("holds"), troubleMs))
       this.#at(at, "someone may pause", () => this.#hold(victim, resumeAfter));
     for (const revert of drawReverts(chance.fork("reverts"), troubleMs)) this.#at(revert.at, `someone may ${revert.by}`, () => this.#revert(revert));
+    for (const transaction of drawUserTransactions(chance.fork("user transactions"), troubleMs))
+      this.#at(transaction.at, `client-1 may ${transaction.what} in a transaction`, () => this.#transact(transaction));
     this.#schedulePause(chance.fork("queues"));
     this.#scheduleSendings(chance.fork("sendings"), clients);
   }
@@ -85,6 +97,13 @@ export class Script {
       };
       this.#at(at, `${name} starts ${merge.workflow} ${number}`, () => this.#processes.letClient(name, start));
     }
+  }
+
+  #transact(transaction: UserTransaction): void {
+    const executionId = transaction.what === "start" ? transaction.id : this.#oneOf(transaction.to, (row) => !isTerminal(row.state));
+    if (executionId === undefined) return;
+    const note = `${transaction.what}s ${executionId} in a transaction that is ${transaction.commits ? "committed" : "rolled back"}`;
+    this.#processes.letClient("client-1", (client) => client.transact(transaction, executionId), note);
   }
 
   #schedulePause(chance: Chance): void {

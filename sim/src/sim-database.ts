@@ -30,7 +30,7 @@ export class SimDatabase implements Connections {
     await migrate({ exec: async (sql) => void (await pglite.exec(sql)), query }, schema, true);
     await pglite.exec(
       // It dies with this process: nothing of it needs to be written anywhere.
-      `SET synchronous_commit = off; SET search_path = "${schema}"; ${plannerSettings}; ${guardSql}; CREATE TABLE public.effects (key text NOT NULL, value integer NOT NULL)`,
+      `SET synchronous_commit = off; SET search_path = "${schema}"; ${plannerSettings}; ${guardSql}; CREATE TABLE public.effects (key text NOT NULL, value integer NOT NULL); CREATE TABLE public.orders (id text NOT NULL, what text NOT NULL, execution_id text NOT NULL)`,
     );
     return new SimDatabase(pglite);
   }

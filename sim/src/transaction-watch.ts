@@ -12,6 +12,21 @@ WHERE h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%' AND NOT EXI
 UNION ALL
 SELECT 'the effect of ' || min(e.key) || ' is there ' || count(*) || ' times' FROM public.effects e GROUP BY e.xmin::text HAVING count(*) > 1`;
 
+/** What a user's transaction did without being committed, or did not do although it was. */
+const brokenOrdersSql = `SELECT 'the start of ' || o.execution_id || ' is not there, its transaction is' AS what FROM public.orders o
+WHERE o.what = 'start' AND NOT EXISTS (SELECT FROM executions e WHERE e.execution_id = o.execution_id)
+UNION ALL
+SELECT e.execution_id || ' was started by a transaction that is not there' FROM executions e
+WHERE e.execution_id ~ '^x8[0-9]+$' AND NOT EXISTS (SELECT FROM public.orders o WHERE o.execution_id = e.execution_id)
+UNION ALL
+SELECT 'signal ' || o.id || ' to ' || o.execution_id || ' is not there, its transaction is' FROM public.orders o JOIN executions e USING (execution_id)
+WHERE o.what = 'signal' AND o.xmin IN (SELECT max(xmin::text::bigint)::text::xid FROM public.orders) AND e.finished_at IS NULL
+ AND NOT EXISTS (SELECT FROM inbox i WHERE i.run_id = e.run_id AND i.message_id = 'signal:' || o.id)
+ AND NOT EXISTS (SELECT FROM history h WHERE h.type = 'SignalReceived' AND h.data LIKE '%"signalId":"' || o.id || '"%')
+UNION ALL
+SELECT 'signal ' || substr(i.message_id, 8) || ' was sent by a transaction that is not there' FROM inbox i
+WHERE i.message_id ~ '^signal:x8[0-9]+$' AND NOT EXISTS (SELECT FROM public.orders o WHERE 'signal:' || o.id = i.message_id)`;
+
 /** I7: what a transaction does, it does exactly once: its effect and its result are one. */
 export class TransactionWatch {
   readonly #database: SimDatabase;
@@ -23,9 +38,10 @@ export class TransactionWatch {
   }
 
   async observe(transaction: string): Promise<void> {
+    const sql = { transaction: lonelySql, "user-transaction": brokenOrdersSql }[transaction];
     // The results go with their executions, when nobody keeps these; the effects are the user's.
-    if (transaction !== "transaction" || this.#monitor.mayForget) return;
-    const [lonely] = await this.#database.read<{ readonly what: string }>(lonelySql);
-    if (lonely !== undefined) throw new Violation("I7", lonely.what);
+    if (sql === undefined || this.#monitor.mayForget) return;
+    const [broken] = await this.#database.read<{ readonly what: string }>(sql);
+    if (broken !== undefined) throw new Violation("I7", broken.what);
   }
 }

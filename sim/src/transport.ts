@@ -17,7 +17,7 @@ export interface TransportOptions {
   readonly observe: (name: string, result: unknown) => Promise<void>;
 }
 
-class NetworkError extends Error {
+export class NetworkError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {
