@@ -50,10 +50,26 @@ export class Ambushes {
     for (const row of this.#monitor.executions.values()) {
       if (isCounted(row.execution_id)) continue;
       const parent = this.#newChildOf(row);
-      if (parent !== undefined && this.#chance.hits(this.#childRate)) ambushes.push(...this.#drawSome([row.execution_id, parent], 30));
+      if (parent !== undefined && this.#chance.hits(this.#childRate)) {
+        const isFeud = this.#chance.hits(0.3);
+        ambushes.push(...(isFeud ? this.#drawFeud(row.execution_id, parent) : this.#drawSome([row.execution_id, parent], 30)));
+      }
       if (this.#isNewlyClaimed(row) && this.#chance.hits(this.#claimRate)) ambushes.push(...this.#drawSome([row.execution_id], 1200));
     }
     return ambushes;
+  }
+
+  /** A child is held while something happens to its parent. */
+  #drawFeud(child: string, parent: string): readonly Ambush[] {
+    const resumeAfter = this.#chance.whole(1000, 4000);
+    return [
+      { ...this.#draw(child, 100), by: "pause", resumeAfter },
+      {
+        ...this.#draw(parent, 0),
+        by: this.#chance.pick(["cancel", "cancel", "cancel and resume", "terminate", "rollback"]),
+        afterMs: this.#chance.whole(50, 1000),
+      },
+    ];
   }
 
   /** Often several, which meet each other. */

@@ -103,6 +103,8 @@ export class DrawnFaults implements FaultSource {
     this.#focus = chance.pick(focuses);
     const violence = chance.pick([0.004, 0.012, 0.03, 0.06]);
     for (const kind of transactionKinds) if (chance.hits(0.5)) this.#rates.set(kind, violence * chance.next() * (kind.startsWith("crash") ? 0.5 : 1));
+    // Only what is drawn together shows whether a lease counts from its request.
+    if (this.#focus === "register-worker") this.#rates.set("silent heart", highestRate / focusFactor);
     for (const kind of hintKinds) if (chance.hits(0.5)) this.#rates.set(kind, chance.pick([0.1, 0.4, 0.9]));
   }
 
