@@ -47,7 +47,7 @@ else process.exitCode = await runOne(wholeNumber(values.seed, "--seed"));
 async function runMany(): Promise<number> {
   const count = wholeNumber(values.seeds, "--seeds");
   const from = values.from === undefined ? randomInt(2 ** 40) : wholeNumber(values.from, "--from");
-  const corpus = readCorpus().map(({ seed }) => seed);
+  const corpus = [...new Set(readCorpus().map(({ seed }) => seed))];
   console.log(`${corpus.length} seeds of the corpus and ${count} from ${from}, ${jobs} at a time`);
   const totals = new Totals();
   const startedAt = performance.now();
