@@ -18,10 +18,10 @@ export function readCorpus(): readonly CorpusEntry[] {
 }
 
 /** A seed means something else after a change of what simulations draw: then the hunt finds the corpus anew. */
-function recordCorpus(found: readonly CorpusEntry[]): void {
-  const kept = readCorpus().filter(({ finds }) => !found.some((entry) => entry.finds === finds) && mutants.some(({ name }) => name === finds));
+function recordCorpus(found: CorpusEntry): void {
   const order = mutants.map(({ name }) => name);
-  const entries = [...kept, ...found].toSorted((a, b) => order.indexOf(a.finds) - order.indexOf(b.finds));
+  const kept = readCorpus().filter(({ finds }) => finds !== found.finds && order.includes(finds));
+  const entries = [...kept, found].toSorted((a, b) => order.indexOf(a.finds) - order.indexOf(b.finds));
   writeFileSync(corpusFile, `[\n${entries.map((entry) => `  { "seed": ${entry.seed}, "finds": ${JSON.stringify(entry.finds)} }`).join(",\n")}\n]\n`);
 }
 
@@ -51,10 +51,11 @@ export async function huntMutants(text: string | undefined, mostSeeds: number, h
       const result = await hunt(mutant, join(cache, String(mutants.indexOf(mutant))), mostSeeds, hunts);
       results.push(result);
       console.log(line(result, mostSeeds));
+      // At once: a hunt takes long, and may be broken off.
+      if (record && result.seed !== undefined) recordCorpus({ seed: result.seed, finds: mutant.name });
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));
-  if (record) recordCorpus(results.flatMap(({ seed, mutant }) => (seed === undefined ? [] : [{ seed, finds: mutant.name }])));
   const caught = results.filter(({ found }) => found.some((seeds) => seeds !== undefined));
   console.log(
     `${caught.length} of ${results.length} mutants caught, in ${median(caught.map(({ found }) => median(found.map((seeds) => seeds ?? mostSeeds))))} seeds (median)`,

@@ -158,7 +158,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (!this.#writer.isOpen) return;
     const byParent = this.#known.take(inbox, this.#writer.outbox);
     if (byParent !== undefined) return this.#endWith(terminated(this.executionId, byParent));
-    this.#parking.heardNews();
+    // Inboxes are looked into once a second whether or not there is anything: who waits would never park.
+    if (inbox.messages.length > 0) this.#parking.heardNews();
     thenFirst?.();
     if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
     else if (this.#delivery.isLive) this.rest();
