@@ -3,7 +3,7 @@ import { defineWorkflow, OptionInvalid, type StartOptions } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { failureOf, harness, soon } from "./harness.ts";
+import { eventually, failureOf, harness, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -104,6 +104,28 @@ test("a start whose reply was lost is merged once, also if what it is part of ha
   expect(await second.result()).toEqual([1, 2]);
   await worker.stop();
   await pawl.close();
+});
+
+test("what waits for a limit of its queue is put off by another start, as if it waited for a worker", async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const held = defineWorkflow({ name: "held", run: async (ctx) => ctx.step("hold", () => released) });
+  const pawl = await h.open();
+  await pawl.queues.set("default", { concurrency: 1 });
+  await pawl.worker({ workflows: [echo, held], ...soon });
+  const holder = await pawl.start(held, undefined);
+  await eventually(async () => expect((await holder.status()).state).toBe("running"));
+
+  const start = async (input: string, period: number) => pawl.start(echo, input, { debounce: { key: "limited", period, maxWait: "1 hour" } });
+  const first = await start("a", 1);
+  // A claim has put it in order, and found no room.
+  await eventually(async () => expect(await h.count("tasks WHERE queue_key IS NOT NULL")).toBe(1));
+  await start("b", 2000);
+  release();
+  await holder.result();
+  const last = await start("c", 10);
+  expect(last.executionId).toBe(first.executionId);
+  expect(await first.result()).toBe("c");
 });
 
 test("what cannot be merged is refused", async () => {
