@@ -254,15 +254,14 @@ describe("a total timeout", () => {
         attempts++;
         throw new RangeError("again");
       },
-      { totalTimeout: 400, retry: { initialInterval: 100, backoffCoefficient: 1, jitter: 0 } },
+      { totalTimeout: 2500, retry: { initialInterval: 1000, backoffCoefficient: 1, jitter: 0 } },
     );
     const error = await causeOf(handle.result());
     expect(error).toMatchObject({ code: "STEP_TIMEOUT", cause: { name: "RangeError" } });
     expect(error.message).toContain("all its attempts together");
     expect(attempts).toBeGreaterThan(1);
-    const history = await handle.history();
-    const begun = history.find(({ event }) => event.type === "StepStarted")!.at.getTime();
-    expect(history.find(({ event }) => event.type === "StepFailed")!.at.getTime() - begun).toBeLessThan(600);
+    // A fourth would begin three seconds after the first, or later.
+    expect(attempts).toBeLessThan(4);
   });
 
   test("ends the attempt that is running then, whatever its own timeout, and its retry policy", async () => {

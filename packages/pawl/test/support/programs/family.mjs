@@ -22,9 +22,14 @@ export function makeFamily() {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { options } = await import("./program.mjs");
   const { url, phase: at } = /** @type {{ url: string, phase: "before" | "after" }} */ (options);
+  let committing = false;
   /** @param {string} name @param {"before" | "after"} phase */
-  const intercept = (name, phase) => {
-    if (name === "commit" && ending && phase === at) process.kill(process.pid, "SIGKILL");
+  const intercept = async (name, phase) => {
+    if (!ending) return;
+    if (name === "commit" && phase === at) process.kill(process.pid, "SIGKILL");
+    // The commit is done before its reply is read: until then nothing else of this process may go on from there.
+    if (committing && phase === "before") await new Promise(() => {});
+    if (name === "commit") committing = true;
   };
   const pawl = await openPawl({ url, migrate: false, poolSize: 2, logger: silentLogger }, intercept);
   const [parent, child] = makeFamily();
