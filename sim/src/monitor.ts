@@ -1,5 +1,6 @@
-import { fold, terminalStates, type Event } from "pawl";
+import { fold, type Event } from "pawl";
 import { decodeEvent, endsRun, isCallResult, isCallStart, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import { readSnapshot, type ChunkRow, type ExecutionRow, type HistoryRow } from "./snapshot.ts";
@@ -16,7 +17,6 @@ interface Recorded {
 /** A lease, and what a process may stand still. */
 const hearsOfRollbackMs = 20_000;
 
-const terminal: ReadonlySet<string> = new Set(terminalStates);
 const changesNoExecution =
   /^(read-|lost-claims|find-|outcomes|describe|list|workers|update-replies|value|stream-end|dead-workers|database-facts|backlog|stranded|heartbeat|due-schedules|list-queues|queue-load|database-time|create-schedule|change-schedule|register-worker|expire-workers|stop-worker|add-pause|remove-pause)/;
 
@@ -63,7 +63,7 @@ export class Monitor {
     for (const row of rows) this.#checkWaking(row);
     for (const row of rows) this.#checkFamily(row);
     for (const row of rows) this.#checkMessages(row);
-    for (const row of rows) if (terminal.has(row.state) && !terminal.has(before.get(row.run_id)?.state ?? "")) this.#checkChildrenAsked(row);
+    for (const row of rows) if (isTerminal(row.state) && !isTerminal(before.get(row.run_id)?.state ?? "")) this.#checkChildrenAsked(row);
     for (const row of added) this.#checkEnd(row);
   }
 
@@ -105,7 +105,7 @@ export class Monitor {
   keepsMessagesOf(runId: string, before: string | undefined): boolean {
     if (runId === before) return true;
     return (this.histories.get(runId) ?? []).some(
-      ({ event }) => event.type === "ExecutionResumed" && event.fromRunId === before && event.operation !== undefined && !terminal.has(event.fromState),
+      ({ event }) => event.type === "ExecutionResumed" && event.fromRunId === before && event.operation !== undefined && !isTerminal(event.fromState),
     );
   }
 
@@ -204,7 +204,7 @@ export class Monitor {
     const isTrue =
       heard.type === "ChildCompleted"
         ? end?.type === "ExecutionCompleted" && JSON.stringify(end.result) === JSON.stringify(heard.result)
-        : terminal.has(row.state) && row.state !== "completed";
+        : isTerminal(row.state) && row.state !== "completed";
     // Quarantined and resumed again, it may have ended otherwise in a run that came later.
     if (!isTrue && row.run_number === 1) throw new Violation("I21", `${row.execution_id} is ${row.state}; its parent was told ${heard.type}`);
   }
@@ -226,7 +226,7 @@ export class Monitor {
         throw new Violation("I21", `${row.execution_id} is told of the end of call ${event.position}, which run ${row.run_number} has not made`);
       const child = start?.event.type === "ChildStarted" ? this.row(start.event.executionId) : undefined;
       // One that was resumed on its own has ended in an earlier run.
-      if (child?.parent_run_id === row.run_id && !isResumed(child.run_id) && !terminal.has(child.state))
+      if (child?.parent_run_id === row.run_id && !isResumed(child.run_id) && !isTerminal(child.state))
         throw new Violation("I21", `${row.execution_id} is told that ${child.execution_id} has ended; it is ${child.state}`);
     }
   }
@@ -234,7 +234,7 @@ export class Monitor {
   /** I21: in the commit that ends an execution, its open children get what their policies say. */
   #checkChildrenAsked(row: ExecutionRow): void {
     for (const child of this.executions.values()) {
-      if (child.parent_run_id !== row.run_id || terminal.has(child.state)) continue;
+      if (child.parent_run_id !== row.run_id || isTerminal(child.state)) continue;
       if (child.parent_close_policy === "abandon" || this.#knowsEndOf(row.run_id, child.execution_id)) continue;
       // It was told, and then rolled back to before that; or it was cancelled, and then resumed on its own.
       if (this.histories.get(child.run_id)?.some(({ event }) => event.type === "ExecutionResumed" && (event.operation ?? event.fromState) !== "quarantined"))
@@ -260,7 +260,7 @@ export class Monitor {
   #checkRow(row: ExecutionRow, before: ExecutionRow | undefined): void {
     const name = `${row.execution_id} (${row.state}, run ${row.run_id})`;
     const history = this.histories.get(row.run_id) ?? [];
-    const ended = terminal.has(row.state);
+    const ended = isTerminal(row.state);
     if (history.length !== row.last_seq) throw new Violation("I2", `${name} has last_seq ${row.last_seq} and ${history.length} events`);
     if (row.claims > 3) throw new Violation("I6", `${name} was claimed ${row.claims} times without progress`);
     if (row.worker_id !== null && row.tasks > 0) throw new Violation("I5", `${name} is claimed and queued`);
@@ -283,14 +283,14 @@ export class Monitor {
     if (row.last_seq < before.last_seq) throw new Violation("I2", `${name} fell from ${before.last_seq} events to ${row.last_seq}`);
     if (row.inbox_seq < before.inbox_seq) throw new Violation("I11", `${name} fell from inbox ${before.inbox_seq} to ${row.inbox_seq}`);
     if (before.worker_id !== row.worker_id && row.epoch === before.epoch) throw new Violation("I4", `${name} changed hands within epoch ${row.epoch}`);
-    if (terminal.has(before.state) && JSON.stringify({ ...row, parent_run_id: 0 }) !== JSON.stringify({ ...before, parent_run_id: 0 }))
+    if (isTerminal(before.state) && JSON.stringify({ ...row, parent_run_id: 0 }) !== JSON.stringify({ ...before, parent_run_id: 0 }))
       throw new Violation("I1", `${name} changed after its end: ${JSON.stringify(before)} to ${JSON.stringify(row)}`);
   }
 
   /** A row goes only when a resume gives the execution a new run, or when it has ended and nobody keeps it. */
   #gone(before: ExecutionRow): void {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
-    if (now === undefined && this.mayForget && terminal.has(before.state)) return;
+    if (now === undefined && this.mayForget && isTerminal(before.state)) return;
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
     const end = this.histories.get(before.run_id)?.at(-1)?.event;
     const how = this.histories.get(now.run_id)?.findLast(({ event }) => event.type === "ExecutionResumed")?.event;
@@ -320,7 +320,7 @@ export class Monitor {
 
   /** I19: whatever has not ended has a reason to wake. */
   #checkWaking(row: ExecutionRow): void {
-    if (terminal.has(row.state) || row.state === "quarantined" || row.state === "paused" || row.worker_id !== null || row.tasks > 0) return;
+    if (isTerminal(row.state) || row.state === "quarantined" || row.state === "paused" || row.worker_id !== null || row.tasks > 0) return;
     const history = this.histories.get(row.run_id) ?? [];
     const open = new Map<number, string>();
     for (const { event } of history) {
@@ -330,7 +330,7 @@ export class Monitor {
     if (openWaits(history.map(({ event }) => event)).size > 0) return;
     for (const child of open.values()) {
       const childRow = this.executions.get(this.#runOf.get(child) ?? "");
-      if (childRow !== undefined && !terminal.has(childRow.state)) return;
+      if (childRow !== undefined && !isTerminal(childRow.state)) return;
     }
     throw new Violation(
       "I19",
@@ -346,7 +346,7 @@ export class Monitor {
     if (row === undefined && this.#past.has(added.run_id) && fold(history).state === "continued_as_new") return;
     if (row === undefined) throw new Violation("I24", `run ${added.run_id} has events and no row`);
     const view = fold(history);
-    const held = terminal.has(row.state) || row.state === "quarantined" || row.state === "paused";
+    const held = isTerminal(row.state) || row.state === "quarantined" || row.state === "paused";
     // Woken to be cancelled or at its deadline, and nothing of that is written yet.
     if (view.state === "paused" && row.state === "running") return;
     if (held ? view.state !== row.state : view.state !== "running")
@@ -374,7 +374,7 @@ export class Monitor {
   /** The result of an execution that completed, or how it ended instead. */
   outcome(executionId: string): { readonly state: string; readonly value?: unknown } | undefined {
     const row = this.row(executionId);
-    if (row === undefined || !terminal.has(row.state)) return undefined;
+    if (row === undefined || !isTerminal(row.state)) return undefined;
     const end = this.histories.get(row.run_id)!.at(-1)!.event;
     return end.type === "ExecutionCompleted" ? { state: row.state, value: readPayload(end.result) } : { state: row.state };
   }

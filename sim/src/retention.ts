@@ -3,7 +3,7 @@ import { settleMs, type Scene } from "./scene.ts";
 import { Violation } from "./violation.ts";
 
 /** So long there are faults again. */
-const troubleMs = 3000;
+const faultsMs = 3000;
 
 /** I24: when no policy keeps anything, everything goes, whole, whatever goes wrong meanwhile; nothing is left over. */
 export async function forgetAll({ database, world, transport, watch, failure }: Scene, processes: Processes): Promise<void> {
@@ -14,7 +14,7 @@ export async function forgetAll({ database, world, transport, watch, failure }: 
     for (const client of processes.clients) client.forget().catch((error: unknown) => failure.add(error));
   };
   ask();
-  world.schedule(troubleMs, "script", undefined, "faults end", () => {
+  world.schedule(faultsMs, "script", undefined, "faults end", () => {
     transport.faultsOn = false;
     processes.wakeAll();
   });
@@ -23,7 +23,7 @@ export async function forgetAll({ database, world, transport, watch, failure }: 
     ask();
     world.schedule(3000, "script", undefined, "forget", askAgain);
   };
-  world.schedule(troubleMs + 1, "script", undefined, "forget", askAgain);
+  world.schedule(faultsMs + 1, "script", undefined, "forget", askAgain);
   // The database's clock may have been set back, and then nothing has ended yet; nor has what is started only now.
   const done = (): boolean => failure.first !== undefined || watch.monitor.executions.size === 0;
   await world.run(done, world.now + settleMs + world.steppedBackMs);

@@ -1,4 +1,4 @@
-import { terminalStates } from "pawl";
+import { isTerminal } from "./execution-rows.ts";
 import type { DrawnSchedule } from "./draw-schedules.ts";
 import type { Monitor } from "./monitor.ts";
 import type { ExecutionRow } from "./snapshot.ts";
@@ -25,7 +25,6 @@ interface State {
 const readSql = `SELECT schedule_id, state, (extract(epoch FROM next_fire_at) * 1000)::float8 AS next_fire_at, waiting FROM schedules ORDER BY schedule_id`;
 const changesSchedules = /^(create|change|delete|fire)-schedule/;
 const changesTheirExecutions = /^(commit|close-execution|request-cancel|resume|claim|take-over)$/;
-const terminal: ReadonlySet<string> = new Set(terminalStates);
 
 /** Holds schedules against I13 after every transaction: no instant twice, none lost, none early, and the overlap policy. */
 export class ScheduleWatch {
@@ -89,7 +88,7 @@ export class ScheduleWatch {
     this.#checkCount(id, drawn, state);
     if (before !== undefined) this.#checkMissed(id, drawn, before, state);
     for (const execution of executions) this.#checkInstant(id, drawn, execution);
-    const open = executions.filter((execution) => !terminal.has(execution.state));
+    const open = executions.filter((execution) => !isTerminal(execution.state));
     if (drawn.overlap !== "allow_all" && open.length > 1)
       throw new Violation("I13", `schedule ${id} (${drawn.overlap}) has ${open.map(({ execution_id }) => execution_id).join(", ")} open at once`);
   }

@@ -1,8 +1,8 @@
-import { terminalStates } from "../../kernel/execution-state.ts";
 import type { NextRunOperation } from "../../store/store.ts";
 import { integers, texts } from "../parameters.ts";
 import type { Transaction } from "../transaction.ts";
 import { suspectFromClaims } from "./claim.ts";
+import { ended, movedDueIn } from "./due-in.ts";
 
 export interface NextRunRow {
   /** The new run; null: a child of it was started or given a new run while the statement waited, nothing was done, send it again. */
@@ -12,8 +12,6 @@ export interface NextRunRow {
   /** The queues of its task, and of its open children: some have tasks now, and of others a claim may have skipped them because of this lock. */
   readonly due_in: string[] | null;
 }
-
-const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
 
 /**
  * next-run: a rollback or a retry. Starts the next run of an execution from a part of the last one's history, whatever state that is
@@ -79,7 +77,7 @@ queued AS (
  WHERE worker_id IS NOT NULL OR (state IN ('running', 'paused') AND run_id IN (SELECT run_id FROM asked))
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT (SELECT run_id FROM moved) AS run_id, (SELECT array_agg(run_id) FROM asked) AS asked,
- (SELECT array_agg(DISTINCT task_queue) FROM (SELECT task_queue FROM moved UNION ALL SELECT k.task_queue FROM kin k WHERE NOT (${ended})) AS open) AS due_in,
+ ${movedDueIn} AS due_in,
  (SELECT count(carry_messages_back(run_id, $4::uuid, $8::int, $12::int[])) FROM old) AS messages
 FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
     parameters: [

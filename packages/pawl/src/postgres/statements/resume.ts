@@ -1,6 +1,6 @@
-import { terminalStates } from "../../kernel/execution-state.ts";
 import type { Transaction } from "../transaction.ts";
 import { suspectFromClaims } from "./claim.ts";
+import { ended, movedDueIn } from "./due-in.ts";
 
 export interface ResumeRow {
   /** The new run; null: another resume gave it or a child of it a new run while the statement waited, nothing was done, send it again. */
@@ -8,8 +8,6 @@ export interface ResumeRow {
   /** The queues of its task, and of its open children: some were given back, and of others a claim may have skipped the tasks because of this lock. */
   readonly due_in: string[] | null;
 }
-
-const ended = `k.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
 
 /**
  * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
@@ -75,7 +73,7 @@ queued AS (
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, false FROM moved
  UNION ALL
  SELECT run_id, (SELECT now FROM t), namespace, task_queue, workflow || '@' || version, claims > ${suspectFromClaims} FROM kin WHERE worker_id IS NOT NULL)
-SELECT (SELECT run_id FROM moved) AS run_id, (SELECT array_agg(DISTINCT task_queue) FROM (SELECT task_queue FROM moved UNION ALL SELECT k.task_queue FROM kin k WHERE NOT (${ended})) AS open) AS due_in, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages
+SELECT (SELECT run_id FROM moved) AS run_id, ${movedDueIn} AS due_in, (SELECT count(move_messages(run_id, $3::uuid)) FROM old) AS messages
 FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
     parameters: [namespace, executionId, newRunId],
   };

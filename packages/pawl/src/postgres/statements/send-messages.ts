@@ -1,6 +1,7 @@
 import { texts } from "../parameters.ts";
 import type { Transaction } from "../transaction.ts";
 import type { OutsideMessage } from "../../store/store.ts";
+import { reachedDueIn } from "./due-in.ts";
 
 export interface SentRow {
   readonly execution_id: string;
@@ -42,7 +43,7 @@ queued AS (
  SELECT run_id, current_time_of_pawl(), namespace, task_queue, workflow || '@' || version FROM touched WHERE worker_id IS NULL AND state = 'running'
  ON CONFLICT (run_id) DO UPDATE SET visible_at = least(tasks.visible_at, excluded.visible_at))
 SELECT p.execution_id, p.run_id, coalesce(t.state, p.state) AS state, t.run_id IS NOT NULL AS reached, t.worker_id IS NOT NULL AS owned,
- CASE WHEN t.worker_id IS NULL AND (t.state = 'running' OR (t.state = 'pending' AND (t.not_before IS NULL OR t.not_before <= current_time_of_pawl()))) THEN t.task_queue END AS due_in
+ ${reachedDueIn} AS due_in
 FROM picked p LEFT JOIN touched t ON t.run_id = p.run_id`,
     parameters: [
       namespace,

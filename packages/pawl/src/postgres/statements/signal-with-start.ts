@@ -1,6 +1,7 @@
 import type { StartOperation } from "../../store/operations.ts";
 import type { OutsideMessage } from "../../store/store.ts";
 import type { Transaction } from "../transaction.ts";
+import { reachedDueIn } from "./due-in.ts";
 
 export interface SignalWithStartRow {
   readonly run_id: string;
@@ -50,7 +51,7 @@ queued AS (
 SELECT run_id, workflow, state, true AS reached, false AS owned, task_queue AS due_in FROM started
 UNION ALL
 SELECT p.run_id, p.workflow, p.state, t.run_id IS NOT NULL, t.worker_id IS NOT NULL,
- CASE WHEN t.worker_id IS NULL AND (t.state = 'running' OR (t.state = 'pending' AND (t.not_before IS NULL OR t.not_before <= current_time_of_pawl()))) THEN t.task_queue END
+ ${reachedDueIn}
 FROM picked p LEFT JOIN touched t ON t.run_id = p.run_id`,
     parameters: [
       start.runId,
