@@ -90,12 +90,12 @@ export class Monitor {
       throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
     }
     const row = this.executions.get(runId)!;
-    if (row.state === "paused" && this.#world.steppedForwardMs === 0)
-      throw new Violation("pause", `${process.name} runs step ${idempotencyKey} of an execution that is paused`);
-    // A resume or rollback of its parent frees a child that runs; its worker hears of it a moment later.
+    // A resume or rollback of its parent frees a child that runs: its worker hears of it a moment later, and others may pause it before.
     const first = this.histories.get(runId)?.[0]?.event;
     const wasChild = first?.type === "ExecutionStarted" && first.parent !== undefined;
-    if (row.state === "running" && row.worker_id !== workerId && !wasChild && this.#world.steppedForwardMs === 0) {
+    if (wasChild || this.#world.steppedForwardMs > 0) return row;
+    if (row.state === "paused") throw new Violation("pause", `${process.name} runs step ${idempotencyKey} of an execution that is paused`);
+    if (row.state === "running" && row.worker_id !== workerId) {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
     }
     return row;
