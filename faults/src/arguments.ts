@@ -5,6 +5,8 @@ export interface Arguments {
   /** Ids of the faults to run; empty: all. */
   readonly only: readonly string[];
   readonly seconds: number;
+  /** How often F12 runs each race, instead of as often as it can. */
+  readonly races: number | undefined;
   readonly seed: number;
   readonly json: boolean;
   /** Minutes of a random mix instead of one fault after the other. */
@@ -18,6 +20,7 @@ export const usage = `npm run faults -- [options]
 
   --only <ids>       only these, such as F1,F2
   --seconds <n>      how long each fault is injected (20)
+  --races <n>        how often each race of F12 is run (as often as it can be in that time)
   --seed <n>         chooses what is done, when and to whom (random; printed)
   --soak <minutes>   one long run with faults in random order instead
   --json             the table as JSON
@@ -33,6 +36,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     options: {
       only: { type: "string", default: "" },
       seconds: { type: "string", default: "20" },
+      races: { type: "string" },
       seed: { type: "string" },
       soak: { type: "string" },
       json: { type: "boolean", default: false },
@@ -47,6 +51,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
       .map((id) => id.trim().toUpperCase())
       .filter((id) => id !== ""),
     seconds: positive("--seconds", values.seconds),
+    races: values.races === undefined ? undefined : positive("--races", values.races),
     seed: values.seed === undefined ? randomInt(2 ** 31) : positive("--seed", values.seed),
     soak: values.soak === undefined ? undefined : positive("--soak", values.soak),
     json: values.json,

@@ -8,6 +8,7 @@ import { Random } from "./random.ts";
 import type { Answer, Recorder } from "./recorder.ts";
 import { baseLoad, type Input, type makeWorkflows } from "./workflows.ts";
 
+export const loadScheduleId = "every-second";
 /** Starts whose answer has not come: with more of them, the load waits. */
 const mostOpen = 400;
 
@@ -57,7 +58,7 @@ export class Load {
   async #scheduling(): Promise<void> {
     const { schedules } = this.#writer.pawl;
     const schedule = await schedules.create({
-      scheduleId: "every-second",
+      scheduleId: loadScheduleId,
       workflow: this.#workflows.chain,
       input: { n: 1, ms: 10 },
       interval: "1s",

@@ -1,6 +1,7 @@
 /** The operation log against the histories: what was acknowledged is there, what was seen is final, results are right. */
 import { executionStates, terminalStates } from "pawl";
 import { readPayload, type OperationRecord } from "pawl/internal";
+import { loadScheduleId } from "./load.ts";
 import type { RecordedRun } from "./recorded-runs.ts";
 import { hashOf } from "./recorder.ts";
 import { expectedResult, type Input } from "./workflows.ts";
@@ -91,23 +92,26 @@ function checkPhantoms(log: readonly OperationRecord[], latest: ReadonlyMap<stri
   const asked = new Set(log.filter(({ operation }) => operation === "start").map(({ executionId }) => executionId));
   return [...latest.values()].flatMap((run) => {
     const { executionId, parentRunId, state } = run;
-    if (parentRunId === null && scheduledAt(run) === undefined && !asked.has(executionId)) return [`nobody started ${executionId}`];
+    if (parentRunId === null && scheduleOf(run) === undefined && !asked.has(executionId)) return [`nobody started ${executionId}`];
     return (executionStates as readonly string[]).includes(state) ? [] : [`${executionId} is in the unknown state ${state}`];
   });
 }
 
 /** The schedule of the load has started one execution for each second of its life: none twice, which ids tell, and none left out. */
 function checkSchedules(runs: readonly RecordedRun[]): string[] {
-  const instants = runs.flatMap((run) => scheduledAt(run) ?? []).toSorted((a, b) => a - b);
+  const instants = runs
+    .flatMap((run) => scheduleOf(run) ?? [])
+    .flatMap(({ scheduleId, at }) => (scheduleId === loadScheduleId ? [Date.parse(at)] : []))
+    .toSorted((a, b) => a - b);
   return instants.flatMap((at, index) => {
     const gapMs = at - (instants[index - 1] ?? at - 1000);
     return gapMs === 1000 ? [] : [`before ${new Date(at).toISOString()} the schedule had no instant for ${gapMs} ms`];
   });
 }
 
-function scheduledAt({ events, latest }: RecordedRun): number | undefined {
+function scheduleOf({ events, latest }: RecordedRun): { readonly scheduleId: string; readonly at: string } | undefined {
   const first = events[0]?.event;
-  return latest && first?.type === "ExecutionStarted" && first.schedule !== undefined ? Date.parse(first.schedule.at) : undefined;
+  return latest && first?.type === "ExecutionStarted" ? first.schedule : undefined;
 }
 
 function checkResult(run: RecordedRun): string[] {

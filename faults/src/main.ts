@@ -41,7 +41,12 @@ async function runAll(faults: typeof allFaults, args: Arguments, folder: string)
   try {
     for (const fault of faults) {
       progress(`  ${fault.id} ${fault.title} ... `);
-      const outcome = await runFault(fault, server, { folder, seed: args.seed, seconds: args.soak === undefined ? args.seconds : args.soak * 60 });
+      const outcome = await runFault(fault, server, {
+        folder,
+        seed: args.seed,
+        seconds: args.soak === undefined ? args.seconds : args.soak * 60,
+        races: args.races,
+      });
       progress(`${outcome.verdict}, ${outcome.seconds} s\n${reasons(outcome)}`);
       outcomes.push(outcome);
     }

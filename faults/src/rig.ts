@@ -20,6 +20,8 @@ export interface RigOptions {
   readonly folder: string;
   readonly seed: number;
   readonly seconds: number;
+  /** How often F12 runs each of its races; undefined: as often as it can in `seconds`. */
+  readonly races: number | undefined;
   readonly workers: number;
   /** Starts per second of the base load. */
   readonly perSecond: number;

@@ -40,6 +40,7 @@ export interface RunSettings {
   readonly folder: string;
   readonly seed: number;
   readonly seconds: number;
+  readonly races: number | undefined;
 }
 
 export async function runFault(fault: Fault, shared: DatabaseServer, settings: RunSettings): Promise<FaultOutcome> {

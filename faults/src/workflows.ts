@@ -1,6 +1,6 @@
 /** The base load, the workflows that do harm, and what each of them must give. */
 import { setTimeout as delay } from "node:timers/promises";
-import { defineWorkflow, update, type StepContext, type WorkflowContext } from "pawl";
+import { defineWorkflow, update, WaitTimeout, type StepContext, type WorkflowContext } from "pawl";
 import type { Effects } from "./effects.ts";
 
 export interface Input {
@@ -8,6 +8,9 @@ export interface Input {
   /** How long each step takes. */
   readonly ms: number;
 }
+
+/** How long `patient` waits for its signal at first. */
+export const waitMs = 400;
 
 const sums = {
   chain: ({ n }: Input) => n + 10,
@@ -17,6 +20,8 @@ const sums = {
   family: ({ n }: Input) => n + (n + 10) + 2 * (n + 1),
   mailed: ({ n }: Input) => `${n}:1,2,3:20`,
   gated: ({ n }: Input) => n,
+  receiver: ({ n }: Input) => n + 1,
+  patient: ({ n }: Input) => n + 1,
   couple: ({ n }: Input) => 2 * n + 1,
   block: ({ n }: Input) => n,
   hang: ({ n }: Input) => n,
@@ -122,6 +127,34 @@ export function makeWorkflows(effects: Effects, blockMs: number) {
       }),
   });
 
+  /** Comes to where it waits for its signal once the rig lets it. */
+  const receiver = defineWorkflow({
+    name: "receiver",
+    signals: { part: number },
+    run: async (ctx, { n }: Input) => {
+      await ctx.step("gate", async (step) => {
+        await effects.begin(step);
+        await effects.pass(ctx.executionId);
+        await effects.end(step);
+      });
+      return n + (await ctx.signal("part"));
+    },
+  });
+
+  /** Gives its signal some time, and then takes it whenever it comes. */
+  const patient = defineWorkflow({
+    name: "patient",
+    signals: { part: number },
+    run: async (ctx, { n }: Input) => {
+      try {
+        return n + (await ctx.signal("part", { timeout: waitMs }));
+      } catch (error) {
+        if (!(error instanceof WaitTimeout)) throw error;
+        return n + (await ctx.signal("part"));
+      }
+    },
+  });
+
   const couple = defineWorkflow({
     name: "couple",
     run: async (ctx, { n, ms }: Input) => {
@@ -174,7 +207,7 @@ export function makeWorkflows(effects: Effects, blockMs: number) {
     run: async (ctx, { ms }: Input) => ctx.step("huge", doing("x".repeat(20_000_000), ms)),
   });
 
-  return { chain, fan, nap, flaky, family, mailed, gated, couple, deadly, block, hang, hoard, huge };
+  return { chain, fan, nap, flaky, family, mailed, gated, receiver, patient, couple, deadly, block, hang, hoard, huge };
 }
 
 function spin(now: () => number, until: number): void {

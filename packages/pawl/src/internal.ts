@@ -47,3 +47,5 @@ export { Queries } from "./postgres/queries.ts";
 export { tablesIn } from "./postgres/schema.ts";
 export type { Connections, Transaction } from "./postgres/transaction.ts";
 export type { Hint } from "./store/store.ts";
+// For races between two that look for due schedules.
+export { SchedulePoller } from "./worker/schedule-poller.ts";
