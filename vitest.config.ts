@@ -23,8 +23,9 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // They end what hangs; on a busy machine everything takes a multiple of its time.
+    testTimeout: 480_000,
+    hookTimeout: 240_000,
     // As users load it: by Node, not through the test runner's own module loader.
     server: { deps: { external: [/\/packages\/pawl\/dist\//] } },
     projects: [

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** As a user runs it, on an embedded PostgreSQL in a temporary directory. */
-test("npm start kills the process half way and shows that nothing recorded ran twice", { timeout: 180_000 }, async () => {
+test("npm start kills the process half way and shows that nothing recorded ran twice", async () => {
   const environment = { ...process.env };
   delete environment["DATABASE_URL"];
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";

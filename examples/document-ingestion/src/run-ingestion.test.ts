@@ -24,7 +24,7 @@ let progress: ProgressState[];
 beforeAll(async () => {
   database = await openEmbeddedDatabase();
   store = await VectorStore.open(database.url);
-}, 60_000);
+});
 afterAll(async () => {
   await store.close();
   await database.close();
@@ -174,12 +174,12 @@ describe("ingesting a folder", () => {
     expect(started[1]?.executionId).toBe(started[0]?.executionId);
     expect(new Set(embedded).size).toBe(200);
     expect(embedded).toHaveLength(200);
-  }, 40_000);
+  });
 
   test("fails files rather than mixing embedders when a run goes on with other settings", async () => {
     await put("a.md");
     await ingestUntilStuck(() => "stuck");
     const result = await ingest({ ...localLexicalEmbedder, id: "other-model" });
     expect(result.failures).toEqual([{ path: "a.md", reason: expect.stringContaining('planned with the embedder "local-lexical-512"') }]);
-  }, 40_000);
+  });
 });

@@ -13,7 +13,7 @@ let store: VectorStore;
 beforeAll(async () => {
   database = await openEmbeddedDatabase();
   store = await VectorStore.open(database.url);
-}, 60_000);
+});
 afterAll(async () => {
   await store.close();
   await database.close();

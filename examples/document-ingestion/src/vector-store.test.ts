@@ -10,7 +10,7 @@ let tests = 0;
 beforeAll(async () => {
   database = await openEmbeddedDatabase();
   store = await VectorStore.open(database.url);
-}, 60_000);
+});
 afterAll(async () => {
   await store.close();
   await database.close();

@@ -16,13 +16,13 @@ beforeAll(async () => {
   expect(await project.pawl("start", "greet", "--id", "ann", "--input", '{"name":"Ann"}', "--wait")).toMatchObject({ code: 0, stdout: '"Hello Ann"\n' });
   await pawl.execute("failing", undefined, { executionId: "broken" }).catch(() => {});
   await pawl.execute("family", undefined, { executionId: "family" });
-}, 60_000);
+});
 
 afterAll(async () => {
   worker.process.kill("SIGINT");
   await worker.outcome;
   await project.remove();
-}, 30_000);
+});
 
 describe("list", () => {
   test("shows executions newest first as a table without escapes where nobody looks", async () => {
@@ -88,7 +88,7 @@ describe("labels and attributes", () => {
   });
 });
 
-test("queue sets, lists, shows and deletes limits", { timeout: 90_000 }, async () => {
+test("queue sets, lists, shows and deletes limits", async () => {
   expect((await project.pawl("queue", "list")).stderr).toContain("none has limits");
   expect(await project.pawl("queue", "set", "mails", "--concurrency", "5", "--rate", "100/1m", "--key-concurrency", "1")).toMatchObject({
     code: 0,
@@ -140,7 +140,7 @@ test("an exported execution is imported under another id, from a file or from st
 });
 
 describe("control", () => {
-  test("pauses and resumes", { timeout: 60_000 }, async () => {
+  test("pauses and resumes", async () => {
     await pawl.start("sleeper", undefined, { executionId: "held" });
     const paused = await project.pawl("pause", "held", "--reason", "not now");
     expect(paused).toMatchObject({ code: 0, stdout: expect.stringMatching(/held (is paused|will pause)/) as string });
@@ -150,7 +150,7 @@ describe("control", () => {
     expect(await project.pawl("resume", "held")).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_STATE_INVALID") as string });
   });
 
-  test("pauses task queues and workflows", { timeout: 120_000 }, async () => {
+  test("pauses task queues and workflows", async () => {
     expect((await project.pawl("pauses")).stderr).toContain("nothing is paused");
     expect(await project.pawl("pause", "--task-queue", "email", "--reason", "it is down")).toMatchObject({ code: 0, stdout: "task queue email is paused\n" });
     expect((await project.pawl("pauses")).stdout).toMatch(/^KIND +NAME +SINCE +REASON\ntask queue +email +2.* it is down\n$/);
@@ -160,7 +160,7 @@ describe("control", () => {
     expect(await project.pawl("resume")).toMatchObject({ code: 2 });
   });
 
-  test("does one thing to all that a filter finds", { timeout: 120_000 }, async () => {
+  test("does one thing to all that a filter finds", async () => {
     await pawl.start("sleeper", undefined, { executionId: "in-bulk", labels: { batch: "7" } });
     const filter = 'labels.batch == "7"';
     expect(await project.pawl("bulk", "cancel", "--filter", filter, "--reason", "enough", "--wait")).toMatchObject({ code: 0, stdout: "1 of 1 done\n" });
@@ -177,7 +177,7 @@ describe("control", () => {
     expect(await project.pawl("bulk", "cancel", "--filter", "batch ==")).toMatchObject({ code: 2 });
   });
 
-  test("rolls back, retries, forks and shows runs and checkpoints", { timeout: 120_000 }, async () => {
+  test("rolls back, retries, forks and shows runs and checkpoints", async () => {
     await pawl.execute("greet", { name: "Ann" }, { executionId: "greeted" });
     const listed = await project.pawl("checkpoints", "greeted");
     expect(listed.stdout).toMatch(/^SEQ +STEP +CALL +AT\n +2 +say +1 +2/);
@@ -226,7 +226,7 @@ describe("show", () => {
 
   test("tells what a parked execution waits for", async () => {
     await pawl.start("sleeper", undefined, { executionId: "asleep" });
-    await expect.poll(() => pawl.handle("asleep").status(), { timeout: 10_000 }).toMatchObject({ workerId: null, state: "running" });
+    await expect.poll(() => pawl.handle("asleep").status(), { timeout: 120_000 }).toMatchObject({ workerId: null, state: "running" });
     expect((await project.pawl("show", "asleep")).stdout).toMatch(/Waits for +a timer/);
   });
 });
@@ -263,7 +263,7 @@ describe("cancel, terminate and resume", () => {
     const cancelled = await project.pawl("cancel", "stop-me", "--reason", "no longer needed");
     expect(cancelled).toMatchObject({ code: 0, stderr: "" });
     expect(cancelled.stdout).toMatch(/^stop-me (was asked to stop|is cancelled)/);
-    await expect.poll(() => pawl.handle("stop-me").status(), { timeout: 10_000 }).toMatchObject({ state: "cancelled" });
+    await expect.poll(() => pawl.handle("stop-me").status(), { timeout: 120_000 }).toMatchObject({ state: "cancelled" });
     expect((await project.pawl("show", "stop-me")).stdout).toMatch(/Reason +no longer needed/);
     expect((await project.pawl("resume", "stop-me")).stdout).toBe("stop-me goes on as run 2\n");
     expect(await project.json("terminate", "stop-me")).toEqual({ executionId: "stop-me", state: "terminated" });
@@ -352,7 +352,7 @@ test("stream prints chunks, from any offset, as text and as JSON", async () => {
 test("signal --start starts who is not there, and signals who is", async () => {
   const signal = (...flags: string[]) => project.pawl("signal", "cart-2", "pay", "--input", "7", "--start", "cart", ...flags);
   expect(await signal("--signal-id", "s1")).toMatchObject({ code: 0, stdout: "cart-2 was sent pay\n" });
-  expect(await pawl.handle("cart-2").result({ timeout: "20s" })).toMatchObject({ paid: 7 });
+  expect(await pawl.handle("cart-2").result({ timeout: "2 minutes" })).toMatchObject({ paid: 7 });
   expect(await signal()).toMatchObject({ code: 1, stderr: expect.stringContaining("EXECUTION_STATE_INVALID") as string });
   expect(await project.pawl("signal", "cart-3", "pay", "--input", "7", "--start", "nothing")).toMatchObject({ code: 1 });
 });

@@ -40,9 +40,9 @@ beforeAll(async () => {
   }
   worker.process.kill("SIGINT");
   await worker.outcome;
-}, 90_000);
+});
 
-afterAll(async () => project.remove(), 30_000);
+afterAll(async () => project.remove());
 
 test("a recorded history is whole: values that JSON cannot hold stand in it for people and for the replay", async () => {
   const { namespace, workflow, version, events } = JSON.parse(await readFile(join(histories, "ann.json"), "utf8")) as {

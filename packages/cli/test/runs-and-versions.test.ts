@@ -17,9 +17,9 @@ beforeAll(async () => {
   const pawl = await project.open();
   await pawl.worker({ workflows: [countdown] });
   await pawl.execute(countdown, 2, { executionId: "rocket" });
-}, 60_000);
+});
 
-afterAll(() => project.remove(), 30_000);
+afterAll(() => project.remove());
 
 test("versions says what nothing needs any more", async () => {
   const { stdout } = await project.pawl("versions");

@@ -9,9 +9,9 @@ let pawl: Pawl;
 beforeAll(async () => {
   project = await makeProject();
   await project.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile, "input.json": '{ "name": "File" }' });
-}, 60_000);
+});
 
-afterAll(() => project.remove(), 30_000);
+afterAll(() => project.remove());
 
 describe("start --file --wait", () => {
   test("is a hello world in an empty directory: it makes the database, runs the workflow and stops everything", async () => {
@@ -19,7 +19,7 @@ describe("start --file --wait", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: '"Hello Ann"\n' });
     expect(stderr).toContain("Creating the embedded PostgreSQL");
     pawl = await project.open();
-  }, 30_000);
+  });
 
   test("runs workflows made with standard decorators, whose steps are durable", async () => {
     const result = await project.json("start", "order", "--file", "workflows.ts", "--input", '{"amount":21}', "--id", "order-1", "--wait");
@@ -41,7 +41,7 @@ describe("start --file --wait", () => {
 
   test("leaves the execution resumable when it is interrupted, with exit code 130", async () => {
     const running = project.start(["start", "sleeper", "--file", "workflows.ts", "--id", "interrupted", "--wait"]);
-    await expect.poll(async () => (await pawl.list({ workflow: "sleeper" })).executions.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await pawl.list({ workflow: "sleeper" })).executions.length, { timeout: 120_000 }).toBe(1);
     running.process.kill("SIGINT");
     const { code, stdout, stderr } = await running.outcome;
     expect({ code, stdout }).toEqual({ code: 130, stdout: "" });

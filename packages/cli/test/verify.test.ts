@@ -19,14 +19,14 @@ beforeAll(async () => {
   await worker.printed("ready:");
   for (const name of ["ann", "bob"]) await pawl.execute("greet", { name }, { executionId: name });
   await pawl.execute("family", undefined, { executionId: "family" });
-}, 60_000);
+});
 
 afterAll(async () => {
   worker.process.kill("SIGINT");
   await worker.outcome;
   await server.close();
   await project.remove();
-}, 30_000);
+});
 
 const breaking = "UPDATE pawl.executions SET state = 'failed' WHERE execution_id = 'ann'";
 const mending = "UPDATE pawl.executions SET state = 'completed' WHERE execution_id = 'ann'";

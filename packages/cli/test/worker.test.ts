@@ -13,9 +13,9 @@ beforeAll(async () => {
   project = await makeProject();
   await project.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile });
   pawl = await project.open();
-}, 60_000);
+});
 
-afterAll(() => project.remove(), 30_000);
+afterAll(() => project.remove());
 
 const talkingFile = `import { defineWorkflow } from "pawl";
 export const talking = defineWorkflow({
@@ -39,7 +39,7 @@ function linesOf(stderr: string): readonly Record<string, unknown>[] {
 
 /** Long steps are announced in the history. */
 async function stepStarted(executionId: string): Promise<void> {
-  await expect.poll(async () => (await pawl.handle(executionId).history()).map(({ event }) => event.type), { timeout: 10_000 }).toContain("StepStarted");
+  await expect.poll(async () => (await pawl.handle(executionId).history()).map(({ event }) => event.type), { timeout: 120_000 }).toContain("StepStarted");
 }
 
 test("a worker that gets SIGINT lets its running step finish and ends with exit code 0", async () => {
@@ -52,7 +52,7 @@ test("a worker that gets SIGINT lets its running step finish and ends with exit 
   expect(code).toBe(0);
   expect(stdout).toMatch(/^ready: .*\nstopping on SIGINT: 1 running, .*\nstopped\n$/);
   expect(await pawl.handle("drained").status()).toMatchObject({ state: "completed" });
-}, 30_000);
+});
 
 test("with --json it prints one JSON object per line", async () => {
   const worker = project.start(["worker", "workflows.ts", "--json", "--queue", "a", "--queue", "b"]);
@@ -89,7 +89,7 @@ test("with --log-format json every line on stderr is an object with the ids that
     expect.objectContaining({ level: "info", event: "stopping", signal: "SIGTERM" }),
     expect.objectContaining({ level: "info", event: "stopped" }),
   ]);
-}, 30_000);
+});
 
 test("--log-level says what is logged, as text and as JSON, and how a command ends is always told", async () => {
   // One after the other: a worker of one would take the execution of another.
@@ -109,7 +109,7 @@ test("--log-level says what is logged, as text and as JSON, and how a command en
     { level: "error", error: { code: "EXECUTION_NOT_FOUND" }, message: expect.stringContaining('no execution "nobody"') as string },
   ]);
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("Allowed choices are info, warn, error, silent") as string });
-}, 60_000);
+});
 
 test("pino is loaded only where its lines are asked for", async () => {
   const hooks = 'export const resolve = (name, context, next) => { if (name === "pino") throw new Error("pino was loaded"); return next(name, context); };';
@@ -140,7 +140,7 @@ export const ingest = defineWorkflow({ name: "ingest", run: async (_ctx, text: s
   expect(await (await pawl.start("ingest", "abc")).result()).toBe(3);
   for (const { process } of [gpu, worker]) process.kill("SIGINT");
   await Promise.all([gpu.outcome, worker.outcome]);
-}, 60_000);
+});
 
 test("a second signal ends it at once, and another worker goes on with the execution", async () => {
   const worker = project.start(["worker", "workflows.ts"]);
@@ -157,10 +157,10 @@ test("a second signal ends it at once, and another worker goes on with the execu
   expect(await worker.outcome).toMatchObject({ code: 130 });
   const next = project.start(["worker", "workflows.ts"]);
   await next.printed("ready: ");
-  expect(await handle.result({ timeout: "20s" })).toBe("done");
+  expect(await handle.result({ timeout: "2 minutes" })).toBe("done");
   next.process.kill("SIGINT");
   await next.outcome;
-}, 40_000);
+});
 
 test("--url and DATABASE_URL name the database, and --dir wins over the environment", async () => {
   const embedded = await openEmbedded({ directory: join(project.directory, ".pawl") });
@@ -182,4 +182,4 @@ test("a database that cannot be reached is exit code 3", async () => {
   expect(list.stderr + doctor.stdout).not.toContain("secret");
   expect(doctor.code).toBe(1);
   expect(doctor.stdout).toMatch(/^fail +database .*\n +→ /m);
-}, 30_000);
+});

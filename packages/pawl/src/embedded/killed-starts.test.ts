@@ -26,7 +26,7 @@ afterAll(async () => {
 
 /** Waits until something is there, looking as often as possible: what follows has to happen right after. */
 function soonest<T>(look: () => Promise<T>): Promise<NonNullable<T>> {
-  return vi.waitUntil(() => look().catch(() => undefined), { timeout: 30_000, interval: 1 }) as Promise<NonNullable<T>>;
+  return vi.waitUntil(() => look().catch(() => undefined), { timeout: 120_000, interval: 1 }) as Promise<NonNullable<T>>;
 }
 
 function draftsIn(directory: string): Promise<string[]> {

@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 function untilGone(pid: number): Promise<void> {
-  return vi.waitUntil(() => !pidRuns(pid), { timeout: 20_000, interval: 20 }).then(() => undefined);
+  return vi.waitUntil(() => !pidRuns(pid), { timeout: 120_000, interval: 20 }).then(() => undefined);
 }
 
 test("of five processes that open a new directory at once, one starts the server and the last to close stops it", async () => {

@@ -78,7 +78,7 @@ beforeAll(async () => {
      INSERT INTO inbox (run_id, message_id, type, data) VALUES ('${id}', 'm', 't', '{}');
     INSERT INTO schedules VALUES ('${id}', '${id}', now(), now(), now(), true, '{e}', 'n', 's', 'w', '1', 'q', '{}', '{}', '{}');`);
   await db.exec("VACUUM ANALYZE");
-}, 60_000);
+});
 
 afterAll(async () => {
   await db.close();

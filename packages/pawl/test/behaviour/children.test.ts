@@ -74,7 +74,7 @@ describe("a child", () => {
     // Its new run has asked how the child is and found it running: only the child's own news can wake it.
     await eventually(async () => expect(await resumed.status()).toMatchObject({ workerId: null, waitingFor: "child resumed-parent.1" }));
     held.open();
-    expect(await resumed.result({ timeout: "15s" })).toBe("late");
+    expect(await resumed.result({ timeout: "2 minutes" })).toBe("late");
   });
 
   test("runs in the queue of its workflow, or in the one the call names", async () => {
@@ -196,7 +196,7 @@ describe("a child with an id of its own", () => {
     });
     const { pawl } = await h.run([parent, square]);
     const handle = await pawl.start(parent, undefined);
-    expect(((await handle.result({ timeout: "10s" })) as string[]).toSorted()).toEqual(["fulfilled", "rejected"]);
+    expect(((await handle.result({ timeout: "2 minutes" })) as string[]).toSorted()).toEqual(["fulfilled", "rejected"]);
   });
 });
 
@@ -222,7 +222,7 @@ test("a child that ends in the very moment in which its parent does is no reason
   const winners = new Set<string>();
   for (let index = 0; index < gates.length; index += 10) {
     const handles = await Promise.all(Array.from({ length: 10 }, (_, offset) => pawl.start(parent, index + offset)));
-    const round = new Set(await Promise.all(handles.map((handle) => handle.result({ timeout: "10s" }))));
+    const round = new Set(await Promise.all(handles.map((handle) => handle.result({ timeout: "2 minutes" }))));
     for (const winner of round) winners.add(winner);
     if (!round.has("child")) turns *= 2;
     else if (!round.has("step")) turns = Math.ceil(turns / 2);

@@ -27,7 +27,7 @@ describe("result()", () => {
     await refusalOf((await h.open()).handle(handle.executionId).result({ timeout: 30 }), ResultTimeout);
     expect((await handle.status()).state).toBe("running");
     held.open("now");
-    expect(await handle.result({ timeout: "10s" })).toBe("now");
+    expect(await handle.result({ timeout: "2 minutes" })).toBe("now");
     expect(await handle.result({ timeout: 0 }).catch((late: Error) => late.name)).toMatch(/^(now|ResultTimeout)$/);
   });
 
@@ -43,7 +43,7 @@ describe("result()", () => {
         handle.result(),
         pawl.handle(handle.executionId).result(),
         elsewhere.handle(handle.executionId).result(),
-        elsewhere.handle(handle.executionId).result({ timeout: "20s" }),
+        elsewhere.handle(handle.executionId).result({ timeout: "2 minutes" }),
       ];
       held.open(7);
       expect(await Promise.all(waits)).toEqual([7, 7, 7, 7, 7]);

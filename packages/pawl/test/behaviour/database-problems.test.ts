@@ -163,7 +163,7 @@ function mountSmall(): { readonly path: string } | { readonly reason: string } {
 }
 
 describe("a full disk", () => {
-  test("loses nothing that was acknowledged, and work goes on after space is freed", { timeout: 90_000 }, async (context) => {
+  test("loses nothing that was acknowledged, and work goes on after space is freed", async (context) => {
     const small = mountSmall();
     if ("reason" in small) return context.skip(small.reason);
     const filler = join(small.path, "filler");
@@ -203,14 +203,14 @@ describe("a full disk", () => {
         }
       }
       for (let n = 10; n < 30; n++) start(n);
-      await eventually(() => expect(warnings.join("\n")).toMatch(/no disk space left|database:/), 30_000);
+      await eventually(() => expect(warnings.join("\n")).toMatch(/no disk space left|database:/));
       expect(acknowledged.length).toBeLessThan(30);
       const sure = acknowledged.length;
       expect(sure).toBeGreaterThanOrEqual(10);
       rmSync(filler);
       await Promise.all(started);
       expect(acknowledged).toHaveLength(30);
-      for (const handle of acknowledged) expect(await handle.result({ timeout: "30s" })).toBe((Number(handle.executionId.slice(5)) + 1) * 2);
+      for (const handle of acknowledged) expect(await handle.result({ timeout: "2 minutes" })).toBe((Number(handle.executionId.slice(5)) + 1) * 2);
     } finally {
       rmSync(filler, { force: true });
       await pawl?.close({ drain: 0 });

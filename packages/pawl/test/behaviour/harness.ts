@@ -106,6 +106,6 @@ export async function causeOf(result: Promise<unknown>): Promise<Error & { reado
 }
 
 /** Asks again and again until the check no longer throws. */
-export function eventually<Value>(check: () => Value | Promise<Value>, timeout = 15_000): Promise<Value> {
+export function eventually<Value>(check: () => Value | Promise<Value>, timeout = 120_000): Promise<Value> {
   return vi.waitFor(check, { timeout, interval: 5 });
 }

@@ -27,7 +27,7 @@ const long = defineWorkflow({
   },
 });
 
-test("an execution with a long history that wakes on the worker where it parked is not read again, and goes on as it was", { timeout: 60_000 }, async () => {
+test("an execution with a long history that wakes on the worker where it parked is not read again, and goes on as it was", async () => {
   let reads = 0;
   const pawl = await h.open({}, (name, phase) => {
     if (name === "read-histories" && phase === "before") reads++;

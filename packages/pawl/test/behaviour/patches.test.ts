@@ -105,7 +105,7 @@ test("the first answer holds for the whole run, also where nothing was recorded 
   expect(await fresh.result()).toEqual(["new a", "new b"]);
 });
 
-test("a worker may die at any moment around a patch, and the run goes the same way", { timeout: 120_000 }, async () => {
+test("a worker may die at any moment around a patch, and the run goes the same way", async () => {
   const patched = defineWorkflow({
     name: "patched",
     async run(ctx, input: string) {

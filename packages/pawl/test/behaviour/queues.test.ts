@@ -321,7 +321,7 @@ test("limits are listed as they were set, and refused when they are none", async
     expect(await failureOf(pawl.start(workflow, undefined, options))).toBeInstanceOf(OptionInvalid);
 });
 
-test("thousands of tasks of one key do not make another key wait", { timeout: 60_000 }, async () => {
+test("thousands of tasks of one key do not make another key wait", async () => {
   const pawl = await h.open();
   await pawl.queues.set("deep", { concurrency: 1 });
   const { workflow, begun, open } = noted("deep");
@@ -329,7 +329,7 @@ test("thousands of tasks of one key do not make another key wait", { timeout: 60
   await startAll(pawl, workflow, [["other", { key: "other" }]]);
   open();
   await pawl.worker({ workflows: [workflow], ...soon });
-  await eventually(() => expect(begun).toContain("other"), 45_000);
+  await eventually(() => expect(begun).toContain("other"));
   // As soon as it was put in order with those before it, it was its key's turn.
   expect(begun.indexOf("other")).toBeLessThan(10);
   await pawl.queues.delete("deep");

@@ -151,7 +151,7 @@ describe("when an execution begins", () => {
     const pawl = await h.open({ notify: false });
     const worker = await pawl.worker({ workflows: [double], pollInterval: "1 hour" });
     const handle = await pawl.start(double, { n: 1 });
-    expect(await handle.result({ timeout: "10s" })).toBe(2);
+    expect(await handle.result({ timeout: "2 minutes" })).toBe(2);
     const { startedAt, createdAt } = await handle.status();
     expect(startedAt).toEqual(createdAt);
     await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 0, total: 100 }, active: 0 }));
@@ -180,7 +180,7 @@ describe("when an execution begins", () => {
     await eventually(async () => expect((await handles[0]!.status()).state).toBe("running"));
     expect((await handles[4]!.status()).state).toBe("pending");
     held.open();
-    await Promise.all(handles.map((handle) => handle.result({ timeout: "10s" })));
+    await Promise.all(handles.map((handle) => handle.result({ timeout: "2 minutes" })));
   });
 });
 

@@ -287,7 +287,7 @@ describe("a total timeout", () => {
     });
     const { pawl, worker } = await h.run([late]);
     const handle = await pawl.start(late, undefined);
-    await expect.poll(async () => (await handle.status()).workerId, { timeout: 10_000, interval: 10 }).toBe(null);
+    await expect.poll(async () => (await handle.status()).workerId, { timeout: 120_000, interval: 10 }).toBe(null);
     await worker.stop();
     await new Promise((resolve) => setTimeout(resolve, 1600));
     await pawl.worker({ workflows: [late], ...soon });
@@ -359,7 +359,7 @@ test("a step that runs for a while is announced in the history and shown as runn
   const held = gate();
   const handle = await runStep(() => held.opened);
   const announced = async () => (await handle.history()).some(({ event }) => event.type === "StepStarted");
-  await expect.poll(announced, { timeout: 10_000, interval: 20 }).toBe(true);
+  await expect.poll(announced, { timeout: 120_000, interval: 20 }).toBe(true);
   held.open();
   await handle.result();
   expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepStarted", "StepCompleted", "ExecutionCompleted"]);

@@ -40,7 +40,7 @@ const left: readonly (readonly [kill: string, expected: readonly string[]])[] = 
   ["fork/after", ["busy paused 1", "copy running 1", "first running 2"]],
 ];
 
-test.each(left)("killed at %s", { timeout: 90_000 }, async (kill, expected) => {
+test.each(left)("killed at %s", async (kill, expected) => {
   const database = await copyDatabase(template.url);
   const ledger = join(directory.path, kill.replace("/", "-"));
   const program = new Program("control.mjs", { url: database.url, ledger, kill });
@@ -62,7 +62,7 @@ test.each(left)("killed at %s", { timeout: 90_000 }, async (kill, expected) => {
     const handle = pawl.handle(id);
     await handle.signal("go", id, { signalId: "go" });
     if ((await handle.status()).state === "paused") await handle.resume();
-    expect(await handle.result({ timeout: "30s" })).toEqual([1, id, 2]);
+    expect(await handle.result({ timeout: "2 minutes" })).toEqual([1, id, 2]);
   }
   await pawl.close();
   await checkInvariants(database.url);

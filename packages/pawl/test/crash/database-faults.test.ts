@@ -130,13 +130,13 @@ test("random sessions terminated under load disturb neither work nor reads", asy
   try {
     await drive(client, workflows, () => {});
     const handles = await Promise.all(Array.from({ length: 60 }, (_, n) => client.start(steady, { steps: 5, ms: 20 }, { executionId: `steady-${n}` })));
-    for (const handle of handles) expect(await handle.result({ timeout: "40s" })).toBe(15);
+    for (const handle of handles) expect(await handle.result({ timeout: "2 minutes" })).toBe(15);
   } finally {
     done.abort();
   }
   const terminated = await terminating;
   await reading;
-  const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => client.handle(`mixed-${n}`).result({ timeout: "30s" })));
+  const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => client.handle(`mixed-${n}`).result({ timeout: "2 minutes" })));
   expect(results).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
   await Promise.all([client, ...pawls].map((pawl) => pawl.close()));
   console.log(`sessions terminated: ${[...terminated].map(([name, count]) => `${name} ${count}`).join(", ")}`);
@@ -166,8 +166,8 @@ test("without NOTIFY and with one connection everything completes", async () => 
   for (const pawl of pawls) await pawl.worker({ workflows: [...Object.values(workflows), steady] });
   const handles = Promise.all(Array.from({ length: 60 }, (_, n) => client.start(steady, { steps: 5, ms: 20 }, { executionId: `steady-${n}` })));
   await drive(client, workflows, () => {});
-  for (const handle of await handles) expect(await handle.result({ timeout: "40s" })).toBe(15);
-  const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => client.handle(`mixed-${n}`).result({ timeout: "30s" })));
+  for (const handle of await handles) expect(await handle.result({ timeout: "2 minutes" })).toBe(15);
+  const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => client.handle(`mixed-${n}`).result({ timeout: "2 minutes" })));
   expect(results).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
   const [listeners] = await query<{ n: number }>(
     database.url,

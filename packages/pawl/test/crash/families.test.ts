@@ -52,7 +52,7 @@ test("a child that runs while its quarantined parent is resumed tells its end to
   await handle.resume();
   await until("parked again", handle, ({ workerId, waitingFor }) => workerId === null && waitingFor !== null);
   release();
-  expect(await handle.result({ timeout: "20s" })).toBe(5);
+  expect(await handle.result({ timeout: "2 minutes" })).toBe(5);
   await pawl.close({ drain: 0 });
   await childPawl.close({ drain: 0 });
 });
@@ -75,7 +75,7 @@ test("a cancelled child that is resumed on its own tells its parent no second en
   await until("asleep", handle, ({ waitingFor }) => waitingFor === "a timer");
   flags.finish = true;
   await pawl.handle("p.1").resume();
-  expect(await pawl.handle("p.1").result({ timeout: "20s" })).toBe(1);
+  expect(await pawl.handle("p.1").result({ timeout: "2 minutes" })).toBe(1);
   const told = (await handle.history()).filter(({ event }) => event.type === "ChildFailed" || event.type === "ChildCompleted");
   expect(told.map(({ event }) => event.type)).toEqual(["ChildFailed"]);
   await pawl.close({ drain: 0 });
@@ -105,7 +105,7 @@ test("a worker that dies knowing that a child's id is taken, before it could say
   await waitFor("dead", () => dead || undefined);
   await query(database.url, "UPDATE pawl.workers SET state = 'dead' WHERE id = (SELECT worker_id FROM pawl.executions WHERE execution_id = 'p')");
   await other.worker({ workflows: [parent], pollInterval: 10 });
-  expect(await other.handle("p").result({ timeout: "20s" })).toBe("ExecutionFailed");
+  expect(await other.handle("p").result({ timeout: "2 minutes" })).toBe("ExecutionFailed");
   await other.close({ drain: 0 });
 });
 

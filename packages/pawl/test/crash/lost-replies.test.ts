@@ -37,7 +37,7 @@ async function runWorkload(namespace: string, swallow: Swallow): Promise<void> {
   await pawl.worker({ workflows: Object.values(workflows), pollInterval: 100 });
   const acknowledged: string[] = [];
   await drive(pawl, workflows, (operation) => acknowledged.push(operation));
-  const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => pawl.handle(`mixed-${n}`).result({ timeout: "30s" })));
+  const results = await Promise.all(Array.from({ length: mixedCount }, (_, n) => pawl.handle(`mixed-${n}`).result({ timeout: "2 minutes" })));
   expect(results).toEqual(Array.from({ length: mixedCount }, (_, n) => mixedResult(n)));
   // Each was answered as if nothing had happened.
   expect(acknowledged).toEqual(expect.arrayContaining(["cancel cancelled", "terminate terminated", "cancel delayed", "cancel resumed", "resume resumed"]));
@@ -46,7 +46,7 @@ async function runWorkload(namespace: string, swallow: Swallow): Promise<void> {
   await checkInvariants(database.url);
   const second = await openPawl({ url: proxy.url, migrate: false, namespace, poolSize: 1, logger: silentLogger });
   await second.worker({ workflows: Object.values(workflows), pollInterval: 100 });
-  for (const n of [0, 1]) expect(await second.handle(`slow-${n}`).result({ timeout: "30s" })).toBe(5);
+  for (const n of [0, 1]) expect(await second.handle(`slow-${n}`).result({ timeout: "2 minutes" })).toBe(5);
   await second.close();
   proxy.swallow = () => false;
   await checkInvariants(database.url);

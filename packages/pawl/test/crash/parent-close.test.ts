@@ -29,7 +29,7 @@ const ended = { parent: "completed", "parent-cancel": "cancelled", "parent-termi
 test.each([
   ["before", "running"],
   ["after", "completed"],
-])("killed %s it", { timeout: 60_000 }, async (phase, parent) => {
+])("killed %s it", async (phase, parent) => {
   const database = await copyDatabase(template.url);
   const program = new Program("family.mjs", { url: database.url, phase });
   expect((await program.exited).signal, program.output).toBe("SIGKILL");

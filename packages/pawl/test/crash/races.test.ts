@@ -69,7 +69,7 @@ test("a late answer about an old claim does not drop the new one", async () => {
   asked.open();
   await waitFor("it is parked", async () => (await rowOf("late")).worker_id === null);
   parked.open();
-  expect(await handle.result({ timeout: "15s" })).toBe(1);
+  expect(await handle.result({ timeout: "2 minutes" })).toBe(1);
   await pawl.close();
   await checkInvariants(database.url);
 });
@@ -108,7 +108,7 @@ test("a message that meets the end of its execution does not stay in the inbox",
   });
   await client.query("COMMIT");
   await client.end();
-  expect(await handle.result({ timeout: "15s" })).toBe(1);
+  expect(await handle.result({ timeout: "2 minutes" })).toBe(1);
   await pawl.close();
   await checkInvariants(database.url);
 });
@@ -156,9 +156,9 @@ test("what is given back after a claim whose reply was lost is not what was star
   if ((await rowOf("eager")).worker_id !== null) await running.passed;
   mayRelease.open();
   await running.passed;
-  expect(await client.handle("queued").result({ timeout: "15s" })).toBeUndefined();
+  expect(await client.handle("queued").result({ timeout: "2 minutes" })).toBeUndefined();
   mayEnd.open();
-  expect(await handle.result({ timeout: "15s" })).toBeUndefined();
+  expect(await handle.result({ timeout: "2 minutes" })).toBeUndefined();
   expect(starts.toSorted()).toEqual(["eager", "queued"]);
   await pawl.close();
   await client.close();
@@ -182,7 +182,7 @@ test("a claim whose histories cannot be read is given back", async () => {
   });
   await pawl.worker({ workflows: [workflow], pollInterval: 50 });
   const handle = await pawl.start(workflow, undefined, { executionId: "unread" });
-  expect(await handle.result({ timeout: "15s" })).toBe(2);
+  expect(await handle.result({ timeout: "2 minutes" })).toBe(2);
   expect(refusals).toBeLessThan(1);
   await pawl.close();
   await checkInvariants(database.url);
@@ -206,7 +206,7 @@ test("a message that commits just before a park takes effect wakes the execution
   const client = await openPawl({ url: database.url, notify: false, logger: silentLogger });
   await client.handle("sleeps").cancel();
   mayPark.open();
-  await expect(handle.result({ timeout: "15s" })).rejects.toBeInstanceOf(ExecutionCancelled);
+  await expect(handle.result({ timeout: "2 minutes" })).rejects.toBeInstanceOf(ExecutionCancelled);
   await client.close();
   await pawl.close();
   await checkInvariants(database.url);

@@ -37,7 +37,7 @@ const left: readonly (readonly [string, { readonly attributes?: object; readonly
   ["delete-ended/after", { ids: [] }],
 ];
 
-test.each(left)("killed at %s", { timeout: 60_000 }, async (kill, expected) => {
+test.each(left)("killed at %s", async (kill, expected) => {
   const database = await copyDatabase(template.url);
   const program = new Program("search.mjs", { url: database.url, kill });
   expect((await program.exited).signal, program.output).toBe("SIGKILL");
@@ -52,7 +52,7 @@ test.each(left)("killed at %s", { timeout: 60_000 }, async (kill, expected) => {
 
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
   await pawl.worker({ workflows: [workflow], pollInterval: 20, retentionInterval: "1h" });
-  if (expected.ids.length > 0) await pawl.handle("first").result({ timeout: "30s" });
+  if (expected.ids.length > 0) await pawl.handle("first").result({ timeout: "2 minutes" });
   for (const { attributes } of (await pawl.list()).executions) expect(attributes).toEqual({ phase: "done", size: 1 });
   await pawl.retention.set({ keep: 0 });
   await pawl.retention.run();

@@ -80,7 +80,7 @@ test("processes that come and go disturb nothing that runs in another one", asyn
   const third = startWorker();
   await third.report("ready");
   await third.kill();
-  for (const handle of handles) expect(await handle.result({ timeout: "30s" })).toBe(10);
+  for (const handle of handles) expect(await handle.result({ timeout: "2 minutes" })).toBe(10);
   const starts = await readLedger(ledger);
   expect(checkEveryStartRecorded(starts, await recordedSteps(database.url))).toEqual([]);
   expect(new Set(starts.map(({ pid }) => pid))).toEqual(new Set([first.pid]));
@@ -99,7 +99,7 @@ test("what a dead process ran goes on elsewhere with no configuration, long befo
   await waitFor("all were taken over", async () => (await lostWorkers()) === 5);
   // The default lease is 10 s from the last heartbeat, which was at most 3.3 s ago: without the look at the pid it would take 6.7.
   expect(Date.now() - killedAt).toBeLessThan(6000);
-  for (const handle of handles) expect(await handle.result({ timeout: "30s" })).toBe(55);
+  for (const handle of handles) expect(await handle.result({ timeout: "2 minutes" })).toBe(55);
   for (const [key, count] of countByStep(await readLedger(ledger))) expect(count, key).toBeLessThanOrEqual(2);
 });
 
@@ -121,8 +121,8 @@ test("a long back-off parks, and its deadline and attempt number survive the dea
   await first.kill();
   const second = startWorker();
   await second.report("ready");
-  expect(await soon.result({ timeout: "30s" })).toBe(3);
-  await expect(never.result({ timeout: "30s" })).rejects.toSatisfy(
+  expect(await soon.result({ timeout: "2 minutes" })).toBe(3);
+  await expect(never.result({ timeout: "2 minutes" })).rejects.toSatisfy(
     (error: unknown) => error instanceof ExecutionFailed && (error.cause as Error).message === "attempt 3 fails",
   );
   const starts = (await readLedger(ledger)).filter(({ execution }) => execution !== "an-hour");
@@ -146,7 +146,7 @@ test("a death in the middle of an attempt is no failure of the step, and maximum
   const handle = await client.start(stubborn, { failures: 9, initialInterval: 20, maximumAttempts: 3 }, { executionId: "dies" });
   expect((await first.exited).signal).toBe("SIGKILL");
   startWorker();
-  await expect(handle.result({ timeout: "30s" })).rejects.toBeInstanceOf(ExecutionFailed);
+  await expect(handle.result({ timeout: "2 minutes" })).rejects.toBeInstanceOf(ExecutionFailed);
   const starts = await readLedger(ledger);
   // The attempt that died was too short to be announced, so its number is given again.
   expect(starts.map(({ attempt }) => attempt)).toEqual([1, 2, 2, 3]);
@@ -157,7 +157,7 @@ test("two workers share a backlog", async () => {
   const workers = [startWorker(), startWorker()];
   for (const worker of workers) await worker.report("ready");
   const handles = await Promise.all(Array.from({ length: count }, (_, n) => client.start(steady, { steps: 3, ms: 20 }, { executionId: `small-${n}` })));
-  for (const handle of handles) await handle.result({ timeout: "50s" });
+  for (const handle of handles) await handle.result({ timeout: "2 minutes" });
   const executions = new Map<number, Set<string>>();
   for (const { pid, execution } of await readLedger(ledger)) {
     const known = executions.get(pid);
@@ -195,7 +195,7 @@ test("rebuilding unchanged workflows strands nothing", async () => {
     },
   });
   await client.worker({ workflows: [after] });
-  expect(await client.handle("rebuilt").result({ timeout: "20s" })).toBe(3);
+  expect(await client.handle("rebuilt").result({ timeout: "2 minutes" })).toBe(3);
   expect(handle.executionId).toBe("rebuilt");
 });
 

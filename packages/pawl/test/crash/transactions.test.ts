@@ -33,7 +33,7 @@ test.each([
   ["after the SQL", { cents: 1000, recorded: 0 }],
   ["before the reply", { cents: 900, recorded: 1 }],
   ["after the reply", { cents: 900, recorded: 1 }],
-])("killed %s", { timeout: 60_000 }, async (at, left) => {
+])("killed %s", async (at, left) => {
   const database = await copyDatabase(template.url);
   const program = new Program("transactions.mjs", { url: database.url, at });
   expect((await program.exited).signal, program.output).toBe("SIGKILL");
@@ -43,7 +43,7 @@ test.each([
   const mover = makeMover();
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
   await pawl.worker({ workflows: [mover], pollInterval: 20 });
-  expect(await pawl.handle("moved").result({ timeout: "30s" })).toBe(900);
+  expect(await pawl.handle("moved").result({ timeout: "2 minutes" })).toBe(900);
   await pawl.close();
   await checkInvariants(database.url);
   expect(await look(database.url)).toEqual({ cents: 900, recorded: 1 });

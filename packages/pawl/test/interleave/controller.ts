@@ -28,7 +28,7 @@ export type Work = (session: Session) => Promise<string>;
 export type Grain = "gates" | "transactions";
 
 /** A session that neither comes to a gate nor waits for another within so long is lost. */
-const longestMove = 15_000;
+const longestMove = 60_000;
 
 /** Lets explored sessions on, one gate at a time, and knows where each of them is. */
 export class Controller {

@@ -65,7 +65,7 @@ export class Program {
   }
 
   /** The `count`-th report of that name, once it is there. */
-  async report(event: string, count = 1, timeoutMs = 30_000): Promise<Report> {
+  async report(event: string, count = 1, timeoutMs = 120_000): Promise<Report> {
     return waitFor(
       `process ${this.pid} reports "${event}"`,
       () => {

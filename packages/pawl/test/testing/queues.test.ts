@@ -6,11 +6,11 @@ let pawl: TestPawl;
 
 beforeEach(async () => {
   pawl = await TestPawl.open();
-}, 120_000);
+});
 
 afterEach(() => pawl.close());
 
-test("a rate lets the next begin in skipped time", { timeout: 120_000 }, async () => {
+test("a rate lets the next begin in skipped time", async () => {
   const mail = defineWorkflow({ name: "mail", taskQueue: "mails", run: async (ctx) => ctx.step("at", () => 1) });
   await pawl.queues.set("mails", { rate: { limit: 1, per: "1 day" } });
   await pawl.worker({ workflows: [mail] });
@@ -24,7 +24,7 @@ test("a rate lets the next begin in skipped time", { timeout: 120_000 }, async (
   expect(begun[2]! - begun[1]!).toBeGreaterThanOrEqual(86_400_000);
 });
 
-test("a step on another queue is mocked like any other, and its scheduleToStart passes in skipped time", { timeout: 120_000 }, async () => {
+test("a step on another queue is mocked like any other, and its scheduleToStart passes in skipped time", async () => {
   const embed = step("embed", async (text: string) => text.length, { taskQueue: "gpu", scheduleToStart: "2 days" });
   const ingest = defineWorkflow({ name: "ingest", run: async () => embed("a text").catch((error: unknown) => (error as { code: string }).code) });
   await pawl.worker({ workflows: [ingest] });

@@ -36,11 +36,11 @@ beforeAll(async () => {
   const compiler = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
   const compiled = await run(process.execPath, [compiler, "-p", directory]).catch((error: unknown) => error as { readonly stdout: string });
   expect(compiled.stdout).toBe("");
-}, 120_000);
+});
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test.each(programs)("docs: $name", { timeout: 60_000 }, async ({ name, code }) => {
+test.each(programs)("docs: $name", async ({ name, code }) => {
   const database = await freshDatabase();
   const env = { ...process.env, DATABASE_URL: database.url, NO_COLOR: "1" };
   const { stdout } = await run(process.execPath, [join(directory, "out", `${name}.js`)], { env });
