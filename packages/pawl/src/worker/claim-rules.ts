@@ -14,6 +14,7 @@ export class ClaimRules {
   readonly #taskQueues: readonly string[];
   readonly #definitions: readonly string[];
   #names = noRules;
+  #areKnown = false;
   #reading: Promise<boolean> | undefined;
 
   /** @param definitions `name@version` of what the worker has */
@@ -22,6 +23,11 @@ export class ClaimRules {
     this.#namespace = namespace;
     this.#taskQueues = taskQueues;
     this.#definitions = definitions;
+  }
+
+  /** Before they are, nothing may be claimed: a worker whose lease ends while it asks for the first time is woken by its new one. */
+  get areKnown(): boolean {
+    return this.#areKnown;
   }
 
   isPaused(taskQueue: string, workflow: string): boolean {
@@ -64,6 +70,7 @@ export class ClaimRules {
   async #read(): Promise<boolean> {
     const before = this.#asClaimed();
     this.#names = await this.#store.readClaimRules(this.#namespace);
+    this.#areKnown = true;
     return this.#asClaimed() !== before;
   }
 

@@ -55,7 +55,7 @@ export class WorkerClaims {
 
   /** How many executions it may claim now. */
   freeSlots(): number {
-    return this.#worker.mayStartSteps() && !this.#givingBack ? this.#executions.slots.free : 0;
+    return this.#worker.mayStartSteps() && this.#rules.areKnown && !this.#givingBack ? this.#executions.slots.free : 0;
   }
 
   /** Claims up to `limit` executions, begins them, and gives how many it got. */

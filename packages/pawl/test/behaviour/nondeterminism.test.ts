@@ -1,6 +1,6 @@
 import { defineWorkflow, ExecutionQuarantined, NondeterminismDetected, type AnyWorkflow, type ExecutionHandle, type WorkflowContext } from "pawl";
 import { describe, expect, test } from "vitest";
-import { causeOf, eventually, harness, parkedSleep, refusalOf, soon } from "./harness.ts";
+import { causeOf, eventually, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -8,6 +8,8 @@ const noop = defineWorkflow({ name: "noop", run: async () => "noop" });
 
 const any = { "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value }) } } as const;
 
+/** Longer than an execution stays in memory, and than a busy machine takes to stop the worker that parked it. */
+const parkedSleep = 1500;
 /** Longer than an execution that waits for messages stays in memory. */
 const parkedWait = 2500;
 

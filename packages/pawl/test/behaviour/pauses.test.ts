@@ -1,5 +1,6 @@
 import { defineWorkflow, OptionInvalid } from "pawl";
 import { afterEach, describe, expect, test } from "vitest";
+import { execute } from "../support/database.ts";
 import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
@@ -99,4 +100,32 @@ describe("pauses", () => {
     await refusalOf(pawl.pauses.add({ taskQueue: "" }), OptionInvalid);
     expect(await (await h.open({ namespace: "other" })).pauses.list()).toEqual([]);
   });
+});
+
+test("a worker that loses its lease while it asks for pauses for the first time claims nothing before it has heard of them", async () => {
+  const pawl = await h.open();
+  await pawl.pauses.add({ taskQueue: "unheard" });
+  const early = defineWorkflow({ name: "early", taskQueue: "unheard", run: async () => "done" });
+  const handle = await pawl.start(early, undefined);
+  const heard = gate();
+  const seen: string[] = [];
+  const other = await h.open({}, async (name, phase) => {
+    if (name === "read-claim-rules" && phase === "before") await heard.opened;
+    if (phase === "after") seen.push(name);
+  });
+  const starting = other.worker({ workflows: [early], lease: "1s", pollInterval: 10 });
+  try {
+    // A new lease leads to a claim at once. That of the second would come before the third is there.
+    for (const leases of [1, 2, 3]) {
+      await eventually(() => expect(seen.filter((name) => name === "register-worker")).toHaveLength(leases));
+      await execute(h.url, "UPDATE pawl.workers SET state = 'dead' WHERE state = 'live' AND task_queues = ARRAY['unheard']");
+    }
+    expect(seen).not.toContain("claim");
+  } finally {
+    heard.open();
+    await starting;
+  }
+  expect((await handle.status()).state).toBe("pending");
+  await pawl.pauses.remove({ taskQueue: "unheard" });
+  expect(await handle.result()).toBe("done");
 });

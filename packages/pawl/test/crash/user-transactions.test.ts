@@ -1,0 +1,47 @@
+/** A process dies around the commit of a user's transaction: its rows, its start and its signal are there together, or none of them. */
+import { ExecutionNotFound } from "pawl";
+import { openPawl, silentLogger } from "pawl/internal";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { sessionsOf } from "../support/ledger.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { counting, shipping } from "../support/programs/orders.mjs";
+import { waitFor } from "../support/wait.ts";
+
+let template: FreshDatabase;
+
+beforeAll(async () => {
+  template = await freshDatabase();
+  const pawl = await openPawl({ url: template.url, logger: silentLogger });
+  await pawl.start(counting, undefined, { executionId: "counting" });
+  await pawl.close();
+  await execute(template.url, "CREATE TABLE public.orders (id text PRIMARY KEY)");
+  await installTerminalGuard(template.url);
+});
+
+afterEach(killPrograms);
+
+afterAll(() => template.drop());
+
+test.each([
+  ["before the commit", false],
+  ["after the commit", true],
+])("killed %s", async (at, committed) => {
+  const database = await copyDatabase(template.url);
+  const program = new Program("orders.mjs", { url: database.url, at });
+  expect((await program.exited).signal, program.output).toBe("SIGKILL");
+  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await checkInvariants(database.url);
+  expect(await query(database.url, "SELECT id FROM public.orders")).toHaveLength(committed ? 1 : 0);
+  const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
+  const handle = pawl.handle("counting", counting);
+  await handle.signal("item", "last");
+  if (!committed) await handle.signal("item", "one more");
+  await pawl.worker({ workflows: [counting, shipping], pollInterval: 20 });
+  expect(await handle.result({ timeout: "2 minutes" })).toEqual(committed ? ["order", "last"] : ["last", "one more"]);
+  if (committed) expect(await pawl.handle("shipping").result({ timeout: "2 minutes" })).toBe("shipped");
+  else await expect(pawl.handle("shipping").status()).rejects.toBeInstanceOf(ExecutionNotFound);
+  await pawl.close();
+  await checkInvariants(database.url);
+  await database.drop();
+});
