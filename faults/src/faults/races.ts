@@ -28,13 +28,14 @@ export const raceEnds: Fault = {
     for (const [name, race] of Object.entries(races)) {
       const until = performance.now() + (rig.seconds * 1000) / Object.keys(races).length;
       let count = 0;
-      const handicap = new Handicap(rig.random);
       const goesOn = (): boolean => {
         if (rig.options.races !== undefined) return count < rig.options.races;
         const now = performance.now();
         return now < until || (now < until + extraMs && race.winners.some((winner) => rig.counted(`${name}: ${winner}`) === 0));
       };
       const lane = async (): Promise<void> => {
+        // One for each: it learns from one race before the next.
+        const handicap = new Handicap(rig.random);
         while (goesOn()) {
           const outcome = await race.run({ rig, one: one!, other: other!, alone: [pawls[2], pawls[3]], id: `${name}-${round}-${count++}`, handicap });
           if ("problem" in outcome) found.push(outcome.problem);
