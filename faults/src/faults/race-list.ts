@@ -38,7 +38,7 @@ export const races: Readonly<Record<string, { readonly winners: readonly [string
       const [first] = await query<{ position: number }>(
         rig.url,
         `SELECT (data::jsonb ->> 'position')::int AS position FROM pawl.history JOIN pawl.executions USING (run_id)
-WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
+WHERE namespace = 'default' AND execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
         [id],
       );
       return first === undefined ? { problem: `${id} got no child's end` } : { winner: `child ${first.position}`, secondWon: first.position === 2 };
@@ -77,8 +77,8 @@ WHERE execution_id = $1 AND type = 'ChildCompleted' ORDER BY seq LIMIT 1`,
       await one.result(id);
       const [row] = await query<{ late: boolean; state: string }>(
         rig.url,
-        `SELECT p.state, (SELECT min(c.finished_at) FROM pawl.executions c WHERE c.execution_id = ANY($2)) > h.at AS late
-FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = 'ExecutionResumed' WHERE p.execution_id = $1`,
+        `SELECT p.state, (SELECT min(c.finished_at) FROM pawl.executions c WHERE c.namespace = 'default' AND c.execution_id = ANY($2)) > h.at AS late
+FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = 'ExecutionResumed' WHERE p.namespace = 'default' AND p.execution_id = $1`,
         [id, children],
       );
       if (row?.state !== "completed") return { problem: `${id} was resumed, and is ${row?.state}` };
@@ -107,7 +107,7 @@ FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = '
     winners: ["timeout", "signal"],
     async run({ rig, one, other, id, handicap }) {
       await one.start(workflows.patient, { n: 5, ms: 0 }, { executionId: id });
-      await delay(waitMs / 2);
+      await delay(waitMs * 0.9);
       await handicap.race([() => {}, async () => void (await other.signal(id, "part", 1, `${id}-part`))]);
       const problem = await differs(one, id, 6);
       if (problem !== undefined) return { problem };
@@ -121,7 +121,11 @@ FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = '
     winners: ["claim", "pause"],
     async run({ rig, one, other, id, handicap }) {
       await handicap.race([async () => void (await one.start(workflows.chain, { n: 1, ms: 0 }, { executionId: id })), () => pauseOnceThere(other.pawl, id)]);
-      const [row] = await query<{ claims: number; state: string }>(rig.url, "SELECT claims, state FROM pawl.executions WHERE execution_id = $1", [id]);
+      const [row] = await query<{ claims: number; state: string }>(
+        rig.url,
+        "SELECT claims, state FROM pawl.executions WHERE namespace = 'default' AND execution_id = $1",
+        [id],
+      );
       if (row === undefined) return { problem: `${id} was started, and is not there` };
       const paused = row.state === "paused" && row.claims === 0;
       if (paused) {
@@ -211,7 +215,7 @@ async function differs(recorder: Recorder, executionId: string, expected: unknow
 async function seqOf(rig: Rig, executionId: string, type: string): Promise<number | undefined> {
   const [row] = await query<{ seq: number | null }>(
     rig.url,
-    "SELECT min(seq)::int AS seq FROM pawl.history JOIN pawl.executions USING (run_id) WHERE execution_id = $1 AND type = $2",
+    "SELECT min(seq)::int AS seq FROM pawl.history JOIN pawl.executions USING (run_id) WHERE namespace = 'default' AND execution_id = $1 AND type = $2",
     [executionId, type],
   );
   return row?.seq ?? undefined;
