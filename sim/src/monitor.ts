@@ -1,5 +1,5 @@
 import { fold, type Event } from "pawl";
-import { decodeEvent, endsRun, isCallResult, isCallStart, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { deadlineOf, decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
@@ -124,7 +124,13 @@ export class Monitor {
     if (last !== undefined && row.epoch < last.epoch) throw new Violation("I4", `${where} has epoch ${row.epoch} after ${last.epoch}`);
     const event = decodeEvent(row.type, row.data);
     if (last !== undefined && endsRun(last.event.type)) throw new Violation("I1", `${where} follows the end`);
-    if (isPaused(history) && begins.has(event.type)) throw new Violation("pause", `${where}: it is paused`);
+    if (isWrittenByCode(event.type)) {
+      if (isPaused(history)) throw new Violation("pause", `${where}: it is paused`);
+      const deadline = history.length === 0 ? undefined : deadlineOf(history);
+      // Whoever claimed it knew.
+      if (deadline !== undefined && deadline + this.#world.steppedBackMs <= history[0]!.at)
+        throw new Violation("I12", `${where}: its time was over ${history[0]!.at - deadline} ms before it began`);
+    }
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
     this.#checkReceived(history, event, where);
@@ -379,26 +385,6 @@ export class Monitor {
     return end.type === "ExecutionCompleted" ? { state: row.state, value: readPayload(end.result) } : { state: row.state };
   }
 }
-
-/** What a paused execution may not write. */
-const begins: ReadonlySet<string> = new Set([
-  "StepStarted",
-  "StepCompleted",
-  "StepAttemptFailed",
-  "StepFailed",
-  "TimerStarted",
-  "TimerFired",
-  "ChildStarted",
-  "WaitStarted",
-  "WaitTimedOut",
-  "ValueSet",
-  "AttributesSet",
-  "StreamWritten",
-  "UpdateCompleted",
-  "UpdateRejected",
-  "ExecutionCompleted",
-  "ExecutionFailed",
-]);
 
 function isPaused(history: readonly Recorded[]): boolean {
   const last = history.findLast(({ event }) => event.type === "ExecutionPaused" || event.type === "ExecutionUnpaused" || event.type === "CancelRequested");

@@ -347,5 +347,15 @@ export const mutants: readonly Mutant[] = [
     name: "a signal of a transaction does not wake",
     edits: [edit(tables, "FROM touched WHERE worker_id IS NULL AND state = 'running'\n", "FROM touched WHERE false\n")],
   },
+  {
+    name: "a deadline that was over before its run began is forgotten",
+    edits: [
+      edit(
+        "kernel/deadline.js",
+        "anew !== undefined && deadline !== undefined && deadline <= anew.at",
+        "deadline !== undefined && deadline <= (anew ?? first).at",
+      ),
+    ],
+  },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
 ];

@@ -68,16 +68,24 @@ describe("where a retry goes on", () => {
   });
 });
 
+const resumed = (operation?: "retry"): Event => ({
+  type: "ExecutionResumed",
+  fromRunId: "r",
+  fromState: "failed",
+  ...(operation === undefined ? {} : { operation }),
+});
+
 test("a deadline counts from the start, or from where it was rolled back or retried to", () => {
-  const resumed = (operation?: "retry"): Event => ({
-    type: "ExecutionResumed",
-    fromRunId: "r",
-    fromState: "failed",
-    ...(operation === undefined ? {} : { operation }),
-  });
   expect(deadlineOf(history(started))).toBeUndefined();
   expect(deadlineOf(history({ ...started, timeoutMs: 500 }, resumed()))).toBe(1500);
   expect(deadlineOf(history({ ...started, timeoutMs: 500 }, resumed("retry")))).toBe(2500);
   expect(deadlineOf(history({ ...started, timeoutMs: 5000, deadline: 3000 }, resumed("retry")))).toBe(3000);
   expect(deadlineOf(history({ ...started, deadline: 1500 }, resumed("retry")))).toBeUndefined();
+});
+
+test("a deadline that was over before the run began is its deadline", () => {
+  expect(deadlineOf(history({ ...started, deadline: 900 }))).toBe(900);
+  expect(deadlineOf(history({ ...started, timeoutMs: 500, deadline: 900 }))).toBe(900);
+  expect(deadlineOf(history({ ...started, deadline: 900 }, resumed()))).toBe(900);
+  expect(deadlineOf(history({ ...started, deadline: 900 }, resumed("retry")))).toBeUndefined();
 });

@@ -324,8 +324,8 @@ export interface ExecutionTerminated {
 /** Its time was over; none of its code ran any more. */
 export interface ExecutionTimedOut {
   readonly type: "ExecutionTimedOut";
-  /** How long it was allowed to take since it was started. */
-  readonly timeoutMs: number;
+  /** How long it was allowed to take since it was started; absent if its run began later: the next of another, or when its parent's time was over. */
+  readonly timeoutMs?: number;
 }
 
 /** The run is over; the execution goes on with the next one, from another input and a history of its own. */

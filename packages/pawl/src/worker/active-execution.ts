@@ -404,7 +404,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   // Ending
 
   #timeOut(): void {
-    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, Math.round(this.#deadline.at! - this.#claimed.history[0]!.at)));
+    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, this.#deadline.at!, this.#claimed.history[0]!));
   }
 
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */

@@ -43,7 +43,7 @@ test("the start decides over the definition, and a delay does not count", async 
   await eventually(async () => expect(await patient.status()).toMatchObject({ state: "running", workerId: null }));
   const quick = defineWorkflow({ name: "quick", run: async () => "done" });
   await pawl.worker({ workflows: [quick], ...soon });
-  expect(await pawl.execute(quick, undefined, { delay: 300, timeout: 200 })).toBe("done");
+  expect(await pawl.execute(quick, undefined, { delay: 2500, timeout: 2000 })).toBe("done");
   await refusalOf(pawl.start(quick, undefined, { timeout: -1 }), OptionInvalid);
   expect(() => defineWorkflow({ name: "wrong", timeout: "soon", run: () => 1 })).toThrow(OptionInvalid);
 });

@@ -180,6 +180,11 @@ describePlanted(workload, {
       /delayed-and-done: it was claimed .* before its time/,
       [`UPDATE executions SET not_before = started_at + interval '1 s' ${where("delayed-and-done")}`],
     ],
+    [
+      "a run that went on although its time was over before it began",
+      /simple-1: event \d+ \(\w+\) was written, and its time was over \d.* before it began/,
+      [replaceData("simple-1", "ExecutionStarted", "^\\{", '{"deadline":1000,')],
+    ],
   ],
   I13: [
     [

@@ -58,7 +58,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ExecutionFailed: { failure: "failure" },
   ExecutionCancelled: { reason: "string?" },
   ExecutionTerminated: { reason: "string?" },
-  ExecutionTimedOut: { timeoutMs: "number" },
+  ExecutionTimedOut: { timeoutMs: "number?" },
   ExecutionContinuedAsNew: { nextRunId: "string", version: "string?" },
   ExecutionQuarantined: { failure: "failure" },
 };

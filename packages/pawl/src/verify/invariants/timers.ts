@@ -1,4 +1,8 @@
+import { deadlineOf } from "../../kernel/deadline.ts";
+import type { RecordedEvent } from "../../kernel/event.ts";
+import { isWrittenByCode } from "../../kernel/written-by-code.ts";
 import type { Invariant } from "../invariant.ts";
+import type { Tally } from "../report.ts";
 import { about, type RunView } from "../rows.ts";
 
 /** Times are kept in microseconds and computed in milliseconds with fractions. */
@@ -6,17 +10,19 @@ const roundingMs = 0.01;
 
 /**
  * I12. Nothing is early: a timer fires no earlier than its duration after it was recorded, a next attempt shows no earlier
- * than the back-off that the failed one recorded, a delayed start is not claimed before its time. That a timer fires once
- * is I3's, that it was started I15's.
+ * than the back-off that the failed one recorded, a delayed start is not claimed before its time. Nor does anything begin when its
+ * time is over: the next run of what took too long, and a child of such a parent, only end. That a timer fires once is I3's, that it
+ * was started I15's.
  *
  * All times are the database's. If its clock was set back while a timer ran, the timer may seem early.
  */
 export const timers: Invariant = {
   id: "I12",
-  title: "Nothing is early",
+  title: "Nothing is early, and nothing begins when its time is over",
   check: (tally) => ({
     run(view) {
       for (const detail of earlyEvents(view, () => tally.looked())) tally.violated({ ...about(view), detail });
+      checkDeadline(view, tally);
       if (view.kind === "past") return;
       const { notBefore, startedAt, runNumber } = view.run;
       // Whoever resumes an execution that was cancelled before its time wants it now.
@@ -48,6 +54,21 @@ function earlyEvents({ events }: RunView, looked: () => void): string[] {
     else if (event.type === "StepAttemptFailed" && (event.retryInMs as number | undefined) !== undefined) due.set(position, at + event.retryInMs);
   }
   return problems;
+}
+
+function checkDeadline(view: RunView, tally: Tally): void {
+  const [started] = view.events;
+  // Of one that cannot be read I2 speaks.
+  if (started?.event?.type !== "ExecutionStarted") return;
+  const readable = view.events.filter(({ event }) => event !== undefined) as readonly RecordedEvent[];
+  const deadline = deadlineOf(readable);
+  if (deadline === undefined) return;
+  tally.looked();
+  if (deadline > started.at) return;
+  const done = view.events.find(({ type }) => isWrittenByCode(type));
+  if (done === undefined) return;
+  const detail = `event ${done.seq} (${done.type}) was written, and its time was over ${formatEarly(started.at - deadline)} before it began`;
+  tally.violated({ ...about(view), detail });
 }
 
 function formatEarly(ms: number): string {
