@@ -116,15 +116,19 @@ export function makeWorkflows(effects: Effects, blockMs: number) {
   });
 
   /** Waits where the rig can let it go at a chosen moment. */
+  const atGate = (ctx: Pick<WorkflowContext, "executionId" | "step">): Promise<void> =>
+    ctx.step("gate", async (step) => {
+      await effects.begin(step);
+      await effects.pass(ctx.executionId);
+      await effects.end(step);
+    });
+
   const gated = defineWorkflow({
     name: "gated",
-    run: async (ctx, { n }: Input) =>
-      ctx.step("gate", async (step) => {
-        await effects.begin(step);
-        await effects.pass(ctx.executionId);
-        await effects.end(step);
-        return n;
-      }),
+    run: async (ctx, { n }: Input) => {
+      await atGate(ctx);
+      return n;
+    },
   });
 
   /** Comes to where it waits for its signal once the rig lets it. */
@@ -132,11 +136,7 @@ export function makeWorkflows(effects: Effects, blockMs: number) {
     name: "receiver",
     signals: { part: number },
     run: async (ctx, { n }: Input) => {
-      await ctx.step("gate", async (step) => {
-        await effects.begin(step);
-        await effects.pass(ctx.executionId);
-        await effects.end(step);
-      });
+      await atGate(ctx);
       return n + (await ctx.signal("part"));
     },
   });

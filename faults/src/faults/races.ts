@@ -12,6 +12,9 @@ const problems = new WeakMap<Rig, string[]>();
 /** How often all races were run: ids are used once. */
 const rounds = new WeakMap<Rig, number>();
 
+/** What is counted. */
+const won = (race: string, winner: string): string => `${race}: ${winner}`;
+
 export const raceEnds: Fault = {
   id: "F12",
   title: "two things at the same moment: stops, ends, signals, waits, timeouts, pauses, claims, children, starts, schedules",
@@ -31,7 +34,7 @@ export const raceEnds: Fault = {
       const goesOn = (): boolean => {
         if (rig.options.races !== undefined) return count < rig.options.races;
         const now = performance.now();
-        return now < until || (now < until + extraMs && race.winners.some((winner) => rig.counted(`${name}: ${winner}`) === 0));
+        return now < until || (now < until + extraMs && race.winners.some((winner) => rig.counted(won(name, winner)) === 0));
       };
       const lane = async (): Promise<void> => {
         // One for each: it learns from one race before the next.
@@ -40,7 +43,7 @@ export const raceEnds: Fault = {
           const outcome = await race.run({ rig, one: one!, other: other!, alone: [pawls[2], pawls[3]], id: `${name}-${round}-${count++}`, handicap });
           if ("problem" in outcome) found.push(outcome.problem);
           else {
-            rig.count(`${name}: ${outcome.winner}`);
+            rig.count(won(name, outcome.winner));
             if (outcome.secondWon !== undefined) handicap.learn(outcome.secondWon);
           }
         }
@@ -51,12 +54,9 @@ export const raceEnds: Fault = {
   },
   requirements: (rig) =>
     Object.entries(races).flatMap(([name, { winners }]) => {
-      const all = winners.reduce((sum, winner) => sum + rig.counted(`${name}: ${winner}`), 0);
-      return winners.map((winner) => ({
-        what: `${name}: ${winner}`,
-        count: rig.counted(`${name}: ${winner}`),
-        least: Math.max(1, Math.floor(all / 100)),
-      }));
+      const counts = winners.map((winner) => ({ what: won(name, winner), count: rig.counted(won(name, winner)) }));
+      const all = counts.reduce((sum, { count }) => sum + count, 0);
+      return counts.map((counted) => ({ ...counted, least: Math.max(1, Math.floor(all / 100)) }));
     }),
   check: (rig) => problems.get(rig) ?? [],
 };

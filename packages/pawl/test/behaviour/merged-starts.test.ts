@@ -3,7 +3,7 @@ import { defineWorkflow, OptionInvalid, type StartOptions } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, failureOf, harness, soon } from "./harness.ts";
+import { eventually, failureOf, gate, harness, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -107,9 +107,8 @@ test("a start whose reply was lost is merged once, also if what it is part of ha
 });
 
 test("what waits for a limit of its queue is put off by another start, as if it waited for a worker", async () => {
-  let release = (): void => {};
-  const released = new Promise<void>((resolve) => (release = resolve));
-  const held = defineWorkflow({ name: "held", run: async (ctx) => ctx.step("hold", () => released) });
+  const released = gate();
+  const held = defineWorkflow({ name: "held", run: async (ctx) => ctx.step("hold", () => released.opened) });
   const pawl = await h.open();
   await pawl.queues.set("default", { concurrency: 1 });
   await pawl.worker({ workflows: [echo, held], ...soon });
@@ -121,7 +120,7 @@ test("what waits for a limit of its queue is put off by another start, as if it 
   // A claim has put it in order, and found no room.
   await eventually(async () => expect(await h.count("tasks WHERE queue_key IS NOT NULL")).toBe(1));
   await start("b", 2000);
-  release();
+  released.open();
   await holder.result();
   const last = await start("c", 10);
   expect(last.executionId).toBe(first.executionId);

@@ -262,6 +262,10 @@ describe("a total timeout", () => {
     expect(attempts).toBeGreaterThan(1);
     // A fourth would begin three seconds after the first, or later.
     expect(attempts).toBeLessThan(4);
+    const history = await handle.history();
+    const begun = history.find(({ event }) => event.type === "StepStarted")!.at.getTime();
+    // One and a half times as long: a machine may stand still.
+    expect(history.find(({ event }) => event.type === "StepFailed")!.at.getTime() - begun).toBeLessThan(3750);
   });
 
   test("ends the attempt that is running then, whatever its own timeout, and its retry policy", async () => {

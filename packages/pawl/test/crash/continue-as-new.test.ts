@@ -4,9 +4,8 @@ import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
-import { waitFor } from "../support/wait.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 
 const workflow = defineWorkflow({
   name: "continuing",
@@ -35,10 +34,7 @@ test.each([
   ["continue-as-new/after", 2],
 ] as const)("killed at %s", async (kill, run) => {
   const database = await copyDatabase(template.url);
-  const program = new Program("continue-as-new.mjs", { url: database.url, kill });
-  expect((await program.exited).signal, program.output).toBe("SIGKILL");
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-  await checkInvariants(database.url);
+  await runUntilKilled("continue-as-new.mjs", database.url, { kill });
   const [row] = await query<object>(
     database.url,
     "SELECT run_number, state, labels, attributes, (SELECT count(*)::int FROM pawl.past_runs) AS past FROM pawl.executions",

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf, temporaryDirectory } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { temporaryDirectory } from "../support/ledger.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 import { makeControlled } from "../support/programs/controlled.mjs";
 import { waitFor } from "../support/wait.ts";
 
@@ -43,10 +44,7 @@ const left: readonly (readonly [kill: string, expected: readonly string[]])[] = 
 test.each(left)("killed at %s", async (kill, expected) => {
   const database = await copyDatabase(template.url);
   const ledger = join(directory.path, kill.replace("/", "-"));
-  const program = new Program("control.mjs", { url: database.url, ledger, kill });
-  expect((await program.exited).signal, program.output).toBe("SIGKILL");
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-  await checkInvariants(database.url);
+  await runUntilKilled("control.mjs", database.url, { ledger, kill });
   const rows = await query<{ row: string }>(
     database.url,
     "SELECT execution_id || ' ' || state || ' ' || run_number AS row FROM pawl.executions ORDER BY execution_id",

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { countByStep, readLedger, readLines, recordedSteps, sessionsOf, temporaryDirectory } from "../support/ledger.ts";
+import { countByStep, readLedger, readLines, recordedSteps, temporaryDirectory } from "../support/ledger.ts";
+import { sessionsEnded } from "../support/killed-program.ts";
 import { killPrograms, Program } from "../support/program.ts";
 import { drive, makeWorkflows, mixedCount, mixedResult, startSlow, toldResult } from "../support/programs/workload.mjs";
 import { TcpProxy } from "../support/tcp-proxy.ts";
-import { inParallel, waitFor } from "../support/wait.ts";
+import { inParallel } from "../support/wait.ts";
 
 interface Kill {
   readonly boundary: string;
@@ -129,7 +130,7 @@ async function killAndFinish(name: string, start: (url: string, ledger: string, 
   const ended = await program.exited;
   if (ended.signal !== "SIGKILL" && ended.code !== 0) throw new Error(`the program ended with ${ended.code}:\n${program.output}`);
   // What the dead process had sent may still be committed by the server.
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await sessionsEnded(database.url);
   const before = await recordedSteps(database.url);
   const acknowledged = await readLines(acknowledgements);
   const left = new Map((await query<Left>(database.url, leftSql)).map((row) => [row.execution_id, row]));

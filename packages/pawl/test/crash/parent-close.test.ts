@@ -2,8 +2,8 @@
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 import { makeFamily } from "../support/programs/family.mjs";
 import { waitFor } from "../support/wait.ts";
 
@@ -31,10 +31,7 @@ test.each([
   ["after", "completed"],
 ])("killed %s it", async (phase, parent) => {
   const database = await copyDatabase(template.url);
-  const program = new Program("family.mjs", { url: database.url, phase });
-  expect((await program.exited).signal, program.output).toBe("SIGKILL");
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-  await checkInvariants(database.url);
+  await runUntilKilled("family.mjs", database.url, { phase });
   expect(await states(database.url)).toEqual({ parent, "parent-cancel": "running", "parent-terminate": "running", "parent-abandon": "running" });
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
   await pawl.worker({ workflows: makeFamily(), pollInterval: 20 });

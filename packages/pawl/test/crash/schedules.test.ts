@@ -3,10 +3,9 @@ import { defineWorkflow, type Pawl } from "pawl";
 import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
-import { waitFor } from "../support/wait.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -78,10 +77,7 @@ test.each(["due-schedules/after", "fire-schedules/before", "fire-schedules/after
   async (boundary) => {
     const namespace = `killed-${boundary.replace("/", "-")}`;
     const expected = await prepare(namespace);
-    const program = new Program("schedules.mjs", { url: urlAt(due), namespace, kill: { boundary, occurrence: 1 } });
-    expect((await program.exited).signal, program.output).toBe("SIGKILL");
-    await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-    await checkInvariants(database.url);
+    await runUntilKilled("schedules.mjs", database.url, { url: urlAt(due), namespace, kill: { boundary, occurrence: 1 } });
     // The dead one's lease stands still with the clock; it had claimed nothing, or what it had claimed is given back.
     await query(database.url, "UPDATE pawl.workers SET state = 'dead' WHERE namespace = $1 AND state = 'live'", [namespace]);
     await fire(namespace);

@@ -3,9 +3,8 @@ import { openPawl, silentLogger } from "pawl/internal";
 import { defineWorkflow } from "pawl";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
-import { waitFor } from "../support/wait.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 
 const workflow = defineWorkflow({
   name: "searchable",
@@ -39,10 +38,7 @@ const left: readonly (readonly [string, { readonly attributes?: object; readonly
 
 test.each(left)("killed at %s", async (kill, expected) => {
   const database = await copyDatabase(template.url);
-  const program = new Program("search.mjs", { url: database.url, kill });
-  expect((await program.exited).signal, program.output).toBe("SIGKILL");
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-  await checkInvariants(database.url);
+  await runUntilKilled("search.mjs", database.url, { kill });
   const rows = await query<{ execution_id: string; attributes: object }>(
     database.url,
     "SELECT execution_id, attributes FROM pawl.executions ORDER BY execution_id",

@@ -2,10 +2,10 @@
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
+import { sessionsEnded } from "../support/killed-program.ts";
 import { killPrograms, Program } from "../support/program.ts";
 import { makeTeller, tokens } from "../support/programs/teller.mjs";
-import { inParallel, waitFor } from "../support/wait.ts";
+import { inParallel } from "../support/wait.ts";
 
 let template: FreshDatabase;
 
@@ -24,7 +24,7 @@ async function killAndFinish(kill: { readonly phase: string; readonly occurrence
   const database = await copyDatabase(template.url);
   const program = new Program("streams.mjs", { url: database.url, kill });
   const killed = (await program.exited).signal === "SIGKILL";
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
+  await sessionsEnded(database.url);
   await checkInvariants(database.url);
   const teller = makeTeller();
   const pawl = await openPawl({ url: database.url, migrate: false, poolSize: 2, logger: silentLogger });

@@ -2,10 +2,9 @@
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 import { makeMover } from "../support/programs/mover.mjs";
-import { waitFor } from "../support/wait.ts";
 
 let template: FreshDatabase;
 
@@ -35,10 +34,7 @@ test.each([
   ["after the reply", { cents: 900, recorded: 1 }],
 ])("killed %s", async (at, left) => {
   const database = await copyDatabase(template.url);
-  const program = new Program("transactions.mjs", { url: database.url, at });
-  expect((await program.exited).signal, program.output).toBe("SIGKILL");
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-  await checkInvariants(database.url);
+  await runUntilKilled("transactions.mjs", database.url, { at });
   expect(await look(database.url)).toEqual(left);
   const mover = makeMover();
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });

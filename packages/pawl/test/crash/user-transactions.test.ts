@@ -3,10 +3,9 @@ import { ExecutionNotFound } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
-import { sessionsOf } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { runUntilKilled } from "../support/killed-program.ts";
+import { killPrograms } from "../support/program.ts";
 import { counting, shipping } from "../support/programs/orders.mjs";
-import { waitFor } from "../support/wait.ts";
 
 let template: FreshDatabase;
 
@@ -28,10 +27,7 @@ test.each([
   ["after the commit", true],
 ])("killed %s", async (at, committed) => {
   const database = await copyDatabase(template.url);
-  const program = new Program("orders.mjs", { url: database.url, at });
-  expect((await program.exited).signal, program.output).toBe("SIGKILL");
-  await waitFor("the server ended the dead process's sessions", async () => (await sessionsOf(database.url)) === 0);
-  await checkInvariants(database.url);
+  await runUntilKilled("orders.mjs", database.url, { at });
   expect(await query(database.url, "SELECT id FROM public.orders")).toHaveLength(committed ? 1 : 0);
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
   const handle = pawl.handle("counting", counting);

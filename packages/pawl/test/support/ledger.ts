@@ -77,12 +77,3 @@ export function checkEveryStartRecorded(starts: readonly StepStart[], recorded: 
   for (const key of recorded.attempts.keys()) if (!counts.has(key)) problems.push(`${key} is recorded and never started`);
   return problems;
 }
-
-/** Waits until the server has ended every session of this database, so that nothing a dead process sent is still under way. */
-export async function sessionsOf(url: string): Promise<number> {
-  const [row] = await query<{ n: number }>(
-    url,
-    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
-  );
-  return row!.n;
-}
