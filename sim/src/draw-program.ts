@@ -86,6 +86,12 @@ export function withContinuations(program: Program, chance: Chance): Program {
     : { do: "continue", first: changed, beside, next: withContinuations(part(), chance) };
 }
 
+/** So many runs that have next to nothing to do: whatever time their execution has, it is soon over. */
+export function runsWithoutEnd(runs: number): Program {
+  const step: Program = { do: "step", ms: 0, value: 1 };
+  return runs === 1 ? step : { do: "continue", first: step, beside: step, next: runsWithoutEnd(runs - 1) };
+}
+
 function childrenContinued(program: Program, chance: Chance): Program {
   switch (program.do) {
     case "child":

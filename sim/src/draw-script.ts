@@ -1,4 +1,4 @@
-import { drawProgram, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
+import { drawProgram, runsWithoutEnd, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
 import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
 import type { Chance } from "./random.ts";
 import type { Program } from "./workflows.ts";
@@ -143,6 +143,8 @@ export function drawRequests(
   const hasAttributes = attributes.hits(0.3);
   const anyWrites = writes.hits(0.25);
   const continues = continuations.hits(0.3);
+  const lateness = continuations.fork("late");
+  const late = lateness.hits(0.15) ? lateness : undefined;
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
   return Array.from({ length: count }, (_, index) => {
@@ -165,6 +167,8 @@ export function drawRequests(
       stop: stops
         ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
         : undefined,
+      // Its time ends while it goes from one run to the next.
+      ...(late?.hits(0.6) === true ? { program: runsWithoutEnd(40), timeoutMs: late.whole(30, 400) } : {}),
     };
   });
 }

@@ -96,11 +96,16 @@ export class DrawnFaults implements FaultSource {
   readonly #rates = new Map<FaultKind, number>();
   readonly #leaseMs: number;
   readonly #focus: string | undefined;
+  /** Where an execution goes from one run to the next its time may be over before that is written. */
+  readonly #lateRuns: Chance;
+  readonly #lateRunRate: number;
 
   constructor(chance: Chance, leaseMs: number) {
     this.#chance = chance;
     this.#leaseMs = leaseMs;
     this.#focus = chance.pick(focuses);
+    this.#lateRuns = chance.fork("late runs");
+    this.#lateRunRate = this.#lateRuns.pick([0, 0, 0.1]);
     const violence = chance.pick([0.004, 0.012, 0.03, 0.06]);
     for (const kind of transactionKinds) if (chance.hits(0.5)) this.#rates.set(kind, violence * chance.next() * (kind.startsWith("crash") ? 0.5 : 1));
     // Only what is drawn together shows whether a lease counts from its request.
@@ -109,7 +114,11 @@ export class DrawnFaults implements FaultSource {
   }
 
   transaction(point: number, name: string): Fault | undefined {
-    return this.#draw(point, transactionKinds, name === this.#focus ? focusFactor : 1);
+    const drawn = this.#draw(point, transactionKinds, name === this.#focus ? focusFactor : 1);
+    if (drawn !== undefined || name !== "continue-as-new" || !this.#lateRuns.hits(this.#lateRunRate)) return drawn;
+    const late: Fault = { point, kind: "late request", ms: this.#lateRuns.whole(20, 400) };
+    this.drawn.push(late);
+    return late;
   }
 
   hint(point: number): Fault | undefined {

@@ -1,5 +1,5 @@
 import { fold, type Event } from "pawl";
-import { deadlineOf, decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
@@ -126,10 +126,7 @@ export class Monitor {
     if (last !== undefined && endsRun(last.event.type)) throw new Violation("I1", `${where} follows the end`);
     if (isWrittenByCode(event.type)) {
       if (isPaused(history)) throw new Violation("pause", `${where}: it is paused`);
-      const deadline = history.length === 0 ? undefined : deadlineOf(history);
-      // Whoever claimed it knew.
-      if (deadline !== undefined && deadline + this.#world.steppedBackMs <= history[0]!.at)
-        throw new Violation("I12", `${where}: its time was over ${history[0]!.at - deadline} ms before it began`);
+      this.#checkDeadline(history, where);
     }
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
@@ -167,6 +164,15 @@ export class Monitor {
         this.#checkDue(at, failed.at + failed.event.retryInMs, where);
       }
     }
+  }
+
+  /** I12: whoever claims a run whose time was over before it began knows that, and only ends it. */
+  #checkDeadline(history: readonly Recorded[], where: string): void {
+    const [first] = history;
+    if (first?.event.type !== "ExecutionStarted" || first.event.deadline === undefined) return;
+    if (history.some(({ event }) => event.type === "ExecutionResumed" || event.type === "ExecutionForked")) return;
+    const lateMs = first.at - first.event.deadline - this.#world.steppedBackMs;
+    if (lateMs >= 0) throw new Violation("I12", `${where}: its time was over ${lateMs} ms before it began`);
   }
 
   /** I11: each signal and update is received once and answered once. */

@@ -6,7 +6,6 @@ export { migrateDatabase } from "./postgres/open-store.ts";
 export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
 export { isCallResult, isCallStart } from "./kernel/call-events.ts";
-export { deadlineOf } from "./kernel/deadline.ts";
 export { isWrittenByCode } from "./kernel/written-by-code.ts";
 export { endsRun } from "./kernel/run-end.ts";
 export { decodeEvent } from "./kernel/event-codec.ts";

@@ -1,9 +1,7 @@
-import { deadlineOf } from "../../kernel/deadline.ts";
-import type { RecordedEvent } from "../../kernel/event.ts";
 import { isWrittenByCode } from "../../kernel/written-by-code.ts";
 import type { Invariant } from "../invariant.ts";
 import type { Tally } from "../report.ts";
-import { about, type RunView } from "../rows.ts";
+import { about, resumedAt, type RunView } from "../rows.ts";
 
 /** Times are kept in microseconds and computed in milliseconds with fractions. */
 const roundingMs = 0.01;
@@ -58,12 +56,10 @@ function earlyEvents({ events }: RunView, looked: () => void): string[] {
 
 function checkDeadline(view: RunView, tally: Tally): void {
   const [started] = view.events;
-  // Of one that cannot be read I2 speaks.
-  if (started?.event?.type !== "ExecutionStarted") return;
-  const readable = view.events.filter(({ event }) => event !== undefined) as readonly RecordedEvent[];
-  const deadline = deadlineOf(readable);
-  if (deadline === undefined) return;
+  // Of one that cannot be read I2 speaks. What was resumed may have been given its time anew.
+  if (started?.event?.type !== "ExecutionStarted" || started.event.deadline === undefined || resumedAt(view.events).seq > 0) return;
   tally.looked();
+  const { deadline } = started.event;
   if (deadline > started.at) return;
   const done = view.events.find(({ type }) => isWrittenByCode(type));
   if (done === undefined) return;
