@@ -30,6 +30,8 @@ export class MergeWatch {
     this.#acknowledged.push(start);
     const { workflow, executionId } = start;
     const row = this.#monitor.row(executionId);
+    // It ended, and is gone, while the start that found it was answered.
+    if (row === undefined && this.#monitor.mayForget) return;
     if (row === undefined) throw new Violation("I9", `the acknowledged start of ${executionId} is lost`);
     if (workflow === "deduplicated" && row.finished_at !== null && row.finished_at + this.#steppedMs + 1 < sentAt)
       throw new Violation("I8", `a start gave ${executionId}, which had ended ${sentAt - row.finished_at} ms before`);

@@ -109,9 +109,15 @@ export class Monitor {
     );
   }
 
+  /** The run, or one that it continues. */
   #wasJustReverted(runId: string): boolean {
-    const reverted = this.histories.get(runId)?.findLast(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined);
-    return reverted !== undefined && this.#world.databaseNow - reverted.at < hearsOfRollbackMs + this.#world.steppedBackMs + this.#world.steppedForwardMs;
+    const history = this.histories.get(runId);
+    if (history === undefined) return false;
+    const reverted = history.findLast(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined);
+    const toleratedMs = hearsOfRollbackMs + this.#world.steppedBackMs + this.#world.steppedForwardMs;
+    if (reverted !== undefined && this.#world.databaseNow - reverted.at < toleratedMs) return true;
+    const first = history[0]?.event;
+    return first?.type === "ExecutionStarted" && first.continuedFrom !== undefined && this.#wasJustReverted(first.continuedFrom.runId);
   }
 
   #added(row: HistoryRow): void {
@@ -169,9 +175,10 @@ export class Monitor {
   /** I12: whoever claims a run whose time was over before it began knows that, and only ends it. */
   #checkDeadline(history: readonly Recorded[], where: string): void {
     const [first] = history;
-    if (first?.event.type !== "ExecutionStarted" || first.event.deadline === undefined) return;
+    if (first?.event.type !== "ExecutionStarted") return;
     if (history.some(({ event }) => event.type === "ExecutionResumed" || event.type === "ExecutionForked")) return;
-    const lateMs = first.at - first.event.deadline - this.#world.steppedBackMs;
+    const { timeoutMs = Infinity, timeoutFrom = first.at, deadline = Infinity } = first.event;
+    const lateMs = first.at - Math.min(deadline, timeoutFrom + timeoutMs) - this.#world.steppedBackMs;
     if (lateMs >= 0) throw new Violation("I12", `${where}: its time was over ${lateMs} ms before it began`);
   }
 

@@ -350,11 +350,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a deadline that was over before its run began is forgotten",
     edits: [
-      edit(
-        "kernel/deadline.js",
-        "anew !== undefined && deadline !== undefined && deadline <= anew.at",
-        "deadline !== undefined && deadline <= (anew ?? first).at",
-      ),
+      edit("kernel/deadline.js", "const own = timeoutMs === undefined", "const own = timeoutMs === undefined || timeoutFrom + timeoutMs <= history[0].at"),
     ],
   },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },

@@ -12,17 +12,18 @@ WHERE h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%' AND NOT EXI
 UNION ALL
 SELECT 'the effect of ' || min(e.key) || ' is there ' || count(*) || ' times' FROM public.effects e GROUP BY e.xmin::text HAVING count(*) > 1`;
 
+/** What the user's transaction that committed last did not do. Later, what it did may be gone with the run it did it to. */
+const lostSignalSql = `SELECT 'signal ' || o.id || ' to ' || o.execution_id || ' is not there, its transaction is' FROM public.orders o JOIN executions e USING (execution_id)
+WHERE o.what = 'signal' AND o.xmin IN (SELECT max(xmin::text::bigint)::text::xid FROM public.orders) AND e.finished_at IS NULL
+ AND NOT EXISTS (SELECT FROM inbox i WHERE i.run_id = e.run_id AND i.message_id = 'signal:' || o.id)
+ AND NOT EXISTS (SELECT FROM history h WHERE h.type = 'SignalReceived' AND h.data LIKE '%"signalId":"' || o.id || '"%')`;
+
 /** What a user's transaction did without being committed, or did not do although it was. */
 const brokenOrdersSql = `SELECT 'the start of ' || o.execution_id || ' is not there, its transaction is' AS what FROM public.orders o
 WHERE o.what = 'start' AND NOT EXISTS (SELECT FROM executions e WHERE e.execution_id = o.execution_id)
 UNION ALL
 SELECT e.execution_id || ' was started by a transaction that is not there' FROM executions e
 WHERE e.execution_id ~ '^x8[0-9]+$' AND NOT EXISTS (SELECT FROM public.orders o WHERE o.execution_id = e.execution_id)
-UNION ALL
-SELECT 'signal ' || o.id || ' to ' || o.execution_id || ' is not there, its transaction is' FROM public.orders o JOIN executions e USING (execution_id)
-WHERE o.what = 'signal' AND o.xmin IN (SELECT max(xmin::text::bigint)::text::xid FROM public.orders) AND e.finished_at IS NULL
- AND NOT EXISTS (SELECT FROM inbox i WHERE i.run_id = e.run_id AND i.message_id = 'signal:' || o.id)
- AND NOT EXISTS (SELECT FROM history h WHERE h.type = 'SignalReceived' AND h.data LIKE '%"signalId":"' || o.id || '"%')
 UNION ALL
 SELECT 'signal ' || substr(i.message_id, 8) || ' was sent by a transaction that is not there' FROM inbox i
 WHERE i.message_id ~ '^signal:x8[0-9]+$' AND NOT EXISTS (SELECT FROM public.orders o WHERE 'signal:' || o.id = i.message_id)`;
@@ -31,6 +32,8 @@ WHERE i.message_id ~ '^signal:x8[0-9]+$' AND NOT EXISTS (SELECT FROM public.orde
 export class TransactionWatch {
   readonly #database: SimDatabase;
   readonly #monitor: Monitor;
+  /** The last transaction of a user's that was looked at. */
+  #lastOrder: string | null = null;
 
   constructor(database: SimDatabase, monitor: Monitor) {
     this.#database = database;
@@ -41,7 +44,16 @@ export class TransactionWatch {
     const sql = { transaction: lonelySql, "user-transaction": brokenOrdersSql }[transaction];
     // The results go with their executions, when nobody keeps these; the effects are the user's.
     if (sql === undefined || this.#monitor.mayForget) return;
-    const [broken] = await this.#database.read<{ readonly what: string }>(sql);
+    const isNew = transaction === "user-transaction" && (await this.#hasNewOrder());
+    const [broken] = await this.#database.read<{ readonly what: string }>(isNew ? `${sql} UNION ALL ${lostSignalSql}` : sql);
     if (broken !== undefined) throw new Violation("I7", broken.what);
+  }
+
+  /** One that is rolled back leaves none. */
+  async #hasNewOrder(): Promise<boolean> {
+    const [order] = await this.#database.read<{ readonly latest: string | null }>("SELECT max(xmin::text::bigint)::text AS latest FROM public.orders");
+    const isNew = order!.latest !== this.#lastOrder;
+    this.#lastOrder = order!.latest;
+    return isNew;
   }
 }

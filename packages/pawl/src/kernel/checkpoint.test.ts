@@ -86,6 +86,8 @@ test("a deadline counts from the start, or from where it was rolled back or retr
 test("a deadline that was over before the run began is its deadline", () => {
   expect(deadlineOf(history({ ...started, deadline: 900 }))).toBe(900);
   expect(deadlineOf(history({ ...started, timeoutMs: 500, deadline: 900 }))).toBe(900);
+  expect(deadlineOf(history({ ...started, timeoutMs: 500, timeoutFrom: 400 }))).toBe(900);
   expect(deadlineOf(history({ ...started, deadline: 900 }, resumed()))).toBe(900);
   expect(deadlineOf(history({ ...started, deadline: 900 }, resumed("retry")))).toBeUndefined();
+  expect(deadlineOf(history({ ...started, timeoutMs: 500, timeoutFrom: 400 }, resumed("retry")))).toBe(2500);
 });

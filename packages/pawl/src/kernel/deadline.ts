@@ -1,16 +1,30 @@
 import type { ExecutionStarted, RecordedEvent } from "./event.ts";
 
-/**
- * When the time of a run is over (milliseconds since 1970), by its own timeout or by the one it was given (its parent's, that of the run
- * before); undefined: never. It may be over before the run begins. After a rollback, a retry or a fork it is given its own time anew, and
- * what it was given only if that is not over. The database computes the same (deadline_of).
- */
+/** What ends the time of a run; times in milliseconds since 1970. */
+export interface TimeLimits {
+  /** Of its execution; undefined: it has none of its own. */
+  readonly timeoutMs: number | undefined;
+  /** From when that counts: the start of the execution, or the last rollback, retry or fork, which give it its time anew. */
+  readonly timeoutFrom: number;
+  /** Its parent's; undefined: none, or it was over already when the run was given its time anew. */
+  readonly deadline: number | undefined;
+}
+
+export function timeLimits(history: readonly RecordedEvent[]): TimeLimits {
+  const { event, at } = history[0]!;
+  const { timeoutMs, timeoutFrom = at, deadline } = event as ExecutionStarted;
+  if (timeoutMs === undefined && deadline === undefined) return { timeoutMs, timeoutFrom, deadline };
+  const anew = history.findLast((recorded) => isGivenAnew(recorded.event))?.at;
+  return { timeoutMs, timeoutFrom: anew ?? timeoutFrom, deadline: anew !== undefined && deadline !== undefined && deadline <= anew ? undefined : deadline };
+}
+
+/** When the time of a run is over, which may be before it begins; undefined: never. The database computes the same (deadline_of). */
 export function deadlineOf(history: readonly RecordedEvent[]): number | undefined {
-  const [first] = history;
-  const { timeoutMs, deadline } = first!.event as ExecutionStarted;
-  if (timeoutMs === undefined && deadline === undefined) return undefined;
-  const anew = history.findLast(({ event }) => (event.type === "ExecutionResumed" && event.operation !== undefined) || event.type === "ExecutionForked");
-  const own = timeoutMs === undefined ? undefined : (anew ?? first!).at + timeoutMs;
-  const given = anew !== undefined && deadline !== undefined && deadline <= anew.at ? undefined : deadline;
-  return own === undefined || given === undefined ? (own ?? given) : Math.min(own, given);
+  const { timeoutMs, timeoutFrom, deadline } = timeLimits(history);
+  const own = timeoutMs === undefined ? undefined : timeoutFrom + timeoutMs;
+  return own === undefined || deadline === undefined ? (own ?? deadline) : Math.min(own, deadline);
+}
+
+function isGivenAnew(event: RecordedEvent["event"]): boolean {
+  return (event.type === "ExecutionResumed" && event.operation !== undefined) || event.type === "ExecutionForked";
 }

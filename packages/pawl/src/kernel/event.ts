@@ -75,8 +75,10 @@ export interface ExecutionStarted {
   readonly traceparent?: string;
   readonly input: Payload;
   readonly parent?: ParentLink;
-  /** It ends as timed out so long after this event. */
+  /** It ends as timed out so long after this event, */
   readonly timeoutMs?: number;
+  /** or after this time (milliseconds since 1970), in a run that continues another. */
+  readonly timeoutFrom?: number;
   /** Its parent's deadline, milliseconds since 1970: it ends as timed out then at the latest. */
   readonly deadline?: number;
   readonly labels?: Labels;
@@ -324,7 +326,7 @@ export interface ExecutionTerminated {
 /** Its time was over; none of its code ran any more. */
 export interface ExecutionTimedOut {
   readonly type: "ExecutionTimedOut";
-  /** How long it was allowed to take since it was started; absent if its run began later: the next of another, or when its parent's time was over. */
+  /** How long it was allowed to take since it was started; absent if its parent's time was over by then. */
   readonly timeoutMs?: number;
 }
 

@@ -7,7 +7,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, TransactionCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage } from "../kernel/continuation.ts";
-import { deadlineOf } from "../kernel/deadline.ts";
+import { deadlineOf, timeLimits } from "../kernel/deadline.ts";
 import type { ContinuationLink, Event, ExecutionStarted } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
@@ -404,7 +404,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   // Ending
 
   #timeOut(): void {
-    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, this.#deadline.at!, this.#claimed.history[0]!));
+    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, Math.round(this.#deadline.at! - timeLimits(this.#claimed.history).timeoutFrom)));
   }
 
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
@@ -421,7 +421,6 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       ...end.next,
       history: this.#claimed.history,
       fromRunId: this.runId,
-      deadline: this.#deadline.at,
       sentIds: this.#known.sentIds,
     });
     return { kind: "continue", runId: end.next.runId, version: end.next.version, started, received };

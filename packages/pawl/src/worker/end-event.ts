@@ -2,7 +2,7 @@ import { ExecutionCancelled, ExecutionTerminated, ExecutionTimedOut, Nondetermin
 import type { Failure } from "../base/failure.ts";
 import { encodeValue, toFailure } from "../base/values.ts";
 import type { Continuation } from "../kernel/continuation.ts";
-import type { ChildCompleted, ChildFailed, Event, ExecutionStarted, ExecutionTerminated as ExecutionTerminatedEvent, RecordedEvent } from "../kernel/event.ts";
+import type { ChildCompleted, ChildFailed, Event, ExecutionTerminated as ExecutionTerminatedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { CancelState, CodeOutcome } from "../kernel/replay.ts";
@@ -73,10 +73,9 @@ export function continuedAsNew(continuation: Continuation, runId: string, workfl
 }
 
 /** The end of an execution whose time is over. */
-/** @param deadline when its time was over, milliseconds since 1970 @param started the first event of the run */
-export function timedOut(executionId: string, deadline: number, started: RecordedEvent): EndEvent {
-  const isNext = (started.event as ExecutionStarted).continuedFrom !== undefined;
-  const timeoutMs = isNext || deadline <= started.at ? undefined : Math.round(deadline - started.at);
+/** @param allowedMs how long it was allowed to take; not positive: its time was over before it was started */
+export function timedOut(executionId: string, allowedMs: number): EndEvent {
+  const timeoutMs = allowedMs > 0 ? allowedMs : undefined;
   const failure = toFailure(new ExecutionTimedOut(executionId, timeoutMs));
   return {
     state: "timed_out",

@@ -1,22 +1,22 @@
 import { limits } from "../base/limits.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
+import { timeLimits } from "../kernel/deadline.ts";
 import type { ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 
 /** Of the run that ends, what the first event of the next one is made of. */
 export interface RunToContinue {
   readonly fromRunId: string;
   readonly history: readonly RecordedEvent[];
-  /** Of the whole execution, milliseconds since 1970: a next run gets no more time. */
-  readonly deadline: number | undefined;
   /** Of the signals and updates that it has read, in their order. */
   readonly sentIds: ReadonlySet<string>;
   /** Of the next run, encoded. */
   readonly input: string;
 }
 
-/** Data of the next run's `ExecutionStarted`. Who started the execution stays; labels and attributes are added from its row. */
-export function nextStarted({ fromRunId, history, deadline, sentIds, input }: RunToContinue): string {
+/** Data of the next run's `ExecutionStarted`. It gets no more time; who started the execution stays; labels and attributes are added from its row. */
+export function nextStarted({ fromRunId, history, sentIds, input }: RunToContinue): string {
   const { parent, schedule, continuedFrom, traceparent } = history[0]!.event as ExecutionStarted;
+  const { timeoutMs, timeoutFrom, deadline } = timeLimits(history);
   const messages = [...sentIds].slice(-limits.rememberedMessages);
   return encodeEvent({
     type: "ExecutionStarted",
@@ -24,6 +24,7 @@ export function nextStarted({ fromRunId, history, deadline, sentIds, input }: Ru
     ...(traceparent === undefined ? {} : { traceparent }),
     ...(parent === undefined ? {} : { parent }),
     ...(schedule === undefined ? {} : { schedule }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs, timeoutFrom }),
     ...(deadline === undefined ? {} : { deadline }),
     input: { text: input },
   });

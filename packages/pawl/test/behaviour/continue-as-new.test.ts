@@ -62,21 +62,26 @@ describe("the next run", () => {
     expect((await handle.runs()).map(({ version }) => version)).toEqual(["1", "2"]);
   });
 
-  test("has the time that is left of the execution's", async () => {
+  test("has the time that is left of the execution's; a retry has all of it anew", async () => {
     const tired = defineWorkflow({
       name: "tired",
-      timeout: "3 seconds",
+      timeout: "2 seconds",
       run: async (ctx, round: number): Promise<void> => (round === 1 ? ctx.continueAsNew(2) : ctx.sleep("1 hour")),
     });
     const { pawl } = await h.run([tired]);
     const handle = await pawl.start(tired, 1);
     const error = await refusalOf(handle.result(), ExecutionTimedOut);
-    expect(error.message).toContain("did not end within its time");
+    expect(error.message).toContain("did not end within 2000 ms");
     const [first, second] = await handle.runs();
     expect([first!.state, second!.state]).toEqual(["continued_as_new", "timed_out"]);
     const [started] = await handle.history({ runId: first!.runId });
     const [continued] = await handle.history({ runId: second!.runId });
-    expect(continued!.event).toMatchObject({ deadline: expect.closeTo(started!.at.getTime() + 3000, -1) });
+    expect(continued!.event).toMatchObject({ timeoutMs: 2000, timeoutFrom: expect.closeTo(started!.at.getTime(), -1) });
+    await handle.retry();
+    await refusalOf(handle.result(), ExecutionTimedOut);
+    const retried = await handle.history();
+    const resumedAt = retried.findLast(({ event }) => event.type === "ExecutionResumed")!.at.getTime();
+    expect(retried.at(-1)!.at.getTime()).toBeGreaterThanOrEqual(resumedAt + 2000);
   });
 
   test("has no time at all when that was over before it began", async () => {

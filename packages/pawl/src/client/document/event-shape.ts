@@ -15,6 +15,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
     continuedFrom: "object?",
     traceparent: "string?",
     timeoutMs: "number?",
+    timeoutFrom: "number?",
     deadline: "number?",
     labels: "object?",
     attributes: "object?",

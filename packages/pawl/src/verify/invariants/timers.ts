@@ -57,13 +57,15 @@ function earlyEvents({ events }: RunView, looked: () => void): string[] {
 function checkDeadline(view: RunView, tally: Tally): void {
   const [started] = view.events;
   // Of one that cannot be read I2 speaks. What was resumed may have been given its time anew.
-  if (started?.event?.type !== "ExecutionStarted" || started.event.deadline === undefined || resumedAt(view.events).seq > 0) return;
+  if (started?.event?.type !== "ExecutionStarted" || resumedAt(view.events).seq > 0) return;
+  const { timeoutMs, timeoutFrom, deadline } = started.event;
+  const over = Math.min(deadline ?? Infinity, (timeoutFrom ?? started.at) + (timeoutMs ?? Infinity));
+  if (over === Infinity) return;
   tally.looked();
-  const { deadline } = started.event;
-  if (deadline > started.at) return;
+  if (over > started.at) return;
   const done = view.events.find(({ type }) => isWrittenByCode(type));
   if (done === undefined) return;
-  const detail = `event ${done.seq} (${done.type}) was written, and its time was over ${formatEarly(started.at - deadline)} before it began`;
+  const detail = `event ${done.seq} (${done.type}) was written, and its time was over ${formatEarly(started.at - over)} before it began`;
   tally.violated({ ...about(view), detail });
 }
 
