@@ -113,15 +113,23 @@ export class Load {
   /** The signals in their order, and meanwhile the updates; some of both are sent again by the other client. */
   async #mail(executionId: string): Promise<void> {
     const signal = async (payload: number): Promise<void> => {
-      await untilAnswered(() => this.#writer.signal(executionId, "part", payload, `part-${payload}`));
+      await this.#untilAnswered(executionId, () => this.#writer.signal(executionId, "part", payload, `part-${payload}`));
       if (this.#random.chance(0.3)) await this.#reader.signal(executionId, "part", payload, `part-${payload}`);
     };
     const add = async (id: string): Promise<void> => {
-      const writes = [untilAnswered(() => this.#writer.update(executionId, "add", 10, id))];
-      if (this.#random.chance(0.3)) writes.push(untilAnswered(() => this.#reader.update(executionId, "add", 10, id)));
+      const writes = [this.#untilAnswered(executionId, () => this.#writer.update(executionId, "add", 10, id))];
+      if (this.#random.chance(0.3)) writes.push(this.#untilAnswered(executionId, () => this.#reader.update(executionId, "add", 10, id)));
       await Promise.all(writes);
     };
     await Promise.all([signal(1).then(() => signal(3)), add("one"), add("other")]);
+  }
+
+  /** What is sent with an id may be sent again until it is known to be there. What is held answers nobody. */
+  async #untilAnswered(executionId: string, send: () => Promise<Answer<unknown>>): Promise<void> {
+    for (let tries = 1; (await send()) === undefined && tries < 5; tries++) {
+      const status = await this.#reader.status(executionId);
+      if (status !== undefined && "value" in status && status.value === "quarantined") return;
+    }
   }
 
   async #awaitResult(executionId: string): Promise<void> {
@@ -137,9 +145,4 @@ export class Load {
       else await (turn % 2 === 0 ? this.#reader.status(executionId) : this.#reader.history(executionId));
     }
   }
-}
-
-/** What is sent with an id may be sent again until it is known to be there. */
-async function untilAnswered(send: () => Promise<Answer<unknown>>): Promise<void> {
-  for (let tries = 1; (await send()) === undefined && tries < 5; tries++);
 }
