@@ -48,9 +48,7 @@ function checkStops(log: readonly OperationRecord[], latest: ReadonlyMap<string,
     const state = latest.get(executionId ?? "")?.state;
     if (phase !== "ok" || state === undefined || resumed.has(executionId)) return [];
     if (operation === "terminate" && state !== "terminated") return [`${executionId} was terminated, and is ${state}`];
-    // Quarantined: its worker was lost three times before its code could hear of it.
-    if (operation === "cancel" && !["cancelled", "completed", "failed", "quarantined"].includes(state))
-      return [`${executionId} was cancelled, and is ${state}`];
+    if (operation === "cancel" && !["cancelled", "completed", "failed"].includes(state)) return [`${executionId} was cancelled, and is ${state}`];
     return [];
   });
 }
