@@ -2,9 +2,10 @@ import { isCounted } from "./execution-rows.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Chance } from "./random.ts";
 import type { ExecutionRow } from "./snapshot.ts";
+import { mergedWorkflows } from "./workflows.ts";
 
 /** What may be done to an execution just after something has happened to it. */
-export type AmbushKind = "cancel" | "cancel and resume" | "terminate" | "pause" | "rollback" | "signal";
+export type AmbushKind = "cancel" | "cancel and resume" | "terminate" | "pause" | "rollback" | "signal" | "update";
 
 /** Somebody does that to an execution, so many milliseconds after what set it off. */
 export interface Ambush {
@@ -21,14 +22,17 @@ export interface Ambush {
 const kinds = ["cancel", "cancel and resume", "terminate", "pause", "rollback", "signal"] as const;
 
 /**
- * Draws what is done to an execution in the very moments that matter: just after a child of it has appeared, or just after it was
- * claimed, which is when it starts, waits and parks. What is done at any time meets such a moment once in some hundred simulations.
+ * Draws what is done to an execution in the very moments that matter: just after a child of it has appeared, it was claimed, which
+ * is when it starts, waits and parks, it goes on in another run, or starts are being merged into it. What is done at any time meets
+ * such a moment once in some hundred simulations.
  */
 export class Ambushes {
   readonly #chance: Chance;
   readonly #monitor: Monitor;
   readonly #childRate: number;
   readonly #claimRate: number;
+  readonly #nextRunRate: number;
+  readonly #mergeRate: number;
   readonly #kinds: readonly AmbushKind[];
   readonly #seen = new Set<string>();
   readonly #claimed = new Map<string, number>();
@@ -40,16 +44,22 @@ export class Ambushes {
     const isOn = chance.hits(0.4);
     this.#childRate = isOn ? chance.pick([0, 0.1, 0.4]) : 0;
     this.#claimRate = isOn ? chance.pick([0, 0.03, 0.15]) : 0;
+    this.#nextRunRate = chance.pick([0, 0, 0.5]);
+    this.#mergeRate = chance.pick([0, 0, 0.5]);
     this.#kinds = chance.hits(0.5) ? kinds : [chance.pick(kinds)];
   }
 
   /** After every transaction. */
   next(): readonly Ambush[] {
-    if (this.#childRate + this.#claimRate === 0) return [];
     const ambushes: Ambush[] = [];
     for (const row of this.#monitor.executions.values()) {
+      const isNew = !this.#seen.has(row.run_id);
+      this.#seen.add(row.run_id);
+      if (isNew && gathers(row.workflow) && this.#chance.hits(this.#mergeRate)) ambushes.push({ ...this.#draw(row.execution_id, 300), by: "pause" });
       if (isCounted(row.execution_id)) continue;
-      const parent = this.#newChildOf(row);
+      if (isNew && row.run_number > 1 && this.#chance.hits(this.#nextRunRate))
+        ambushes.push({ ...this.#draw(row.execution_id, 60), by: this.#chance.pick(["signal", "update"]) });
+      const parent = isNew ? this.#parentOf(row) : undefined;
       if (parent !== undefined && this.#chance.hits(this.#childRate)) {
         const isFeud = this.#chance.hits(0.3);
         ambushes.push(...(isFeud ? this.#drawFeud(row.execution_id, parent) : this.#drawSome([row.execution_id, parent], 30)));
@@ -88,10 +98,8 @@ export class Ambushes {
     };
   }
 
-  /** The id of the parent, if this is a child that was not there before. */
-  #newChildOf({ run_id: runId, parent_run_id: parentRunId }: ExecutionRow): string | undefined {
-    if (this.#seen.has(runId)) return undefined;
-    this.#seen.add(runId);
+  /** Its id, if it has one. */
+  #parentOf({ parent_run_id: parentRunId }: ExecutionRow): string | undefined {
     return parentRunId === null ? undefined : this.#monitor.executions.get(parentRunId)?.execution_id;
   }
 
@@ -100,4 +108,8 @@ export class Ambushes {
     this.#claimed.set(runId, epoch);
     return true;
   }
+}
+
+function gathers(workflow: string): boolean {
+  return (mergedWorkflows as readonly string[]).includes(workflow);
 }

@@ -15,7 +15,7 @@ export interface DrawnMerge {
 
 /** In most simulations there are none. */
 export function drawMerges(chance: Chance, spanMs: number): readonly DrawnMerge[] {
-  if (!chance.hits(0.25)) return [];
+  if (!chance.hits(0.35)) return [];
   return mergedWorkflows
     .filter(() => chance.hits(0.5))
     .map((workflow) => {

@@ -12,10 +12,15 @@ export function drawProgram(chance: Chance, depth = 0): Program {
   }
   // A child ends beside the steps of its parent, often in one commit with one of them.
   if (depth === 0 && chance.hits(0.12)) {
-    const steps = Array.from({ length: chance.whole(2, 6) }, (): Program => ({ do: "step", ms: 0, value: 1 }));
+    const steps = Array.from({ length: chance.whole(2, 15) }, (): Program => ({ do: "step", ms: 0, value: 1 }));
     const child: Program = { do: "child", program: { do: "step", ms: 0, value: 1 }, own: false };
     const family: Program = { do: "inOrder", parts: [child, { do: "step", ms: 0, value: 1 }, child] };
     return { do: "together", parts: [family, { do: "inOrder", parts: steps }], concurrency: 2 };
+  }
+  // Both steps often end in one commit: then the race is over when the child has been asked for, and not started yet.
+  if (depth < 2 && chance.hits(0.05)) {
+    const step: Program = { do: "step", ms: chance.pick([0, 20]), value: 1 };
+    return { do: "race", parts: [{ do: "inOrder", parts: [step, { do: "child", program: drawProgram(chance, depth + 2), own: false }] }, step] };
   }
   const value = chance.whole(1, 1000);
   const kind = depth >= 3 ? chance.pick(leaves) : chance.pick(depth === 0 ? groups : [...leaves, ...groups]);
@@ -75,6 +80,7 @@ export function withWrites(program: Program, chance: Chance): Program {
 
 /** The same program in an execution that continues as new on its way, and whose children may do so. */
 export function withContinuations(program: Program, chance: Chance): Program {
+  if (chance.hits(0.2) && program.do !== "wait to be cancelled") return runsWithoutEnd(chance.whole(5, 15));
   const continued = childrenContinued(program, chance);
   const patch: Program = { do: "patched", id: chance.pick(["p", "q"]), value: 0 };
   const changed: Program = chance.hits(0.5) && program.do !== "wait to be cancelled" ? { do: "inOrder", parts: [patch, continued, patch] } : continued;

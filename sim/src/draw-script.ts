@@ -141,7 +141,7 @@ export function drawRequests(
   places: Chance | undefined,
 ): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
-  const anyWrites = writes.hits(0.25);
+  const anyWrites = writes.hits(0.35);
   const continues = continuations.hits(0.3);
   const lateness = continuations.fork("late");
   const late = lateness.hits(0.15) ? lateness : undefined;

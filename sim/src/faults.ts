@@ -67,24 +67,21 @@ export interface FaultSource {
   hint(point: number): Fault | undefined;
 }
 
-/** Some simulations aim at one of these: the rare ones would hardly ever be hit otherwise. */
-const focuses = [
-  undefined,
-  undefined,
-  "commit",
-  "claim",
-  "take-over",
-  "expire-workers",
-  "heartbeat",
-  "register-worker",
-  "close-execution",
-  "request-cancel",
-  "resume",
-  "send-messages",
-] as const;
-const focusFactor = 8;
-/** No aim makes one kind of fault more frequent than this. */
-const highestRate = 0.25;
+/** What a simulation may aim at one transaction. */
+const aimed = [
+  "lost request",
+  "lost reply",
+  "late request",
+  "late reply",
+  "crash during",
+  "crash after",
+  "pause before",
+  "pause after",
+  "silent heart",
+] as const satisfies (typeof transactionKinds)[number][];
+/** So often a transaction is aimed at. */
+const aimRate = 0.15;
+const none: ReadonlyMap<FaultKind, number> = new Map();
 
 /**
  * Swarm testing: which kinds occur at all, how often, and which transaction they aim at is drawn per seed, so that some
@@ -95,40 +92,59 @@ export class DrawnFaults implements FaultSource {
   readonly #chance: Chance;
   readonly #rates = new Map<FaultKind, number>();
   readonly #leaseMs: number;
-  readonly #focus: string | undefined;
-  /** Where an execution goes from one run to the next its time may be over before that is written. */
-  readonly #lateRuns: Chance;
-  readonly #lateRunRate: number;
+  /** By transaction, drawn when it comes for the first time, with the rate of each kind: the rare ones would hardly ever be hit otherwise. */
+  readonly #aims = new Map<string, ReadonlyMap<FaultKind, number>>();
+  readonly #aiming: Chance;
+  /**
+   * Which arrive a little late, often or not at all: where an execution goes from one run to the next, its time may be over before
+   * that is written, and others may do something to it before its transaction begins.
+   */
+  readonly #lateRates: ReadonlyMap<string, number>;
+  readonly #lateness: Chance;
 
   constructor(chance: Chance, leaseMs: number) {
     this.#chance = chance;
     this.#leaseMs = leaseMs;
-    this.#focus = chance.pick(focuses);
-    this.#lateRuns = chance.fork("late runs");
-    this.#lateRunRate = this.#lateRuns.pick([0, 0, 0.1]);
+    this.#aiming = chance.fork("aims");
+    this.#lateness = chance.fork("lateness");
+    this.#lateRates = new Map([
+      ["continue-as-new", this.#lateness.pick([0, 0, 0.1])],
+      ["transaction", this.#lateness.pick([0, 0.4])],
+    ]);
     const violence = chance.pick([0.004, 0.012, 0.03, 0.06]);
     for (const kind of transactionKinds) if (chance.hits(0.5)) this.#rates.set(kind, violence * chance.next() * (kind.startsWith("crash") ? 0.5 : 1));
-    // Only what is drawn together shows whether a lease counts from its request.
-    if (this.#focus === "register-worker") this.#rates.set("silent heart", highestRate / focusFactor);
     for (const kind of hintKinds) if (chance.hits(0.5)) this.#rates.set(kind, chance.pick([0.1, 0.4, 0.9]));
   }
 
   transaction(point: number, name: string): Fault | undefined {
-    const drawn = this.#draw(point, transactionKinds, name === this.#focus ? focusFactor : 1);
-    if (drawn !== undefined || name !== "continue-as-new" || !this.#lateRuns.hits(this.#lateRunRate)) return drawn;
-    const late: Fault = { point, kind: "late request", ms: this.#lateRuns.whole(20, 400) };
+    const drawn = this.#draw(point, transactionKinds, this.#aimAt(name));
+    const rate = this.#lateRates.get(name);
+    if (drawn !== undefined || rate === undefined || !this.#lateness.hits(rate)) return drawn;
+    const late: Fault = { point, kind: "late request", ms: this.#lateness.whole(20, 400) };
     this.drawn.push(late);
     return late;
   }
 
   hint(point: number): Fault | undefined {
-    return this.#draw(point, hintKinds, 1);
+    return this.#draw(point, hintKinds, none);
   }
 
-  #draw(point: number, kinds: readonly FaultKind[], factor: number): Fault | undefined {
+  #aimAt(name: string): ReadonlyMap<FaultKind, number> {
+    let kinds = this.#aims.get(name);
+    if (kinds === undefined) {
+      // Only with a heart that is silent then it shows whether a lease counts from its request.
+      const first = name === "register-worker" ? "silent heart" : this.#aiming.pick(aimed);
+      const rate = this.#aiming.pick([0.15, 0.5]);
+      kinds = this.#aiming.hits(name === "commit" ? 2 * aimRate : aimRate) ? new Map([first, this.#aiming.pick(aimed)].map((kind) => [kind, rate])) : none;
+      this.#aims.set(name, kinds);
+    }
+    return kinds;
+  }
+
+  #draw(point: number, kinds: readonly FaultKind[], aims: ReadonlyMap<FaultKind, number>): Fault | undefined {
     for (const kind of kinds) {
-      const rate = this.#rates.get(kind);
-      if (rate === undefined || !this.#chance.hits(factor === 1 ? rate : Math.min(highestRate, rate * factor))) continue;
+      const rate = aims.get(kind) ?? this.#rates.get(kind);
+      if (rate === undefined || !this.#chance.hits(rate)) continue;
       const fault = { point, kind, ms: this.#size(kind) };
       this.drawn.push(fault);
       return fault;

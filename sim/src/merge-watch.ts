@@ -54,6 +54,9 @@ export class MergeWatch {
     const executionOf = new Map<number, string>();
     for (const { execution_id: executionId, run_id: runId } of this.#rowsOf(workflow)) {
       const history = this.#monitor.histories.get(runId)!;
+      const last = history.findLastIndex(({ event }) => event.type === "StartMerged");
+      if (history.slice(1, Math.max(1, last)).some(({ event }) => event.type !== "StartMerged"))
+        throw new Violation("I8", `${executionId} took another start after it had begun, or was paused`);
       const numbers = history
         .flatMap(({ event }) => (event.type === "ExecutionStarted" || event.type === "StartMerged" ? [readPayload(event.input)] : []))
         .flat() as number[];

@@ -110,6 +110,14 @@ export class Monitor {
   }
 
   /** The run, or one that it continues. */
+  #wasResumed(runId: string): boolean {
+    const history = this.histories.get(runId) ?? [];
+    if (history.some(({ event }) => event.type === "ExecutionResumed")) return true;
+    const first = history[0]?.event;
+    return first?.type === "ExecutionStarted" && first.continuedFrom !== undefined && this.#wasResumed(first.continuedFrom.runId);
+  }
+
+  /** The run, or one that it continues. */
   #wasJustReverted(runId: string): boolean {
     const history = this.histories.get(runId);
     if (history === undefined) return false;
@@ -240,12 +248,11 @@ export class Monitor {
       const event = decodeEvent(type, data);
       if (event.type !== "ChildCompleted" && event.type !== "ChildFailed") continue;
       const start = this.histories.get(row.run_id)?.find((recorded) => recorded.event.type === "ChildStarted" && recorded.event.position === event.position);
-      const isResumed = (runId: string): boolean => this.histories.get(runId)?.some((recorded) => recorded.event.type === "ExecutionResumed") ?? false;
-      if (start === undefined && !isResumed(row.run_id))
+      if (start === undefined && !this.#wasResumed(row.run_id))
         throw new Violation("I21", `${row.execution_id} is told of the end of call ${event.position}, which run ${row.run_number} has not made`);
       const child = start?.event.type === "ChildStarted" ? this.row(start.event.executionId) : undefined;
       // One that was resumed on its own has ended in an earlier run.
-      if (child?.parent_run_id === row.run_id && !isResumed(child.run_id) && !isTerminal(child.state))
+      if (child?.parent_run_id === row.run_id && !this.#wasResumed(child.run_id) && !isTerminal(child.state))
         throw new Violation("I21", `${row.execution_id} is told that ${child.execution_id} has ended; it is ${child.state}`);
     }
   }
@@ -309,7 +316,8 @@ export class Monitor {
   /** A row goes only when a resume gives the execution a new run, or when it has ended and nobody keeps it. */
   #gone(before: ExecutionRow): void {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
-    if (now === undefined && this.mayForget && isTerminal(before.state)) return;
+    // A start whose reply was lost may come again, of the same run.
+    if (now === undefined && this.mayForget && isTerminal(before.state)) return void this.histories.delete(before.run_id);
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
     const end = this.histories.get(before.run_id)?.at(-1)?.event;
     const how = this.histories.get(now.run_id)?.findLast(({ event }) => event.type === "ExecutionResumed")?.event;
@@ -318,7 +326,18 @@ export class Monitor {
     else if (now.run_number !== before.run_number + 1 || (!wasReverted && before.state !== "cancelled" && before.state !== "quarantined")) {
       throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
     }
+    this.#checkChildrenKept(before, now);
     this.#past.add(before.run_id);
+  }
+
+  /** I21: a child that is in the history of the next run belongs to that run. */
+  #checkChildrenKept(before: ExecutionRow, now: ExecutionRow): void {
+    const history = this.histories.get(now.run_id)!;
+    for (const child of this.executions.values()) {
+      if (child.parent_run_id !== before.run_id) continue;
+      if (history.some(({ event }) => event.type === "ChildStarted" && event.executionId === child.execution_id))
+        throw new Violation("I21", `${child.execution_id} was left to run ${before.run_number} of ${before.execution_id}`);
+    }
   }
 
   /** The next run begins with nothing but its first event, keeps what belongs to the execution, and gets what was acknowledged. */

@@ -104,10 +104,6 @@ export const mutants: readonly Mutant[] = [
     edits: [edit(commit, "OR (state = 'paused' AND run_id", "OR (false AND run_id")],
   },
   {
-    name: "parking takes no notice of a request to pause",
-    edits: [edit("worker/active-execution.js", "this.#pause.isAsked ? undefined : ", "")],
-  },
-  {
     name: "a rollback forgets what was received after the checkpoint",
     edits: [edit("../migrations/0001_init.sql", "AND type IN ('SignalReceived', 'UpdateReceived') ORDER BY seq", "AND false ORDER BY seq")],
   },
@@ -208,7 +204,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a late reply to a start begins what has been claimed since",
-    edits: [edit("worker/local-executions.js", '!this.slots.unreserve(start.runId, "start") ||', '(this.slots.unreserve(start.runId, "start"), false) ||')],
+    edits: [
+      edit(
+        "worker/local-executions.js",
+        'if (!this.slots.unreserve(start.runId, "start") || start.claimBy !== this.#worker.workerId)\n            return;',
+        'this.slots.unreserve(start.runId, "start");',
+      ),
+    ],
   },
   {
     name: "an end forgets the children that go on",
@@ -246,7 +248,19 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "transactions check no fence",
-    edits: [edit("postgres/statements/append-in-transaction.js", " AND e.epoch = $2::int AND e.last_seq = $3::int AND e.state = 'running'", "")],
+    edits: [
+      edit(
+        "postgres/statements/append-in-transaction.js",
+        " AND e.epoch = $2::int AND e.last_seq = $3::int AND e.state = 'running' RETURNING e.run_id)",
+        " RETURNING e.run_id, e.last_seq)",
+      ),
+      edit("postgres/statements/append-in-transaction.js", "SET last_seq = $3::int + 1,", "SET last_seq = e.last_seq + 1 + 0 * $3::int,"),
+      edit("postgres/statements/append-in-transaction.js", "SELECT run_id, $3::int + 1,", "SELECT run_id, last_seq,"),
+    ],
+  },
+  {
+    name: "transactions begin without a look at the lease",
+    edits: [edit("worker/transaction-runner.js", "isOwner = owner.holdsLease();", "isOwner = true;")],
   },
   {
     name: "what is deleted leaves its chunks",
@@ -329,8 +343,15 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "claims do not tell that limits are gone",
-    edits: [edit("postgres/postgres-store.js", "unlimited: last.unlimited ?? []", "unlimited: []")],
+    name: "workers never hear that limits are gone",
+    edits: [
+      edit("postgres/postgres-store.js", "unlimited: last.unlimited ?? []", "unlimited: []"),
+      edit(
+        "worker/claim-rules.js",
+        "this.#names = await this.#store.readClaimRules(this.#namespace);",
+        "const known = this.#names.limitedQueues;\n        this.#names = await this.#store.readClaimRules(this.#namespace);\n        this.#names = { ...this.#names, limitedQueues: [...new Set([...known, ...this.#names.limitedQueues])] };",
+      ),
+    ],
   },
   {
     name: "a merged start whose reply was lost is merged again",
@@ -346,6 +367,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a signal of a transaction does not wake",
     edits: [edit(tables, "FROM touched WHERE worker_id IS NULL AND state = 'running'\n", "FROM touched WHERE false\n")],
+  },
+  {
+    name: "a replay forgets which updates are answered",
+    edits: [edit("worker/active-execution.js", "this.#replied.add(event.updateId);", "void 0;")],
   },
   {
     name: "a deadline that was over before its run began is forgotten",

@@ -153,7 +153,7 @@ export class Script {
     if (by === "pause") return this.#pause(executionId, resumeAfter);
     const act = async (client: Client): Promise<void> => {
       if (by === "rollback") await client.revert({ at: 0, by, victim: 0, checkpoint, id }, executionId);
-      else if (by === "signal") await client.send({ at: 0, what: by, withStart: false, to: 0, id, copies: 1 }, executionId);
+      else if (by === "signal" || by === "update") await client.send({ at: 0, what: by, withStart: false, to: 0, id, copies: 1 }, executionId);
       else await client[by === "terminate" ? by : "cancel"](executionId);
     };
     this.#processes.letClient("client-1", act, `does ${by} ${executionId}`);

@@ -42,7 +42,7 @@ export type Program =
   | { readonly do: "inOrder"; readonly parts: readonly Program[] }
   | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
   | { readonly do: "race"; readonly parts: readonly Program[] }
-  /** A change of code that all have: the answer must be the same whenever it is asked. */
+  /** A change of code that all have: it goes the same way whenever it is run again. */
   | { readonly do: "patched"; readonly id: string; readonly value: number }
   /** Ends the run after the first part, with something else still going on, and goes on with the next part in a new run. */
   | { readonly do: "continue"; readonly first: Program; readonly beside: Program; readonly next: Program }
@@ -139,8 +139,11 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
           saga.compensate(async (undo) => undo.step("undo", (step) => effect(step, 0)));
           return run(ctx, program.program);
         });
-      case "patched":
-        return ctx.patched(program.id) === ctx.patched(program.id) ? program.value : Number.NaN;
+      case "patched": {
+        const isPatched = ctx.patched(program.id);
+        await ctx.step(isPatched ? "new" : "old", (step) => effect(step, 0));
+        return ctx.patched(program.id) === isPatched ? program.value : Number.NaN;
+      }
       case "continue": {
         const beside = run(ctx, program.beside);
         beside.catch(() => {});

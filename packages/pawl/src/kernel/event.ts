@@ -75,9 +75,9 @@ export interface ExecutionStarted {
   readonly traceparent?: string;
   readonly input: Payload;
   readonly parent?: ParentLink;
-  /** It ends as timed out so long after this event, */
+  /** It ends as timed out so long after `timeoutFrom`. */
   readonly timeoutMs?: number;
-  /** or after this time (milliseconds since 1970), in a run that continues another. */
+  /** From when its time counts, milliseconds since 1970, in a run that continues another and has a timeout or a deadline. Else from this event. */
   readonly timeoutFrom?: number;
   /** Its parent's deadline, milliseconds since 1970: it ends as timed out then at the latest. */
   readonly deadline?: number;

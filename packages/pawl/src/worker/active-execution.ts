@@ -99,6 +99,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     for (const { event } of claimed.history) {
       this.#known.tells(event);
       this.#children.note(event);
+      // The code may end, or go wrong, before it comes to where an answer stands.
+      if (event.type === "UpdateCompleted" || event.type === "UpdateRejected") this.#replied.add(event.updateId);
     }
   }
 
@@ -178,7 +180,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
     const { transactions, runtime } = this.#host;
-    const owner = { transactions, runtime, takeTurn: () => this.#writer.takeTurn() };
+    const owner = { transactions, runtime, holdsLease: () => this.#host.holdsLease(), takeTurn: () => this.#writer.takeTurn() };
     return runTransaction(attempt, transaction, context, owner, () => this.#steps.finish(attempt));
   }
 
@@ -332,7 +334,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
     if (!this.#writer.outbox.isEmpty) return keep;
-    return this.#pause.isAsked ? undefined : this.#parking.park(this.#known.seenInbox);
+    return this.#parking.park(this.#known.seenInbox);
   }
 
   settled(taken: TakenAppend, outcome: AppendOutcome): void {

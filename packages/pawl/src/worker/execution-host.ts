@@ -24,8 +24,10 @@ export interface ExecutionHost {
   /** Database time, milliseconds; never ahead of it. */
   now(): number;
   observe(at: number): void;
-  /** False while this worker's lease may have ended: then nothing new is started. */
+  /** False while this worker's lease may have ended, and once it stops: then nothing new is started. */
   mayStartSteps(): boolean;
+  /** Whether what it has claimed is still its own, as far as it knows. */
+  holdsLease(): boolean;
   /** Keeps a slot for an execution about to be started and claimed in one commit; null if there is none here. */
   reserveSlot(runId: string, workflow: AnyWorkflow, taskQueue: string): string | null;
   startsSettled(starts: readonly StartOperation[], outcome: AppendOutcome | "rejected"): void;

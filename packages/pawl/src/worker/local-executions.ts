@@ -34,7 +34,7 @@ export class LocalExecutions implements ExecutionHost {
   readonly slots: Slots;
   readonly historyLimit: HistoryLimit;
   readonly #parent: WorkerParent;
-  readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "reserveSlot">;
+  readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot">;
   readonly #registry: WorkerSettings["registry"];
   readonly #queues: QueueClaims;
   readonly #poller: TaskPoller;
@@ -52,7 +52,7 @@ export class LocalExecutions implements ExecutionHost {
   /** @param onEnded told when an execution has ended */
   constructor(
     parent: WorkerParent,
-    worker: Pick<Worker, "workerId" | "mayStartSteps" | "reserveSlot">,
+    worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot">,
     { registry, concurrency, historyLimit }: WorkerSettings,
     queues: QueueClaims,
     poller: TaskPoller,
@@ -214,6 +214,10 @@ export class LocalExecutions implements ExecutionHost {
 
   mayStartSteps(): boolean {
     return this.#worker.mayStartSteps();
+  }
+
+  holdsLease(): boolean {
+    return this.#worker.holdsLease();
   }
 
   reserveSlot(runId: string, workflow: AnyWorkflow, taskQueue: string): string | null {

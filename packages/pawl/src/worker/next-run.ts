@@ -24,8 +24,10 @@ export function nextStarted({ fromRunId, history, sentIds, input }: RunToContinu
     ...(traceparent === undefined ? {} : { traceparent }),
     ...(parent === undefined ? {} : { parent }),
     ...(schedule === undefined ? {} : { schedule }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs, timeoutFrom }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(deadline === undefined ? {} : { deadline }),
+    // With a deadline alone too: the error says how long the execution took, not this run.
+    ...((timeoutMs ?? deadline) === undefined ? {} : { timeoutFrom }),
     input: { text: input },
   });
 }

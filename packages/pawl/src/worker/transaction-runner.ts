@@ -12,6 +12,8 @@ import { StepRunner } from "./step-runner.ts";
 export interface TransactionOwner {
   readonly transactions: TransactionStore;
   readonly runtime: Runtime;
+  /** Whether the execution still belongs to this worker, as far as it knows. */
+  holdsLease(): boolean;
   /**
    * Waits until nothing else of the execution is on its way into the history, and keeps it so until the turn ends.
    * Undefined: nothing of it will be written any more.
@@ -47,8 +49,10 @@ export async function runTransaction(
   finished: () => void,
 ): Promise<unknown> {
   const { transactions, runtime } = owner;
-  for (let reruns = 0; ; reruns++) {
+  let reruns = 0;
+  for (;;) {
     let turn: Turn | undefined;
+    let isOwner = true;
     let value: unknown;
     let stored = true;
     if (transactions.isExclusive && !attempt.isOver) turn = await owner.takeTurn();
@@ -57,7 +61,9 @@ export async function runTransaction(
       outcome = await transactions.run({
         isolation,
         work: async (client) => {
-          if (attempt.isOver) return undefined;
+          // A connection may have been waited for longer than a lease.
+          isOwner = owner.holdsLease();
+          if (attempt.isOver || !isOwner) return undefined;
           value = await run(client, context);
           let event: StepCompleted;
           try {
@@ -87,7 +93,8 @@ export async function runTransaction(
     if (attempt.isOver) return undefined;
     // Running it again would give the like of it.
     if (!stored) throw new NonRetryable((outcome.error as Error).message, { cause: outcome.error });
-    if (!outcome.again || reruns >= mostReruns) throw outcome.error;
-    await pause(runtime, Math.min(firstWaitMs * 2 ** reruns, longestWaitMs) * (0.5 + runtime.random()), context.signal).catch(() => {});
+    if (isOwner && (!outcome.again || ++reruns > mostReruns)) throw outcome.error;
+    const waitMs = isOwner ? Math.min(firstWaitMs * 2 ** (reruns - 1), longestWaitMs) : longestWaitMs;
+    await pause(runtime, waitMs * (0.5 + runtime.random()), context.signal).catch(() => {});
   }
 }

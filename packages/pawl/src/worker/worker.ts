@@ -195,7 +195,11 @@ export class Worker {
 
   /** False while its lease may have ended, and once it stops: then nothing new is started. */
   mayStartSteps(): boolean {
-    return this.#state === "running" && this.#membership.leaseValid;
+    return this.#state === "running" && this.holdsLease();
+  }
+
+  holdsLease(): boolean {
+    return this.#membership.leaseValid;
   }
 
   // Hints

@@ -84,6 +84,28 @@ describe("the next run", () => {
     expect(retried.at(-1)!.at.getTime()).toBeGreaterThanOrEqual(resumedAt + 2000);
   });
 
+  test("has its parent's deadline too, and counts its time from the first run", async () => {
+    const kept = defineWorkflow({
+      name: "kept",
+      async run(ctx, round: number): Promise<void> {
+        await ctx.sleep(200);
+        if (round === 1) ctx.continueAsNew(2);
+      },
+    });
+    const parent = defineWorkflow({ name: "patient", timeout: "1 minute", run: (ctx) => ctx.child(kept, 1, { executionId: "kept" }) });
+    const { pawl } = await h.run([parent, kept]);
+    await pawl.execute(parent, undefined);
+    const handle = pawl.handle("kept");
+    const [first, second] = await handle.runs();
+    const [started] = await handle.history({ runId: first!.runId });
+    const [continued] = await handle.history({ runId: second!.runId });
+    expect(started!.event).toMatchObject({ deadline: expect.any(Number) });
+    expect(continued!.event).toMatchObject({
+      deadline: (started!.event as { deadline: number }).deadline,
+      timeoutFrom: expect.closeTo(started!.at.getTime(), -1),
+    });
+  });
+
   test("has no time at all when that was over before it began", async () => {
     const rounds: number[] = [];
     const late = defineWorkflow({

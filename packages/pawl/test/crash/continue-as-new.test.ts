@@ -1,5 +1,5 @@
 /** A process dies before or after the commit that continues an execution as new: it happened whole or not at all, and once. */
-import { defineWorkflow } from "pawl";
+import { defineWorkflow, update } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
@@ -9,10 +9,12 @@ import { killPrograms } from "../support/program.ts";
 
 const workflow = defineWorkflow({
   name: "continuing",
-  signals: { item: z.number(), go: z.number() },
+  signals: { item: z.number() },
+  state: () => ({ added: 0 }),
+  updates: { add: update(z.number(), (state: { added: number }, by: number) => (state.added += by)) },
   run: async (ctx, round: number): Promise<unknown> => {
     if (round > 0) return [await ctx.signal("item"), await ctx.signal("item"), ctx.runId];
-    await ctx.signal("go");
+    await ctx.until(() => ctx.state.added > 0);
     void ctx.step("aside", () => {});
     return ctx.continueAsNew(1);
   },
@@ -49,6 +51,8 @@ test.each([
   expect(runs.map(({ state }) => state)).toEqual(["continued_as_new", "completed"]);
   // What had come before anyone wanted it reached the next run, in its order, once.
   expect(result).toEqual([1, 2, runs[1]!.runId]);
+  const first = await handle.history({ runId: runs[0]!.runId });
+  expect(first.filter(({ event }) => event.type === "UpdateCompleted")).toHaveLength(2);
   await pawl.close();
   await checkInvariants(database.url);
   await database.drop();

@@ -15,12 +15,13 @@ const anything = { "~standard": { version: /** @type {const} */ (1), vendor: "te
 
 export const workflow = defineWorkflow({
   name: "continuing",
-  signals: { item: anything, go: anything },
+  signals: { item: anything },
   state: () => ({ added: 0 }),
   updates: { add: update(anything, (/** @type {{ added: number }} */ state, /** @type {unknown} */ by) => (state.added += Number(by))) },
   run: async (ctx, /** @type {number} */ round) => {
     if (round === 0) {
-      await ctx.signal("go");
+      // Its answer is recorded before the run ends, and after what ends it.
+      await ctx.until(() => ctx.state.added > 0);
       // Nobody waits for the end of this step: it is recorded on its own before the run ends.
       void ctx.step("aside", () => {});
       armed = true;
@@ -35,9 +36,9 @@ const pawl = await openPawl({ url, migrate: false, poolSize: 2, logger: silentLo
 await pawl.worker({ workflows: [workflow], lease: "2s", pollInterval: 50 });
 const handle = await pawl.start(workflow, 0, { executionId: "first", labels: { of: "first" }, attributes: { size: 1 } });
 await handle.signal("item", 1);
-await handle.update("add", 1);
+await handle.update("add", 0);
 await handle.signal("item", 2);
-await handle.signal("go", 0);
+await handle.update("add", 1);
 await handle.result();
 await pawl.close();
 report("done", {});
