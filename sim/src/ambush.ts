@@ -23,7 +23,7 @@ const kinds = ["cancel", "cancel and resume", "terminate", "pause", "rollback", 
 
 /**
  * Draws what is done to an execution in the very moments that matter: just after a child of it has appeared, it was claimed, which
- * is when it starts, waits and parks, it goes on in another run, or starts are being merged into it. What is done at any time meets
+ * is when it starts, waits and parks, it goes on in another run, starts are being merged into it, or it writes in transactions. What is done at any time meets
  * such a moment once in some hundred simulations.
  */
 export class Ambushes {
@@ -33,9 +33,11 @@ export class Ambushes {
   readonly #claimRate: number;
   readonly #nextRunRate: number;
   readonly #mergeRate: number;
+  readonly #transactionRate: number;
   readonly #kinds: readonly AmbushKind[];
   readonly #seen = new Set<string>();
   readonly #claimed = new Map<string, number>();
+  readonly #written = new Map<string, number>();
   #count = 0;
 
   constructor(chance: Chance, monitor: Monitor) {
@@ -44,8 +46,9 @@ export class Ambushes {
     const isOn = chance.hits(0.4);
     this.#childRate = isOn ? chance.pick([0, 0.1, 0.4]) : 0;
     this.#claimRate = isOn ? chance.pick([0, 0.03, 0.15]) : 0;
-    this.#nextRunRate = chance.pick([0, 0, 0.5]);
+    this.#nextRunRate = chance.pick([0, 0.5, 0.9]);
     this.#mergeRate = chance.pick([0, 0, 0.5]);
+    this.#transactionRate = chance.pick([0, 0.1, 0.3]);
     this.#kinds = chance.hits(0.5) ? kinds : [chance.pick(kinds)];
   }
 
@@ -59,6 +62,7 @@ export class Ambushes {
       if (isCounted(row.execution_id)) continue;
       if (isNew && row.run_number > 1 && this.#chance.hits(this.#nextRunRate))
         ambushes.push({ ...this.#draw(row.execution_id, 60), by: this.#chance.pick(["signal", "update"]) });
+      if (this.#hasJustWritten(row) && this.#chance.hits(this.#transactionRate)) ambushes.push({ ...this.#draw(row.execution_id, 400), by: "terminate" });
       const parent = isNew ? this.#parentOf(row) : undefined;
       if (parent !== undefined && this.#chance.hits(this.#childRate)) {
         const isFeud = this.#chance.hits(0.3);
@@ -101,6 +105,14 @@ export class Ambushes {
   /** Its id, if it has one. */
   #parentOf({ parent_run_id: parentRunId }: ExecutionRow): string | undefined {
     return parentRunId === null ? undefined : this.#monitor.executions.get(parentRunId)?.execution_id;
+  }
+
+  /** Whether the last thing it did was a transaction: another may follow at once. */
+  #hasJustWritten({ run_id: runId, last_seq: lastSeq }: ExecutionRow): boolean {
+    const last = this.#monitor.histories.get(runId)?.at(-1)?.event;
+    if (last?.type !== "StepCompleted" || last.name !== "transact" || this.#written.get(runId) === lastSeq) return false;
+    this.#written.set(runId, lastSeq);
+    return true;
   }
 
   #isNewlyClaimed({ run_id: runId, epoch, worker_id: workerId }: ExecutionRow): boolean {

@@ -11,7 +11,7 @@ export function drawProgram(chance: Chance, depth = 0): Program {
     return chance.hits(0.5) ? { do: "inOrder", parts } : { do: "together", parts, concurrency: 2 };
   }
   // A child ends beside the steps of its parent, often in one commit with one of them.
-  if (depth === 0 && chance.hits(0.12)) {
+  if (depth === 0 && chance.hits(0.18)) {
     const steps = Array.from({ length: chance.whole(2, 15) }, (): Program => ({ do: "step", ms: 0, value: 1 }));
     const child: Program = { do: "child", program: { do: "step", ms: 0, value: 1 }, own: false };
     const family: Program = { do: "inOrder", parts: [child, { do: "step", ms: 0, value: 1 }, child] };
@@ -75,7 +75,9 @@ export function withWrites(program: Program, chance: Chance): Program {
       : chance.hits(0.5)
         ? { do: "tell", chunks: chance.whole(1, 4) }
         : { do: "tokens", chunks: chance.whole(1, 12), fails: chance.pick([0, 0, 1, 2]), ms: chance.pick([0, 0, 2, 60]) };
-  return { do: "inOrder", parts: [write(), { do: "together", parts: [program, write(), write()], concurrency: 3 }, write()] };
+  // One after the other, so that what happens to the execution meets one.
+  const many: Program = { do: "inOrder", parts: Array.from({ length: chance.whole(3, 8) }, () => ({ do: "transact", fails: 0, value: 1 })) };
+  return { do: "inOrder", parts: [write(), { do: "together", parts: [program, write(), chance.hits(0.5) ? many : write()], concurrency: 3 }, write()] };
 }
 
 /** The same program in an execution that continues as new on its way, and whose children may do so. */
@@ -92,10 +94,13 @@ export function withContinuations(program: Program, chance: Chance): Program {
     : { do: "continue", first: changed, beside, next: withContinuations(part(), chance) };
 }
 
+const oneStep: Program = { do: "step", ms: 0, value: 1 };
+/** The answer to the update is recorded after what ends the run. */
+export const untilUpdated: Program = { do: "until", bumps: 1, timeoutMs: 1000 };
+
 /** So many runs that have next to nothing to do: whatever time their execution has, it is soon over. */
-export function runsWithoutEnd(runs: number): Program {
-  const step: Program = { do: "step", ms: 0, value: 1 };
-  return runs === 1 ? step : { do: "continue", first: step, beside: step, next: runsWithoutEnd(runs - 1) };
+export function runsWithoutEnd(runs: number, first = oneStep): Program {
+  return runs === 1 ? oneStep : { do: "continue", first, beside: oneStep, next: runsWithoutEnd(runs - 1, first) };
 }
 
 function childrenContinued(program: Program, chance: Chance): Program {

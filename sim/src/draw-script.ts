@@ -1,4 +1,4 @@
-import { drawProgram, runsWithoutEnd, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
+import { drawProgram, runsWithoutEnd, untilUpdated, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
 import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
 import type { Chance } from "./random.ts";
 import type { Program } from "./workflows.ts";
@@ -16,6 +16,8 @@ export interface Request {
   readonly copies: number;
   readonly attributes: Readonly<Record<string, number>> | undefined;
   readonly place: DrawnPlace;
+  /** So many milliseconds after its start, someone sends it an update. */
+  readonly updates: readonly number[];
   readonly stop: { readonly at: number; readonly by: "cancel" | "terminate"; readonly resumeAt: number | undefined } | undefined;
 }
 
@@ -145,6 +147,8 @@ export function drawRequests(
   const continues = continuations.hits(0.3);
   const lateness = continuations.fork("late");
   const late = lateness.hits(0.15) ? lateness : undefined;
+  const talks = continuations.fork("updates");
+  const talk = talks.hits(0.2) ? talks : undefined;
   // In some, workers have more to do at a time than goes into one commit.
   const count = chance.hits(0.1) ? chance.whole(12, 20) : chance.whole(2, 7);
   return Array.from({ length: count }, (_, index) => {
@@ -167,6 +171,11 @@ export function drawRequests(
       stop: stops
         ? { at, by: chance.pick(["cancel", "cancel", "terminate"] as const), resumeAt: chance.hits(0.5) ? at + chance.whole(0, 2000) : undefined }
         : undefined,
+      updates: [],
+      // An update ends each of its runs.
+      ...(talk?.hits(0.5) === true
+        ? { program: runsWithoutEnd(talk.whole(3, 10), untilUpdated), updates: Array.from({ length: 12 }, () => talk.whole(20, 3000)) }
+        : {}),
       // Its time ends while it goes from one run to the next.
       ...(late?.hits(0.6) === true ? { program: runsWithoutEnd(40), timeoutMs: late.whole(30, 400) } : {}),
     };

@@ -69,6 +69,7 @@ export interface FaultSource {
 
 /** What a simulation may aim at one transaction. */
 const aimed = [
+  "crash before",
   "lost request",
   "lost reply",
   "late request",
@@ -79,8 +80,18 @@ const aimed = [
   "pause after",
   "silent heart",
 ] as const satisfies (typeof transactionKinds)[number][];
-/** So often a transaction is aimed at. */
+/** What some of them are aimed at with before all. */
+const aimedFirst: Readonly<Record<string, readonly FaultKind[]>> = {
+  // Only with a heart that is silent then it shows whether a lease counts from its request.
+  "register-worker": ["silent heart"],
+  // What it says of several executions at once is found piece by piece when it is sent again.
+  commit: ["lost reply", "lost reply", "late reply", "silent heart", "pause after"],
+  // Before it, all that the run has done is recorded but that it has ended.
+  "continue-as-new": ["crash before", "pause before", "late request"],
+};
+/** So often a transaction is aimed at, and so often those. */
 const aimRate = 0.15;
+const aimFirstRate = 0.3;
 const none: ReadonlyMap<FaultKind, number> = new Map();
 
 /**
@@ -132,10 +143,9 @@ export class DrawnFaults implements FaultSource {
   #aimAt(name: string): ReadonlyMap<FaultKind, number> {
     let kinds = this.#aims.get(name);
     if (kinds === undefined) {
-      // Only with a heart that is silent then it shows whether a lease counts from its request.
-      const first = name === "register-worker" ? "silent heart" : this.#aiming.pick(aimed);
+      const first = this.#aiming.pick(aimedFirst[name] ?? aimed);
       const rate = this.#aiming.pick([0.15, 0.5]);
-      kinds = this.#aiming.hits(name === "commit" ? 2 * aimRate : aimRate) ? new Map([first, this.#aiming.pick(aimed)].map((kind) => [kind, rate])) : none;
+      kinds = this.#aiming.hits(name in aimedFirst ? aimFirstRate : aimRate) ? new Map([first, this.#aiming.pick(aimed)].map((kind) => [kind, rate])) : none;
       this.#aims.set(name, kinds);
     }
     return kinds;

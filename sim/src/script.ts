@@ -66,6 +66,10 @@ export class Script {
     for (let copy = 0; copy < request.copies; copy++) {
       byAnyone(request.startAt + (copy === 0 ? 0 : chance.pick([0, 1, 5, 900])), "starts", (client) => client.start(request));
     }
+    for (const [index, inMs] of request.updates.entries()) {
+      const update = { at: 0, what: "update", withStart: false, to: 0, id: `u${index}`, copies: 1 } as const;
+      byAnyone(request.startAt + inMs, "updates", (client) => client.send(update, request.executionId));
+    }
     const { stop } = request;
     if (stop === undefined) return;
     byAnyone(stop.at, stop.by, (client) => client[stop.by](request.executionId));
