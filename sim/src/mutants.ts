@@ -161,7 +161,7 @@ export const mutants: readonly Mutant[] = [
   { name: "the worker's clock runs ahead", edits: [edit("worker/database-clock.js", "return this.#at + ", "return 700 + this.#at + ")] },
   {
     name: "steps start without a lease",
-    edits: [edit("worker/worker.js", 'this.#state === "running" && this.#membership.leaseValid', 'this.#state === "running"')],
+    edits: [edit("worker/worker.js", 'this.#state === "running" && this.holdsLease()', 'this.#state === "running"')],
   },
   { name: "a lost lease drops nothing", edits: [edit("worker/membership.js", "this.#onLost(error);", "")] },
   {
