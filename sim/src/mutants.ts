@@ -369,6 +369,10 @@ export const mutants: readonly Mutant[] = [
     edits: [edit(tables, "FROM touched WHERE worker_id IS NULL AND state = 'running'\n", "FROM touched WHERE false\n")],
   },
   {
+    name: "a pause that is being carried out is taken for withdrawn",
+    edits: [edit("worker/active-execution.js", "!this.#pause.isAsked || this.#pause.isUnderWay", "!this.#pause.isAsked")],
+  },
+  {
     name: "a replay forgets which updates are answered",
     edits: [edit("worker/active-execution.js", "this.#replied.add(event.updateId);", "void 0;")],
   },

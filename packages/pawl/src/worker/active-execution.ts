@@ -203,7 +203,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (request !== undefined && this.#known.isCancelRequested) {
       if (this.#pause.refuse()) this.#writer.outbox.discard(request.messageId);
     } else if (request !== undefined) return this.#pause.ask(request.data);
-    if (!this.#pause.isAsked) return;
+    // While it is being carried out, the request may be gone because that is done.
+    if (!this.#pause.isAsked || this.#pause.isUnderWay) return;
     this.#pause.withdraw();
     this.#delivery.schedule();
     if (this.#delivery.isLive) this.#starter.advanceAll();

@@ -49,6 +49,41 @@ async function askedToPause() {
   return { ...steps, pawl, handle };
 }
 
+test("nothing begins while the reply to a pause is on its way, whatever the inbox says meanwhile", async () => {
+  const { workflow, begun, letGo, ran } = twoSteps();
+  const [paused, answered] = [gate(), gate()];
+  let reading: "as ever" | "held" | "waits" | "done" = "as ever";
+  const pawl = await h.open({}, async (name, phase) => {
+    if (name === "pause-claimed" && phase === "after") {
+      paused.open();
+      await answered.opened;
+    }
+    if (name !== "read-inboxes") return;
+    if (phase === "before" && reading === "held") {
+      reading = "waits";
+      await paused.opened;
+    } else if (phase === "after" && reading === "waits") reading = "done";
+  });
+  await pawl.worker({ workflows: [workflow], ...soon });
+  const handle = await pawl.start(workflow, undefined);
+  await begun.opened;
+  await handle.pause();
+  // When the signal that was sent after it has arrived, so has the request.
+  await pawl.handle(handle.executionId).signal("after", 1);
+  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+  // Workers look into inboxes once a second: this time, it is paused between the question and the answer.
+  reading = "held";
+  await eventually(() => expect(reading).toBe("waits"));
+  letGo.open("first");
+  await eventually(() => expect(reading).toBe("done"));
+  await isPaused(handle);
+  expect(ran).toEqual(["first"]);
+  answered.open();
+  await handle.resume();
+  expect(await handle.result()).toBe("first and second");
+  expect(ran).toEqual(["first", "second"]);
+});
+
 describe("pause", () => {
   test("lets the step that runs end and records it, and begins nothing until resume", async () => {
     const { handle, letGo, ran } = await askedToPause();
