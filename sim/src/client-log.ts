@@ -11,8 +11,6 @@ export function rootOf(executionId: string): string {
 export class ClientLog {
   /** Acknowledged starts: they must be there. */
   readonly started = new Set<string>();
-  /** Ended executions go: a start that is still on its way begins another one of the same id. */
-  mayForget = false;
   /** Acknowledged signals, with the execution they were sent to and its run when they were sent. */
   readonly sent: { readonly executionId: string; readonly runId: string | undefined; readonly id: string }[] = [];
   /** Who sent the signals, in the order of sending: the payload of each is its place here. */
@@ -45,8 +43,9 @@ export class ClientLog {
     return this.#stopped.has(rootOf(executionId));
   }
 
-  result(executionId: string, told: string): void {
-    if (this.mayForget) return;
+  result(executionId: string, told: string, monitor: Monitor): void {
+    // Ended executions go: a start that is still on its way begins another one of the same id.
+    if (monitor.mayForget) return;
     const before = this.#results.get(executionId);
     // A resume makes an end of an earlier run one of the past.
     if (before !== undefined && before !== told && !this.wasStopped(executionId) && !this.isReverted(executionId) && !/quarantined/i.test(before)) {

@@ -55,16 +55,16 @@ export class Client {
 
   async #watch(handle: ExecutionHandle): Promise<void> {
     try {
-      this.#log.result(handle.executionId, `completed ${String(await handle.result())}`);
+      this.#log.result(handle.executionId, `completed ${String(await handle.result())}`, this.#monitor);
     } catch (error) {
       if (error instanceof Violation) throw error;
       const told = endOf(error);
-      if (told !== undefined) this.#log.result(handle.executionId, told);
+      if (told !== undefined) this.#log.result(handle.executionId, told, this.#monitor);
     }
   }
 
   /** Updates wait for their reply, as long as their execution goes on. */
-  async send({ what, id, withStart }: Sending, executionId: string): Promise<void> {
+  async send({ what, id, withStart = false }: Pick<Sending, "what" | "id"> & Partial<Pick<Sending, "withStart">>, executionId: string): Promise<void> {
     const handle = this.#pawl.handle(executionId);
     if (what === "update") return void (await this.#try(async () => handle.update("bump", 1, { updateId: id })));
     const order = this.#log.nextOrder(this.#process);
@@ -117,7 +117,7 @@ export class Client {
     await this.#try(async () => this.#pawl.handle(executionId).pause({ reason: "by the simulation" }));
   }
 
-  async revert({ by, checkpoint, id }: Revert, executionId: string): Promise<void> {
+  async revert({ by, checkpoint, id }: Pick<Revert, "by" | "checkpoint" | "id">, executionId: string): Promise<void> {
     if (by !== "fork") this.#log.revert(executionId);
     await this.#try(async () => {
       const handle = this.#pawl.handle(executionId);

@@ -80,8 +80,7 @@ export class Monitor {
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
     // Whoever ran the run before hears of a rollback a moment later, or when its lease ends.
     if (this.#wasJustReverted(runId)) return this.executions.get(runId)!;
-    const started = this.histories.get(runId)?.[0]?.event;
-    const from = started?.type === "ExecutionStarted" ? started.continuedFrom?.runId : undefined;
+    const from = this.#continuedBy(runId);
     if (lineage !== (from === undefined ? executionId : `${executionId}/${from}`) && this.#world.steppedForwardMs === 0)
       throw new Violation("I1", `${process.name} begins step ${idempotencyKey} of a run that has continued as new`);
     const result = this.histories.get(runId)?.find(({ event }) => isCallResult(event) && event.position === position);
@@ -109,12 +108,18 @@ export class Monitor {
     );
   }
 
+  /** The run that it continues, if it does. */
+  #continuedBy(runId: string): string | undefined {
+    const started = this.histories.get(runId)?.[0]?.event;
+    return started?.type === "ExecutionStarted" ? started.continuedFrom?.runId : undefined;
+  }
+
   /** The run, or one that it continues. */
   #wasResumed(runId: string): boolean {
     const history = this.histories.get(runId) ?? [];
     if (history.some(({ event }) => event.type === "ExecutionResumed")) return true;
-    const first = history[0]?.event;
-    return first?.type === "ExecutionStarted" && first.continuedFrom !== undefined && this.#wasResumed(first.continuedFrom.runId);
+    const from = this.#continuedBy(runId);
+    return from !== undefined && this.#wasResumed(from);
   }
 
   /** The run, or one that it continues. */
@@ -124,8 +129,8 @@ export class Monitor {
     const reverted = history.findLast(({ event }) => event.type === "ExecutionResumed" && event.operation !== undefined);
     const toleratedMs = hearsOfRollbackMs + this.#world.steppedBackMs + this.#world.steppedForwardMs;
     if (reverted !== undefined && this.#world.databaseNow - reverted.at < toleratedMs) return true;
-    const first = history[0]?.event;
-    return first?.type === "ExecutionStarted" && first.continuedFrom !== undefined && this.#wasJustReverted(first.continuedFrom.runId);
+    const from = this.#continuedBy(runId);
+    return from !== undefined && this.#wasJustReverted(from);
   }
 
   #added(row: HistoryRow): void {

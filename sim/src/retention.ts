@@ -6,10 +6,9 @@ import { Violation } from "./violation.ts";
 const faultsMs = 3000;
 
 /** I24: when no policy keeps anything, everything goes, whole, whatever goes wrong meanwhile; nothing is left over. */
-export async function forgetAll({ database, world, transport, log, watch, failure }: Scene, processes: Processes): Promise<void> {
+export async function forgetAll({ database, world, transport, watch, failure }: Scene, processes: Processes): Promise<void> {
   if (failure.first !== undefined) return;
   watch.monitor.mayForget = true;
-  log.mayForget = true;
   transport.faultsOn = true;
   const ask = (): void => {
     for (const client of processes.clients) client.forget().catch((error: unknown) => failure.add(error));

@@ -67,8 +67,7 @@ export class Script {
       byAnyone(request.startAt + (copy === 0 ? 0 : chance.pick([0, 1, 5, 900])), "starts", (client) => client.start(request));
     }
     for (const [index, inMs] of request.updates.entries()) {
-      const update = { at: 0, what: "update", withStart: false, to: 0, id: `u${index}`, copies: 1 } as const;
-      byAnyone(request.startAt + inMs, "updates", (client) => client.send(update, request.executionId));
+      byAnyone(request.startAt + inMs, "updates", (client) => client.send({ what: "update", id: `u${index}` }, request.executionId));
     }
     const { stop } = request;
     if (stop === undefined) return;
@@ -156,8 +155,8 @@ export class Script {
     if (isTerminal(this.#scene.watch.monitor.row(executionId)?.state ?? "terminated")) return;
     if (by === "pause") return this.#pause(executionId, resumeAfter);
     const act = async (client: Client): Promise<void> => {
-      if (by === "rollback") await client.revert({ at: 0, by, victim: 0, checkpoint, id }, executionId);
-      else if (by === "signal" || by === "update") await client.send({ at: 0, what: by, withStart: false, to: 0, id, copies: 1 }, executionId);
+      if (by === "rollback") await client.revert({ by, checkpoint, id }, executionId);
+      else if (by === "signal" || by === "update") await client.send({ what: by, id }, executionId);
       else await client[by === "terminate" ? by : "cancel"](executionId);
     };
     this.#processes.letClient("client-1", act, `does ${by} ${executionId}`);
