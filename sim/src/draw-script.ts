@@ -133,6 +133,7 @@ export function drawStrikes(chance: Chance, spanMs: number): readonly Strike[] {
 /**
  * @param attributes decides whether there are any, apart from everything else that is drawn; so do `writes` and `continuations`
  * @param places decides the places in a queue with limits
+ * @param parksMeetRetries whether each begins with a step that is tried again and again, so that it parks until a retry is due
  */
 export function drawRequests(
   chance: Chance,
@@ -141,6 +142,7 @@ export function drawRequests(
   writes: Chance,
   continuations: Chance,
   places: Chance | undefined,
+  parksMeetRetries: boolean,
 ): readonly Request[] {
   const hasAttributes = attributes.hits(0.3);
   const anyWrites = writes.hits(0.35);
@@ -159,7 +161,10 @@ export function drawRequests(
     return {
       executionId: `x${index}`,
       ...searchable(
-        continuing(writing(drawProgram(chance), anyWrites && writes.hits(0.6) ? writes : undefined), continues ? continuations : undefined),
+        continuing(
+          writing(retrying(drawProgram(chance), parksMeetRetries), anyWrites && writes.hits(0.6) ? writes : undefined),
+          continues ? continuations : undefined,
+        ),
         hasAttributes && attributes.hits(0.6) ? attributes : undefined,
       ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
@@ -185,6 +190,12 @@ export function drawRequests(
 /** Around everything else: what would come after a continuation is never done. */
 function continuing(program: Program, continuations: Chance | undefined): Program {
   return continuations === undefined ? program : withContinuations(program, continuations);
+}
+
+function retrying(program: Program, isOn: boolean): Program {
+  // What waits to be cancelled is known by its program.
+  if (!isOn || program.do === "wait to be cancelled") return program;
+  return { do: "inOrder", parts: [{ do: "retry", fails: 3, attempts: 4, intervalMs: 400, value: 1 }, program] };
 }
 
 function writing(program: Program, chance: Chance | undefined): Program {

@@ -112,8 +112,11 @@ export class DrawnFaults implements FaultSource {
    */
   readonly #lateRates: ReadonlyMap<string, number>;
   readonly #lateness: Chance;
+  /** So often the reply to a commit comes so late that what it parks may be due again by then. */
+  readonly #lateCommits: number;
 
-  constructor(chance: Chance, leaseMs: number) {
+  /** @param parksMeetRetries see `drawRequests` */
+  constructor(chance: Chance, leaseMs: number, parksMeetRetries: boolean) {
     this.#chance = chance;
     this.#leaseMs = leaseMs;
     this.#aiming = chance.fork("aims");
@@ -122,22 +125,31 @@ export class DrawnFaults implements FaultSource {
       ["continue-as-new", this.#lateness.pick([0, 0, 0.1])],
       ["transaction", this.#lateness.pick([0, 0.4])],
     ]);
+    this.#lateCommits = parksMeetRetries ? 0.3 : 0;
     const violence = chance.pick([0.004, 0.012, 0.03, 0.06]);
     for (const kind of transactionKinds) if (chance.hits(0.5)) this.#rates.set(kind, violence * chance.next() * (kind.startsWith("crash") ? 0.5 : 1));
     for (const kind of hintKinds) if (chance.hits(0.5)) this.#rates.set(kind, chance.pick([0.1, 0.4, 0.9]));
   }
 
   transaction(point: number, name: string): Fault | undefined {
-    const drawn = this.#draw(point, transactionKinds, this.#aimAt(name));
+    return this.#keep(this.#draw(point, transactionKinds, this.#aimAt(name)) ?? this.#drawLate(point, name));
+  }
+
+  #drawLate(point: number, name: string): Fault | undefined {
+    if (name === "commit" && this.#lateCommits > 0 && this.#lateness.hits(this.#lateCommits))
+      return { point, kind: "late reply", ms: this.#lateness.whole(300, 2 * this.#leaseMs) };
     const rate = this.#lateRates.get(name);
-    if (drawn !== undefined || rate === undefined || !this.#lateness.hits(rate)) return drawn;
-    const late: Fault = { point, kind: "late request", ms: this.#lateness.whole(20, 400) };
-    this.drawn.push(late);
-    return late;
+    if (rate === undefined || !this.#lateness.hits(rate)) return undefined;
+    return { point, kind: "late request", ms: this.#lateness.whole(20, 400) };
   }
 
   hint(point: number): Fault | undefined {
-    return this.#draw(point, hintKinds, none);
+    return this.#keep(this.#draw(point, hintKinds, none));
+  }
+
+  #keep(fault: Fault | undefined): Fault | undefined {
+    if (fault !== undefined) this.drawn.push(fault);
+    return fault;
   }
 
   #aimAt(name: string): ReadonlyMap<FaultKind, number> {
@@ -154,10 +166,7 @@ export class DrawnFaults implements FaultSource {
   #draw(point: number, kinds: readonly FaultKind[], aims: ReadonlyMap<FaultKind, number>): Fault | undefined {
     for (const kind of kinds) {
       const rate = aims.get(kind) ?? this.#rates.get(kind);
-      if (rate === undefined || !this.#chance.hits(rate)) continue;
-      const fault = { point, kind, ms: this.#size(kind) };
-      this.drawn.push(fault);
-      return fault;
+      if (rate !== undefined && this.#chance.hits(rate)) return { point, kind, ms: this.#size(kind) };
     }
     return undefined;
   }

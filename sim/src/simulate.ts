@@ -66,7 +66,8 @@ class Simulation {
     const chance = new Chance(`pawl simulation ${seed}`);
     const world = new World(chance.fork("order"), epochMs);
     databaseTime.now = () => world.databaseNow;
-    this.#faults = options.faults === undefined ? new DrawnFaults(chance.fork("faults"), leaseMs) : new PlannedFaults(options.faults);
+    const parksMeetRetries = chance.fork("retries").hits(0.1);
+    this.#faults = options.faults === undefined ? new DrawnFaults(chance.fork("faults"), leaseMs, parksMeetRetries) : new PlannedFaults(options.faults);
     this.#queue = drawQueue(chance.fork("queues"), troubleMs);
     const requests = drawRequests(
       chance.fork("requests"),
@@ -75,6 +76,7 @@ class Simulation {
       chance.fork("writes"),
       chance.fork("continuations"),
       this.#queue === undefined ? undefined : chance.fork("places"),
+      parksMeetRetries,
     );
     const schedules = drawSchedules(chance.fork("schedules"), troubleMs * 0.6);
     const merges = drawMerges(chance.fork("merges"), troubleMs * 0.6);
