@@ -8,6 +8,7 @@ import { effects } from "./invariants/effects.ts";
 import { fencing } from "./invariants/fencing.ts";
 import { gaplessHistory } from "./invariants/gapless-history.ts";
 import { messages } from "./invariants/messages.ts";
+import { namespaces } from "./invariants/namespaces.ts";
 import { noIdleWorker } from "./invariants/no-idle-worker.ts";
 import { noPhantom } from "./invariants/no-phantom.ts";
 import { oneResult } from "./invariants/one-result.ts";
@@ -47,7 +48,7 @@ export const invariants: readonly Invariant[] = [
   wakes,
   cancellation,
   parentAndChild,
-  notChecked("I22", "Namespaces are apart", "is about answers, not rows: tests look for foreign data in them"),
+  namespaces,
   pinnedDefinitions,
   conservation,
   bounded,

@@ -73,12 +73,13 @@ FROM ${this.#schema}.queues ORDER BY namespace, name`,
     const s = this.#schema;
     const rows = await this.#rows<ExecutionRow>(
       `SELECT ${runColumns("e")}, e.epoch, e.claims, ${ms("e.not_before")} AS "notBefore", e.task_queue AS "taskQueue", e.idempotency_key AS "idempotencyKey", e.queue_key AS "queueKey",
- e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, coalesce(p.execution_id, (SELECT q.execution_id FROM ${s}.past_runs q WHERE q.run_id = e.parent_run_id)) AS "parentExecutionId", e.worker_id AS "workerId",
+ e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, coalesce(p.execution_id, q.execution_id) AS "parentExecutionId", coalesce(p.namespace, q.namespace) AS "parentNamespace", e.worker_id AS "workerId",
  t.run_id IS NOT NULL AS "hasTask", ${ms("t.visible_at")} AS "visibleAt", t.namespace AS "taskNamespace", t.task_queue AS "queueOfTask", t.definition, t.suspect,
  w.id IS NOT NULL AS "hasWorker", w.namespace AS "workerNamespace", w.task_queues AS "workerQueues", w.definitions AS "workerDefinitions",
  ARRAY(SELECT i.message_id FROM ${s}.inbox i WHERE i.run_id = e.run_id ORDER BY i.ordinal) AS messages
 FROM (SELECT * FROM ${s}.executions x WHERE x.run_id < $1::uuid ORDER BY x.run_id DESC LIMIT $2::int) e
  LEFT JOIN ${s}.tasks t ON t.run_id = e.run_id LEFT JOIN ${s}.workers w ON w.id = e.worker_id LEFT JOIN ${s}.executions p ON p.run_id = e.parent_run_id
+ LEFT JOIN ${s}.past_runs q ON q.run_id = e.parent_run_id
 ORDER BY e.run_id DESC`,
       [before ?? beforeAll, Math.min(limit, executionsInBatch)],
     );

@@ -31,6 +31,7 @@ export interface CurrentRun extends Run {
   readonly parentPosition: number | null;
   /** Null: the row that `parentRunId` names does not exist. */
   readonly parentExecutionId: string | null;
+  readonly parentNamespace: string | null;
   readonly task: TaskRow | undefined;
   readonly claim: ClaimRow | undefined;
   readonly labels: Labels | null;

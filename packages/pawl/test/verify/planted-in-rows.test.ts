@@ -192,9 +192,26 @@ describePlanted(workload, {
       append("family", "ChildStarted", { position: 40, workflow: "child", executionId: "ghost", runId: "r" }),
     ],
   ],
+  I22: [
+    ["a task in another namespace", /asleep: it is of namespace default, its task of others/, [`UPDATE tasks SET namespace = 'others' ${where("asleep")}`]],
+    [
+      "a worker of another namespace",
+      /busy: it is of namespace default, worker .*, which has claimed it, of others/,
+      ["UPDATE workers SET namespace = 'others'"],
+    ],
+    [
+      "a child in another namespace",
+      /family\.1: it is of namespace others, its parent family of default/,
+      [`UPDATE tasks SET namespace = 'others' ${where("family.1")}`, `UPDATE executions SET namespace = 'others' WHERE execution_id = 'family.1'`],
+    ],
+  ],
   I23: [
     ["a task for other code", /asleep: it is of sleeper@1, its task asks for sleeper@2/, [`UPDATE tasks SET definition = 'sleeper@2' ${where("asleep")}`]],
-    ["a task in another queue", /its task is in default\/elsewhere/, [`UPDATE tasks SET task_queue = 'elsewhere' ${where("asleep")}`]],
+    [
+      "a task in another queue",
+      /asleep: it belongs to queue default, its task is in elsewhere/,
+      [`UPDATE tasks SET task_queue = 'elsewhere' ${where("asleep")}`],
+    ],
     [
       "a worker without the code",
       /busy: worker .* has claimed it and does not have busy@1/,

@@ -20,7 +20,7 @@ export const pinnedDefinitions: Invariant = {
 function problemsOf(view: RunView): string[] {
   if (view.kind === "past") return [];
   const definition = definitionOf(view.run);
-  const { namespace, taskQueue, task, claim } = view.run;
+  const { taskQueue, task, claim } = view.run;
   const problems: string[] = [];
   const runs = [...view.past, view.run];
   for (const [index, run] of view.past.entries()) {
@@ -33,16 +33,12 @@ function problemsOf(view: RunView): string[] {
   }
   if (task !== undefined) {
     if (task.definition !== definition) problems.push(`it is of ${definition}, its task asks for ${task.definition}`);
-    if (task.taskQueue !== taskQueue || task.namespace !== namespace) {
-      problems.push(`it belongs to queue ${namespace}/${taskQueue}, its task is in ${task.namespace}/${task.taskQueue}`);
-    }
+    if (task.taskQueue !== taskQueue) problems.push(`it belongs to queue ${taskQueue}, its task is in ${task.taskQueue}`);
   }
   const worker = claim?.worker;
   if (worker !== undefined && worker !== null) {
     if (!worker.definitions.includes(definition)) problems.push(`worker ${claim!.workerId} has claimed it and does not have ${definition}`);
-    if (worker.namespace !== namespace || !worker.taskQueues.includes(taskQueue)) {
-      problems.push(`worker ${claim!.workerId} has claimed it and does not take queue ${namespace}/${taskQueue}`);
-    }
+    if (!worker.taskQueues.includes(taskQueue)) problems.push(`worker ${claim!.workerId} has claimed it and does not take queue ${taskQueue}`);
   }
   return problems;
 }
