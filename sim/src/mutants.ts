@@ -234,6 +234,13 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("postgres/statements/read-schedules.js", "s.namespace = $1 AND s.waiting AND (s.next_fire_at", "false AND s.waiting AND (s.next_fire_at")],
   },
   {
+    name: "a paused schedule starts what is buffered",
+    edits: [
+      edit("kernel/schedule/advance.js", "state.buffered.length > 0 && !state.paused", "state.buffered.length > 0"),
+      edit("kernel/schedule/advance.js", "if (!situation.state.paused) {", "if (situation.state.paused)\n        round.drain();\n    else {"),
+    ],
+  },
+  {
     name: "of several changes of attributes in one commit only the last counts",
     edits: [edit("worker/outbox.js", "attributes = { ...attributes, ...outgoing.event.attributes }", "attributes = outgoing.event.attributes")],
   },

@@ -26,7 +26,7 @@ const readSql = `SELECT schedule_id, state, (extract(epoch FROM next_fire_at) * 
 const changesSchedules = /^(create|change|delete|fire)-schedule/;
 const changesTheirExecutions = /^(commit|close-execution|request-cancel|resume|claim|take-over)$/;
 
-/** Holds schedules against I13 after every transaction: no instant twice, none lost, none early, and the overlap policy. */
+/** Holds schedules against I13 after every transaction: no instant twice, none lost, none early, none while paused, and the overlap policy. */
 export class ScheduleWatch {
   readonly #database: SimDatabase;
   readonly #monitor: Monitor;
@@ -35,6 +35,8 @@ export class ScheduleWatch {
   /** Since when each one's instants count, as long as all of them do: until it is resumed. */
   readonly #countsFrom = new Map<string, number>();
   readonly #before = new Map<string, State>();
+  /** How many executions each one had started by itself. */
+  readonly #startedBefore = new Map<string, number>();
   /** Schedules that were acknowledged: they must be there. */
   readonly made = new Set<string>();
   #rows: readonly ScheduleRow[] = [];
@@ -79,6 +81,10 @@ export class ScheduleWatch {
     const before = this.#before.get(id);
     this.#before.set(id, state);
     const executions = this.#executionsOf(id);
+    // None of them is backfilled here.
+    if (before?.paused === true && executions.length > (this.#startedBefore.get(id) ?? 0))
+      throw new Violation("I13", `schedule ${id} started ${executions.at(-1)!.execution_id} while it was paused`);
+    this.#startedBefore.set(id, executions.length);
     const runs = state.runs - state.buffered.length;
     // Set back, the clock comes by the same instant again: it counts twice and starts one execution.
     if (executions.length > runs || (executions.length < runs && this.#world.steppedBackMs === 0))

@@ -51,13 +51,13 @@ export class ScheduleHandle {
     });
   }
 
-  /** Starts nothing more until it is resumed, backfills and triggers apart. @throws ScheduleNotFound */
+  /** Starts nothing more until it is resumed, what is buffered included, backfills and triggers apart. @throws ScheduleNotFound */
   async pause(note?: string): Promise<void> {
     const checked = checkNote(note);
     await changeSchedule(this.#parent, this.scheduleId, ({ state }) => ({ state: { ...state, paused: true, note: checked } }));
   }
 
-  /** Goes on with the next instant from now: those that passed while it was paused are not started. @throws ScheduleNotFound */
+  /** Goes on with what is buffered and the next instant from now: those that passed while it was paused are not started. @throws ScheduleNotFound */
   async resume(note?: string): Promise<void> {
     const checked = checkNote(note);
     await changeSchedule(this.#parent, this.scheduleId, ({ state }, now) => ({

@@ -191,6 +191,35 @@ test("while paused nothing is started, and what passed meanwhile is not started 
   expect(await started(namespace)).toEqual(["s:2026-01-01T04:00:00Z"]);
 });
 
+test("what is buffered when it is paused stays until it is resumed, while a trigger and a backfill start", async () => {
+  const namespace = "paused-buffered";
+  const instants = (...minutes: readonly number[]): string[] => minutes.map((minute) => `s:2026-01-01T00:0${minute}:00Z`);
+  await at("2026-01-01T00:00:30Z", namespace, (pawl) =>
+    pawl.schedules.create({ scheduleId: "s", workflow: long, interval: "1 minute", overlap: "buffer_all" }),
+  );
+  for (const minute of [1, 2, 3]) await tick(`2026-01-01T00:0${minute}:10Z`, namespace);
+  await at("2026-01-01T00:03:20Z", namespace, async (pawl) => {
+    await pawl.schedules.get("s").pause();
+    await pawl.handle("s:2026-01-01T00:01:00Z").terminate();
+  });
+  await tick("2026-01-01T00:06:30Z", namespace);
+  expect(await started(namespace)).toEqual(instants(1));
+  await at("2026-01-01T00:06:40Z", namespace, async (pawl) => {
+    const handle = pawl.schedules.get("s");
+    expect(await handle.describe()).toMatchObject({ state: "paused", buffered: [new Date("2026-01-01T00:02:00Z"), new Date("2026-01-01T00:03:00Z")] });
+    await (await handle.trigger()).terminate();
+    await handle.backfill({ from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:00:00Z" });
+  });
+  await tick("2026-01-01T00:06:50Z", namespace);
+  expect((await started(namespace)).filter((id) => !id.includes("trigger"))).toEqual(instants(0, 1));
+  await at("2026-01-01T00:06:55Z", namespace, async (pawl) => {
+    await pawl.handle("s:2026-01-01T00:00:00Z").terminate();
+    await pawl.schedules.get("s").resume();
+  });
+  await tick("2026-01-01T00:06:56Z", namespace);
+  expect((await started(namespace)).filter((id) => !id.includes("trigger"))).toEqual(instants(0, 1, 2));
+});
+
 test("trigger starts one execution at once, also while paused, beside whatever runs", async () => {
   const namespace = "trigger";
   const pawl = await h.open({ namespace });

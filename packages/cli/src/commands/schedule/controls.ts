@@ -8,8 +8,8 @@ export function addScheduleControls(group: Command): void {
   addPauseOrResume(
     group,
     "resume",
-    "go on with the next instant from now",
-    "Goes on with the next instant from now: what passed meanwhile is not started.",
+    "go on with what is buffered and the next instant from now",
+    "Goes on with what is buffered and the next instant from now: what passed meanwhile is not started.",
     "it is back",
   );
 

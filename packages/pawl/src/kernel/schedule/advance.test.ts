@@ -115,6 +115,31 @@ test("while paused only backfills go on", () => {
   expect(result.state.cursor).toBe(fresh.cursor);
 });
 
+test.each(["buffer_one", "buffer_all", "cancel_other"] as const)("what is buffered when it is paused stays, and starts after the resume: %s", (overlap) => {
+  const at = schedule({ overlap });
+  const busy = at(fresh, 2, ["open"]);
+  expect(busy.state.buffered).toHaveLength(overlap === "buffer_all" ? 2 : 1);
+  const paused: ScheduleState = { ...busy.state, paused: true };
+  for (const open of [["open"], []]) {
+    const result = at(paused, 4.5, open);
+    expect(started(result)).toEqual([]);
+    expect(result.state).toEqual(paused);
+    expect(result.wake).toEqual({ nextFireAt: null, waiting: false });
+  }
+  const resumed = at({ ...paused, paused: false, cursor: start + 4.5 * minute }, 4.5);
+  expect(resumed.starts.map(({ at: instant }) => instant)).toEqual(busy.state.buffered.slice(0, 1));
+});
+
+test("a backfill one after the other does not wait for what is buffered while the schedule is paused", () => {
+  const at = schedule({ overlap: "buffer_all" });
+  const { state } = at(fresh, 2, ["open"]);
+  const paused: ScheduleState = { ...state, paused: true, backfills: [{ from: start - minute, to: start, overlap: "buffer_all" }] };
+  expect(at(paused, 2, ["open"])).toMatchObject({ starts: [], wake: { waiting: true } });
+  const first = at(paused, 2);
+  expect(first.starts.map(({ at: instant }) => instant - start)).toEqual([-minute]);
+  expect(first.state.buffered).toEqual(state.buffered);
+});
+
 test("a backfill one after the other takes the next instant when nothing is open", () => {
   const at = schedule();
   const state: ScheduleState = { ...fresh, backfills: [{ from: start - 2 * minute, to: start, overlap: "buffer_all" }] };

@@ -45,23 +45,27 @@ const recentStarts = 10;
  * Decides what a schedule does now. Pure, so that any number of processes may ask; the store takes the first answer.
  *
  * A1: instants are dealt with in order, each once: `cursor` passes it.
- * A2: under every policy but `allow_all`, an instant is started only when nothing is open, or to take the place of what is
+ * A2: a paused schedule starts its backfills only; what it has buffered stays.
+ * A3: under every policy but `allow_all`, an instant is started only when nothing is open, or to take the place of what is
  *     being terminated.
  */
 export function advance(situation: Situation): Advance {
   const round = new Round(situation);
   const replacing = replaces(situation.definition.overlap);
-  // What waits goes first, except where newer instants replace it.
-  if (!replacing) round.drain();
-  if (!situation.state.paused) round.pass();
-  if (replacing) round.drain();
+  if (!situation.state.paused) {
+    // What waits goes first, except where newer instants replace it.
+    if (!replacing) round.drain();
+    round.pass();
+    if (replacing) round.drain();
+  }
   round.backfill();
   return round.result();
 }
 
 /** When somebody has to look, for a schedule that has just been made or changed. */
 export function wakeOf({ definition, timetable, state, now }: Omit<Situation, "open">, open: readonly string[]): Wake {
-  const waits = state.buffered.length > 0 || state.backfills.length > 0;
+  // What is buffered stays so while the schedule is paused.
+  const waits = (state.buffered.length > 0 && !state.paused) || state.backfills.length > 0;
   if (waits && (open.length === 0 || state.backfills.some(({ overlap }) => overlap === "allow_all"))) return { nextFireAt: now, waiting: false };
   const next = state.paused || isUsedUp(definition, state) ? undefined : timetable.next(state.cursor);
   return { nextFireAt: next === undefined ? null : timetable.fireAt(next), waiting: waits };
@@ -134,13 +138,13 @@ class Round {
   }
 
   backfill(): void {
-    const { timetable } = this.#situation;
+    const { timetable, state } = this.#situation;
     const unfinished: Backfill[] = [];
     for (const backfill of this.#backfills) {
       const together = backfill.overlap === "allow_all";
       let from: number | undefined = backfill.from;
-      // One after the other: behind what is buffered, too.
-      const isNext = (): boolean => together || (this.#open.length === 0 && this.#buffered.length === 0);
+      // One after the other: behind what is buffered, too, unless that has to stay.
+      const isNext = (): boolean => together || (this.#open.length === 0 && (state.paused || this.#buffered.length === 0));
       while (this.#hasRoom && isNext()) {
         const at = timetable.next(from - 1);
         if (at === undefined || at > backfill.to) {
