@@ -69,8 +69,9 @@ export interface ScheduleOptions extends TimingOptions, SchedulePolicies, Schedu
 /** The input of every execution; may be left out where the workflow takes none. */
 export type ScheduledInput<W extends AnyWorkflow> = undefined extends InputOf<W> ? { readonly input?: InputOf<W> } : { readonly input: InputOf<W> };
 
-/** What is given is changed, the rest stays. New times count from the change. */
+/** What is given is changed, the rest stays, the input too: it has to fit a workflow that is given. New times count from the change. */
 export interface ScheduleUpdate extends TimingOptions, SchedulePolicies, ScheduledWorkOptions {
+  /** Its definition brings its timeout and its task queue, its name the task queue of a live worker's. */
   readonly workflow?: AnyWorkflow | string;
   readonly input?: unknown;
 }

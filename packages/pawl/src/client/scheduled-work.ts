@@ -3,13 +3,16 @@ import { toMilliseconds } from "../base/duration.ts";
 import { checkName } from "../base/ids.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
-import { encodeEvent } from "../kernel/event-codec.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
+import type { ExecutionStarted } from "../kernel/event.ts";
+import { readPayload } from "../kernel/payload.ts";
 import type { ScheduledWork } from "../store/schedules.ts";
 import type { ScheduleUpdate } from "./schedule-options.ts";
 
 /**
  * What the executions of a schedule are, from what is given and, for the rest, from what they were. A new workflow or version
- * brings its own task queue.
+ * brings its own task queue; a workflow that is given as its definition its own timeout, and the input has to fit it.
  *
  * @param find what a live worker offers under a name. @throws WorkflowUnknown
  * @throws InputInvalid, OptionInvalid, ValueNotSerializable, ValueTooLarge, ValueTooDeep
@@ -27,14 +30,21 @@ export async function scheduledWork(
   if (definition === undefined && before === undefined) throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
   if (definition !== undefined && typeof definition?.name !== "string")
     throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
-  const keepsInput = options.input === undefined && before !== undefined;
-  const timeout = given?.timeout === undefined ? {} : { timeoutMs: toMilliseconds(given.timeout, "timeout") };
-  const started = keepsInput ? before.started : encodeEvent({ type: "ExecutionStarted", ...timeout, input: { text: encodeValue(options.input, "input") } });
-  if (!keepsInput && given?.input !== undefined) await parseInput(given, options.input);
+  const name = definition?.name ?? before!.workflow;
+  const former = before === undefined ? undefined : (decodeEvent("ExecutionStarted", before.started) as ExecutionStarted);
+  const input = options.input === undefined && former !== undefined ? readPayload(former.input) : options.input;
+  const text = encodeValue(input, "input");
+  // What is kept has to fit another version, too.
+  if (given?.input !== undefined) await parseInput(given, input);
+  const timeoutMs = given === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : timeoutOf(given);
   return {
-    workflow: definition?.name ?? before!.workflow,
+    workflow: name,
     version: definition?.version ?? before!.version,
     taskQueue: checkName(options.taskQueue ?? definition?.taskQueue ?? before!.taskQueue, "taskQueue"),
-    started,
+    started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), input: { text } }),
   };
+}
+
+function timeoutOf({ timeout }: AnyWorkflow): number | undefined {
+  return timeout === undefined ? undefined : toMilliseconds(timeout, "timeout");
 }

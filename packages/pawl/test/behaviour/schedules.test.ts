@@ -307,6 +307,33 @@ test("an update without new times loses no instant that is due", async () => {
   expect(await started(namespace)).toEqual(["s:2026-01-01T01:00:00Z"]);
 });
 
+test("an update of the input keeps the timeout, and one of the workflow takes the timeout of the new one and checks the input", async () => {
+  const pawl = await h.open({ namespace: "update-work" });
+  const first = defineWorkflow({ name: "work", version: "1", timeout: "1 hour", input: z.object({ days: z.number() }), run: async () => 1 });
+  const second = defineWorkflow({ name: "work", version: "2", timeout: "2 hours", input: z.object({ days: z.number() }), run: async () => 2 });
+  const third = defineWorkflow({ name: "work", version: "3", input: z.object({ weeks: z.number() }), run: async () => 3 });
+  const handle = await pawl.schedules.create({ scheduleId: "s", workflow: first, input: { days: 1 }, cron: "0 0 1 1 *" });
+  /** What an execution is started with, in which version. */
+  const next = async (): Promise<unknown> => {
+    const [beginning] = await (await handle.trigger()).history();
+    const { version } = await handle.describe();
+    return { version, event: beginning!.event };
+  };
+  await handle.update({ input: { days: 2 } });
+  expect(await next()).toMatchObject({ version: "1", event: { timeoutMs: 3_600_000, input: { value: { days: 2 } } } });
+  await handle.update({ workflow: second });
+  expect(await next()).toMatchObject({ version: "2", event: { timeoutMs: 7_200_000, input: { value: { days: 2 } } } });
+  await refusalOf(handle.update({ workflow: third }), InputInvalid);
+  expect(await handle.describe()).toMatchObject({ version: "2", input: { days: 2 } });
+  await handle.update({ workflow: third, input: { weeks: 1 } });
+  expect(await next()).toMatchObject({ version: "3", event: { input: { value: { weeks: 1 } } } });
+  expect(await next()).not.toHaveProperty("event.timeoutMs");
+  await handle.update({ workflow: second, input: { days: 3 } });
+  await pawl.worker({ workflows: [third], ...soon });
+  await handle.update({ version: "3" });
+  expect(await next()).toMatchObject({ version: "3", event: { timeoutMs: 7_200_000, input: { value: { days: 3 } } } });
+});
+
 test("a schedule that had come to its end goes on from now when it is given more runs", async () => {
   const namespace = "more-runs";
   const options = { scheduleId: "s", workflow: report, input: { days: 1 }, interval: "1 hour", maximumRuns: 1 } as const;
