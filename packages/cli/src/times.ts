@@ -20,3 +20,13 @@ export function pointInTime(text: string, option: string): Date {
   }
   return new Date(Date.now() - toMilliseconds(text, option));
 }
+
+/** A point in time given as a date, as a time with its zone, or as how long it is until then. */
+export function pointInFuture(text: string, option: string): Date {
+  if (!/^\d{4}-\d\d/.test(text)) return new Date(Date.now() + toMilliseconds(text, option));
+  // A schedule's times are in a zone, and this machine's may be another one.
+  const date = /^[\d-]+(T.*(Z|[+-]\d\d:?\d\d))?$/.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (Number.isNaN(date.getTime()))
+    throw new UsageError("OPTION_INVALID", `${option}: "${text}" is not a date, or has no zone; write 2026-12-24, 2026-12-24T18:00:00Z or 7d.`);
+  return date;
+}

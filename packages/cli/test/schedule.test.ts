@@ -50,14 +50,8 @@ test("calendar entries are taken as text and as JSON, shown as text, and changed
   const created = await project.pawl(...office, "--calendar", "hour=9,17 dayOfWeek=MON-FRI", "--calendar", '{"hour":12,"dayOfWeek":"saturday"}');
   expect(created).toMatchObject({ code: 0, stdout: "office starts greet@1: calendar hour=9,17 dayOfWeek=MON-FRI; hour=12 dayOfWeek=SAT (UTC)\n" });
   expect(created.stderr).toMatch(/^Next: \d{4}-\d\d-\d\dT(09|12|17):00:00Z, /);
-  const updated = await project.json<{ timing: object }>(
-    ...office,
-    "--calendar",
-    "month=DEC dayOfMonth=24 hour=18",
-    "--time-zone",
-    "Europe/Berlin",
-    "--update",
-  );
+  const yearly = ["--calendar", "month=DEC dayOfMonth=24 hour=18", "--time-zone", "Europe/Berlin"];
+  const updated = await project.json<{ timing: object }>("schedule", "update", "office", ...yearly);
   expect(updated.timing).toEqual({ kind: "calendar", entries: [{ month: [12], dayOfMonth: [24], hour: [18] }], timeZone: "Europe/Berlin" });
 
   const [field, value, json, both, never] = await Promise.all([
@@ -91,6 +85,59 @@ test("what is wrong is said: an unknown id with exit code 1, wrong times and a t
   const again = await project.pawl("schedule", "create", "taken", "greet", "--interval", "2d");
   expect(again.code).toBe(1);
   expect(again.stderr).toContain("SCHEDULE_CONFLICT");
-  const updated = await project.json<{ timing: object }>("schedule", "create", "taken", "greet", "--interval", "2d", "--update");
-  expect(updated.timing).toEqual({ kind: "interval", everyMs: 172_800_000, offsetMs: 0 });
+});
+
+test("update changes what is named and leaves the rest: input, policies and bounds", async () => {
+  const policies = ["--overlap", "buffer_one", "--jitter", "5m", "--catch-up", "2h", "--maximum-runs", "9", "--end-at", "2099-01-01"];
+  expect(await project.pawl("schedule", "create", "kept", "greet", "--interval", "1d", "--input", '{"name":"Ann"}', ...policies)).toMatchObject({ code: 0 });
+  const kept = { overlap: "buffer_one", jitterMs: 300_000, catchUpMs: 7_200_000, input: { name: "Ann" } };
+  const changed = await project.pawl("schedule", "update", "kept", "--interval", "2d");
+  expect(changed).toMatchObject({ code: 0, stdout: "kept starts greet@1: every 2d\n" });
+  expect(changed.stderr).toMatch(/^Next: \d{4}-/);
+  const timing = { kind: "interval", everyMs: 172_800_000, offsetMs: 0 };
+  expect(await project.json("schedule", "show", "kept")).toMatchObject({ ...kept, timing, maximumRuns: 9, endAt: "2099-01-01T00:00:00.000Z" });
+  const unbound = ["--end-at", "none", "--maximum-runs", "none", "--start-at", "2026-01-01T12:00:00+02:00"];
+  expect(await project.json("schedule", "update", "kept", ...unbound)).toMatchObject({
+    ...kept,
+    timing,
+    maximumRuns: null,
+    startAt: "2026-01-01T10:00:00.000Z",
+    endAt: null,
+  });
+  expect(await project.json("schedule", "update", "kept", "--input", '{"name":"Bob"}')).toMatchObject({ ...kept, timing, input: { name: "Bob" } });
+  await project.pawl("schedule", "pause", "kept");
+  expect((await project.pawl("schedule", "update", "kept", "--jitter", "1m")).stderr).toContain("It is paused.");
+
+  const [nothing, nobody, unknown, wrong] = await Promise.all([
+    project.pawl("schedule", "update", "kept"),
+    project.pawl("schedule", "update", "nobody", "--jitter", "1m"),
+    project.pawl("schedule", "update", "kept", "--workflow", "nothing-such"),
+    project.pawl("schedule", "update", "kept", "--maximum-runs", "few"),
+  ]);
+  expect(nothing).toMatchObject({ code: 2 });
+  expect(nothing.stderr).toContain("Nothing is named that should change");
+  expect(nobody).toMatchObject({ code: 1 });
+  expect(nobody.stderr).toContain("SCHEDULE_NOT_FOUND");
+  expect(unknown.stderr).toContain("WORKFLOW_UNKNOWN");
+  expect(wrong).toMatchObject({ code: 2 });
+  expect(wrong.stderr).toContain("It must be a whole number, or none.");
+});
+
+test("times to come are dates, times with a zone, or so long from now", async () => {
+  const now = Date.now();
+  const bounds = ["--start-at", "1h", "--end-at", "30d"];
+  const times = ["--at", "7d", "--at", "2099-12-24", "--at", "2099-12-24T18:00:00+01:00"];
+  const soon = ["schedule", "create", "soon", "greet", "--input", '{"name":"Ann"}', ...bounds, ...times];
+  const made = await project.json<{ startAt: string; endAt: string; timing: { at: number[] } }>(...soon);
+  const near = (time: number, distance: number): void => expect(Math.abs(time - now - distance)).toBeLessThan(600_000);
+  near(Date.parse(made.startAt), 3_600_000);
+  near(Date.parse(made.endAt), 30 * 86_400_000);
+  const [first, ...others] = made.timing.at;
+  near(first!, 7 * 86_400_000);
+  expect(others).toEqual([Date.UTC(2099, 11, 24), Date.UTC(2099, 11, 24, 17)]);
+  for (const text of ["2099-12-24T18:00:00", "2099-13-24", "tomorrow"]) {
+    const refused = await project.pawl("schedule", "update", "soon", "--end-at", text);
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toMatch(/--end-at: .*\[OPTION_INVALID\]/);
+  }
 });

@@ -5,6 +5,7 @@ import { addScheduleControls } from "./schedule/controls.ts";
 import { addCreateScheduleCommand } from "./schedule/create.ts";
 import { addListSchedulesCommand } from "./schedule/list.ts";
 import { addShowScheduleCommand } from "./schedule/show.ts";
+import { addUpdateScheduleCommand } from "./schedule/update.ts";
 
 export function addScheduleCommand(program: Command): void {
   const group = program
@@ -21,6 +22,7 @@ export function addScheduleCommand(program: Command): void {
     );
   addGlobalOptions(group);
   addCreateScheduleCommand(group);
+  addUpdateScheduleCommand(group);
   addListSchedulesCommand(group);
   addShowScheduleCommand(group);
   addScheduleControls(group);

@@ -1,6 +1,14 @@
-import type { Timing } from "pawl";
+import type { ScheduleDescription, Timing } from "pawl";
 import { formatDuration } from "pawl/internal";
 import { calendarText } from "../../calendar-option.ts";
+import type { Output } from "../../output.ts";
+
+/** What starts when, after it was made or changed. */
+export function printWhen(info: ScheduleDescription, output: Output): void {
+  if (output.json) return output.value(info);
+  output.lines([`${info.scheduleId} starts ${info.workflow}@${info.version}: ${timingText(info.timing)}`]);
+  output.remark(info.state === "paused" ? "It is paused." : `Next: ${instants(info.nextTimes.slice(0, 3)) || "never"}`);
+}
 
 /** When a schedule fires, for people. */
 export function timingText(timing: Timing): string {
