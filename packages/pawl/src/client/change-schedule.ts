@@ -56,10 +56,14 @@ export async function changeSchedule(
   }
 }
 
-/** Where a schedule stands once it has this definition: other instants than before count from now. */
+/** Where a schedule stands once it has this definition: other instants than before count from now, and none of those waits. */
 export function stateUnder(definition: ScheduleDefinition, before: Pick<StoredSchedule, "definition" | "state">, now: number): ScheduleState {
+  const { state } = before;
   const times = ({ timing, startAt, endAt }: ScheduleDefinition): string => JSON.stringify([timing, startAt, endAt]);
+  if (times(definition) !== times(before.definition)) {
+    const waiting = state.buffered.length;
+    return { ...state, cursor: now, buffered: [], runs: state.runs - waiting, skipped: state.skipped + waiting };
+  }
   // One that had come to its end begins anew: what passed since then was nobody's.
-  const anew = times(definition) !== times(before.definition) || isUsedUp(before.definition, before.state);
-  return anew ? { ...before.state, cursor: now } : before.state;
+  return isUsedUp(before.definition, state) ? { ...state, cursor: now } : state;
 }

@@ -39,7 +39,8 @@ export class ScheduleHandle {
 
   /**
    * Changes what is given; executions that were started go on as they are. When the times change, the new ones count from
-   * now, and instants of the old ones that were not started yet are dropped.
+   * now, and instants of the old ones that were not started yet are dropped: those that were buffered count as skipped.
+   * Backfills that are not done go on with the new times.
    *
    * @throws ScheduleNotFound, OptionInvalid, InputInvalid, WorkflowUnknown, ValueNotSerializable, ValueTooLarge, ValueTooDeep
    */

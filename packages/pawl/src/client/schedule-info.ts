@@ -28,7 +28,7 @@ export interface ScheduleInfo {
   readonly backfills: readonly { readonly from: Date; readonly to: Date; readonly overlap: BackfillOverlap }[];
   /** Instants that were started, or are buffered. */
   readonly runs: number;
-  /** Instants that were not started because of the overlap policy. */
+  /** Instants that were not started because of the overlap policy, or because the times were changed while they were buffered. */
   readonly skipped: number;
   /** Instants that nobody started within the catch-up window; of one outage at most 10,000 are counted. */
   readonly missed: number;

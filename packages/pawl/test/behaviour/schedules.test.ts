@@ -307,6 +307,33 @@ test("an update without new times loses no instant that is due", async () => {
   expect(await started(namespace)).toEqual(["s:2026-01-01T01:00:00Z"]);
 });
 
+test("an update of the times drops what is buffered, and any other update keeps it", async () => {
+  const namespace = "update-buffered";
+  const options = { scheduleId: "s", workflow: long, interval: "1 minute", overlap: "buffer_all", maximumRuns: 4 } as const;
+  await at("2026-01-01T00:00:30Z", namespace, (pawl) => pawl.schedules.create(options));
+  for (const minute of [1, 2, 3]) await tick(`2026-01-01T00:0${minute}:10Z`, namespace);
+  await at("2026-01-01T00:03:20Z", namespace, async (pawl) => {
+    const handle = pawl.schedules.get("s");
+    const waiting = { runs: 3, skipped: 0, buffered: [new Date("2026-01-01T00:02:00Z"), new Date("2026-01-01T00:03:00Z")] };
+    await handle.update({ jitter: "1s", interval: "1 minute" });
+    expect(await handle.describe()).toMatchObject(waiting);
+    await pawl.schedules.create({ ...options, ifExists: "update" });
+    expect(await handle.describe()).toMatchObject(waiting);
+    await handle.update({ interval: "1 hour" });
+    expect(await handle.describe()).toMatchObject({
+      runs: 1,
+      skipped: 2,
+      buffered: [],
+      nextTimes: [1, 2, 3].map((hour) => new Date(Date.UTC(2026, 0, 1, hour))),
+    });
+    await pawl.handle("s:2026-01-01T00:01:00Z").terminate();
+  });
+  await tick("2026-01-01T00:30:00Z", namespace);
+  expect(await started(namespace)).toEqual(["s:2026-01-01T00:01:00Z"]);
+  await tick("2026-01-01T01:00:00Z", namespace);
+  expect(await started(namespace)).toEqual(["s:2026-01-01T00:01:00Z", "s:2026-01-01T01:00:00Z"]);
+});
+
 test("an update of the input keeps the timeout, and one of the workflow takes the timeout of the new one and checks the input", async () => {
   const pawl = await h.open({ namespace: "update-work" });
   const first = defineWorkflow({ name: "work", version: "1", timeout: "1 hour", input: z.object({ days: z.number() }), run: async () => 1 });

@@ -63,7 +63,7 @@ export interface ScheduleState {
   readonly note: string | null;
   /** Instants that were started or are buffered; what `maximumRuns` counts. Backfills and triggers do not. */
   readonly runs: number;
-  /** Instants not started because of the overlap policy. */
+  /** Instants not started because of the overlap policy, or because the times were changed while they were buffered. */
   readonly skipped: number;
   /** Instants older than the catch-up window when somebody looked; of one outage at most 10,000 are counted. */
   readonly missed: number;
