@@ -62,7 +62,7 @@ export function stateUnder(definition: ScheduleDefinition, before: Pick<StoredSc
   const times = ({ timing, startAt, endAt }: ScheduleDefinition): string => JSON.stringify([timing, startAt, endAt]);
   if (times(definition) !== times(before.definition)) {
     const waiting = state.buffered.length;
-    return { ...state, cursor: now, buffered: [], runs: state.runs - waiting, skipped: state.skipped + waiting };
+    return { ...state, cursor: now, buffered: [], stopping: [], runs: state.runs - waiting, skipped: state.skipped + waiting };
   }
   // One that had come to its end begins anew: what passed since then was nobody's.
   return isUsedUp(before.definition, state) ? { ...state, cursor: now } : state;

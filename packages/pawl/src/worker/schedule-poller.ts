@@ -137,7 +137,7 @@ export class SchedulePoller {
     return fired;
   }
 
-  /** What is to be stopped is stopped first: if this process dies in between, the next one does so again. */
+  /** What is to be stopped is stopped first, which an accepted fire has decided: if this process dies in between, the next one does so again. */
   async #advance(schedule: StoredSchedule, now: number): Promise<Fire> {
     const { id, scheduleId, definition, state, open, revision } = schedule;
     const next: Advance = advance({ scheduleId, definition, timetable: new Timetable(definition, scheduleId), state, open, now });

@@ -1,7 +1,7 @@
 /** Processes that die while they fire schedules, replies that are lost, and several processes at once: one execution for each instant. */
 import { defineWorkflow, type Pawl } from "pawl";
 import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
 import { killPrograms } from "../support/program.ts";
@@ -161,10 +161,10 @@ test("a process that has read what is due changes nothing after the schedule was
   expect(await countsOf(namespace)).toEqual([1, 2].map(() => ({ runs: 0, skipped: 0, missed: 0 })));
 });
 
-test.each(["cancel_other", "terminate_other"] as const)("dying between stopping the other one and firing (%s) loses no instant", async (overlap) => {
-  const namespace = `dies-${overlap}`;
+/** One whose first execution runs, under a policy that replaces it, and a way to run rounds of a worker at a time. */
+async function replacing(namespace: string, overlap: "cancel_other" | "terminate_other") {
   await open(namespace, created, (pawl) => pawl.schedules.create({ scheduleId: "s", workflow: endless, interval: "1 minute", overlap }));
-  const run = async (time: string, intercept?: Interceptor): Promise<void> =>
+  const run = (time: string, intercept?: Interceptor): Promise<void> =>
     open(
       namespace,
       time,
@@ -175,18 +175,57 @@ test.each(["cancel_other", "terminate_other"] as const)("dying between stopping 
       intercept,
     );
   await run("2026-01-01T00:01:00Z");
-  const dies: Interceptor = (name, phase) => {
-    if (name === "fire-schedules" && phase === "before") throw new TypeError("dies here");
-  };
-  await run("2026-01-01T00:02:00Z", dies).catch(() => {});
-  await run("2026-01-01T00:02:01Z");
+  return run;
+}
+
+async function states(namespace: string): Promise<readonly string[]> {
   const rows = await query<{ execution_id: string; state: string }>(
     database.url,
     "SELECT execution_id, state FROM pawl.executions WHERE namespace = $1 ORDER BY execution_id",
     [namespace],
   );
-  expect(rows.map(({ execution_id, state }) => `${execution_id} ${state}`)).toEqual([
-    `s:2026-01-01T00:01:00Z ${overlap === "cancel_other" ? "cancelled" : "terminated"}`,
-    "s:2026-01-01T00:02:00Z running",
-  ]);
+  return rows.map(({ execution_id, state }) => `${execution_id} ${state}`);
+}
+
+const stops = { cancel_other: "request-cancel", terminate_other: "close-execution" } as const;
+
+describe.each(["cancel_other", "terminate_other"] as const)("%s", (overlap) => {
+  test.each([
+    ["the decision", "fire-schedules", 1],
+    ["stopping the other one", stops[overlap], 1],
+    ["starting the next one", "fire-schedules", 2],
+  ] as const)("dying before %s loses neither the stop nor the instant", async (_what, transaction, occurrence) => {
+    const namespace = `dies-${overlap}-${transaction}-${occurrence}`;
+    const run = await replacing(namespace, overlap);
+    let count = 0;
+    let dead = false;
+    const dies: Interceptor = (name, phase) => {
+      if (phase === "before" && name === transaction && ++count === occurrence) dead = true;
+      if (dead) throw new TypeError("dies here");
+    };
+    await run("2026-01-01T00:02:00Z", dies).catch(() => {});
+    expect(dead).toBe(true);
+    await query(database.url, "UPDATE pawl.workers SET state = 'dead' WHERE namespace = $1 AND state = 'live'", [namespace]);
+    await run("2026-01-01T00:02:01Z");
+    expect(await states(namespace)).toEqual([
+      `s:2026-01-01T00:01:00Z ${overlap === "cancel_other" ? "cancelled" : "terminated"}`,
+      "s:2026-01-01T00:02:00Z running",
+    ]);
+  });
+
+  test.each(["pause", "delete"] as const)("a process that has read what is due stops nothing after a %s", async (what) => {
+    const namespace = `overtaken-${overlap}-${what}`;
+    const run = await replacing(namespace, overlap);
+    let asked = false;
+    // Between the look and what is made of it.
+    const overtake: Interceptor = async (name, phase) => {
+      if (name !== "due-schedules" || phase !== "after" || asked) return;
+      asked = true;
+      await open(namespace, "2026-01-01T00:02:00Z", (pawl) => pawl.schedules.get("s")[what]());
+    };
+    await run("2026-01-01T00:02:00Z", overtake);
+    await run("2026-01-01T00:03:00Z");
+    expect(asked).toBe(true);
+    expect(await states(namespace)).toEqual(["s:2026-01-01T00:01:00Z running"]);
+  });
 });

@@ -31,8 +31,8 @@ describe("overlap policies, with three instants due", () => {
     ["skip", [], {}, [], 3],
     ["buffer_one", [], {}, [1], 2],
     ["buffer_all", [], {}, [1, 2, 3], 0],
-    ["cancel_other", [], { cancel: ["open"] }, [3], 2],
-    ["terminate_other", [id(3)], { terminate: ["open"], open: [id(3)] }, [], 2],
+    ["cancel_other", [], { cancel: [], open: ["open"] }, [3], 2],
+    ["terminate_other", [], { terminate: [], open: ["open"] }, [3], 2],
     ["allow_all", [id(1), id(2), id(3)], { open: ["open"] }, [], 0],
   ])("%s, while one is open", (overlap, starts, rest, buffered, skipped) => {
     const result = schedule({ overlap })(fresh, 3, ["open"]);
@@ -40,7 +40,50 @@ describe("overlap policies, with three instants due", () => {
     expect(result).toMatchObject(rest);
     expect(result.state.buffered).toEqual(buffered.map((n) => start + n * minute));
     expect(result.state.skipped).toBe(skipped);
-    expect(result.wake).toEqual({ nextFireAt: start + 4 * minute, waiting: buffered.length > 0 });
+    const replaces = overlap.endsWith("_other");
+    expect(result.state.stopping).toEqual(replaces ? ["open"] : []);
+    expect(result.wake).toEqual(
+      replaces ? { nextFireAt: start + 3 * minute, waiting: false } : { nextFireAt: start + 4 * minute, waiting: buffered.length > 0 },
+    );
+  });
+
+  test("cancel_other asks in the advance after the one that decided so, and starts when it has ended", () => {
+    const at = schedule({ overlap: "cancel_other" });
+    const asked = at(at(fresh, 1, ["open"]).state, 1, ["open"]);
+    expect(asked).toMatchObject({ cancel: ["open"], terminate: [], starts: [], state: { stopping: [], buffered: [start + minute] } });
+    expect(asked.wake).toEqual({ nextFireAt: start + 2 * minute, waiting: true });
+    expect(at(asked.state, 1.5, ["open"])).toMatchObject({ cancel: [], starts: [] });
+    expect(started(at(asked.state, 1.5))).toEqual([id(1)]);
+  });
+
+  test("terminate_other terminates in the advance after the one that decided so, and starts at once", () => {
+    const at = schedule({ overlap: "terminate_other" });
+    const decided = at(fresh, 1, ["open"]);
+    expect(at(decided.state, 1, ["open"])).toMatchObject({
+      terminate: ["open"],
+      open: [id(1)],
+      starts: [{ executionId: id(1) }],
+      state: { stopping: [], runs: 1 },
+    });
+    // It has ended by itself meanwhile.
+    expect(at(decided.state, 1)).toMatchObject({ terminate: [], open: [id(1)], state: { stopping: [] } });
+    // A newer instant takes its place.
+    expect(at(decided.state, 2, ["open"])).toMatchObject({
+      terminate: ["open"],
+      starts: [{ executionId: id(2) }],
+      state: { runs: 1, skipped: 1, buffered: [] },
+    });
+  });
+
+  test.each(["cancel_other", "terminate_other"] as const)("%s stops nothing while it is paused, nor under another policy", (overlap) => {
+    const { state } = schedule({ overlap })(fresh, 1, ["open"]);
+    const paused = schedule({ overlap })({ ...state, paused: true }, 1.5, ["open"]);
+    expect(paused).toMatchObject({ cancel: [], terminate: [], starts: [], wake: { nextFireAt: null, waiting: false } });
+    expect(paused.state).toEqual({ ...state, paused: true });
+    const resumed = schedule({ overlap })({ ...paused.state, paused: false }, 1.5, ["open"]);
+    expect([...resumed.cancel, ...resumed.terminate]).toEqual(["open"]);
+    const other = schedule({ overlap: "buffer_one" })(state, 1.5, ["open"]);
+    expect(other).toMatchObject({ cancel: [], terminate: [], starts: [], state: { stopping: [], buffered: state.buffered }, wake: { waiting: true } });
   });
 
   test.each<readonly [OverlapPolicy, readonly string[], readonly number[]]>([

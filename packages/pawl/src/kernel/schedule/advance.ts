@@ -17,7 +17,7 @@ export interface Situation {
 /** What is to be done for a schedule at one time, all of it or nothing. */
 export interface Advance {
   readonly starts: readonly ScheduledStart[];
-  /** Executions to be asked to stop, or to be stopped, before the rest is done. */
+  /** Executions to be asked to stop, or to be stopped, before the rest is done. An advance that was accepted has decided so. */
   readonly cancel: readonly string[];
   readonly terminate: readonly string[];
   readonly state: ScheduleState;
@@ -48,11 +48,13 @@ const recentStarts = 10;
  * A2: a paused schedule starts its backfills only; what it has buffered stays.
  * A3: under every policy but `allow_all`, an instant is started only when nothing is open, or to take the place of what is
  *     being terminated.
+ * A4: nothing is stopped in the advance that decides so, which somebody's change may overtake; only in the next.
  */
 export function advance(situation: Situation): Advance {
   const round = new Round(situation);
   const replacing = replaces(situation.definition.overlap);
   if (!situation.state.paused) {
+    round.stop();
     // What waits goes first, except where newer instants replace it.
     if (!replacing) round.drain();
     round.pass();
@@ -64,6 +66,7 @@ export function advance(situation: Situation): Advance {
 
 /** When somebody has to look, for a schedule that has just been made or changed. */
 export function wakeOf({ definition, timetable, state, now }: Omit<Situation, "open">, open: readonly string[]): Wake {
+  if (!state.paused && state.stopping.length > 0 && replaces(definition.overlap)) return { nextFireAt: now, waiting: false };
   // What is buffered stays so while the schedule is paused.
   const waits = (state.buffered.length > 0 && !state.paused) || state.backfills.length > 0;
   if (waits && (open.length === 0 || state.backfills.some(({ overlap }) => overlap === "allow_all"))) return { nextFireAt: now, waiting: false };
@@ -88,6 +91,7 @@ class Round {
   #terminate: readonly string[] = [];
   #open: readonly string[];
   #buffered: readonly number[];
+  #stopping: readonly string[];
   #backfills: readonly Backfill[];
   #cursor: number;
   #runs: number;
@@ -99,11 +103,23 @@ class Round {
     this.#situation = situation;
     this.#open = open;
     this.#buffered = state.buffered;
+    this.#stopping = state.stopping;
     this.#backfills = state.backfills;
     this.#cursor = state.cursor;
     this.#runs = state.runs;
     this.#skipped = state.skipped;
     this.#missed = state.missed;
+  }
+
+  /** Has those stopped of whom it is decided. */
+  stop(): void {
+    const { state, definition } = this.#situation;
+    const still = this.#open.filter((executionId) => state.stopping.includes(executionId));
+    this.#stopping = [];
+    if (definition.overlap === "cancel_other") this.#cancel = still;
+    if (definition.overlap !== "terminate_other") return;
+    this.#terminate = still;
+    this.#open = this.#open.filter((executionId) => !still.includes(executionId));
   }
 
   /** Starts what is buffered and need not wait any longer. */
@@ -166,6 +182,7 @@ class Round {
       ...before,
       cursor: this.#cursor,
       buffered: this.#buffered,
+      stopping: this.#stopping,
       backfills: this.#backfills,
       runs: this.#runs,
       skipped: this.#skipped,
@@ -209,15 +226,9 @@ class Round {
     this.#skipped += this.#buffered.length;
     this.#runs -= this.#buffered.length;
     this.#buffered = [];
-    if (this.#open.length === 0) this.#start(at, "counted", "watched");
-    else if (this.#situation.definition.overlap === "terminate_other") {
-      this.#terminate = this.#open;
-      this.#open = [];
-      this.#start(at, "counted", "watched");
-    } else {
-      this.#cancel = this.#open;
-      this.#buffer(at);
-    }
+    if (this.#open.length === 0) return this.#start(at, "counted", "watched");
+    this.#stopping = this.#open;
+    this.#buffer(at);
   }
 
   #buffer(at: number): void {

@@ -57,6 +57,8 @@ export interface ScheduleState {
   readonly cursor: number;
   /** Instants that wait for the execution before them to end, in order. */
   readonly buffered: readonly number[];
+  /** Executions that a buffered instant replaces and that nobody has stopped yet. Whoever looks next does so, then starts it. */
+  readonly stopping: readonly string[];
   readonly backfills: readonly Backfill[];
   readonly paused: boolean;
   /** Why it was paused or resumed, as somebody wrote it. */
@@ -73,5 +75,5 @@ export interface ScheduleState {
 
 /** The state of a schedule whose instants count from `now` on. */
 export function initialState(now: number): ScheduleState {
-  return { cursor: now, buffered: [], backfills: [], paused: false, note: null, runs: 0, skipped: 0, missed: 0, recent: [] };
+  return { cursor: now, buffered: [], stopping: [], backfills: [], paused: false, note: null, runs: 0, skipped: 0, missed: 0, recent: [] };
 }
