@@ -1,5 +1,5 @@
 import { loggerOf, type Logger } from "../base/logger.ts";
-import type { Runtime, Timer } from "../base/runtime.ts";
+import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import { advance, type Advance } from "../kernel/schedule/advance.ts";
 import { Timetable } from "../kernel/schedule/timetable.ts";
 import type { DueSchedules, Fire, StoredSchedule } from "../store/schedules.ts";
@@ -13,6 +13,8 @@ const idlePolls = 10;
 const endedMs = 20;
 /** And so many starts at most, so that no transaction takes long. */
 const mostStarts = 1000;
+/** What took so long to compute is sent, and everything else in this process gets a turn: after an outage one schedule may take a second. */
+const computingMs = 50;
 
 /**
  * Looks for schedules that are due and starts their executions. Every worker does this, without a leader: what it makes of a
@@ -113,7 +115,9 @@ export class SchedulePoller {
     let fired = 0;
     let fires: Fire[] = [];
     let starts = 0;
-    for (const [index, schedule] of due.entries()) {
+    let since = this.#runtime.monotonicMs();
+    for (const schedule of due) {
+      if (this.#stopped) break;
       try {
         const fire = await this.#advance(schedule, now);
         fires.push(fire);
@@ -122,15 +126,17 @@ export class SchedulePoller {
         // A definition that this process cannot read must not stop the others.
         loggerOf(this.#logger, { scheduleId: schedule.scheduleId }).error(`a schedule cannot go on: ${error instanceof Error ? error.message : String(error)}`);
       }
-      if (fires.length > 0 && (starts >= mostStarts || index === due.length - 1)) {
-        fired += await this.#send(fires);
-        [fires, starts] = [[], 0];
-      }
+      if (starts < mostStarts && this.#runtime.monotonicMs() - since < computingMs) continue;
+      fired += await this.#send(fires);
+      [fires, starts] = [[], 0];
+      await nextTurn(this.#runtime);
+      since = this.#runtime.monotonicMs();
     }
-    return fired;
+    return fired + (await this.#send(fires));
   }
 
   async #send(fires: readonly Fire[]): Promise<number> {
+    if (fires.length === 0) return 0;
     const { fired, taskQueues } = await this.#store.schedules.fire(fires);
     for (const taskQueue of taskQueues) this.#store.hint({ kind: "tasks", namespace: this.#namespace, taskQueue });
     if (taskQueues.length > 0) this.#onStarted();
