@@ -23,11 +23,27 @@ beforeAll(async () => {
     "workflows.ts": file(first),
     "renamed.ts": file(first.replace('"say"', '"speak"')),
     "newer.ts": file(first, "2"),
+    "two.ts": `
+import { defineWorkflow } from "pawl";
+const make = (version: string) => defineWorkflow({ name: "two", version, run: (ctx) => ctx.step("say", () => version) });
+export const one = make("1");
+export const two = make("2");
+`,
     "broken.json": '{"executionId":"x","events":[]}',
   });
   const pawl = await project.open();
   const worker = project.start(["worker", "workflows.ts"]);
-  await worker.printed("ready:");
+  const other = project.start(["worker", "two.ts"]);
+  await Promise.all([worker.printed("ready:"), other.printed("ready:")]);
+  for (const [id, version] of [
+    ["first", "1"],
+    ["second", "2"],
+    ["third", "2"],
+  ] as const) {
+    await pawl.execute("two", undefined, { executionId: id, version });
+  }
+  other.process.kill("SIGINT");
+  await other.outcome;
   await pawl.execute("greet", { name: "Ann" }, { executionId: "ann" });
   await pawl.start("nap", undefined, { executionId: "nap" });
   while ((await pawl.handle("nap").status()).waitingFor === null) await new Promise((resolve) => setImmediate(resolve));
@@ -88,6 +104,32 @@ test("executions of the database are replayed where they are", async () => {
   expect(all).toMatchObject({ code: 0, stdout: expect.stringContaining("2 of 2 histories fit.") });
   expect(running).toMatchObject({ code: 0, stdout: expect.stringMatching(/^fits +nap .*\n1 of 1 histories fit\.\n$/) });
   expect(renamed.code).toBe(1);
+});
+
+test("every version that the file has gets its verdicts, however many newer ones of another there are", async () => {
+  const { code, stdout } = await project.pawl("replay", "two.ts", "--from-database", "--limit", "1");
+  expect(stdout).toMatch(/^fits +first +two@1 /m);
+  expect(stdout).toMatch(/^fits +third +two@2 /m);
+  expect(stdout).toMatch(/^not replayed: 1 of two@2 \(older than those; raise --limit\)$/m);
+  expect(stdout).toMatch(/^2 of 2 histories fit\.$/m);
+  expect(code).toBe(0);
+});
+
+test("a database without any execution to replay is exit code 2, unless that is allowed", async () => {
+  const elsewhere = await project.pawl("replay", "workflows.ts", "--from-database", "--namespace", "elsewhere");
+  expect(elsewhere).toMatchObject({ code: 2, stdout: "" });
+  expect(elsewhere.stderr).toMatch(/Namespace "elsewhere" has no execution of greet@1, nap@1: nothing was replayed\. Check --namespace.*\[NO_HISTORIES\]/s);
+  const newer = await project.pawl("replay", "newer.ts", "--from-database", "--state", "completed");
+  expect(newer.code).toBe(2);
+  expect(newer.stderr).toContain("that is completed: nothing was replayed. There are only greet@1.");
+  expect(await project.pawl("replay", "newer.ts", "--from-database", "--state", "completed", "--allow-none", "--json")).toMatchObject({
+    code: 0,
+    stdout: `${JSON.stringify({
+      ok: true,
+      histories: [],
+      notReplayed: [{ workflow: "greet", version: "1", executions: 1, reason: "the file does not have that version" }],
+    })}\n`,
+  });
 });
 
 test.each([

@@ -13,6 +13,15 @@ interface ReplayFlags {
   readonly fromDatabase?: boolean;
   readonly limit?: number;
   readonly state?: readonly string[];
+  readonly allowNone?: boolean;
+}
+
+/** Executions of the database that nothing is said of. */
+interface NotReplayed {
+  readonly workflow: string;
+  readonly version: string;
+  readonly executions: number;
+  readonly reason: string;
 }
 
 /** What became of one history. */
@@ -33,13 +42,14 @@ export function addReplayCommand(program: Command): void {
     .summary("run recorded histories against today's code")
     .description(
       "Runs the workflows of a file against recorded histories, without running any step: whether executions that are under way would survive a deployment. " +
-        "Exit code 1 if a history no longer fits.",
+        "Exit code 1 if a history no longer fits, 2 if there is none to replay.",
     )
     .argument("<file>", "the file that exports your workflows, TypeScript or JavaScript")
     .argument("[histories...]", "files that `pawl history <id> --json` printed, or directories of them")
     .option("--from-database", "replay executions of the database, the newest ones of these workflows")
-    .option("--limit <n>", "at most so many of each workflow from the database, 1 to 1000 (100)", wholeNumber)
+    .option("--limit <n>", "at most so many of each workflow and version from the database, 1 to 1000 (100)", wholeNumber)
     .option("--state <state>", "only those in this state, repeatable (all)", collect)
+    .option("--allow-none", "a database without any execution to replay is no mistake")
     .addHelpText(
       "after",
       examples([
@@ -55,12 +65,15 @@ export function addReplayCommand(program: Command): void {
       const judge = async (histories: readonly FoundHistory[]): Promise<void> => {
         for (const history of histories) verdicts.push(await verdictOn(history, workflows));
       };
+      const notReplayed: NotReplayed[] = [];
       if (flags.fromDatabase === true) {
         await withPawl(self, {}, async ({ pawl }) => {
           for (const workflow of workflows) await judge(await readFromDatabase(pawl, workflow, flags));
+          notReplayed.push(...(await findNotReplayed(pawl, workflows, verdicts, flags)));
         });
+        if (verdicts.length === 0 && flags.allowNone !== true) throw noneFound(workflows, notReplayed, flags, self.optsWithGlobals<GlobalFlags>());
       } else await judge(await readHistoryFiles(paths));
-      print(verdicts, await openOutput(self.optsWithGlobals<GlobalFlags>()));
+      print(verdicts, notReplayed, await openOutput(self.optsWithGlobals<GlobalFlags>()));
       if (verdicts.some(({ fits }) => !fits)) process.exitCode = 1;
     });
   addGlobalOptions(command);
@@ -69,22 +82,66 @@ export function addReplayCommand(program: Command): void {
 function checkSources(paths: readonly string[], flags: ReplayFlags): void {
   if (flags.fromDatabase === true && paths.length > 0) throw new UsageError("USAGE", "Give files, or --from-database, but not both.");
   if (flags.fromDatabase !== true && paths.length === 0) throw new UsageError("USAGE", "Give files or directories of histories, or --from-database.");
-  if (flags.fromDatabase !== true && (flags.limit !== undefined || flags.state !== undefined))
-    throw new UsageError("USAGE", "--limit and --state choose executions of the database: add --from-database.");
+  if (flags.fromDatabase !== true && (flags.limit !== undefined || flags.state !== undefined || flags.allowNone !== undefined))
+    throw new UsageError("USAGE", "--limit, --state and --allow-none are about executions of the database: add --from-database.");
+}
+
+const defaultLimit = 100;
+
+/** The library checks that they are states. */
+function stateOption(flags: ReplayFlags): { readonly state?: readonly ExecutionState[] } {
+  return flags.state === undefined ? {} : { state: flags.state as readonly ExecutionState[] };
 }
 
 async function readFromDatabase(pawl: Pawl, workflow: AnyWorkflow, flags: ReplayFlags): Promise<readonly FoundHistory[]> {
-  // The library checks that they are states.
-  const state = flags.state === undefined ? {} : { state: flags.state as readonly ExecutionState[] };
-  const { executions } = await pawl.list({ workflow: workflow.name, limit: flags.limit ?? 100, ...state });
+  const { executions } = await pawl.list({
+    workflow: workflow.name,
+    filter: `version == ${JSON.stringify(workflow.version)}`,
+    limit: flags.limit ?? defaultLimit,
+    ...stateOption(flags),
+  });
   const histories: FoundHistory[] = [];
-  for (const { executionId, version } of executions) {
-    // Other versions run on workers of their own.
-    if (version !== workflow.version) continue;
-    const recorded = JSON.stringify(await recordHistory(pawl.handle(executionId)));
+  for (const { executionId, runId } of executions) {
+    // That run: it may have continued as new meanwhile, in another version.
+    const recorded = JSON.stringify(await recordHistory(pawl.handle(executionId), { runId }));
     histories.push({ source: "database", recorded, parsed: parseHistory(recorded) });
   }
   return histories;
+}
+
+/** What a verdict on the others does not speak of: versions that the file does not have, and what is beyond the limit. */
+async function findNotReplayed(
+  pawl: Pawl,
+  workflows: readonly AnyWorkflow[],
+  verdicts: readonly Verdict[],
+  flags: ReplayFlags,
+): Promise<readonly NotReplayed[]> {
+  const found: NotReplayed[] = [];
+  for (const name of new Set(workflows.map((workflow) => workflow.name))) {
+    const { groups } = await pawl.count({ workflow: name, groupBy: "version", ...stateOption(flags) });
+    for (const { value, count } of groups) {
+      const version = String(value);
+      const replayed = verdicts.filter((verdict) => verdict.workflow === name && verdict.version === version).length;
+      const isKnown = workflows.some((workflow) => workflow.name === name && workflow.version === version);
+      // Some may have begun since the list was read: only a full list has more behind it.
+      if (isKnown && replayed < (flags.limit ?? defaultLimit)) continue;
+      const executions = count - replayed;
+      const reason = isKnown ? "older than those; raise --limit" : "the file does not have that version";
+      if (executions > 0) found.push({ workflow: name, version, executions, reason });
+    }
+  }
+  return found;
+}
+
+function noneFound(workflows: readonly AnyWorkflow[], notReplayed: readonly NotReplayed[], flags: ReplayFlags, global: GlobalFlags): UsageError {
+  const wanted = workflows.map(({ name, version }) => `${name}@${version}`).join(", ");
+  const state = flags.state === undefined ? "" : ` that is ${flags.state.join(" or ")}`;
+  const others = notReplayed.length === 0 ? "" : ` There are only ${notReplayed.map(({ workflow, version }) => `${workflow}@${version}`).join(", ")}.`;
+  return new UsageError(
+    "NO_HISTORIES",
+    `Namespace "${global.namespace ?? "default"}" has no execution of ${wanted}${state}: nothing was replayed.${others} ` +
+      "Check --namespace, --schema, --state and the database, or add --allow-none if there may be none.",
+  );
 }
 
 async function verdictOn({ source, recorded, parsed }: FoundHistory, workflows: readonly AnyWorkflow[]): Promise<Verdict> {
@@ -108,9 +165,9 @@ async function verdictOn({ source, recorded, parsed }: FoundHistory, workflows: 
   }
 }
 
-function print(verdicts: readonly Verdict[], output: Output): void {
+function print(verdicts: readonly Verdict[], notReplayed: readonly NotReplayed[], output: Output): void {
   const misfits = verdicts.filter(({ fits }) => !fits).length;
-  if (output.json) return output.value({ ok: misfits === 0, histories: verdicts });
+  if (output.json) return output.value({ ok: misfits === 0, histories: verdicts, notReplayed });
   const { green, red, dim } = output.paint;
   const width = Math.max(0, ...verdicts.map(({ executionId }) => executionId.length));
   output.lines(
@@ -120,5 +177,6 @@ function print(verdicts: readonly Verdict[], output: Output): void {
       return `${fits ? green("fits      ") : red("fits not  ")}${printable(what)}  ${printable(detail)}${from}`;
     }),
   );
+  output.lines(notReplayed.map(({ workflow, version, executions, reason }) => printable(`not replayed: ${executions} of ${workflow}@${version} (${reason})`)));
   output.lines([verdicts.length === 0 ? "No histories." : `${verdicts.length - misfits} of ${verdicts.length} histories fit.`]);
 }
