@@ -22,7 +22,7 @@ export interface ForkOptions {
   readonly input?: unknown;
   /** Other results of steps up to the checkpoint: by the name of the step, or by the position of its call where several have that name. */
   readonly results?: Readonly<Record<string, unknown>>;
-  /** Another version of the workflow, which must make the same durable calls up to the checkpoint. */
+  /** Another version of the workflow than that of the run, which must make the same durable calls up to the checkpoint. */
   readonly version?: string;
   /** Defaults to the queue of the execution it comes from. */
   readonly taskQueue?: string;
@@ -40,8 +40,9 @@ export async function fork(
   const executionId = options.executionId === undefined ? parent.runtime.newUuid() : checkId(options.executionId, "executionId");
   const runs = new Runs(parent, fromExecutionId);
   const latest = await runs.latest();
-  const fromRunId = options.runId ?? latest.runId;
-  const history = await runs.history(fromRunId);
+  // Runs before the latest may be of other versions.
+  const { runId: fromRunId, version: fromVersion } = options.runId === undefined ? latest : await runs.find(options.runId);
+  const history = await runs.historyOf(fromRunId);
   const fromSeq = chooseCheckpoint(options.from, history, "from");
   const whole = viewPrefix(history, { toSeq: fromSeq, without: [] });
   // It does not own the other execution's children: those that had not ended are started anew, as its own.
@@ -53,7 +54,7 @@ export async function fork(
   if ("input" in options && workflow?.input !== undefined) await parseInput(workflow, options.input);
   const edits = [startedAnew(started, options), ...editedResults(whole.events, options.results ?? {})];
   const edited = edits.flatMap(({ what }) => what ?? []);
-  const version = options.version === undefined ? latest.version : checkName(options.version, "version");
+  const version = options.version === undefined ? fromVersion : checkName(options.version, "version");
   const runId = parent.runtime.newUuid();
   const { attributes } = whole;
   const origin = seedsOf(parent.namespace, fromExecutionId, history).first.slice(parent.namespace.length + 1);
@@ -79,7 +80,7 @@ export async function fork(
       fromRunId,
       fromSeq,
       ...(origin === fromExecutionId ? {} : { origin }),
-      ...(version === latest.version ? {} : { fromVersion: latest.version }),
+      ...(version === fromVersion ? {} : { fromVersion }),
       ...(edited.length === 0 ? {} : { edited }),
     }),
   });

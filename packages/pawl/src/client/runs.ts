@@ -75,13 +75,17 @@ export class Runs {
     }));
   }
 
+  /** @throws ExecutionNotFound; OptionInvalid if it is no run of this execution */
+  async find(runId: string): Promise<RunInfo> {
+    const found = (await this.list()).find((run) => run.runId === runId);
+    if (found === undefined)
+      throw new OptionInvalid("runId", `"${runId.slice(0, 60)}" is no run of execution "${this.#executionId}"; handle.runs() lists them.`);
+    return found;
+  }
+
   /** @param runId the latest, if undefined @throws ExecutionNotFound; OptionInvalid if it is no run of this execution */
   async history(runId: string | undefined): Promise<readonly RecordedEvent[]> {
-    if (runId === undefined) return this.historyOf((await this.latest()).runId);
-    const runs = await this.list();
-    if (!runs.some((run) => run.runId === runId))
-      throw new OptionInvalid("runId", `"${runId.slice(0, 60)}" is no run of execution "${this.#executionId}"; handle.runs() lists them.`);
-    return this.historyOf(runId);
+    return this.historyOf((await (runId === undefined ? this.latest() : this.find(runId))).runId);
   }
 
   async historyOf(runId: string): Promise<readonly RecordedEvent[]> {

@@ -1,4 +1,13 @@
-import { defineWorkflow, ExecutionConflict, ExecutionNotFound, InputInvalid, OptionInvalid, type ExecutionHandle } from "pawl";
+import {
+  defineWorkflow,
+  ExecutionConflict,
+  ExecutionNotFound,
+  InputInvalid,
+  OptionInvalid,
+  type ExecutionHandle,
+  type RunInfo,
+  type WorkflowContext,
+} from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { eventually, harness, refusalOf } from "./harness.ts";
@@ -119,6 +128,34 @@ describe("fork", () => {
     const fork = await handle.fork({ from: { step: "common" }, version: "2" });
     expect(await fork.result()).toBe("by 2");
     expect((await fork.history())[2]!.event).toMatchObject({ fromVersion: "1" });
+  });
+
+  test("of a run before the latest has that run's version, and says so when it has another", async () => {
+    const make = (version: string, run: (ctx: WorkflowContext, moved: boolean) => Promise<unknown>) => defineWorkflow({ name: "moves", version, run });
+    const first = make("1", async (ctx, moved) => {
+      const what = await ctx.step("first", () => "first");
+      return moved ? ctx.continueAsNew(false, { version: "2" }) : what;
+    });
+    const second = make("2", (ctx) => ctx.step("second", () => "second"));
+    const third = make("3", async (ctx) => `${await ctx.step("first", () => "first")} and third`);
+    const { pawl } = await h.run([first, second, third]);
+    const handle = await pawl.start(first, true);
+    expect(await handle.result()).toBe("second");
+    const [{ runId }] = (await handle.runs()) as [RunInfo];
+    const forked = async (fork: ExecutionHandle) => ({
+      version: (await fork.status()).version,
+      fromVersion: (await fork.history()).flatMap(({ event }) => (event.type === "ExecutionForked" ? [event.fromVersion] : [])),
+    });
+    const same = await handle.fork({ runId, from: { step: "first" }, input: false });
+    expect(await same.result()).toBe("first");
+    expect(await forked(same)).toEqual({ version: "1", fromVersion: [undefined] });
+    const other = await handle.fork({ runId, from: { step: "first" }, version: "3" });
+    expect(await other.result()).toBe("first and third");
+    expect(await forked(other)).toEqual({ version: "3", fromVersion: ["1"] });
+    // The latest run's version is another one than that of the run it goes on from.
+    const latest = await handle.fork({ runId, from: 1, version: "2" });
+    expect(await latest.result()).toBe("second");
+    expect(await forked(latest)).toEqual({ version: "2", fromVersion: ["1"] });
   });
 
   test("keeps the ends of children, and starts those anew that had not ended", async () => {
