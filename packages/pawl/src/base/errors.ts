@@ -42,6 +42,19 @@ export class DocumentInvalid extends PawlError {
   }
 }
 
+/** An execution is too large for a document: what was exported could not be imported again. */
+export class DocumentTooLarge extends PawlError {
+  readonly code = "DOCUMENT_TOO_LARGE";
+  readonly executionId: string;
+  constructor(executionId: string, most: string) {
+    super(
+      `Execution "${executionId}" cannot be exported: a document holds at most ${most}, and it has more. ` +
+        `Read its runs one by one: \`pawl runs ${executionId}\`, \`pawl history ${executionId} --run <n> --json\`.`,
+    );
+    this.executionId = executionId;
+  }
+}
+
 /** One place where an input does not fit its schema. */
 export interface InputIssue {
   readonly path: string;

@@ -23,8 +23,7 @@ export const limits = {
   filterDepth: 32,
   filterNodes: 500,
   filterList: 200,
-  /** An execution that is imported: its runs, its events, the chunks of its streams, and the characters of all events, and of all chunks, together. */
-  documentRuns: 1000,
+  /** An execution that is exported or imported: the events of all its runs, the chunks of its streams, and the characters of all events, and of all chunks. */
   documentEvents: 200_000,
   documentChunks: 1_000_000,
   documentCharacters: 128 * 1024 * 1024,

@@ -10,6 +10,7 @@ export interface ImportedEvent extends NewEvent {
 
 export interface ImportedRun {
   readonly runId: string;
+  readonly version: string;
   readonly state: ExecutionState;
   readonly createdAt: number;
   readonly startedAt: number | null;
@@ -23,7 +24,6 @@ export interface ImportOperation {
   readonly namespace: string;
   readonly executionId: string;
   readonly workflow: string;
-  readonly version: string;
   readonly taskQueue: string;
   readonly labels: string | null;
   readonly attributes: string | null;

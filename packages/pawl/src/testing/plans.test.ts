@@ -115,6 +115,7 @@ const append = (parts: Partial<AppendOperation>): AppendOperation => ({
 const message = { toRunId: newUuid(), messageId: "m", type: "ChildCompleted", data: "{}" } as const;
 const importedRun = {
   runId: newUuid(),
+  version: "1",
   state: "completed",
   createdAt: 1,
   startedAt: 1,
@@ -125,7 +126,6 @@ const importedExecution = {
   namespace: "n",
   executionId: "e",
   workflow: "w",
-  version: "1",
   taskQueue: "q",
   labels: null,
   attributes: null,

@@ -1,5 +1,18 @@
-import { defineWorkflow, DocumentInvalid, ExecutionConflict, ExecutionFailed, ExecutionNotFound, OptionInvalid, type ExecutionDocument } from "pawl";
+import { randomUUID } from "node:crypto";
+import {
+  defineWorkflow,
+  DocumentInvalid,
+  DocumentTooLarge,
+  ExecutionConflict,
+  ExecutionFailed,
+  ExecutionNotFound,
+  OptionInvalid,
+  type EventDocument,
+  type ExecutionDocument,
+  type RunDocument,
+} from "pawl";
 import { describe, expect, test } from "vitest";
+import { query } from "../support/database.ts";
 import { causeOf, eventually, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
@@ -57,6 +70,61 @@ describe("an exported execution", () => {
     // And out again.
     const again = file(await elsewhere.exportExecution("copy"));
     expect(again.runs.map(({ events }) => events.length)).toEqual(document.runs.map(({ events }) => events.length));
+  });
+
+  test("comes back with the version of each run, also when it went back to one, and nothing is wrong with it", async () => {
+    const moving = (version: string, next?: string) =>
+      defineWorkflow({
+        name: "moving",
+        version,
+        run: async (ctx, left: number) => (left > 0 && next !== undefined ? ctx.continueAsNew(left - 1, { version: next }) : version),
+      });
+    const { pawl } = await h.run([moving("1", "2"), moving("2", "1")]);
+    const handle = await pawl.start(moving("1", "2"), 2, { executionId: "moved" });
+    expect(await handle.result()).toBe("1");
+    const document = file(await pawl.exportExecution("moved"));
+    const copy = await pawl.importExecution(document, { executionId: "moved-copy" });
+    expect((await copy.runs()).map(({ version }) => version)).toEqual(["1", "2", "1"]);
+    const { runs } = document;
+    const wrong: [unknown, string][] = [
+      [{ ...document, runs: [runs[0], { ...runs[1], version: "1" }, runs[2]] }, "runs[1].version"],
+      [{ ...document, runs: [runs[0], runs[1], { ...runs[2], version: undefined }] }, "runs[2].version"],
+      [{ ...document, runs: [runs[0], runs[2]] }, "runs[0].state"],
+      [{ ...document, runs: runs.slice(0, 2) }, "runs[1].state"],
+    ];
+    for (const [given, path] of wrong) {
+      expect((await refusalOf(pawl.importExecution(given, { executionId: "wrong" }), DocumentInvalid)).path).toBe(path);
+    }
+  });
+
+  test("has as many runs as it has", async () => {
+    const { pawl } = await h.run(all);
+    await pawl.execute(child, 1, { executionId: "one" });
+    const document = file(await pawl.exportExecution("one"));
+    const [last] = document.runs as [RunDocument];
+    const [started, ended] = last.events as [EventDocument, EventDocument];
+    const runIds = Array.from({ length: 1500 }, () => randomUUID());
+    const runs = runIds.map((runId, index): RunDocument => {
+      const from = index === 0 ? started : { ...started, data: { ...started.data, continuedFrom: { runId: runIds[index - 1], count: index } } };
+      const next: EventDocument = { ...ended, type: "ExecutionContinuedAsNew", data: { nextRunId: runIds[index + 1] } };
+      if (index === runIds.length - 1) return { ...last, runId, events: [from, ended] };
+      return { ...last, runId, state: "continued_as_new", events: [from, next] };
+    });
+    await pawl.importExecution({ ...document, runs }, { executionId: "many" });
+    const again = file(await pawl.exportExecution("many"));
+    expect(again.runs).toHaveLength(1500);
+    expect(again.runs.map(({ events }) => events.map(({ type }) => type))).toEqual(runs.map(({ events }) => events.map(({ type }) => type)));
+    await (await h.open({ namespace: "many" })).importExecution(again);
+  });
+
+  test("that could not be imported again is refused, with how to read it otherwise", async () => {
+    const pawl = await h.open();
+    await pawl.start(child, 1, { executionId: "too-long", delay: "1 hour" });
+    const grow = (by: number) => query(h.url, "UPDATE pawl.executions SET last_seq = last_seq + $1 WHERE execution_id = 'too-long'", [by]);
+    await grow(200_000);
+    const refused = await refusalOf(pawl.exportExecution("too-long"), DocumentTooLarge);
+    expect(refused.message).toMatch(/at most 200000 events, and it has more\. Read its runs one by one/);
+    await grow(-200_000);
   });
 
   test("brings its streams, its key and its priority", async () => {

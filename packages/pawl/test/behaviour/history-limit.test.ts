@@ -71,8 +71,8 @@ function exported(executionId: string, steps: number): object {
   const events: object[] = [{ type: "ExecutionStarted", at, epoch: 0, data: { input: steps } }];
   for (let position = 1; position <= steps; position++)
     events.push({ type: "StepCompleted", at, epoch: 1, data: { position, name: "s", attempt: 1, result: 1 } });
-  const run = { runId: randomUUID(), state: "running", startedAt: at, events };
-  return { format: "pawl.execution", formatVersion: 1, namespace: "default", executionId, workflow: "long", version: "1", taskQueue: "default", runs: [run] };
+  const run = { runId: randomUUID(), version: "1", state: "running", startedAt: at, events };
+  return { format: "pawl.execution", formatVersion: 1, namespace: "default", executionId, workflow: "long", taskQueue: "default", runs: [run] };
 }
 
 test("ten thousand events and more are replayed at once, and the code is told when to continue", async () => {

@@ -14,7 +14,6 @@ export interface ExecutionDocument {
   readonly namespace: string;
   readonly executionId: string;
   readonly workflow: string;
-  readonly version: string;
   readonly taskQueue: string;
   /** Within its queue, if it has one. */
   readonly key?: string;
@@ -40,6 +39,8 @@ export interface ChunkDocument {
 
 export interface RunDocument {
   readonly runId: string;
+  /** Of the workflow: a run may continue in another one. */
+  readonly version: string;
   readonly state: ExecutionState;
   readonly startedAt: number | null;
   /** In order; the first one is number 1. */

@@ -1,5 +1,6 @@
 import type { Store } from "../../store/store.ts";
 import type { WholeChunk } from "../../store/streams.ts";
+import type { DocumentSize } from "./document-size.ts";
 import type { ChunkDocument, RunDocument } from "./execution-document.ts";
 import { placeOf } from "./read-streams.ts";
 
@@ -14,6 +15,7 @@ export async function exportStreams(
   namespace: string,
   executionId: string,
   runs: readonly RunDocument[],
+  size: DocumentSize,
 ): Promise<Readonly<Record<string, readonly ChunkDocument[]>> | undefined> {
   const known = new Set(runs.map(({ runId }) => runId));
   const recorded = recordedIn(runs);
@@ -25,7 +27,9 @@ export async function exportStreams(
     for (const chunk of chunks) {
       const isKnown = known.has(chunk.runId) && (chunk.step !== undefined || recorded.has(placeOf(chunk.runId, chunk.stream, chunk.offset)));
       if (!isKnown) cut.add(chunk.stream);
-      if (!cut.has(chunk.stream)) (streams[chunk.stream] ??= []).push(chunkDocument(chunk));
+      if (cut.has(chunk.stream)) continue;
+      size.addChunk(chunk.data?.length ?? 0);
+      (streams[chunk.stream] ??= []).push(chunkDocument(chunk));
     }
     const last = chunks.at(-1);
     if (last === undefined || chunks.length < page) break;

@@ -43,10 +43,10 @@ export function readDocument(document: unknown, target: ImportTarget): ImportOpe
     );
   const from = { namespace: named("namespace", document, checkName), executionId: named("executionId", document, checkId) };
   const runs = document["runs"];
-  if (!Array.isArray(runs) || runs.length === 0 || runs.length > limits.documentRuns)
-    throw new DocumentInvalid("runs", `must be a list of 1 to ${limits.documentRuns} runs.`);
+  if (!Array.isArray(runs) || runs.length === 0) throw new DocumentInvalid("runs", "must be a list of at least one run.");
   const reader = new RunReader(runs, target.newUuid);
   const read = runs.map((run, index) => reader.read(run, index));
+  checkChain(read, runs);
   const executionId = target.executionId ?? from.executionId;
   const latest = read.at(-1)!;
   if (!isTerminal(latest.run.state) && (executionId !== from.executionId || target.namespace !== from.namespace)) {
@@ -60,7 +60,6 @@ export function readDocument(document: unknown, target: ImportTarget): ImportOpe
     namespace: target.namespace,
     executionId,
     workflow: named("workflow", document, checkName),
-    version: named("version", document, checkName),
     taskQueue: named("taskQueue", document, checkName),
     labels: labels === undefined ? null : JSON.stringify(labels),
     attributes: attributes === undefined ? null : JSON.stringify(attributes),
@@ -114,6 +113,7 @@ class RunReader {
   read(given: unknown, index: number): { readonly run: ImportedRun; readonly events: readonly Event[] } {
     const path = `runs[${index}]`;
     const run = given as Fields;
+    const version = named("version", run, checkName, `${path}.version`);
     const state = executionStates.find((known) => known === run["state"]);
     if (state === undefined) throw new DocumentInvalid(`${path}.state`, `must be one of ${executionStates.join(", ")}.`);
     const isLatest = index === this.#count - 1;
@@ -138,6 +138,7 @@ class RunReader {
     return {
       run: {
         runId: this.#ids.get(run["runId"] as string)!,
+        version,
         state: isHeld ? "quarantined" : state,
         createdAt,
         startedAt: startedAt === null ? null : Math.max(startedAt, createdAt),
@@ -218,16 +219,32 @@ function checkOrder(read: readonly { readonly imported: ImportedEvent; readonly 
   }
 }
 
+/** A run goes on as the one that its end names, in the version that its end names; any other is of the version of the run before. */
+function checkChain(read: readonly { readonly run: ImportedRun; readonly events: readonly Event[] }[], runs: readonly unknown[]): void {
+  for (const [index, { run, events }] of read.entries()) {
+    const next = read[index + 1]?.run;
+    const end = events.at(-1);
+    const continued = end?.type === "ExecutionContinuedAsNew" ? end : undefined;
+    if (continued !== undefined && next?.runId !== continued.nextRunId) {
+      const goesOn = next === undefined ? "it is the last one" : `the next one is ${String((runs[index + 1] as Fields)["runId"])}`;
+      throw new DocumentInvalid(`runs[${index}].state`, `is continued_as_new, and the run that it goes on as does not follow: ${goesOn}.`);
+    }
+    const version = continued?.version ?? run.version;
+    if (next !== undefined && next.version !== version)
+      throw new DocumentInvalid(`runs[${index + 1}].version`, `is "${next.version}", and the run before it says "${version}".`);
+  }
+}
+
 function held(epoch: number): ImportedEvent {
   const message = "It was imported before it had ended. Resume it to go on here, if it does not go on where it comes from.";
   return { type: "ExecutionQuarantined", data: JSON.stringify({ failure: { name: "Imported", message } }), epoch, at: null };
 }
 
-function named(field: string, document: Fields, check: (value: unknown, path: string) => string): string {
+function named(field: string, document: Fields, check: (value: unknown, path: string) => string, path: string = field): string {
   try {
-    return check(document[field], field);
+    return check(document[field], path);
   } catch (error) {
-    throw new DocumentInvalid(field, error instanceof PawlError ? error.message : String(error));
+    throw new DocumentInvalid(path, error instanceof PawlError ? error.message : String(error));
   }
 }
 

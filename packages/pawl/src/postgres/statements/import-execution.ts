@@ -22,9 +22,9 @@ imported AS (
  ON CONFLICT DO NOTHING RETURNING run_id),
 earlier AS (
  INSERT INTO past_runs (run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at)
- SELECT p.run_id, $2, $3, p.run_number, $4, $5, p.state, p.last_seq, p.created_at, p.started_at, p.finished_at
- FROM unnest($14::uuid[], $15::int[], $16::text[], $17::int[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[])
-  AS p(run_id, run_number, state, last_seq, created_at, started_at, finished_at)
+ SELECT p.run_id, $2, $3, p.run_number, $4, p.version, p.state, p.last_seq, p.created_at, p.started_at, p.finished_at
+ FROM unnest($14::uuid[], $15::int[], $16::text[], $17::int[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $37::text[])
+  AS p(run_id, run_number, state, last_seq, created_at, started_at, finished_at, version)
  WHERE EXISTS (SELECT FROM imported)),
 events AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
@@ -43,7 +43,7 @@ SELECT run_id FROM imported`,
       operation.namespace,
       operation.executionId,
       operation.workflow,
-      operation.version,
+      latest.version,
       operation.taskQueue,
       operation.labels,
       operation.attributes,
@@ -75,6 +75,7 @@ SELECT run_id FROM imported`,
       integers(chunks.map(({ step }) => step?.position ?? 0)),
       integers(chunks.map(({ step }) => step?.attempt ?? 0)),
       texts(chunks.map(({ data }) => data)),
+      texts(earlier.map(({ version }) => version)),
     ],
   };
 }
