@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { parseHistory, type ParsedHistory } from "pawl/internal";
+import { readHistories, type ParsedHistory } from "pawl/internal";
 import { pawlCode, UsageError } from "./failures.ts";
 import { readText } from "./json-input.ts";
 
@@ -12,12 +12,12 @@ export interface FoundHistory {
   readonly parsed: ParsedHistory;
 }
 
-/** Reads histories from files, and from all `.json` files below directories, in the order of their names. @throws UsageError */
+/** Reads histories, each run of exported executions among them, from files, and from all `.json` files below directories, in the order of their names. @throws UsageError */
 export async function readHistoryFiles(paths: readonly string[]): Promise<readonly FoundHistory[]> {
   const files = (await Promise.all(paths.map(filesAt))).flat();
   if (files.length === 0)
     throw new UsageError("NO_HISTORIES", `There is no .json file in ${paths.join(", ")}. Record one with: pawl history <id> --json > file.json`);
-  return Promise.all(files.map(readHistoryFile));
+  return (await Promise.all(files.map(readHistoryFile))).flat();
 }
 
 async function filesAt(path: string): Promise<readonly string[]> {
@@ -30,10 +30,10 @@ async function filesAt(path: string): Promise<readonly string[]> {
     .map((entry) => join(path, entry));
 }
 
-async function readHistoryFile(source: string): Promise<FoundHistory> {
-  const recorded = await readText(source);
+async function readHistoryFile(source: string): Promise<readonly FoundHistory[]> {
+  const text = await readText(source);
   try {
-    return { source, recorded, parsed: parseHistory(recorded) };
+    return readHistories(text).map((found) => ({ source, ...found }));
   } catch (error) {
     if (pawlCode(error) !== "HISTORY_INVALID") throw error;
     throw new UsageError("HISTORY_INVALID", `${source}: ${(error as Error).message}`, { cause: error });

@@ -11,6 +11,14 @@ export const nap = defineWorkflow({ name: "nap", run: (ctx) => ctx.sleep("1h") }
 `;
 const first = `await ctx.step("look", () => 10n); return ctx.step("say", () => \`Hello \${input.name}\`);`;
 
+/** Continues in its second version, where the step may have another name. */
+const moves = (step: string): string => `
+import { defineWorkflow } from "pawl";
+const moves = (version: string, run: (ctx: any) => Promise<unknown>) => defineWorkflow({ name: "moves", version, run });
+export const first = moves("1", async (ctx) => ctx.continueAsNew(await ctx.step("count", () => 1n), { version: "2" }));
+export const second = moves("2", (ctx) => ctx.step("${step}", () => "there"));
+`;
+
 let project: Project;
 let histories: string;
 
@@ -29,12 +37,16 @@ const make = (version: string) => defineWorkflow({ name: "two", version, run: (c
 export const one = make("1");
 export const two = make("2");
 `,
+    "moves.ts": moves("say"),
+    "moved-on.ts": moves("tell"),
     "broken.json": '{"executionId":"x","events":[]}',
   });
   const pawl = await project.open();
   const worker = project.start(["worker", "workflows.ts"]);
   const other = project.start(["worker", "two.ts"]);
-  await Promise.all([worker.printed("ready:"), other.printed("ready:")]);
+  const third = project.start(["worker", "moves.ts"]);
+  await Promise.all([worker.printed("ready:"), other.printed("ready:"), third.printed("ready:")]);
+  await pawl.execute("moves", undefined, { executionId: "moves", version: "1" });
   for (const [id, version] of [
     ["first", "1"],
     ["second", "2"],
@@ -42,8 +54,10 @@ export const two = make("2");
   ] as const) {
     await pawl.execute("two", undefined, { executionId: id, version });
   }
-  other.process.kill("SIGINT");
-  await other.outcome;
+  for (const { process, outcome } of [other, third]) {
+    process.kill("SIGINT");
+    await outcome;
+  }
   await pawl.execute("greet", { name: "Ann" }, { executionId: "ann" });
   await pawl.start("nap", undefined, { executionId: "nap" });
   while ((await pawl.handle("nap").status()).waitingFor === null) await new Promise((resolve) => setImmediate(resolve));
@@ -77,6 +91,25 @@ test("histories that still fit are exit code 0, also below directories", async (
   expect(stdout).toMatch(/^fits +nap +nap@1 +2 events +next: sleep\(3600000 ms\) \(.*nap\.json\)$/m);
   expect(stdout).toMatch(/^2 of 2 histories fit\.$/m);
   expect(code).toBe(0);
+});
+
+test("an exported execution is replayed run by run", async () => {
+  const { stdout } = await project.pawl("export", "moves");
+  await writeFile(join(project.directory, "moves.json"), stdout);
+  const both = await project.pawl("replay", "moves.ts", "moves.json");
+  expect(both.stdout).toMatch(/^fits +moves +moves@1 +3 events +continued_as_new \(moves\.json\)$/m);
+  expect(both.stdout).toMatch(/^fits +moves +moves@2 +3 events +completed \(moves\.json\)$/m);
+  expect(both.code).toBe(0);
+  const changed = await project.pawl("replay", "moved-on.ts", "moves.json");
+  expect(changed.stdout).toMatch(/^fits +moves +moves@1 /m);
+  expect(changed.stdout).toMatch(/^fits not +moves +moves@2 .* the history has step "say", the code made step "tell"/m);
+  expect(changed.code).toBe(1);
+  const document = JSON.parse(stdout) as { readonly runs: { events: { at: unknown }[] }[] };
+  document.runs[1]!.events[1]!.at = "today";
+  await writeFile(join(project.directory, "wrong.json"), JSON.stringify(document));
+  const wrong = await project.pawl("replay", "moves.ts", "wrong.json");
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toMatch(/wrong\.json: runs\[1\]\.events\[1\]\.at: must be a time/);
 });
 
 test("one that no longer fits is exit code 1 and names both sides", async () => {

@@ -17,6 +17,7 @@ export { readPayload } from "./kernel/payload.ts";
 export { recordHistory } from "./replay/record-history.ts";
 export { eventToJson } from "./replay/recorded-history.ts";
 export { parseHistory, type ParsedHistory } from "./replay/recorded-history.ts";
+export { readHistories } from "./replay/read-histories.ts";
 export { replayHistory } from "./replay/replay-history.ts";
 export { silentLogger, consoleLogger } from "./base/logger.ts";
 export { formatDuration, toMilliseconds } from "./base/duration.ts";

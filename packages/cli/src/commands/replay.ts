@@ -45,7 +45,7 @@ export function addReplayCommand(program: Command): void {
         "Exit code 1 if a history no longer fits, 2 if there is none to replay.",
     )
     .argument("<file>", "the file that exports your workflows, TypeScript or JavaScript")
-    .argument("[histories...]", "files that `pawl history <id> --json` printed, or directories of them")
+    .argument("[histories...]", "files that `pawl history <id> --json` or `pawl export <id>` printed, or directories of them")
     .option("--from-database", "replay executions of the database, the newest ones of these workflows")
     .option("--limit <n>", "at most so many of each workflow and version from the database, 1 to 1000 (100)", wholeNumber)
     .option("--state <state>", "only those in this state, repeatable (all)", collect)

@@ -418,9 +418,16 @@ export class NondeterminismDetected extends PawlError {
 export class HistoryInvalid extends PawlError {
   readonly code = "HISTORY_INVALID";
   readonly path: string;
+  readonly #reason: string;
   constructor(path: string, reason: string) {
     super(`${path}: ${reason}. Record it with \`pawl history <id> --json\` or with recordHistory().`);
     this.path = path;
+    this.#reason = reason;
+  }
+
+  /** The same, of a history that is a part of something. */
+  within(part: string): HistoryInvalid {
+    return new HistoryInvalid(`${part}.${this.path}`, this.#reason);
   }
 }
 

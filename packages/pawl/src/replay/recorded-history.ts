@@ -1,4 +1,5 @@
 import { HistoryInvalid } from "../base/errors.ts";
+import { documentFormat } from "../client/document/execution-document.ts";
 import { encodeValue } from "../base/values.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { Event, RecordedEvent } from "../kernel/event.ts";
@@ -59,6 +60,11 @@ export function parseHistory(history: unknown): ParsedHistory {
     }
   }
   if (!isObject(value)) throw new HistoryInvalid("history", "must be an object with executionId, workflow, version, runId and events");
+  if (value["format"] === documentFormat)
+    throw new HistoryInvalid(
+      "format",
+      "is an exported execution, with a history for each run; `pawl replay` takes its file, and here goes the history of one run",
+    );
   const { namespace = "default", events } = value;
   const text = (name: string): string => textAt(value, name, name);
   if (typeof namespace !== "string") throw new HistoryInvalid("namespace", "must be a text");

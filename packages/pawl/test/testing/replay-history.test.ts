@@ -151,6 +151,7 @@ describe("what is no history of the workflow", () => {
     ["not json", /^history: is not JSON/],
     ["[]", /^history: must be an object/],
     ["{}", /^events: must be a list/],
+    [{ format: "pawl.execution", runs: [] }, /^format: is an exported execution.*`pawl replay` takes its file/],
     [{ events: [{}] }, /^events\[0\].seq: must be 1/],
     [{ events: [{ seq: 1, at: "now", type: "ExecutionStarted" }] }, /^events\[0\].at: must be a time/],
     [{ events: [{ seq: 1, at: "2030-01-01T00:00:00Z", type: "StepCompleted" }] }, /^events\[0\].type: must be ExecutionStarted/],
