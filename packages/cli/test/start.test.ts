@@ -58,6 +58,23 @@ describe("start", () => {
     expect(await project.json(...args)).toEqual({ executionId: "same", runId, workflow: "greet", version: "1", state: "pending" });
   });
 
+  test("takes the highest version of the file, and a timeout", async () => {
+    await project.write({
+      "versions.ts": `
+import { defineWorkflow } from "pawl";
+const nap = (version: string) => defineWorkflow({ name: "nap", version, run: async () => version });
+export const all = [nap("9"), nap("10"), nap("1")];
+`,
+    });
+    const started = await project.json("start", "nap", "--file", "versions.ts", "--id", "nap", "--delay", "1h", "--timeout", "90s");
+    expect(started).toMatchObject({ version: "10" });
+    expect((await pawl.handle("nap").history())[0]!.event).toMatchObject({ timeoutMs: 3_690_000 });
+    expect((await project.pawl("start", "nap", "--file", "versions.ts", "--version", "9", "--wait")).stdout).toBe('"9"\n');
+    const wrong = await project.pawl("start", "nap", "--file", "versions.ts", "--timeout", "soon");
+    expect(wrong).toMatchObject({ code: 2, stdout: "" });
+    expect(wrong.stderr).toMatch(/timeout.*\[OPTION_INVALID\]/s);
+  });
+
   test("takes input from a file and from stdin", async () => {
     expect((await project.pawl("start", "greet", "--file", "workflows.ts", "--input", "@input.json", "--wait")).stdout).toBe('"Hello File"\n');
     const piped = project.start(["start", "greet", "--file", "workflows.ts", "--input", "-", "--wait"]);

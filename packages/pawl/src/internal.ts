@@ -20,6 +20,7 @@ export { parseHistory, type ParsedHistory } from "./replay/recorded-history.ts";
 export { readHistories } from "./replay/read-histories.ts";
 export { replayHistory } from "./replay/replay-history.ts";
 export { silentLogger, consoleLogger } from "./base/logger.ts";
+export { compareVersions } from "./base/compare-versions.ts";
 export { formatDuration, toMilliseconds } from "./base/duration.ts";
 export { verifyDatabase, type VerifyOptions } from "./verify/verify-database.ts";
 export { verifyPostgres, type VerifyPostgresOptions } from "./verify/verify-postgres.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { AnyWorkflow, ExecutionHandle, Pawl, StartOptions } from "pawl";
-import { nodeRuntime } from "pawl/internal";
+import { compareVersions, nodeRuntime } from "pawl/internal";
 import { pawlCode, UsageError } from "../failures.ts";
 import { addGlobalOptions, collect, examples } from "../global-options.ts";
 import { readAttributes, readLabels } from "../name-values.ts";
@@ -15,6 +15,7 @@ interface StartFlags {
   readonly id?: string;
   readonly key?: string;
   readonly delay?: string;
+  readonly timeout?: string;
   readonly queueKey?: string;
   readonly priority?: string;
   readonly deduplicationId?: string;
@@ -39,11 +40,12 @@ export function addStartCommand(program: Command): void {
     .option("--id <id>", "id of the execution; starting the same id again gives the same execution")
     .option("--key <key>", "idempotency key: one execution per workflow and key")
     .option("--delay <duration>", 'not before so long from now, such as "10m"')
+    .option("--timeout <duration>", "it ends timed_out so long after its start (the workflow's own, with --file)")
     .option("--queue <name>", "task queue (the workflow's own)")
     .option("--queue-key <key>", "its key within its queue, for limits per key; keys take turns")
     .option("--priority <number>", "from -1000 (first) to 1000 (last), in a queue that was set (0)")
     .option("--deduplication-id <id>", "gives the execution with this id instead, while there is an open one")
-    .option("--version <version>", "version of the workflow, where there are several")
+    .option("--version <version>", "version of the workflow (the highest that is known)")
     .option("--label <name=text>", "what the execution belongs to, repeatable", collect)
     .option("--attribute <name=value>", 'what it can be found by, repeatable: a text, or JSON such as 7, true or "7"', collect)
     .option("--file <file>", "take the workflow from this file, TypeScript or JavaScript")
@@ -98,6 +100,7 @@ function startOptions(flags: StartFlags): StartOptions {
     ...(flags.id === undefined ? {} : { executionId: flags.id }),
     ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
     ...(flags.delay === undefined ? {} : { delay: flags.delay }),
+    ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
     ...(flags.queueKey === undefined ? {} : { key: flags.queueKey }),
     ...(flags.priority === undefined ? {} : { priority: Number(flags.priority) }),
@@ -108,16 +111,13 @@ function startOptions(flags: StartFlags): StartOptions {
   };
 }
 
-/** @throws UsageError if the file does not have it, or has several versions and none was named */
+/** Of several versions the highest, if none is named. @throws UsageError if the file does not have it */
 function pick(workflows: readonly AnyWorkflow[], name: string, { version, file }: StartFlags): AnyWorkflow {
-  const [first, ...others] = workflows.filter((workflow) => workflow.name === name && (version === undefined || workflow.version === version));
-  if (first === undefined) {
-    const known = workflows.map((workflow) => `${workflow.name}@${workflow.version}`).join(", ");
-    throw new UsageError("WORKFLOW_UNKNOWN", `${file} has no workflow "${name}"${version === undefined ? "" : ` in version "${version}"`}. It has ${known}.`);
-  }
-  if (others.length === 0) return first;
-  const versions = [first, ...others].map((workflow) => workflow.version).join(", ");
-  throw new UsageError("VERSION_AMBIGUOUS", `${file} has workflow "${name}" in the versions ${versions}. Say which one with --version.`);
+  const fitting = workflows.filter((workflow) => workflow.name === name && (version === undefined || workflow.version === version));
+  const highest = fitting.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1);
+  if (highest !== undefined) return highest;
+  const known = workflows.map((workflow) => `${workflow.name}@${workflow.version}`).join(", ");
+  throw new UsageError("WORKFLOW_UNKNOWN", `${file} has no workflow "${name}"${version === undefined ? "" : ` in version "${version}"`}. It has ${known}.`);
 }
 
 async function start(pawl: Pawl, workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<ExecutionHandle> {

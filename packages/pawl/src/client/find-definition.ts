@@ -1,9 +1,15 @@
 import { WorkflowUnknown } from "../base/errors.ts";
+import { compareVersions } from "../base/compare-versions.ts";
 import { checkName } from "../base/ids.ts";
 import type { Store } from "../store/store.ts";
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
 
-/** The definition of that name which live workers offer: nobody else could run it. @throws WorkflowUnknown, OptionInvalid */
+/**
+ * The definition of that name which live workers offer, those of this process among them: nobody else could run it. Without a version
+ * it is the highest in natural order, so that older ones run out.
+ *
+ * @throws WorkflowUnknown, OptionInvalid
+ */
 export async function findDefinition(
   store: Pick<Store, "workers">,
   namespace: string,
@@ -13,14 +19,18 @@ export async function findDefinition(
   checkName(name, "workflow");
   const live = (await store.workers(namespace)).filter((worker) => worker.state === "live");
   const known = new Set<string>();
+  let found: { name: string; version: string; taskQueue: string } | undefined;
   for (const worker of live) {
     for (const [index, definition] of worker.definitions.entries()) {
       const at = definition.lastIndexOf("@");
       if (definition.slice(0, at) !== bulkWorkflowName) known.add(definition.slice(0, at));
-      if (definition.slice(0, at) === name && (version === undefined || definition.slice(at + 1) === version)) {
-        return { name, version: definition.slice(at + 1), taskQueue: worker.definitionQueues[index] ?? "default" };
-      }
+      if (definition.slice(0, at) !== name) continue;
+      const offered = definition.slice(at + 1);
+      if (version !== undefined && offered !== version) continue;
+      if (found === undefined || compareVersions(offered, found.version) > 0)
+        found = { name, version: offered, taskQueue: worker.definitionQueues[index] ?? "default" };
     }
   }
+  if (found !== undefined) return found;
   throw new WorkflowUnknown(version === undefined ? name : `${name}" in version "${version}`, [...known].toSorted());
 }

@@ -55,7 +55,7 @@ export interface SchedulePolicies {
 export interface ScheduledWorkOptions {
   /** Defaults to the workflow's own queue. */
   readonly taskQueue?: string;
-  /** Which version, when the workflow is given by name and several are known. */
+  /** Which version, when the workflow is given by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
   readonly version?: string;
 }
 

@@ -13,7 +13,7 @@ export interface StartOptions {
   readonly delay?: Duration;
   /** Defaults to the workflow's own queue. */
   readonly taskQueue?: string;
-  /** It ends as timed out so long after it was started, or after its `delay` (the workflow's own). */
+  /** It ends as timed out so long after it was started, or after its `delay` (the workflow's own, where its definition is in this process). */
   readonly timeout?: Duration;
   /** Its key within its queue, such as a customer: limits per key, and keys take turns. Has an effect in queues that `pawl.queues.set` knows. */
   readonly key?: string;
@@ -28,7 +28,7 @@ export interface StartOptions {
   readonly debounce?: DebounceOptions;
   /** Starts with the same key become one execution, whose input is an array of the elements of theirs. It begins with `size` of them, or after `window`. */
   readonly batch?: BatchOptions;
-  /** Which version, when started by name and several are known. */
+  /** Which version, when started by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
   readonly version?: string;
   /**
    * A client of node-postgres with an open transaction, on the database that Pawl is in: the execution is there when that transaction

@@ -26,7 +26,7 @@ import { checkClient } from "./transaction-client.ts";
 interface PreparedStart {
   readonly operation: StartOperation & { claimBy: string | null };
   readonly merging: Merging | undefined;
-  /** Undefined for a start by name. */
+  /** Undefined for a start by name, if no worker of this process has it. */
   readonly definition: AnyWorkflow | undefined;
   readonly named: Pick<AnyWorkflow, "name" | "version">;
   /** The input, encoded. */
@@ -96,7 +96,9 @@ export class Starts {
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
     const definition = typeof workflow === "string" ? await findDefinition(this.#parent.store, this.#parent.namespace, workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
-    const timeout = options.timeout ?? ("run" in definition ? definition.timeout : undefined);
+    // By name, too, the code may be here.
+    const code = "run" in definition ? definition : this.#parent.definition(definition.name, definition.version);
+    const timeout = options.timeout ?? code?.timeout;
     const merging = mergingOf(options, input);
     const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
     const timeoutMs = timeout === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + toMilliseconds(timeout, "timeout");
@@ -104,7 +106,7 @@ export class Starts {
     checkPlace(options);
     const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
     const text = encodeValue(input, "input");
-    if ("run" in definition && definition.input !== undefined) await parseInput(definition, input);
+    if (code?.input !== undefined) await parseInput(code, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
     const runId = this.#parent.runtime.newUuid();
     const traceparent = this.#parent.telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
@@ -133,7 +135,7 @@ export class Starts {
         input: { text },
       }),
     };
-    return { operation, merging, definition: "run" in definition ? definition : undefined, named: definition, text };
+    return { operation, merging, definition: code, named: definition, text };
   }
 
   /** Nobody here may run it yet: whether it is there is up to the user's transaction. */

@@ -1,4 +1,5 @@
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
+import { compareVersions } from "../base/compare-versions.ts";
 import { checkName } from "../base/ids.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { Store } from "../store/store.ts";
@@ -72,7 +73,7 @@ export class Workflows {
     // The built-in one comes with Pawl itself, in whichever version.
     return [...found.values()]
       .filter(({ workflow: name }) => workflow !== undefined || name !== bulkWorkflowName)
-      .toSorted((a, b) => a.workflow.localeCompare(b.workflow) || a.version.localeCompare(b.version, undefined, { numeric: true }))
+      .toSorted((a, b) => a.workflow.localeCompare(b.workflow) || compareVersions(a.version, b.version))
       .map(({ oldest, ...draft }) => ({
         ...draft,
         oldest: oldest === undefined ? null : new Date(oldest),

@@ -1,12 +1,49 @@
 /** Which versions of workflows are in use, and that workers claim only those they have. */
-import { defineWorkflow } from "pawl";
-import { expect, test } from "vitest";
+import { defineWorkflow, InputInvalid, type ExecutionHandle } from "pawl";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, harness, soon } from "./harness.ts";
+import { eventually, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 const versionOf = (version: string) => defineWorkflow({ name: "order", version, signals: { go: z.null() }, run: (ctx) => ctx.signal("go") });
 const [first, second] = [versionOf("1"), versionOf("2")];
+
+describe("a start by name", () => {
+  const named = (version: string) =>
+    defineWorkflow({ name: "named", version, input: z.string(), timeout: "1 hour", taskQueue: `queue-${version}`, run: async () => version });
+
+  test("without a version takes the highest that a live worker has, in whichever order it has them", async () => {
+    const taskQueues = ["queue-9", "queue-10", "queue-1.9"];
+    const { pawl, worker } = await h.run([named("9"), named("10"), named("1.9")], { taskQueues });
+    const client = await h.open();
+    expect(await client.execute("named", "x")).toBe("10");
+    expect(await (await client.start("named", "x")).status()).toMatchObject({ version: "10", taskQueue: "queue-10" });
+    expect(await client.execute("named", "x", { version: "9" })).toBe("9");
+    const schedule = await client.schedules.create({ scheduleId: "named", workflow: "named", input: "x", cron: "@yearly" });
+    expect(await schedule.describe()).toMatchObject({ version: "10", taskQueue: "queue-10" });
+    await schedule.delete();
+    // Another worker brings a higher one, and takes it away again.
+    const newer = await pawl.worker({ workflows: [named("11")], taskQueues: ["queue-11"], ...soon });
+    expect(await client.execute("named", "x")).toBe("11");
+    await newer.stop();
+    expect(await client.execute("named", "x")).toBe("10");
+    await worker.stop();
+  });
+
+  test("has the timeout and the schema of the definition where a worker of this process has it", async () => {
+    const { pawl, worker } = await h.run([named("1")], { taskQueues: ["queue-1"] });
+    const timeoutOf = async (handle: Pick<ExecutionHandle, "history">) => {
+      const [started] = await handle.history();
+      return started!.event.type === "ExecutionStarted" ? started!.event.timeoutMs : undefined;
+    };
+    expect(await timeoutOf(await pawl.start("named", "x"))).toBe(3_600_000);
+    expect(await timeoutOf(await pawl.start("named", "x", { timeout: "1 minute" }))).toBe(60_000);
+    expect((await refusalOf(pawl.start("named", 7), InputInvalid)).message).toContain("named");
+    const client = await h.open();
+    expect(await timeoutOf(await client.start("named", "x"))).toBeUndefined();
+    await worker.stop();
+  });
+});
 
 test("the report says what needs which version, until nothing does", async () => {
   const { pawl, worker } = await h.run([first]);
