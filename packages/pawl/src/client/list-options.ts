@@ -21,7 +21,10 @@ export interface FilterOptions {
 export interface ListOptions extends FilterOptions {
   /** Rows per page, 1 to 1000 (50). */
   readonly limit?: number;
-  /** `nextCursor` of the page before. */
+  /**
+   * `nextCursor` of the page before. An execution that goes on as another run meanwhile (it continues as new, is resumed, retried or rolled
+   * back) moves to the top, and is on none of the later pages.
+   */
   readonly cursor?: string;
 }
 

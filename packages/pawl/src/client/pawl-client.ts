@@ -136,7 +136,7 @@ export class PawlClient implements HandleParent {
     return new ExecutionHandle(this, checkId(executionId, "executionId"), undefined, workflow);
   }
 
-  /** Executions, newest first, page by page. @throws FilterInvalid, OptionInvalid */
+  /** Executions, by their latest runs, newest first, page by page. @throws FilterInvalid, OptionInvalid */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.checkOpen();
     const limit = options.limit ?? 50;

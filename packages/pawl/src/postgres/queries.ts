@@ -50,15 +50,16 @@ export class Queries {
   }
 
   /** Newest first: run ids are made in time order, so the primary key is the order, and a page costs as much as the rows it passes. */
-  async list(filter: ListFilter, { limit, before }: ListPage): Promise<readonly ExecutionSummary[]> {
+  async list(filter: ListFilter, { limit, before, afterExecutionId }: ListPage): Promise<readonly ExecutionSummary[]> {
     const { executions } = this.#tables;
     const conditions = this.#conditions(filter);
     if (before !== undefined) conditions.push(lt(executions.runId, before));
+    if (afterExecutionId !== undefined) conditions.push(gt(executions.executionId, afterExecutionId));
     const rows = await this.#db
       .select()
       .from(executions)
       .where(and(...conditions))
-      .orderBy(desc(executions.runId))
+      .orderBy(afterExecutionId === undefined ? desc(executions.runId) : executions.executionId)
       .limit(limit);
     return rows.map(summary);
   }

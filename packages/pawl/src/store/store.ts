@@ -193,6 +193,11 @@ export interface ListPage {
   readonly limit: number;
   /** `runId` of the last row of the page before: rows come newest first. */
   readonly before?: string;
+  /**
+   * Rows come in the order of their ids instead, from behind this one on, "" from the first. An execution that goes on as another run keeps
+   * its place, so each that was there at the first page is on exactly one of them.
+   */
+  readonly afterExecutionId?: string;
 }
 
 /** How many executions have one value of what they are grouped by; null: those that have none. */

@@ -1,7 +1,7 @@
 import { defineWorkflow, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, harness, refusalOf } from "./harness.ts";
+import { eventually, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -42,6 +42,40 @@ describe("bulk", () => {
     const cancel = await pawl.bulk({ operation: "cancel", filter: 'workflow == "waiting"' });
     expect(await cancel.result()).toEqual({ matched: 105, done: 2, skipped: 103, failed: 0, failures: [] });
     await eventually(async () => expect((await handles[104]!.status()).state).toBe("cancelled"));
+  });
+
+  test("meets each that was there when it began, also those that continue as new meanwhile, and none that came later", async () => {
+    const looping = defineWorkflow({
+      name: "looping",
+      signals: { turn: z.null() },
+      async run(ctx) {
+        await ctx.signal("turn");
+        return ctx.continueAsNew(undefined);
+      },
+    });
+    const client = await h.open();
+    // The newest hundred come first, whether by age or by id: what is on the second page goes on before that page is asked for.
+    const ids = Array.from({ length: 130 }, (_, n) => `loop-${String(130 - n).padStart(3, "0")}`);
+    const later = ids.slice(0, 30);
+    let pages = 0;
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "list" || phase !== "before" || ++pages !== 2) return;
+      for (const executionId of later) await client.handle(executionId).signal("turn", null);
+      await eventually(async () => {
+        for (const executionId of later) expect((await client.handle(executionId).runs()).length).toBe(2);
+      });
+      await client.start(looping, undefined, { executionId: "loop-999" });
+    });
+    await pawl.worker({ workflows: [looping], ...soon });
+    for (const executionId of ids) await client.start(looping, undefined, { executionId });
+    await eventually(async () => expect((await client.count({ filter: 'workflow == "looping" && state == "running"' })).count).toBe(130));
+    const bulk = await client.bulk({ operation: "cancel", filter: 'workflow == "looping"', reason: "enough" });
+    expect(await bulk.result()).toEqual({ matched: 130, done: 130, skipped: 0, failed: 0, failures: [] });
+    await eventually(async () => expect((await client.count({ filter: 'workflow == "looping" && state == "cancelled"' })).count).toBe(130));
+    expect((await client.handle("loop-999").status()).state).toMatch(/pending|running/);
+    expect((await client.handle(later[0]!).status()).runNumber).toBe(2);
+    expect(pages).toBe(2);
+    await client.handle("loop-999").terminate();
   });
 
   test("retries, rolls back, forks and terminates", async () => {
