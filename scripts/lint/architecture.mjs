@@ -18,7 +18,7 @@ const layers = {
     packages: [builtins],
     files: Object.fromEntries(["parse-filter", "field", "constant", "fail-at"].map((name) => [`client/filter/${name}.ts`, ["@marcbachmann/cel-js"]])),
   },
-  opentelemetry: { below: ["base"], packages: ["@opentelemetry/api"] },
+  opentelemetry: { below: ["base"], packages: ["@opentelemetry/api"], files: { "opentelemetry/trace-context.ts": ["node:crypto"] } },
   replay: { below: ["base", "definition", "kernel", "client", "worker"], packages: [] },
   verify: { below: ["base", "definition", "kernel", "store", "postgres"], packages: [builtins, "pg"] },
   embedded: { below: ["base"], packages: [builtins, "pg"] },

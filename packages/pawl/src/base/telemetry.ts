@@ -1,11 +1,24 @@
-/** An execution, as far as traces name it. */
-export interface TracedExecution {
+/** What the trace of an execution follows from; it is the same in all its runs. */
+export interface TraceOrigin {
+  readonly namespace: string;
   readonly executionId: string;
+  /** W3C trace context of what started it; undefined: nobody traced that, its trace is derived from its id. */
+  readonly traceparent: string | undefined;
+}
+
+/** An execution, as far as traces name it. */
+export interface TracedExecution extends TraceOrigin {
   readonly runId: string;
   readonly workflow: string;
   readonly version: string;
-  /** W3C trace context of what started it; undefined: its trace is derived from its run. */
-  readonly traceparent: string | undefined;
+}
+
+/** What an execution that is being started comes from. */
+export interface StartedFrom {
+  /** It belongs to the trace of this one. */
+  readonly parent?: TraceOrigin;
+  /** It was forked from this one, whose trace is linked. */
+  readonly forkOf?: TraceOrigin;
 }
 
 /** One try of a step. */
@@ -45,7 +58,7 @@ export interface DatabaseGauges {
 /** Where Pawl tells what it does. Without one, nothing is measured. `pawl/opentelemetry` makes one. */
 export interface Telemetry {
   /** An execution is being started; gives the trace context that it and all it does belong to, if anybody traces. */
-  started(execution: Omit<TracedExecution, "traceparent">, parent: string | undefined): string | undefined;
+  started(execution: Omit<TracedExecution, "traceparent">, from?: StartedFrom): string | undefined;
   attempt(attempt: TracedAttempt): AttemptSpan;
   /** The trace context of whoever sends a signal now, if that is within a span. */
   sending(): string | undefined;

@@ -1,5 +1,6 @@
 import { ExecutionConflict, ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
+import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -30,7 +31,7 @@ export interface ForkOptions {
 
 /** @param workflow the definition, if it is known: an edited input is held against its schema */
 export async function fork(
-  parent: RunsParent,
+  parent: RunsParent & { readonly telemetry: Telemetry | undefined },
   fromExecutionId: string,
   options: ForkOptions,
   workflow: AnyWorkflow | undefined,
@@ -52,10 +53,13 @@ export async function fork(
   const without = whole.events.flatMap(({ seq, event }) => (isLeftOut(event) ? [seq] : []));
   const started = whole.events[0]!.event as ExecutionStarted;
   if ("input" in options && workflow?.input !== undefined) await parseInput(workflow, options.input);
-  const edits = [startedAnew(started, options), ...editedResults(whole.events, options.results ?? {})];
-  const edited = edits.flatMap(({ what }) => what ?? []);
   const version = options.version === undefined ? fromVersion : checkName(options.version, "version");
   const runId = parent.runtime.newUuid();
+  const { namespace, telemetry } = parent;
+  const forkOf = { namespace, executionId: fromExecutionId, traceparent: started.traceparent };
+  const traceparent = telemetry?.started({ namespace, executionId, runId, workflow: latest.workflow, version }, { forkOf });
+  const edits = [startedAnew(started, options, traceparent), ...editedResults(whole.events, options.results ?? {})];
+  const edited = edits.flatMap(({ what }) => what ?? []);
   const { attributes } = whole;
   const origin = seedsOf(parent.namespace, fromExecutionId, history).first.slice(parent.namespace.length + 1);
   const outcome = await parent.store.fork({
@@ -94,12 +98,14 @@ interface Edit {
   readonly what: number | "input" | undefined;
 }
 
-/** It has no parent, and no deadline but its own. */
-function startedAnew({ parent: _parent, deadline: _deadline, input, merge, ...kept }: ExecutionStarted, options: ForkOptions): Edit {
+/** It has no parent, and no deadline and no trace but its own. */
+function startedAnew(started: ExecutionStarted, options: ForkOptions, traceparent: string | undefined): Edit {
+  const { parent: _parent, deadline: _deadline, traceparent: _traceparent, input, merge, ...kept } = started;
   const isEdited = "input" in options;
   const text = encodeValue(isEdited ? options.input : readPayload(input), "input");
   const merged = isEdited || merge === undefined ? {} : { merge };
-  return { edit: { seq: 1, data: encodeEvent({ ...kept, ...merged, input: { text } }) }, what: isEdited ? "input" : undefined };
+  const traced = traceparent === undefined ? {} : { traceparent };
+  return { edit: { seq: 1, data: encodeEvent({ ...kept, ...traced, ...merged, input: { text } }) }, what: isEdited ? "input" : undefined };
 }
 
 function editedResults(events: readonly RecordedEvent[], results: Readonly<Record<string, unknown>>): readonly Edit[] {

@@ -109,10 +109,11 @@ export class Starts {
     if (code?.input !== undefined) await parseInput(code, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
     const runId = this.#parent.runtime.newUuid();
-    const traceparent = this.#parent.telemetry?.started({ executionId, runId, workflow: definition.name, version: definition.version }, undefined);
+    const { namespace, telemetry } = this.#parent;
+    const traceparent = telemetry?.started({ namespace, executionId, runId, workflow: definition.name, version: definition.version });
     const operation = {
       runId,
-      namespace: this.#parent.namespace,
+      namespace,
       executionId,
       workflow: definition.name,
       version: definition.version,

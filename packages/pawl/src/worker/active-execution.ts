@@ -118,6 +118,10 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     return this.#host.telemetry;
   }
 
+  get namespace(): string {
+    return this.#host.namespace;
+  }
+
   get traceparent(): string | undefined {
     return (this.#claimed.history[0]!.event as ExecutionStarted).traceparent;
   }

@@ -10,7 +10,7 @@ import type { ExecutionHost } from "./execution-host.ts";
  * The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot.
  *
  * @param deadline the parent's, milliseconds since 1970; a child that is abandoned when its parent ends has no part in it
- * @param traceparent the parent's
+ * @param traceparent the parent's; undefined: nobody traced its start
  */
 export function childStart(
   call: ChildCall,
@@ -24,11 +24,13 @@ export function childStart(
   const policy = options.parentClosePolicy === "cancel" ? undefined : options.parentClosePolicy;
   const limit = policy === "abandon" ? undefined : deadline;
   const { found, searchable } = searchValues(options.labels, options.attributes, "ctx.child");
-  const traced = host.telemetry?.started({ executionId, runId, workflow: workflow.name, version: workflow.version }, traceparent) ?? traceparent;
+  const { namespace } = host;
+  const named = { namespace, executionId, runId, workflow: workflow.name, version: workflow.version };
+  const traced = host.telemetry?.started(named, { parent: { namespace, executionId: parent.executionId, traceparent } }) ?? traceparent;
   const taskQueue = options.taskQueue ?? workflow.taskQueue;
   return {
     runId,
-    namespace: host.namespace,
+    namespace,
     executionId,
     workflow: workflow.name,
     version: workflow.version,

@@ -78,8 +78,8 @@ export class StepAttempt {
   #traced(fn: () => unknown): () => unknown {
     const { telemetry } = this.#owner;
     if (telemetry === undefined) return fn;
-    const { executionId, runId, workflow, version, traceparent } = this.#owner;
-    const span = telemetry.attempt({ executionId, runId, workflow, version, traceparent, step: this.call.name, attempt: this.attempt });
+    const { namespace, executionId, runId, workflow, version, traceparent } = this.#owner;
+    const span = telemetry.attempt({ namespace, executionId, runId, workflow, version, traceparent, step: this.call.name, attempt: this.attempt });
     this.#span = span;
     return () => span.run(fn);
   }

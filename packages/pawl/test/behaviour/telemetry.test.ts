@@ -1,5 +1,6 @@
 /** Traces and metrics, as an OpenTelemetry SDK receives them. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { createHash, randomUUID } from "node:crypto";
 import {
   context,
   ROOT_CONTEXT,
@@ -13,11 +14,14 @@ import {
   type SpanOptions,
   type TimeInput,
 } from "@opentelemetry/api";
+import { AggregationTemporality, InMemoryMetricExporter, MeterProvider as SdkMeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import { BasicTracerProvider, InMemorySpanExporter, ParentBasedSampler, SimpleSpanProcessor, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace-base";
 import { defineWorkflow, type HistoryEvent, NonRetryable } from "pawl";
-import { openTelemetry } from "pawl/opentelemetry";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTelemetry, type OpenTelemetryOptions } from "pawl/opentelemetry";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { eventually, failureOf, harness, quickly, soon } from "./harness.ts";
+import { execute } from "../support/database.ts";
+import { eventually, failureOf, gate, harness, quickly, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -152,6 +156,90 @@ test("one trace holds the caller, the execution in all its runs and workers, its
   expect(ended).toMatchObject({ attributes: { "pawl.execution_id": "traced", "pawl.state": "continued_as_new" } });
 });
 
+const derivedTraceId = (executionId: string): string => createHash("sha256").update(`default/${executionId}`).digest("hex").slice(0, 32);
+
+test("an execution that nobody traced when it was started has one trace with its children, in all its runs, whoever starts them", async () => {
+  const { spans, tracerProvider } = recorder();
+  let broken = true;
+  const untraced = defineWorkflow({
+    name: "untraced",
+    async run(ctx, round: number): Promise<number> {
+      await ctx.step("work", () => round);
+      await ctx.child(child, undefined);
+      if (round === 0) return ctx.continueAsNew(1);
+      return ctx.step("fix", () => {
+        if (broken) throw new NonRetryable("broken");
+        return 7;
+      });
+    },
+  });
+  const silent = await h.open();
+  const handle = await silent.start(untraced, 0, { executionId: "untraced" });
+  const pawl = await h.open({ telemetry: openTelemetry({ tracerProvider }) });
+  const worker = await pawl.worker({ workflows: [untraced, child], ...soon });
+  await failureOf(handle.result());
+  broken = false;
+  await handle.retry();
+  expect(await handle.result()).toBe(7);
+  await handle.rollback({ to: { step: "work" } });
+  expect(await handle.result()).toBe(7);
+  await worker.stop();
+  const counted = spans.map(({ name }) => name).filter((name) => name.startsWith("execution"));
+  expect(counted.toSorted()).toEqual([...Array<string>(3).fill("execution child"), ...Array<string>(4).fill("execution untraced")]);
+  expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([derivedTraceId("untraced")]));
+});
+
+test("a fork has a trace of its own, which is linked to that of the execution it comes from", async () => {
+  const { spans, tracerProvider } = recorder();
+  const forked = defineWorkflow({ name: "forked", run: (ctx) => ctx.step("work", () => 1) });
+  const pawl = await h.open({ telemetry: openTelemetry({ tracerProvider }) });
+  const worker = await pawl.worker({ workflows: [forked], ...soon });
+  const original = await pawl.start(forked, undefined, { executionId: "original" });
+  await original.result();
+  expect(await (await original.fork({ from: 1, executionId: "fork" })).result()).toBe(1);
+  // A process that traces nothing forks it, too.
+  expect(await (await (await h.open()).handle("original").fork({ from: 1, executionId: "quiet" })).result()).toBe(1);
+  await worker.stop();
+  const of = (executionId: string) => spans.filter(({ attributes }) => attributes["pawl.execution_id"] === executionId);
+  const traces = ["original", "fork", "quiet"].map((executionId) => new Set(of(executionId).map(({ traceId }) => traceId)));
+  expect(traces.map(({ size }) => size)).toEqual([1, 1, 1]);
+  expect(new Set(traces.flatMap((ids) => [...ids])).size).toBe(3);
+  const [first, second] = spans.filter(({ name }) => name === "start forked");
+  expect(first!.links).toEqual([]);
+  expect(second!.links).toMatchObject([{ traceId: first!.traceId, spanId: first!.spanId }]);
+  expect(of("fork").map(({ name }) => name)).toEqual(["start forked", "step work", "execution forked"]);
+});
+
+test("of executions that nobody traced when they were started, the share that was asked for is sampled, the same ones in all processes", async () => {
+  const ids = Array.from({ length: 1000 }, (_, index) => `sampled-${index}`);
+  const sampledOf = (options: Omit<OpenTelemetryOptions, "tracerProvider">): readonly string[] => {
+    const within: Context[] = [];
+    const startSpan = (_name: string, _options: SpanOptions, parent: Context) => {
+      within.push(parent);
+      return trace.wrapSpanContext(trace.getSpanContext(parent)!);
+    };
+    const telemetry = openTelemetry({ tracerProvider: { getTracer: () => ({ startSpan }) } as never, ...options });
+    for (const executionId of ids)
+      telemetry.attempt({ namespace: "default", executionId, runId: randomUUID(), workflow: "w", version: "1", traceparent: undefined, step: "s", attempt: 1 });
+    return ids.filter((_, index) => trace.getSpanContext(within[index]!)!.traceFlags === 1);
+  };
+  expect(sampledOf({})).toEqual(ids);
+  expect(sampledOf({ sampleUntraced: 0 })).toEqual([]);
+  const some = sampledOf({ sampleUntraced: 0.1 });
+  expect(some.length).toBeGreaterThan(50);
+  expect(some.length).toBeLessThan(150);
+  expect(sampledOf({ sampleUntraced: 0.1 })).toEqual(some);
+  vi.stubEnv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
+  vi.stubEnv("OTEL_TRACES_SAMPLER_ARG", "0.1");
+  expect(sampledOf({})).toEqual(some);
+  expect(sampledOf({ sampleUntraced: 1 })).toEqual(ids);
+  vi.stubEnv("OTEL_TRACES_SAMPLER", "always_off");
+  expect(sampledOf({})).toEqual([]);
+  vi.unstubAllEnvs();
+  for (const sampleUntraced of [-0.1, 1.5, Number.NaN, "0.5" as never])
+    expect(() => openTelemetry({ sampleUntraced })).toThrow(/sampleUntraced: must be a number from 0 \(none\) to 1 \(all\), not /);
+});
+
 test("an execution that nobody traced when it was started has a trace of its own, and its failure is seen", async () => {
   const { spans, tracerProvider } = recorder();
   const failing = defineWorkflow({
@@ -171,7 +259,7 @@ test("an execution that nobody traced when it was started has a trace of its own
       ["execution failing", "failed"],
     ]),
   );
-  expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([handle.runId!.replaceAll("-", "")]));
+  expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([derivedTraceId(handle.executionId)]));
 });
 
 test("a signal that was sent within a span is linked to it where it is received, also after export and import", async () => {
@@ -243,4 +331,127 @@ test("without an SDK nothing is recorded", async () => {
   const handle = await pawl.start(child, undefined);
   expect(await handle.result()).toBe(1);
   expect((await handle.history())[0]!.event).not.toHaveProperty("traceparent");
+});
+
+/** The OpenTelemetry SDK of one process. */
+function sdk(sampler = new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(1) })) {
+  const exporter = new InMemorySpanExporter();
+  const tracerProvider = new BasicTracerProvider({ sampler, spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  const metricExporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter: metricExporter, exportIntervalMillis: 1_000_000_000 });
+  const meterProvider = new SdkMeterProvider({ readers: [reader] });
+  /** By name: of a counter or a gauge the value, of a histogram how many were recorded. */
+  const collect = async (): Promise<ReadonlyMap<string, number>> => {
+    metricExporter.reset();
+    await meterProvider.forceFlush();
+    const found = metricExporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+    return new Map(
+      found.flatMap(({ descriptor, dataPoints }) => dataPoints.map(({ value }) => [descriptor.name, typeof value === "number" ? value : value.count] as const)),
+    );
+  };
+  return { spans: () => exporter.getFinishedSpans(), tracerProvider, meterProvider, collect };
+}
+
+test("with an SDK, an execution is one trace over a worker that goes and one that comes, with its children, attempts and runs", async () => {
+  const [starting, first, second] = [sdk(), sdk(), sdk()];
+  const held = gate();
+  const isHeld = gate();
+  const small = defineWorkflow({ name: "small", run: (ctx) => ctx.step("inner", () => 1) });
+  const moved = defineWorkflow({
+    name: "moved",
+    retry: quickly,
+    async run(ctx, round: number): Promise<string> {
+      await ctx.step("twice", ({ attempt }) => {
+        if (attempt === 1) throw new Error("once");
+      });
+      await ctx.child(small, undefined);
+      if (round > 0) return "done";
+      await ctx.step("hold", async () => {
+        isHeld.open();
+        await held.opened;
+      });
+      return ctx.continueAsNew(1);
+    },
+  });
+  const client = await h.open({ telemetry: openTelemetry(starting) });
+  const tracer = starting.tracerProvider.getTracer("program");
+  const request = tracer.startSpan("request");
+  const handle = await context.with(trace.setSpan(ROOT_CONTEXT, request), () => client.start(moved, 0, { executionId: "moved" }));
+  request.end();
+  const leaving = await (await h.open({ telemetry: openTelemetry(first) })).worker({ workflows: [moved, small], ...soon });
+  await isHeld.opened;
+  await leaving.stop({ drain: 0 });
+  held.open();
+  const staying = await (await h.open({ telemetry: openTelemetry(second) })).worker({ workflows: [moved, small], ...soon });
+  expect(await handle.result()).toBe("done");
+  await staying.stop();
+
+  const spans = [starting, first, second].flatMap((one) => one.spans());
+  expect(new Set(spans.map((span) => span.spanContext().traceId))).toEqual(new Set([request.spanContext().traceId]));
+  const named = (one: ReturnType<typeof sdk>) =>
+    one
+      .spans()
+      .map(({ name, attributes }) => (name.startsWith("step") ? `${name} ${String(attributes["pawl.attempt"])}` : name))
+      .toSorted();
+  expect(named(starting)).toEqual(["request", "start moved"]);
+  const round = ["execution small", "start small", "step inner 1", "step twice 1", "step twice 2"];
+  expect(named(first).filter((name) => !name.startsWith("step hold"))).toEqual(round);
+  // Whether the attempt that was given up counts depends on whether it had lasted long enough to be announced.
+  const afterwards = named(second).map((name) => name.replace(/^(step hold) \d$/, "$1"));
+  expect(afterwards.toSorted()).toEqual([...round, "execution moved", "execution moved", "step hold"].toSorted());
+  const idOf = (name: string): string => spans.find((span) => span.name === name)!.spanContext().spanId;
+  const parents = new Map(spans.map(({ name, parentSpanContext }) => [name, parentSpanContext?.spanId]));
+  expect(parents.get("start moved")).toBe(idOf("request"));
+  for (const name of ["step twice", "step hold", "start small", "execution moved"]) expect(parents.get(name), name).toBe(idOf("start moved"));
+  const starts = spans.filter(({ name }) => name === "start small").map((span) => span.spanContext().spanId);
+  for (const name of ["step inner", "execution small"]) expect(starts, name).toContain(parents.get(name));
+  expect(spans.filter(({ name, status }) => name === "step twice" && status.message === "once")).toHaveLength(2);
+});
+
+test("with an SDK that samples by the parent, an execution that nobody traced is recorded as a whole or not at all", async () => {
+  const one = sdk();
+  const plain = defineWorkflow({ name: "plain", run: (ctx) => ctx.child(child, undefined) });
+  const silent = await h.open();
+  const handles = await Promise.all(Array.from({ length: 40 }, (_, index) => silent.start(plain, undefined, { executionId: `plain-${index}` })));
+  const worker = await (await h.open({ telemetry: openTelemetry({ ...one, sampleUntraced: 0.5 }) })).worker({ workflows: [plain, child], ...soon });
+  for (const handle of handles) await handle.result();
+  await worker.stop();
+  const traces = handles.map(({ executionId }) => one.spans().filter((span) => span.spanContext().traceId === derivedTraceId(executionId)));
+  const recorded = traces.filter((spans) => spans.length > 0);
+  expect(recorded.length).toBeGreaterThan(0);
+  expect(recorded.length).toBeLessThan(handles.length);
+  expect(recorded.flat()).toHaveLength(one.spans().length);
+  for (const spans of recorded) expect(spans.map(({ name }) => name).toSorted()).toEqual(["execution child", "execution plain", "start child", "step inner"]);
+});
+
+test("with an SDK, commits, claims, a lease that was lost and a write that was refused are exported", async () => {
+  const { meterProvider, collect } = sdk();
+  const terminated = gate();
+  const entered = gate();
+  let holding = false;
+  const pawl = await h.open({ namespace: "exported", telemetry: openTelemetry({ meterProvider, database: true }) }, async (name, phase) => {
+    if (!holding || !name.startsWith("commit") || phase !== "before") return;
+    entered.open();
+    await terminated.opened;
+  });
+  const refused = defineWorkflow({ name: "refused", run: (ctx) => ctx.step("work", () => void (holding = true)) });
+  await pawl.worker({ workflows: [refused, child], lease: "1s", ...soon });
+  await pawl.execute(child, undefined);
+  const before = await collect();
+  for (const name of ["pawl.commit.executions", "pawl.commit.duration", "pawl.claim.executions", "pawl.claim.duration"])
+    expect(before.get(name), name).toBeGreaterThan(0);
+  expect([before.get("pawl.lease.lost") ?? 0, before.get("pawl.write.rejected") ?? 0, before.get("pawl.executions.stranded")]).toEqual([0, 0, 0]);
+
+  // Its write is on its way when somebody else ends the execution.
+  const handle = await pawl.start(refused, undefined);
+  await entered.opened;
+  await (await h.open({ namespace: "exported" })).handle(handle.executionId).terminate();
+  holding = false;
+  terminated.open();
+  await eventually(async () => expect((await collect()).get("pawl.write.rejected")).toBe(1));
+
+  await execute(h.url, "UPDATE pawl.workers SET state = 'dead' WHERE state = 'live' AND namespace = 'exported'");
+  await eventually(async () => expect((await collect()).get("pawl.lease.lost")).toBe(1));
+  // It has another lease now, and goes on.
+  expect(await pawl.execute(child, undefined)).toBe(1);
 });
