@@ -1,8 +1,9 @@
 /** Runs and versions on the command line. */
-import { defineWorkflow } from "pawl";
+import { defineWorkflow, type Pawl } from "pawl";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeProject, type Project } from "./support/cli.ts";
 
+const schema = { "~standard": { version: 1 as const, vendor: "test", validate: (value: unknown) => ({ value: value as null }) } };
 const countdown = defineWorkflow({
   name: "countdown",
   run: async (ctx, left: number): Promise<string> => {
@@ -10,13 +11,25 @@ const countdown = defineWorkflow({
     return left === 0 ? "lift-off" : ctx.continueAsNew(left - 1);
   },
 });
+const move = (version: string) =>
+  defineWorkflow({
+    name: "move",
+    version,
+    signals: { go: schema },
+    async run(ctx, first: boolean) {
+      const before = first ? await ctx.step("first", () => `done in ${version}`) : "nothing";
+      await ctx.signal("go");
+      return `${before}, went on in ${version}`;
+    },
+  });
 let project: Project;
+let library: Pawl;
 
 beforeAll(async () => {
   project = await makeProject();
-  const pawl = await project.open();
-  await pawl.worker({ workflows: [countdown] });
-  await pawl.execute(countdown, 2, { executionId: "rocket" });
+  library = await project.open();
+  await library.worker({ workflows: [countdown, move("1"), move("2")] });
+  await library.execute(countdown, 2, { executionId: "rocket" });
 });
 
 afterAll(() => project.remove());
@@ -26,6 +39,24 @@ test("versions says what nothing needs any more", async () => {
   expect(stdout.split("\n")[1]).toMatch(/^countdown +1 +none +1 +can be removed$/);
   const { versions } = await project.json<{ readonly versions: readonly { readonly removable: boolean }[] }>("versions", "countdown");
   expect(versions).toMatchObject([{ workflow: "countdown", version: "1", open: {}, schedules: 0, removable: true }]);
+});
+
+test("what is under way is moved to another version", async () => {
+  const pawl = (...args: string[]) => project.pawl(...args);
+  const wanted = 'workflow == "move" && version == "1"';
+  for (const executionId of ["at-start", "after-step"]) await library.start(move("1"), executionId === "after-step", { executionId });
+  await expect.poll(async () => (await library.handle("after-step").checkpoints()).length).toBe(1);
+  expect(await pawl("bulk", "pause", "--filter", wanted, "--wait")).toMatchObject({ code: 0 });
+  await expect.poll(async () => (await library.count({ filter: `${wanted} && state == "paused"` })).count).toBe(2);
+  const forked = await pawl("bulk", "fork", "--filter", wanted, "--from", "latest", "--to-version", "2", "--id", "to-2", "--wait");
+  expect(forked).toMatchObject({ code: 0, stdout: "2 of 2 done\n" });
+  expect((await pawl("bulk", "terminate", "--filter", wanted, "--wait")).stdout).toBe("2 of 2 done\n");
+  for (const id of ["at-start", "after-step"]) await library.handle(`${id}.to-2`).signal("go", null);
+  expect(await library.handle("at-start.to-2").result()).toBe("nothing, went on in 2");
+  expect(await library.handle("after-step.to-2").result()).toBe("done in 1, went on in 2");
+  const one = await project.json<{ readonly executionId: string }>("fork", "after-step", "--from", "latest", "--to-version", "2");
+  await library.handle(one.executionId).signal("go", null);
+  expect(await library.handle(one.executionId).result()).toBe("done in 1, went on in 2");
 });
 
 test("runs lists all of them, and history shows any of them", async () => {

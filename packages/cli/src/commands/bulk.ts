@@ -27,7 +27,7 @@ export function addBulkCommand(program: Command): void {
     .argument("<operation>", "cancel, terminate, pause, resume, retry, rollback, fork or signal")
     .requiredOption("--filter <expression>", "which executions, such as 'state == \"failed\"'")
     .option("--reason <text>", "kept with each")
-    .option("--to <checkpoint>", "of a rollback: 1 for the start, or the name of a step: its last result")
+    .option("--to <checkpoint>", "of a rollback: 1 for the start, the name of a step for its last result, or latest for that of any step")
     .option("--from <checkpoint>", "of a fork: the same")
     .option("--to-version <version>", "of a fork: another version of the workflow")
     .option("--signal <name>", "which signal is sent to each")
@@ -38,6 +38,7 @@ export function addBulkCommand(program: Command): void {
       "after",
       examples([
         [`pawl bulk retry --filter 'workflow == "order" && state == "failed"' --wait`, "after the provider is back"],
+        [`pawl bulk fork --filter 'workflow == "order" && version == "1" && state == "paused"' --from latest --to-version 2`, "move them to new code"],
         [`pawl bulk rollback --filter 'labels.batch == "7"' --to collect`, "everything after step collect again"],
       ]),
     )
@@ -64,6 +65,7 @@ export function addBulkCommand(program: Command): void {
 
 /** Other checkpoints are the library's to refuse. */
 function checkpoint(given: string): BulkCheckpoint {
+  if (given === "latest") return given;
   return given === "1" ? 1 : { step: given };
 }
 

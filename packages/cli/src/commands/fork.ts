@@ -23,7 +23,7 @@ export function addForkCommand(program: Command): void {
       "Starts a new execution with another one's history up to a checkpoint, if you like with another input, other results or another version. The other one is not changed.",
     )
     .argument("<id>", "id of the execution to fork")
-    .option("--from <checkpoint>", "its number, 1 for the start, or the name of a step: its last result")
+    .option("--from <checkpoint>", "its number, 1 for the start, the name of a step for its last result, or latest for that of any step")
     .option("--run <runId>", "of an earlier run; pawl runs lists them")
     .option("--id <executionId>", "of the new execution")
     .option("--input <json>", "instead of its input: JSON, @file, or - for stdin")

@@ -16,7 +16,7 @@ export function addRollbackCommand(program: Command): void {
       "Starts the next run of an execution from a checkpoint, whatever state it is in. What came after the checkpoint is not kept; the run before can still be read.",
     )
     .argument("<id>", "id of the execution")
-    .option("--to <checkpoint>", "its number, 1 for the start, or the name of a step: its last result")
+    .option("--to <checkpoint>", "its number, 1 for the start, the name of a step for its last result, or latest for that of any step")
     .option("--reason <text>", "kept in the history")
     .addHelpText(
       "after",

@@ -13,11 +13,14 @@ import type { EditedEvent } from "../store/store.ts";
 import { chooseCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface ForkOptions {
-  /** A checkpoint, its seq, or the last result of a step; 1 is the start. */
+  /** A checkpoint, its seq, or the last result of a step; 1 is the start, "latest" the last result of any step. */
   readonly from: CheckpointChoice;
   /** Of which run (the latest). */
   readonly runId?: string;
-  /** Of the new execution: chosen by you, or made. Forking from the same checkpoint to the same id again gives the same execution. */
+  /**
+   * Of the new execution: chosen by you, or made. Forking from the same checkpoint to the same id again gives the same execution, and so does
+   * forking from "latest" of the same run, however far that has gone on.
+   */
   readonly executionId?: string;
   /** Instead of the input it was started with. The code replays what it keeps with it. */
   readonly input?: unknown;
@@ -89,7 +92,7 @@ export async function fork(
     }),
   });
   if (outcome === "forked") return { executionId, runId };
-  return { executionId, runId: await existing(parent, executionId, { fromExecutionId, fromRunId, fromSeq }) };
+  return { executionId, runId: await existing(parent, executionId, { fromExecutionId, fromRunId, fromSeq: options.from === "latest" ? undefined : fromSeq }) };
 }
 
 interface Edit {
@@ -123,11 +126,11 @@ function editedResults(events: readonly RecordedEvent[], results: Readonly<Recor
   });
 }
 
-/** The id is taken: by this very fork, or by something else. */
+/** The id is taken: by this very fork, or by something else. Without `fromSeq` it may have been made when that run was not as far. */
 async function existing(
   parent: RunsParent,
   executionId: string,
-  from: { readonly fromExecutionId: string; readonly fromRunId: string; readonly fromSeq: number },
+  from: { readonly fromExecutionId: string; readonly fromRunId: string; readonly fromSeq: number | undefined },
 ): Promise<string> {
   const runs = new Runs(parent, executionId);
   const { runId } = await runs.latest().catch((error: unknown) => {
@@ -136,7 +139,10 @@ async function existing(
   });
   const forked = (await runs.historyOf(runId)).findLast(({ event }) => event.type === "ExecutionForked")?.event;
   const isSame =
-    forked?.type === "ExecutionForked" && forked.fromRunId === from.fromRunId && forked.fromSeq === from.fromSeq && forked.executionId === executionId;
+    forked?.type === "ExecutionForked" &&
+    forked.fromRunId === from.fromRunId &&
+    forked.fromSeq === (from.fromSeq ?? forked.fromSeq) &&
+    forked.executionId === executionId;
   if (!isSame) throw new ExecutionConflict(executionId, "was not forked from there");
   return runId;
 }

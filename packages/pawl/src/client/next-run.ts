@@ -12,7 +12,7 @@ export interface NextRunOptions {
 }
 
 export interface RollbackOptions extends NextRunOptions {
-  /** A checkpoint, its seq, or the last result of a step; 1 is the start. */
+  /** A checkpoint, its seq, or the last result of a step; 1 is the start, "latest" the last result of any step. */
   readonly to: CheckpointChoice;
 }
 

@@ -27,8 +27,11 @@ export interface RunInfo {
   readonly latest: boolean;
 }
 
-/** Which checkpoint: its seq, the checkpoint, or the last result of a step of that name; 1 is the start. */
-export type CheckpointChoice = number | Pick<Checkpoint, "seq"> | { readonly step: string };
+/**
+ * Which checkpoint: its seq, the checkpoint, or the last result of a step of that name; 1 is the start. "latest" is the last result of
+ * any step, or the start where there is none.
+ */
+export type CheckpointChoice = number | Pick<Checkpoint, "seq"> | { readonly step: string } | "latest";
 
 const historyPage = 1000;
 
@@ -107,6 +110,7 @@ export function chooseCheckpoint(choice: CheckpointChoice, history: readonly Rec
     if (found === undefined) throw new OptionInvalid(path, `there is no result of a step "${choice.step.slice(0, 60)}"; ${listed}`);
     return found.seq;
   }
+  if (choice === "latest") return checkpoints.at(-1)?.seq ?? chooseCheckpoint(1, history, path);
   const seq = typeof choice === "number" ? choice : (choice as Pick<Checkpoint, "seq"> | null)?.seq;
   // Starts that were merged belong to the start.
   if (seq === 1) return history.findLast(({ event }) => event.type === "StartMerged")?.seq ?? 1;

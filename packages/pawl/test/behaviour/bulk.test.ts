@@ -1,4 +1,4 @@
-import { defineWorkflow, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
+import { defineWorkflow, ExecutionConflict, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { eventually, harness, refusalOf, soon } from "./harness.ts";
@@ -97,6 +97,78 @@ describe("bulk", () => {
     const alive = await pawl.start(waiting, undefined);
     await (await pawl.bulk({ operation: "terminate", filter: 'state == "running" || state == "pending"' })).result();
     expect((await alive.status()).state).toBe("terminated");
+  });
+
+  test("moves executions to another version, each from where it stands", async () => {
+    const ran: string[] = [];
+    const stages = (version: string) =>
+      defineWorkflow({
+        name: "stages",
+        version,
+        signals: { go: z.null() },
+        async run(ctx) {
+          const step = (name: string): Promise<string> => ctx.step(name, () => (ran.push(`${ctx.executionId} ${name} ${version}`), `${name}${version}`));
+          await ctx.signal("go");
+          const one = await step("one");
+          await ctx.signal("go");
+          const two = await step("two");
+          await ctx.signal("go");
+          return [one, two, await step("three")];
+        },
+      });
+    const { pawl } = await h.run([stages("1"), stages("2")]);
+    const ids = ["s0", "s1", "s2"];
+    for (const [signals, executionId] of ids.entries()) {
+      const handle = await pawl.start(stages("1"), undefined, { executionId });
+      for (let sent = 0; sent < signals; sent++) await handle.signal("go", null);
+    }
+    const old = 'workflow == "stages" && version == "1"';
+    await eventually(async () => expect(ran).toHaveLength(3));
+    await eventually(async () => expect((await pawl.count({ filter: `${old} && state == "running"` })).count).toBe(3));
+    await (await pawl.bulk({ operation: "pause", filter: old })).result();
+    await eventually(async () => expect((await pawl.count({ filter: `${old} && state == "paused"` })).count).toBe(3));
+    ran.length = 0;
+    const move = { operation: "fork", filter: `${old} && state == "paused"`, from: "latest", version: "2" } as const;
+    expect(await (await pawl.bulk({ ...move, executionId: "moved" })).result()).toEqual({ matched: 3, done: 3, skipped: 0, failed: 0, failures: [] });
+    await (await pawl.bulk({ operation: "terminate", filter: move.filter })).result();
+    for (const [done, executionId] of ids.entries()) {
+      const fork = pawl.handle(`${executionId}.moved`);
+      for (let sent = done; sent < 3; sent++) await fork.signal("go", null);
+      expect(await fork.result()).toEqual([done > 0 ? "one1" : "one2", done > 1 ? "two1" : "two2", "three2"]);
+      expect(await fork.status()).toMatchObject({ version: "2" });
+      expect((await pawl.handle(executionId).status()).state).toBe("terminated");
+    }
+    expect(ran.toSorted()).toEqual(["s0.moved one 2", "s0.moved three 2", "s0.moved two 2", "s1.moved three 2", "s1.moved two 2", "s2.moved three 2"]);
+  });
+
+  test("a fork from the latest checkpoint is made once, however far the original goes on", async () => {
+    const { pawl } = await h.run(workflows);
+    mended = true;
+    const two = defineWorkflow({
+      name: "two",
+      signals: { go: z.null() },
+      async run(ctx) {
+        await ctx.step("one", () => 1);
+        await ctx.signal("go");
+        await ctx.step("two", () => 2);
+        return ctx.executionId;
+      },
+    });
+    await pawl.worker({ workflows: [two], ...soon });
+    const handle = await pawl.start(two, undefined);
+    await eventually(async () => expect(await handle.checkpoints()).toHaveLength(1));
+    const options = { from: "latest", runId: handle.runId!, executionId: "once" } as const;
+    const fork = await handle.fork(options);
+    await handle.signal("go", null);
+    await handle.result();
+    expect((await handle.fork(options)).runId).toBe(fork.runId);
+    await refusalOf(handle.fork({ ...options, from: { step: "two" } }), ExecutionConflict);
+    await fork.signal("go", null);
+    expect(await fork.result()).toBe("once");
+    // And a rollback to there repeats nothing but what came after it.
+    const again = await handle.rollback({ to: "latest" });
+    expect(await again.result()).toBe(handle.executionId);
+    expect((await handle.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(2);
   });
 
   test("refuses what it cannot do, and is no workflow that people see", async () => {

@@ -8,8 +8,8 @@ export const bulkOperations = ["cancel", "terminate", "pause", "resume", "retry"
 
 export type BulkOperation = (typeof bulkOperations)[number];
 
-/** A checkpoint that many executions have: their start, or the last result of a step. */
-export type BulkCheckpoint = 1 | { readonly step: string };
+/** A checkpoint that many executions have: their start, the last result of a step, or the last result of any step, wherever each of them stands. */
+export type BulkCheckpoint = 1 | { readonly step: string } | "latest";
 
 export interface BulkRequest {
   readonly operation: BulkOperation;
@@ -77,5 +77,6 @@ function only(operation: BulkOperation, of: BulkOperation, path: string, value: 
 
 function checkCheckpoint(choice: CheckpointChoice | undefined, path: string): void {
   const isStep = typeof choice === "object" && "step" in choice && typeof choice.step === "string";
-  if (choice !== undefined && choice !== 1 && !isStep) throw new OptionInvalid(path, "is 1 for the start, or { step } for the last result of a step");
+  if (choice !== undefined && choice !== 1 && choice !== "latest" && !isStep)
+    throw new OptionInvalid(path, 'is 1 for the start, { step } for the last result of a step, or "latest" for the last result of any step');
 }
