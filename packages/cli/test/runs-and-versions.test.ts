@@ -38,12 +38,19 @@ test("versions says what nothing needs any more", async () => {
   const { stdout } = await project.pawl("versions");
   expect(stdout.split("\n")[1]).toMatch(/^countdown +1 +none +1 +can be removed$/);
   const { versions } = await project.json<{ readonly versions: readonly { readonly removable: boolean }[] }>("versions", "countdown");
-  expect(versions).toMatchObject([{ workflow: "countdown", version: "1", open: {}, schedules: 0, removable: true }]);
+  expect(versions).toMatchObject([{ workflow: "countdown", version: "1", open: {}, ended: {}, schedules: 0, removable: true }]);
+  await library.start(move("1"), false, { executionId: "given-up" });
+  await library.handle("given-up").cancel();
+  await library
+    .handle("given-up")
+    .result()
+    .catch(() => {});
+  expect((await project.pawl("versions", "move")).stdout).toMatch(/^move +1 +none .* can be removed; not to be retried then: 1 cancelled$/m);
 });
 
 test("what is under way is moved to another version", async () => {
   const pawl = (...args: string[]) => project.pawl(...args);
-  const wanted = 'workflow == "move" && version == "1"';
+  const wanted = 'workflow == "move" && version == "1" && state != "cancelled"';
   for (const executionId of ["at-start", "after-step"]) await library.start(move("1"), executionId === "after-step", { executionId });
   await expect.poll(async () => (await library.handle("after-step").checkpoints()).length).toBe(1);
   expect(await pawl("bulk", "pause", "--filter", wanted, "--wait")).toMatchObject({ code: 0 });

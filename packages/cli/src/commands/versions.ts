@@ -29,10 +29,7 @@ export function addVersionsCommand(program: Command): void {
               { title: "VERSION", text: (row: WorkflowVersion) => row.version },
               {
                 title: "OPEN",
-                text: (row: WorkflowVersion) =>
-                  Object.entries(row.open)
-                    .map(([state, count]) => `${count} ${state}`)
-                    .join(", ") || "none",
+                text: (row: WorkflowVersion) => counts(row.open) || "none",
               },
               { title: "OLDEST", text: (row: WorkflowVersion) => (row.oldest === null ? "" : ago(row.oldest)) },
               { title: "SCHEDULES", text: (row: WorkflowVersion) => (row.schedules === 0 ? "" : String(row.schedules)), right: true },
@@ -49,7 +46,13 @@ export function addVersionsCommand(program: Command): void {
   addGlobalOptions(command);
 }
 
-function note({ removable, workers, open }: WorkflowVersion): string {
-  if (removable) return "can be removed";
+function counts(byState: Readonly<Record<string, number>>): string {
+  return Object.entries(byState)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(", ");
+}
+
+function note({ removable, workers, open, ended }: WorkflowVersion): string {
+  if (removable) return Object.keys(ended).length === 0 ? "can be removed" : `can be removed; not to be retried then: ${counts(ended)}`;
   return workers.length === 0 && Object.keys(open).length > 0 ? "no worker has it" : "";
 }

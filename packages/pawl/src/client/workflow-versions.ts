@@ -1,7 +1,7 @@
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
 import { compareVersions } from "../base/compare-versions.ts";
 import { checkName } from "../base/ids.ts";
-import type { ExecutionState } from "../kernel/execution-state.ts";
+import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import type { Store } from "../store/store.ts";
 
 /** What still needs one version of a workflow. */
@@ -12,11 +12,13 @@ export interface WorkflowVersion {
   readonly open: Readonly<Partial<Record<ExecutionState, number>>>;
   /** When the oldest of them was made. */
   readonly oldest: Date | null;
+  /** Executions that failed or timed out, which can be retried, or were cancelled, which can be resumed: only where somebody has the code. */
+  readonly ended: Readonly<Partial<Record<"failed" | "timed_out" | "cancelled", number>>>;
   /** Schedules that start executions of it. */
   readonly schedules: number;
   /** Ids of the live workers that have it. */
   readonly workers: readonly string[];
-  /** Nothing needs it: its code may go. */
+  /** Nothing needs it: its code may go, if nobody means to retry or resume any of `ended`, or to roll back or fork what has ended. */
   readonly removable: boolean;
 }
 
@@ -44,16 +46,16 @@ export class Workflows {
     this.#parent.checkOpen();
     const { store, namespace } = this.#parent;
     const workflow = options.workflow === undefined ? undefined : checkName(options.workflow, "workflow");
-    const [workers, schedules, open] = [
+    const [workers, schedules, executions] = [
       await store.workers(namespace),
       await store.schedulesByVersion(namespace, workflow),
-      await store.openByVersion(namespace, workflow),
+      await store.unfinishedByVersion(namespace, workflow),
     ];
     const found = new Map<string, Draft>();
     const of = (name: string, version: string): Draft => {
-      const key = `${name}@${version}`;
+      const key = keyOf(name, version);
       let draft = found.get(key);
-      if (draft === undefined) found.set(key, (draft = { workflow: name, version, open: {}, oldest: undefined, schedules: 0, workers: [] }));
+      if (draft === undefined) found.set(key, (draft = { workflow: name, version, open: {}, oldest: undefined, ended: {}, schedules: 0, workers: [] }));
       return draft;
     };
     for (const { workerId, definitions, state } of workers) {
@@ -65,10 +67,16 @@ export class Workflows {
       }
     }
     for (const row of schedules) of(row.workflow, row.version).schedules = row.count;
-    for (const row of open) {
+    for (const { state, count, oldest, ...row } of executions) {
+      if (isTerminal(state)) continue;
       const draft = of(row.workflow, row.version);
-      draft.open[row.state] = row.count;
-      draft.oldest = Math.min(draft.oldest ?? row.oldest, row.oldest);
+      draft.open[state] = count;
+      draft.oldest = Math.min(draft.oldest ?? oldest, oldest);
+    }
+    // Of versions that are in the report anyway: what ended on code that is long gone would fill it.
+    for (const { state, count, ...row } of executions) {
+      const draft = found.get(keyOf(row.workflow, row.version));
+      if (draft !== undefined && (state === "failed" || state === "timed_out" || state === "cancelled")) draft.ended[state] = count;
     }
     // The built-in one comes with Pawl itself, in whichever version.
     return [...found.values()]
@@ -82,11 +90,16 @@ export class Workflows {
   }
 }
 
+function keyOf(workflow: string, version: string): string {
+  return `${workflow}@${version}`;
+}
+
 interface Draft {
   readonly workflow: string;
   readonly version: string;
   readonly open: Partial<Record<ExecutionState, number>>;
   oldest: number | undefined;
+  readonly ended: Partial<Record<"failed" | "timed_out" | "cancelled", number>>;
   schedules: number;
   readonly workers: string[];
 }

@@ -28,7 +28,7 @@ import type {
   LeaseOptions,
   NextRunOperation,
   Outcome,
-  OpenCount,
+  VersionCount,
   OutsideMessage,
   Receipt,
   SignalWithStartOutcome,
@@ -367,8 +367,8 @@ export class PostgresStore implements Store {
     return this.#gateway.read("workers", () => this.#queries.workers(namespace));
   }
 
-  openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]> {
-    return this.#gateway.read("open-by-version", () => this.#queries.openByVersion(namespace, workflow));
+  unfinishedByVersion(namespace: string, workflow: string | undefined): Promise<readonly VersionCount[]> {
+    return this.#gateway.read("unfinished-by-version", () => this.#queries.unfinishedByVersion(namespace, workflow));
   }
 
   schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]> {

@@ -14,7 +14,7 @@ import type {
   ListFilter,
   ListPage,
   WatchedWorkers,
-  OpenCount,
+  VersionCount,
   Outcome,
   PastRunSummary,
   ScheduleCount,
@@ -250,7 +250,7 @@ export class Queries {
     }));
   }
 
-  async openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]> {
+  async unfinishedByVersion(namespace: string, workflow: string | undefined): Promise<readonly VersionCount[]> {
     const { executions } = this.#tables;
     const rows = await this.#db
       .select({
@@ -264,7 +264,7 @@ export class Queries {
       .where(
         and(
           eq(executions.namespace, namespace),
-          notInArray(executions.state, [...terminalStates]),
+          notInArray(executions.state, ["completed", "terminated"]),
           workflow === undefined ? undefined : eq(executions.workflow, workflow),
         ),
       )

@@ -206,8 +206,8 @@ export interface CountedGroup {
   readonly count: number;
 }
 
-/** Executions of one version of a workflow in one state that is not an end. */
-export interface OpenCount {
+/** Executions of one version of a workflow in one state. */
+export interface VersionCount {
   readonly workflow: string;
   readonly version: string;
   readonly state: ExecutionState;
@@ -445,8 +445,8 @@ export interface Store {
   /** Without `groupBy` one group of value null; at most `limit` groups, the largest first. */
   count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]>;
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
-  /** Of every version of every workflow, or of one, what has not ended. Reads every execution's row. */
-  openByVersion(namespace: string, workflow: string | undefined): Promise<readonly OpenCount[]>;
+  /** Of every version of every workflow, or of one, what has not ended, or failed, timed out or was cancelled. Reads every execution's row. */
+  unfinishedByVersion(namespace: string, workflow: string | undefined): Promise<readonly VersionCount[]>;
   schedulesByVersion(namespace: string, workflow: string | undefined): Promise<readonly ScheduleCount[]>;
   databaseFacts(): Promise<DatabaseFacts>;
   /** What waits for a worker, longest wait first; at most 100 rows. */
