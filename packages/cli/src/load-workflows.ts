@@ -2,14 +2,21 @@ import { existsSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { extname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { AnyWorkflow, Pawl, ReusableStep } from "pawl";
+import type { AnyWorkflow, Pawl, ReusableStep, Telemetry } from "pawl";
 import { pawlCode, UsageError } from "./failures.ts";
+
+/** The copy of the library that made the workflows of a file. */
+export interface Library {
+  readonly Pawl: typeof Pawl;
+  /** Its `pawl/opentelemetry`, which needs `@opentelemetry/api`. */
+  openTelemetry(): Promise<Telemetry>;
+}
 
 /** The workflows of a user's file, its steps for other queues, and the copy of the library that made them and must run them. */
 export interface LoadedFile {
   readonly workflows: readonly AnyWorkflow[];
   readonly steps: readonly (ReusableStep & { readonly taskQueue: string })[];
-  readonly library: { readonly Pawl: typeof Pawl };
+  readonly library: Library;
 }
 
 const typescript: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".tsx"]);
@@ -47,20 +54,26 @@ export async function loadWorkflows(file: string): Promise<LoadedFile> {
  * one copy made is a plain call to the worker of another, and not durable. TypeScript and CommonJS code requires its
  * packages through a loader that would make a second copy, so the first one is put where that loader looks.
  */
-async function loadLibrary(require: NodeJS.Require): Promise<LoadedFile["library"]> {
+async function loadLibrary(require: NodeJS.Require): Promise<Library> {
   let path: string;
   try {
     path = require.resolve("pawl");
   } catch {
     path = fileURLToPath(import.meta.resolve("pawl"));
   }
-  const library = (await import(pathToFileURL(path).href)) as LoadedFile["library"];
+  const library = (await import(pathToFileURL(path).href)) as Pick<Library, "Pawl">;
   const entry = new Module(path);
   entry.filename = path;
   entry.exports = library;
   entry.loaded = true;
   require.cache[path] = entry;
-  return library;
+  return { Pawl: library.Pawl, openTelemetry: () => openTelemetry(createRequire(path)) };
+}
+
+/** From within the library, which knows its parts by its own name. */
+async function openTelemetry(require: NodeJS.Require): Promise<Telemetry> {
+  const part = (await import(pathToFileURL(require.resolve("pawl/opentelemetry")).href)) as typeof import("pawl/opentelemetry");
+  return part.openTelemetry();
 }
 
 function collect(value: unknown, depth: number, workflows: Set<AnyWorkflow>, steps: Set<LoadedFile["steps"][number]>): void {

@@ -5,7 +5,9 @@ import { Pawl, type PawlOptions } from "pawl";
 import { UsageError } from "./failures.ts";
 import type { GlobalFlags } from "./global-options.ts";
 import { Interrupt } from "./interrupt.ts";
+import type { Library } from "./load-workflows.ts";
 import { openOutput, type Output } from "./output.ts";
+import { flushTelemetry, registeredTelemetry } from "./registered-telemetry.ts";
 
 /** What a command works with while the database is open. */
 export interface Session {
@@ -20,7 +22,7 @@ export interface SessionOptions {
   /** The command waits for signals itself (false). */
   readonly handlesSignals?: boolean;
   /** The copy of the library that made the workflows to run (the CLI's own). */
-  readonly library?: { readonly Pawl: typeof Pawl };
+  readonly library?: Library;
   /** How long workers may take to finish when the session ends (10 seconds). */
   readonly drain?: string;
 }
@@ -33,12 +35,15 @@ export async function withPawl(command: Command, options: SessionOptions, work: 
   const flags = command.optsWithGlobals<GlobalFlags>();
   const output = await openOutput(flags);
   if (options.prepare !== true) checkDatabaseExists(flags);
+  const { library } = options;
+  const telemetry = library && (await registeredTelemetry(() => library.openTelemetry(), output.logger));
   const interrupt = new Interrupt();
   try {
-    const pawl = await (options.library?.Pawl ?? Pawl).open({
+    const pawl = await (library?.Pawl ?? Pawl).open({
       ...openOptions(flags),
       migrate: options.prepare === true,
       logger: output.logger,
+      ...(telemetry === undefined ? {} : { telemetry }),
       onProgress: (line) => output.remark(line),
       ...(options.handlesSignals === true ? {} : { connectTimeout }),
     });
@@ -48,6 +53,7 @@ export async function withPawl(command: Command, options: SessionOptions, work: 
       await (options.handlesSignals === true ? done : interrupt.race(done));
     } finally {
       await pawl.close(options.drain === undefined ? {} : { drain: options.drain });
+      if (telemetry !== undefined) await flushTelemetry(output.logger);
     }
   } finally {
     interrupt.dispose();

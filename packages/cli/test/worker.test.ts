@@ -1,4 +1,6 @@
+import { readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Pawl } from "pawl";
 import { openEmbedded } from "pawl/internal";
@@ -52,6 +54,60 @@ test("a worker that gets SIGINT lets its running step finish and ends with exit 
   expect(code).toBe(0);
   expect(stdout).toMatch(/^ready: .*\nstopping on SIGINT: 1 running, .*\nstopped\n$/);
   expect(await pawl.handle("drained").status()).toMatchObject({ state: "completed" });
+});
+
+/** An SDK whose exporters write to a file, and only when they are told to. */
+const sdkFile = `import { appendFileSync } from "node:fs";
+import { metrics, trace } from "@opentelemetry/api";
+import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+const write = (names, done) => {
+  for (const name of names) appendFileSync("exported.txt", name + "\\n");
+  done({ code: 0 });
+};
+const ended = { forceFlush: async () => {}, shutdown: async () => {} };
+const spans = { ...ended, export: (all, done) => write(all.map(({ name, attributes }) => name + " " + attributes["pawl.execution_id"]), done) };
+const measured = { ...ended, export: ({ scopeMetrics }, done) => write(scopeMetrics.flatMap(({ metrics }) => metrics.map(({ descriptor }) => descriptor.name)), done) };
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(spans, { scheduledDelayMillis: 1e8 })] }));
+metrics.setGlobalMeterProvider(new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 1e8 })] }));`;
+
+test("with an OpenTelemetry SDK that node --import has set up it sends traces and metrics, the last of them before it ends", async () => {
+  const own = await makeProject();
+  try {
+    await symlink(fileURLToPath(new URL("../../../node_modules/@opentelemetry", import.meta.url)), join(own.directory, "node_modules/@opentelemetry"));
+    await own.write({ "package.json": '{"type":"module"}', "workflows.ts": workflowsFile, "otel.js": sdkFile });
+    const client = await own.open();
+    const worker = own.start(["worker", "workflows.ts"], { NODE_OPTIONS: "--import ./otel.js" });
+    await worker.printed("ready: ");
+    await (await client.start("greet", { name: "Ann" }, { executionId: "traced" })).result();
+    worker.process.kill("SIGTERM");
+    expect(await worker.outcome).toMatchObject({ code: 0, stderr: "" });
+    const exported = (await readFile(join(own.directory, "exported.txt"), "utf8")).trim().split("\n");
+    expect(exported).toEqual(expect.arrayContaining(["step say traced", "execution greet traced", "pawl.claim.executions", "pawl.commit.duration"]));
+  } finally {
+    await own.remove();
+  }
+});
+
+/** An SDK that brings an API of its own, which the library does not see. */
+const foreignSdkFile = `import { register } from "node:module";
+globalThis[Symbol.for("opentelemetry.js.api.1")] = { version: "1.10.0", trace: {} };
+register("data:text/javascript," + encodeURIComponent(\`export function resolve(name, context, next) {
+  if (name === "@opentelemetry/api") throw new Error("Cannot find package '@opentelemetry/api'");
+  return next(name, context);
+}\`));`;
+
+test("with an SDK but without the OpenTelemetry API beside it, it says so and works", async () => {
+  await project.write({ "foreign.js": foreignSdkFile });
+  const worker = project.start(["worker", "workflows.ts"], { NODE_OPTIONS: "--import ./foreign.js" });
+  await worker.printed("ready: ");
+  expect(await (await pawl.start("greet", { name: "Ann" })).result()).toBe("Hello Ann");
+  worker.process.kill("SIGTERM");
+  const { code, stderr } = await worker.outcome;
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/An OpenTelemetry SDK is registered, but .*'@opentelemetry\/api'\. Install @opentelemetry\/api beside the file\./) as string,
+  });
 });
 
 test("with --json it prints one JSON object per line", async () => {
