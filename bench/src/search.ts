@@ -40,6 +40,9 @@ const questions: readonly Question[] = [
   { title: "the last page", from: 0.99999 },
   { title: "rare state", filter: 'state == "quarantined"' },
   { title: "what failed or is held", filter: 'state in ["failed", "quarantined"]' },
+  { title: "what is running", filter: 'state == "running"' },
+  { title: "what is pending (nothing)", filter: 'state == "pending"' },
+  { title: "what has not completed", filter: 'state != "completed"' },
   { title: "one workflow of 20", filter: 'workflow == "workflow-7"' },
   { title: "one workflow, failed", filter: 'workflow == "workflow-0" && state == "failed"' },
   { title: "common label", filter: 'labels.env == "prod"' },
@@ -63,6 +66,7 @@ const questions: readonly Question[] = [
   { title: "created within the hour, failed", createdAfter: hourAgo, filter: 'state == "failed"' },
   { title: "count of all", count: true },
   { title: "count by state", count: true, groupBy: "state" },
+  { title: "count of what is running", count: true, filter: 'state == "running"' },
   { title: "count of one customer", count: true, filter: 'labels.customer == "c77"' },
 ];
 

@@ -73,6 +73,8 @@ CREATE UNIQUE INDEX executions_deduplication ON executions (namespace, workflow,
 	WHERE deduplication_id IS NOT NULL AND state IN ('pending', 'running', 'paused', 'quarantined');
 CREATE UNIQUE INDEX executions_merging ON executions (namespace, workflow, merge_key) WHERE merge_key IS NOT NULL AND state = 'pending';
 CREATE INDEX executions_claimed ON executions (worker_id) WHERE worker_id IS NOT NULL;
+-- Finds the open ones that nobody has claimed: an execution that is claimed as it starts, and runs to its end, does not touch it.
+CREATE INDEX executions_unclaimed ON executions (namespace, run_id) WHERE worker_id IS NULL AND state IN ('pending', 'running');
 -- What counts against the limits of a queue. Claims change worker_id, so that no update is dearer for those without limits.
 CREATE INDEX executions_limited ON executions (namespace, task_queue, queue_key) WHERE worker_id IS NOT NULL AND queue_key IS NOT NULL;
 -- Finds the executions of one key; most have none.

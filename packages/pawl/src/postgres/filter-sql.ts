@@ -1,6 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { AttributeValue, StoredAttribute } from "../base/search-values.ts";
+import { executionStates } from "../kernel/execution-state.ts";
 import type { ComparisonOperator, Filter, FilterField, FilterValue, TextTest } from "../store/filter.ts";
 import type { Tables } from "./schema.ts";
 
@@ -25,6 +26,7 @@ export function filterCondition(executions: Executions, filter: Filter): SQL {
     case "not":
       return sql`(${filterCondition(executions, filter.of)} IS NOT TRUE)`;
     case "compare":
+      if (filter.operator === "!=" && isState(filter.field)) return stateCondition(executions, otherThan([filter.value as string]));
       return filter.operator === "!="
         ? sql`(${comparison(executions, filter.field, "==", filter.value)} IS NOT TRUE)`
         : comparison(executions, filter.field, filter.operator, filter.value);
@@ -49,6 +51,7 @@ function comparison(executions: Executions, field: FilterField, operator: Exclud
   const sign = operators[operator];
   switch (field.of) {
     case "text":
+      if (operator === "==" && isState(field)) return stateCondition(executions, [value as string]);
       // By code point, as CEL has it, whatever the database's collation; for equality that makes no difference, but for an index.
       return operator === "==" ? equality(executions, field.name, sql`= ${value}`) : sql`(${textOf(executions, field.name)} COLLATE "C" ${sign} ${value})`;
     case "number":
@@ -90,7 +93,33 @@ function equality(executions: Executions, name: TextField, equals: SQL): SQL {
   return name === "key" ? sql`(${executions.queueKey} <> '' AND ${executions.queueKey} ${equals})` : sql`(${executions[name]} ${equals})`;
 }
 
+function isState(field: FilterField): boolean {
+  return field.of === "text" && field.name === "state";
+}
+
+export function otherThan(states: readonly string[]): readonly string[] {
+  return executionStates.filter((state) => !states.includes(state));
+}
+
+/** What has not begun to wait for a person, and may be claimed. */
+const claimable: readonly string[] = ["pending", "running"];
+
+/**
+ * An execution is in one of these states, said so that indexes can answer it: those of what did not simply complete, of what is claimed, and
+ * of what is open and not claimed. Of those that completed there is none.
+ */
+export function stateCondition(executions: Executions, states: readonly string[]): SQL {
+  const among = (some: readonly string[]): SQL => sql`${executions.state} = ANY(${textArray(some)}::text[])`;
+  const open = states.filter((state) => claimable.includes(state));
+  if (states.includes("completed") || open.length === 0) return sql`(${among(states)})`;
+  const others = states.filter((state) => !claimable.includes(state));
+  const exceptional = others.length === 0 ? sql`` : sql` OR ${among(others)}`;
+  const { workerId } = executions;
+  return sql`((${workerId} IS NULL AND ${among(open)}) OR (${workerId} IS NOT NULL AND ${among(open)})${exceptional})`;
+}
+
 function membership(executions: Executions, field: FilterField, values: readonly FilterValue[]): SQL {
+  if (isState(field)) return stateCondition(executions, values as readonly string[]);
   // One array for a column, so that an index can be asked once; the others are a few conditions that their index can answer.
   if (field.of === "text") return equality(executions, field.name, sql`= ANY(${textArray(values as readonly string[])}::text[])`);
   return sql`(${sql.join(

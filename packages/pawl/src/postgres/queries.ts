@@ -21,7 +21,7 @@ import type {
   ValueOutcome,
   WorkerSummary,
 } from "../store/store.ts";
-import { filterCondition, groupValue, readGroupValue } from "./filter-sql.ts";
+import { filterCondition, groupValue, otherThan, readGroupValue, stateCondition } from "./filter-sql.ts";
 import type { Tables } from "./schema.ts";
 
 /** Whoever waits for a reply looks every moment: an execution does not go through more runs meanwhile. */
@@ -83,7 +83,7 @@ export class Queries {
     const { executions } = this.#tables;
     const conditions: SQL[] = [eq(executions.namespace, filter.namespace)];
     if (filter.workflow !== undefined) conditions.push(eq(executions.workflow, filter.workflow));
-    if (filter.state !== undefined) conditions.push(inArray(executions.state, [...filter.state]));
+    if (filter.state !== undefined) conditions.push(stateCondition(executions, filter.state));
     if (filter.taskQueue !== undefined) conditions.push(eq(executions.taskQueue, filter.taskQueue));
     if (filter.createdAfter !== undefined) conditions.push(gte(executions.createdAt, new Date(filter.createdAfter)));
     if (filter.createdBefore !== undefined) conditions.push(lt(executions.createdAt, new Date(filter.createdBefore)));
@@ -264,7 +264,7 @@ export class Queries {
       .where(
         and(
           eq(executions.namespace, namespace),
-          notInArray(executions.state, ["completed", "terminated"]),
+          stateCondition(executions, otherThan(["completed", "terminated"])),
           workflow === undefined ? undefined : eq(executions.workflow, workflow),
         ),
       )
