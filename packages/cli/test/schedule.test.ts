@@ -123,6 +123,16 @@ test("update changes what is named and leaves the rest: input, policies and boun
   expect(wrong.stderr).toContain("It must be a whole number, or none.");
 });
 
+test("a backfill is stopped", async () => {
+  await project.pawl("schedule", "create", "daily", "greet", "--interval", "1d", "--input", '{"name":"Ann"}');
+  expect(await project.pawl("schedule", "backfill", "daily", "--from", "1970-01-01", "--to", "2020-01-01")).toMatchObject({ code: 0 });
+  expect(await project.pawl("schedule", "stop-backfills", "daily")).toMatchObject({ code: 0, stdout: "daily is not backfilled any more\n" });
+  expect(await project.json("schedule", "show", "daily")).toMatchObject({ backfills: [], state: "active" });
+  expect(await project.pawl("schedule", "stop-backfills", "daily")).toMatchObject({ code: 0, stdout: "daily had no backfill to stop\n" });
+  expect(await project.json("schedule", "stop-backfills", "daily")).toEqual({ scheduleId: "daily", stopped: 0 });
+  expect(await project.pawl("schedule", "stop-backfills", "nobody")).toMatchObject({ code: 1 });
+});
+
 test("times to come are dates, times with a zone, or so long from now", async () => {
   const now = Date.now();
   const bounds = ["--start-at", "1h", "--end-at", "30d"];

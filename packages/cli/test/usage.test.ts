@@ -75,7 +75,7 @@ test("every command has help with an example", async () => {
 });
 
 test("every command of schedule has help with an example", async () => {
-  const names = ["create", "update", "list", "show", "pause", "resume", "trigger", "backfill", "delete"];
+  const names = ["create", "update", "list", "show", "pause", "resume", "trigger", "backfill", "stop-backfills", "delete"];
   const helps = await Promise.all(names.map((name) => project.pawl("schedule", name, "--help")));
   for (const [index, { code, stdout }] of helps.entries()) {
     expect(code).toBe(0);

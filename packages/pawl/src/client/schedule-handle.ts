@@ -1,9 +1,11 @@
 import { OptionInvalid, ScheduleNotFound } from "../base/errors.ts";
+import { nextTurn } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { backfillOverlaps } from "../kernel/schedule/definition.ts";
 import { instantText } from "../kernel/schedule/execution-id.ts";
+import { Timetable } from "../kernel/schedule/timetable.ts";
 import { changeSchedule, findSchedule, stateUnder, type ScheduleParent } from "./change-schedule.ts";
 import { ExecutionHandle } from "./execution-handle.ts";
 import { changeDefinition } from "./parse-schedule.ts";
@@ -18,6 +20,9 @@ export interface ScheduleDescription extends ScheduleInfo {
 
 const describedTimes = 10;
 const mostBackfills = 100;
+/** Of one backfill. */
+const mostInstants = 20_000;
+const instantsOfOneTurn = 100;
 const longestNote = 2000;
 
 /** A reference to one schedule, by id. Holding one costs nothing and needs no connection. */
@@ -91,25 +96,61 @@ export class ScheduleHandle {
 
   /**
    * Starts an execution for every instant of a range that has none yet, also while paused. The range is recorded when this
-   * returns, and workers go through it. @throws ScheduleNotFound, OptionInvalid
+   * returns, and workers go through it, until `stopBackfills`. It holds at most 20,000 instants.
+   *
+   * @throws ScheduleNotFound, OptionInvalid
    */
   async backfill(options: BackfillOptions): Promise<void> {
     const [from, to] = [pointInTime(options.from, "from"), pointInTime(options.to, "to")];
     const overlap = options.overlap ?? "buffer_all";
     if (!backfillOverlaps.includes(overlap)) throw new OptionInvalid("overlap", `"${overlap}" is none of ${backfillOverlaps.join(", ")}.`);
     if (to < from) throw new OptionInvalid("to", "is before from.");
-    await changeSchedule(this.#parent, this.scheduleId, ({ state }, now) => {
+    let checked = "";
+    await changeSchedule(this.#parent, this.scheduleId, async ({ state, definition }, now) => {
       if (to > now) throw new OptionInvalid("to", `is in the future; the database's time is ${instantText(Math.floor(now))}.`);
       if (state.backfills.length >= mostBackfills)
         throw new OptionInvalid("backfill", `${mostBackfills} ranges wait for this schedule already; wait until some of them are done.`);
+      // Counting takes long enough to be overtaken by the schedule's next instant, again and again.
+      const text = JSON.stringify(definition);
+      if (checked !== text) await this.#checkRange(new Timetable(definition, this.scheduleId), from, to);
+      checked = text;
       return { state: { ...state, backfills: [...state.backfills, { from, to, overlap }] } };
     });
+  }
+
+  /**
+   * Starts nothing more of its backfills, of none of the ranges; executions that were started go on. Gives the number of ranges
+   * that were not done. @throws ScheduleNotFound
+   */
+  async stopBackfills(): Promise<number> {
+    let stopped = 0;
+    await changeSchedule(this.#parent, this.scheduleId, ({ state }) => {
+      stopped = state.backfills.length;
+      return { state: { ...state, backfills: [] } };
+    });
+    return stopped;
   }
 
   /** Deletes the schedule with what it has buffered; its executions go on. @throws ScheduleNotFound */
   async delete(): Promise<void> {
     this.#parent.checkOpen();
     if (!(await this.#parent.store.schedules.delete(this.#parent.namespace, this.scheduleId))) throw new ScheduleNotFound(this.scheduleId);
+  }
+
+  /** @throws OptionInvalid if there are too many instants in it */
+  async #checkRange(timetable: Timetable, from: number, to: number): Promise<void> {
+    let last = from - 1;
+    for (let count = 0; count <= mostInstants; count++) {
+      // Those of a cron pattern take a while.
+      if (count % instantsOfOneTurn === 0) await nextTurn(this.#parent.runtime);
+      const at = timetable.next(last);
+      if (at === undefined || at > to) return;
+      if (count < mostInstants) last = at;
+    }
+    throw new OptionInvalid(
+      "to",
+      `is too late: a backfill has at most ${mostInstants} instants; give several ranges, the first of them to ${instantText(last)}.`,
+    );
   }
 }
 

@@ -77,7 +77,7 @@ export interface ScheduleUpdate extends TimingOptions, SchedulePolicies, Schedul
 }
 
 export interface BackfillOptions {
-  /** First and last instant, both included; not in the future. */
+  /** First and last instant, both included; not in the future, and at most 20,000 instants. */
   readonly from: Date | string;
   readonly to: Date | string;
   /** One after the other ("buffer_all", the default), or all at once. */

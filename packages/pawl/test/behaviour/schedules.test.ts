@@ -266,6 +266,42 @@ describe("backfill", () => {
     expect(await started(namespace)).toEqual(hours(2, 3));
   });
 
+  test("is stopped, whether the schedule is paused or not, and the execution that runs goes on", async () => {
+    const namespace = "backfill-stopped";
+    await at("2026-01-01T10:30:00Z", namespace, async (pawl) => {
+      const handle = await pawl.schedules.create({ ...options, workflow: long, input: undefined });
+      await handle.backfill({ from: "2026-01-01T02:00:00Z", to: "2026-01-01T04:00:00Z" });
+      await handle.backfill({ from: "2026-01-01T06:00:00Z", to: "2026-01-01T08:00:00Z" });
+    });
+    await tick("2026-01-01T10:31:00Z", namespace);
+    await at("2026-01-01T10:32:00Z", namespace, async (pawl) => {
+      const handle = pawl.schedules.get("s");
+      await handle.pause();
+      expect(await handle.stopBackfills()).toBe(2);
+      expect(await handle.stopBackfills()).toBe(0);
+      expect(await handle.describe()).toMatchObject({ state: "paused", backfills: [] });
+      expect(await pawl.handle(hours(2, 2)[0]!).status()).toMatchObject({ state: "running" });
+      await pawl.handle(hours(2, 2)[0]!).terminate();
+    });
+    await tick("2026-01-01T10:33:00Z", namespace);
+    expect(await started(namespace)).toEqual(hours(2, 2));
+  });
+
+  test("refuses a range of too many instants, and says how far it may go", async () => {
+    await at("2026-01-01T00:00:00Z", "backfill-too-large", async (pawl) => {
+      const seconds = await pawl.schedules.create({ ...options, interval: "1s" });
+      const range = { from: "1970-01-01T00:00:00Z", to: "2025-12-31T00:00:00Z" } as const;
+      const error = await refusalOf(seconds.backfill(range), OptionInvalid);
+      expect(error.path).toBe("to");
+      expect(error.message).toContain("at most 20000 instants; give several ranges, the first of them to 1970-01-01T05:33:19Z");
+      await seconds.backfill({ ...range, to: "1970-01-01T05:33:19Z" });
+      await refusalOf(seconds.backfill({ ...range, to: "1970-01-01T05:33:20Z" }), OptionInvalid);
+      const hourly = await pawl.schedules.create({ ...options, scheduleId: "hourly", startAt: "2025-12-30T00:00:00Z" });
+      await hourly.backfill(range);
+      expect((await hourly.describe()).backfills).toHaveLength(1);
+    });
+  });
+
   test("refuses a range that is backwards or in the future", async () => {
     const pawl = await h.open({ namespace: "backfill-refused" });
     const handle = await pawl.schedules.create(options);

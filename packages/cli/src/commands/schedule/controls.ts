@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { addGlobalOptions, examples } from "../../global-options.ts";
 import { withPawl } from "../../session.ts";
 
-/** pause, resume, trigger and delete: each takes an id and does one thing. */
+/** pause, resume, trigger, stop-backfills and delete: each takes an id and does one thing. */
 export function addScheduleControls(group: Command): void {
   addPauseOrResume(group, "pause", "start nothing more until it is resumed", "Stops a schedule from starting executions; those that run go on.", "source down");
   addPauseOrResume(
@@ -27,6 +27,21 @@ export function addScheduleControls(group: Command): void {
       });
     });
   addGlobalOptions(trigger);
+
+  const stop = group
+    .command("stop-backfills")
+    .summary("start nothing more of its backfills")
+    .description("Starts nothing more of the schedule's backfills; executions that were started go on.")
+    .argument("<id>", "id of the schedule")
+    .addHelpText("after", examples([["pawl schedule stop-backfills nightly", "that was too long a range"]]))
+    .action(async (id: string, _flags: object, self: Command) => {
+      await withPawl(self, {}, async ({ pawl, output }) => {
+        const stopped = await pawl.schedules.get(id).stopBackfills();
+        if (output.json) output.value({ scheduleId: id, stopped });
+        else output.lines([stopped === 0 ? `${id} had no backfill to stop` : `${id} is not backfilled any more`]);
+      });
+    });
+  addGlobalOptions(stop);
 
   const remove = group
     .command("delete")
