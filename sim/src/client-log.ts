@@ -82,7 +82,7 @@ export class ClientLog {
       );
       // Acknowledged late: read by the run before, which has continued since.
       const started = monitor.histories.get(row.run_id)?.[0]?.event;
-      const wasRead = started?.type === "ExecutionStarted" && started.continuedFrom?.messages?.includes(id) === true;
+      const wasRead = started?.type === "ExecutionStarted" && started.continuedFrom?.messages?.includes(`signal:${id}`) === true;
       if (!read && !wasRead && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
     }

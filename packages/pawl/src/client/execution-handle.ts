@@ -11,6 +11,7 @@ import { checkpointsOf } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
+import { updateInboxId } from "../kernel/inbox-id.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type ReplayHost } from "../kernel/replay.ts";
 import { seedsOf } from "../kernel/seed.ts";
@@ -249,7 +250,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const updateId = options.updateId === undefined ? runtime.newUuid() : checkId(options.updateId, "updateId");
     const data = encodeEvent({ type: "UpdateReceived", updateId, name, payload: { text: encodeValue(input, "input") } });
-    await this.#parent.sendMessage({ executionId: this.executionId, messageId: `update:${updateId}`, type: "UpdateReceived", data });
+    await this.#parent.sendMessage({ executionId: this.executionId, messageId: updateInboxId(updateId), type: "UpdateReceived", data });
     const read = async (): Promise<Event | undefined> => {
       // In this order: the reply comes with the end at the latest.
       const summary = await store.describe(namespace, this.executionId);

@@ -6,6 +6,7 @@ import { encodeValue } from "../base/values.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
+import { signalInboxId } from "../kernel/inbox-id.ts";
 import type { OutsideMessage } from "../store/store.ts";
 
 /** A signal, checked and ready to be sent. @throws OptionInvalid, MessageUnknown, PayloadInvalid; what cannot be stored */
@@ -25,7 +26,7 @@ export function signalMessage(
     ...(traceparent === undefined ? {} : { traceparent }),
     payload: { text: encodeValue(signal.payload, "payload") },
   });
-  return { executionId: to.executionId, messageId: `signal:${signalId}`, type: "SignalReceived", data };
+  return { executionId: to.executionId, messageId: signalInboxId(signalId), type: "SignalReceived", data };
 }
 
 /** Against the definition, where this process has it: who sent it hears of a mistake at once. */

@@ -62,7 +62,7 @@ export interface ContinuationLink {
   readonly runId: string;
   /** How often the execution has continued as new: 1 for its first continuation. */
   readonly count: number;
-  /** Ids of the last signals and updates that earlier runs have read: sent again, they are not read again. */
+  /** Inbox ids (`signal:…`, `update:…`) of the last signals and updates that earlier runs have read: sent again, they are not read again. */
   readonly messages?: readonly string[];
 }
 

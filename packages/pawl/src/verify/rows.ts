@@ -167,9 +167,3 @@ export function resumedAt(events: readonly HistoryEntry[]): { readonly seq: numb
   const resumed = events.findLast(({ type }) => type === "ExecutionResumed" || type === "ExecutionForked");
   return resumed === undefined ? { seq: 0, at: 0 } : { seq: resumed.seq, at: resumed.at };
 }
-
-/** What a signal or an update was called in the inbox; undefined for any other event. */
-export function inboxIdOf(event: Event): string | undefined {
-  if (event.type === "SignalReceived") return `signal:${event.signalId}`;
-  return event.type === "UpdateReceived" ? `update:${event.updateId}` : undefined;
-}

@@ -1,12 +1,8 @@
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { Event, ExecutionTerminated } from "../kernel/event.ts";
+import { inboxIdOf, signalInboxId } from "../kernel/inbox-id.ts";
 import type { Inbox, InboxMessage } from "../store/store.ts";
 import type { Outbox } from "./outbox.ts";
-
-/** The id that a sender gave its signal or update, by which it is known again; undefined for any other event. */
-function sentIdOf(event: Event): string | undefined {
-  return event.type === "SignalReceived" ? event.signalId : event.type === "UpdateReceived" ? event.updateId : undefined;
-}
 
 /**
  * What an execution was told and need not be told again: messages are repeatable, and their events are recorded once.
@@ -16,14 +12,14 @@ function sentIdOf(event: Event): string | undefined {
 export class KnownMessages {
   /** Read under this claim, by message. */
   readonly #read = new Set<string>();
-  /** Ids of signals and updates, in the order in which they came. */
+  /** Inbox ids of signals and updates, in the order in which they came. */
   readonly #sentIds: Set<string>;
   /** Positions of child calls whose result is known. */
   readonly #childResults = new Set<number>();
   #cancel = false;
   #seenInbox = 0;
 
-  /** @param before ids of signals and updates that earlier runs have had */
+  /** @param before inbox ids of signals and updates that earlier runs have had */
   constructor(before: readonly string[]) {
     this.#sentIds = new Set(before);
   }
@@ -32,7 +28,7 @@ export class KnownMessages {
     return this.#cancel;
   }
 
-  /** Ids of the signals and updates that it has, in their order. */
+  /** Inbox ids of the signals and updates that it has, in their order. */
   get sentIds(): ReadonlySet<string> {
     return this.#sentIds;
   }
@@ -75,7 +71,7 @@ export class KnownMessages {
       this.#cancel = true;
       return known;
     }
-    const sentId = sentIdOf(event);
+    const sentId = inboxIdOf(event);
     if (sentId !== undefined) {
       if (this.#sentIds.has(sentId)) return true;
       this.#sentIds.add(sentId);
@@ -95,10 +91,11 @@ export class KnownMessages {
 
   /** An event goes on to the next run as a message: it is to be new there. */
   leave(event: Event): void {
-    this.leaveSignal(sentIdOf(event));
+    const sentId = inboxIdOf(event);
+    if (sentId !== undefined) this.#sentIds.delete(sentId);
   }
 
-  leaveSignal(signalId: string | undefined): void {
-    if (signalId !== undefined) this.#sentIds.delete(signalId);
+  leaveSignal(signalId: string): void {
+    this.#sentIds.delete(signalInboxId(signalId));
   }
 }

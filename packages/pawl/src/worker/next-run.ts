@@ -7,7 +7,7 @@ import type { ExecutionStarted, RecordedEvent } from "../kernel/event.ts";
 export interface RunToContinue {
   readonly fromRunId: string;
   readonly history: readonly RecordedEvent[];
-  /** Of the signals and updates that it has read, in their order. */
+  /** Inbox ids of the signals and updates that it has read, in their order. */
   readonly sentIds: ReadonlySet<string>;
   /** Of the next run, encoded. */
   readonly input: string;

@@ -118,6 +118,47 @@ describe("signals", () => {
     expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(2);
   });
 
+  test("and updates have ids of their own: one of each with the same id arrive both", async () => {
+    const workflow = defineWorkflow({
+      name: "own-ids",
+      signals: { go: z.string() },
+      state: () => ({ items: [] as string[] }),
+      updates: { add: update(z.string(), (state: { items: string[] }, item) => state.items.push(item)) },
+      run: async (ctx, round: number): Promise<unknown> => {
+        const went = await ctx.signal("go");
+        if (round === 1) return ctx.continueAsNew(2);
+        await ctx.until(() => ctx.state.items.length === 1);
+        return [went, ctx.state.items];
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, 1);
+    expect(await handle.update("add", "x", { updateId: "one" })).toBe(1);
+    await handle.signal("go", "first", { signalId: "one" });
+    await eventually(async () => expect((await handle.status()).runNumber).toBe(2));
+    // Known to the first run, both of them: as an update, and as a signal.
+    await handle.update("add", "of the first run", { updateId: "one" });
+    await handle.signal("go", "of the first run", { signalId: "one" });
+    await handle.signal("go", "second", { signalId: "two" });
+    expect(await handle.update("add", "y", { updateId: "two" })).toBe(1);
+    expect(await handle.result()).toEqual(["second", ["y"]]);
+  });
+
+  test("of two names with one id count as one: the second is dropped", async () => {
+    const workflow = defineWorkflow({
+      name: "one-id",
+      signals: { a: z.number(), b: z.number() },
+      run: async (ctx) => [await ctx.signal("a"), await ctx.signal("b")],
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await handle.signal("a", 1, { signalId: "one" });
+    await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+    await handle.signal("b", 2, { signalId: "one" });
+    await handle.signal("b", 3, { signalId: "two" });
+    expect(await handle.result()).toEqual([1, 3]);
+  });
+
   test("go to waits of their own name, whatever else is waited for", async () => {
     const workflow = defineWorkflow({
       name: "several",

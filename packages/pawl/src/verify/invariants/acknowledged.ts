@@ -1,7 +1,8 @@
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
+import { inboxIdOf } from "../../kernel/inbox-id.ts";
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
-import { inboxIdOf, type RunView } from "../rows.ts";
+import type { RunView } from "../rows.ts";
 
 /** What the database has of an execution that the log speaks of. */
 interface Trace {

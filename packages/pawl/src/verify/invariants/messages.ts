@@ -1,5 +1,6 @@
+import { inboxIdOf, updateInboxId } from "../../kernel/inbox-id.ts";
 import type { Invariant } from "../invariant.ts";
-import { about, inboxIdOf, type RunView } from "../rows.ts";
+import { about, type RunView } from "../rows.ts";
 
 /**
  * I11. Signals and updates arrive once: no id twice in a history. An update is answered once, after it was read.
@@ -28,7 +29,7 @@ function problemsOf(view: RunView, looked: () => void): string[] {
       received.add(id);
     } else if (event?.type === "UpdateCompleted" || event?.type === "UpdateRejected") {
       looked();
-      const update = `update:${event.updateId}`;
+      const update = updateInboxId(event.updateId);
       if (!received.has(update)) problems.push(`event ${seq}: a reply to ${update}, which was never received`);
       else if (answered.has(update)) problems.push(`event ${seq}: ${update} was answered already`);
       answered.add(update);

@@ -1,7 +1,8 @@
+import { inboxIdOf } from "../../kernel/inbox-id.ts";
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
 import type { Tally } from "../report.ts";
-import { about, inboxIdOf, type CurrentView, type RunView } from "../rows.ts";
+import { about, type CurrentView, type RunView } from "../rows.ts";
 
 /**
  * I10. Nothing happens that nobody asked for. An execution has been started by a parent, which both its row and its first
