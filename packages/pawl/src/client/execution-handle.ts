@@ -12,11 +12,12 @@ import { encodeEvent } from "../kernel/event-codec.ts";
 import type { Event } from "../kernel/event.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import { updateInboxId } from "../kernel/inbox-id.ts";
+import type { UpdateReply } from "../kernel/mailbox.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { Replay, type ReplayHost } from "../kernel/replay.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
-import type { ExecutionSummary, OutsideMessage, Receipt, Store } from "../store/store.ts";
+import type { ExecutionSummary, HistoryPlace, OutsideMessage, Receipt, Store } from "../store/store.ts";
 import { fork, type ForkOptions } from "./fork.ts";
 import { retry, rollBack, type NextRunOptions, type RollbackOptions } from "./next-run.ts";
 import { Runs, type Checkpoint, type RunInfo } from "./runs.ts";
@@ -250,14 +251,22 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const updateId = options.updateId === undefined ? runtime.newUuid() : checkId(options.updateId, "updateId");
     const data = encodeEvent({ type: "UpdateReceived", updateId, name, payload: { text: encodeValue(input, "input") } });
-    await this.#parent.sendMessage({ executionId: this.executionId, messageId: updateInboxId(updateId), type: "UpdateReceived", data });
-    const read = async (): Promise<Event | undefined> => {
+    const message = { executionId: this.executionId, messageId: updateInboxId(updateId), type: "UpdateReceived", data } as const;
+    const { runId } = await this.#parent.sendMessage(message);
+    // First where the reply should be, then once wherever it may be, since an earlier run knows a repeated update; then in what is new.
+    let seen: HistoryPlace | undefined = { runId, seq: 0 };
+    let isSearched = false;
+    const read = async (): Promise<UpdateReply | undefined> => {
       // In this order: the reply comes with the end at the latest.
       const summary = await store.describe(namespace, this.executionId);
-      const [reply] = await store.updateReplies(namespace, this.executionId, [updateId]);
-      if (reply === undefined && (summary === undefined || isTerminal(summary.state)))
-        throw new ExecutionStateInvalid(this.executionId, summary?.state ?? "gone", "updated", "It ended before it read the update.");
-      return reply?.event;
+      const isOver = summary === undefined || isTerminal(summary.state);
+      const after = isOver && !isSearched ? undefined : seen;
+      const reply = await store.updateReply(namespace, this.executionId, updateId, after);
+      if (reply !== undefined) return reply;
+      if (isOver) throw new ExecutionStateInvalid(this.executionId, summary?.state ?? "gone", "updated", "It ended before it read the update.");
+      isSearched ||= after === undefined;
+      seen = isSearched ? { runId: summary.runId, seq: summary.events } : undefined;
+      return undefined;
     };
     const reply = await waitForNews(store, runtime, read, timeoutMs);
     if (reply?.type === "UpdateCompleted") return readPayload(reply.result) as UpdateResult<Sent["updates"][Name]>;

@@ -1,5 +1,6 @@
 import type { Runtime } from "../base/runtime.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
+import type { UpdateReply } from "../kernel/mailbox.ts";
 import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
 import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
@@ -18,6 +19,7 @@ import type {
   CountedGroup,
   DatabaseFacts,
   ExecutionSummary,
+  HistoryPlace,
   ForkOperation,
   Hint,
   Inbox,
@@ -335,8 +337,8 @@ export class PostgresStore implements Store {
     }
   }
 
-  updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]> {
-    return this.#gateway.read("update-replies", () => this.#queries.updateReplies(namespace, executionId, updateIds));
+  updateReply(namespace: string, executionId: string, updateId: string, after?: HistoryPlace): Promise<UpdateReply | undefined> {
+    return this.#gateway.read("update-reply", () => this.#queries.updateReply(namespace, executionId, updateId, after));
   }
 
   value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined> {

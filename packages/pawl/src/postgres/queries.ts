@@ -5,12 +5,14 @@ import { readAttributes } from "../base/search-values.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import { terminalStates, type ExecutionState } from "../kernel/execution-state.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
+import type { UpdateReply } from "../kernel/mailbox.ts";
 import type { FilterField } from "../store/filter.ts";
 import type {
   Backlog,
   CountedGroup,
   DatabaseFacts,
   ExecutionSummary,
+  HistoryPlace,
   ListFilter,
   ListPage,
   WatchedWorkers,
@@ -23,9 +25,6 @@ import type {
 } from "../store/store.ts";
 import { filterCondition, groupValue, otherThan, readGroupValue, stateCondition } from "./filter-sql.ts";
 import type { Tables } from "./schema.ts";
-
-/** Whoever waits for a reply looks every moment: an execution does not go through more runs meanwhile. */
-const runsWithReplies = 3;
 
 type Drizzle = NodePgDatabase | PgliteDatabase;
 
@@ -121,30 +120,30 @@ export class Queries {
     }));
   }
 
-  /** The recorded replies to updates, in this run or one of those just before it: the execution may have continued as new. */
-  async updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]> {
-    const { executions, history, pastRuns } = this.#tables;
-    const latest = this.#db
-      .select({ runId: executions.runId })
-      .from(executions)
-      .where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)));
-    const earlier = this.#db
-      .select({ runId: pastRuns.runId })
-      .from(pastRuns)
-      .where(and(eq(pastRuns.namespace, namespace), eq(pastRuns.executionId, executionId)))
-      .orderBy(desc(pastRuns.runNumber))
-      .limit(runsWithReplies);
-    const rows = await this.#db
-      .select({ seq: history.seq, epoch: history.epoch, at: history.at, type: history.type, data: history.data })
-      .from(history)
-      .where(
-        and(
-          or(inArray(history.runId, latest), inArray(history.runId, earlier)),
-          inArray(history.type, ["UpdateCompleted", "UpdateRejected"]),
-          inArray(sql`${history.data}::json->>'updateId'`, [...updateIds]),
-        ),
-      );
-    return rows.map(recorded);
+  /**
+   * Newest run first, each by its primary key, and no further than where it is found, or up to where was looked before. An execution may
+   * have continued many times since. What a rollback has left behind is no part of it.
+   */
+  async updateReply(namespace: string, executionId: string, updateId: string, after?: HistoryPlace): Promise<UpdateReply | undefined> {
+    const { executions, history } = this.#tables;
+    const known = sql`${after?.runId ?? null}::uuid`;
+    const replyIn = (runId: SQL): SQL => sql`LATERAL (
+      SELECT h.type, h.data FROM ${history} h
+      WHERE h.run_id = ${runId} AND h.seq > CASE WHEN h.run_id = ${known} THEN ${after?.seq ?? 0}::int ELSE 0 END
+       AND h.type IN ('UpdateCompleted', 'UpdateRejected') AND h.data::json->>'updateId' = ${updateId}
+      ORDER BY h.seq DESC LIMIT 1) r ON true`;
+    const { rows } = await this.#db.execute<{ type: string; data: string }>(sql`WITH RECURSIVE line AS (
+      SELECT e.run_id, r.type, r.data FROM ${executions} e LEFT JOIN ${replyIn(sql`e.run_id`)}
+      WHERE e.namespace = ${namespace} AND e.execution_id = ${executionId}
+     UNION ALL
+      SELECT p.run_id, r.type, r.data FROM line l
+      CROSS JOIN LATERAL (
+       SELECT (h.data::json->'continuedFrom'->>'runId')::uuid AS run_id FROM ${history} h WHERE h.run_id = l.run_id AND h.seq = 1 LIMIT 1) p
+      LEFT JOIN ${replyIn(sql`p.run_id`)}
+      WHERE l.type IS NULL AND l.run_id IS DISTINCT FROM ${known} AND p.run_id IS NOT NULL)
+    SELECT type, data FROM line WHERE type IS NOT NULL`);
+    const [row] = rows;
+    return row === undefined ? undefined : (decodeEvent(row.type, row.data) as UpdateReply);
   }
 
   async value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined> {

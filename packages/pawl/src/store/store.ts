@@ -1,5 +1,6 @@
 import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
+import type { UpdateReply } from "../kernel/mailbox.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ClaimRuleNames } from "./claim-rules.ts";
 import type { QueueStore } from "./queues.ts";
@@ -115,6 +116,12 @@ export interface OutsideMessage {
   readonly type: "SignalReceived" | "UpdateReceived";
   /** The event it becomes, encoded. */
   readonly data: string;
+}
+
+/** A place in the history of a run of an execution. */
+export interface HistoryPlace {
+  readonly runId: string;
+  readonly seq: number;
 }
 
 /** What `handle.value` reads. Undefined `event`: nothing is set under this key. */
@@ -433,8 +440,8 @@ export interface Store {
   sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>>;
   /** Sends a signal to the execution, which is started if there is none of this id. */
   signalWithStart(start: StartOperation, signal: OutsideMessage): Promise<SignalWithStartOutcome>;
-  /** The recorded replies to these updates, by update id. */
-  updateReplies(namespace: string, executionId: string, updateIds: readonly string[]): Promise<readonly RecordedEvent[]>;
+  /** The recorded reply to an update, of the latest run or the runs that it goes on from as new. @param after nothing up to there is looked at */
+  updateReply(namespace: string, executionId: string, updateId: string, after?: HistoryPlace): Promise<UpdateReply | undefined>;
   /** The latest value set under a key by the latest run. */
   value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined>;
 

@@ -240,6 +240,34 @@ describe("messages", () => {
     expect(replies.every((reply) => reply > 0)).toBe(true);
   });
 
+  test("a repeated update gets its reply from whichever run has read it, and none that a rollback has left behind", async () => {
+    let bonus = 0;
+    const adding = defineWorkflow({
+      name: "adding",
+      signals: { next: z.number() },
+      state: () => ({ sum: 0 }),
+      updates: { add: update(z.number(), (state: { sum: number }, n) => (state.sum += n + bonus)) },
+      async run(ctx, round: number): Promise<string> {
+        await ctx.step("begin", () => round);
+        await ctx.signal("next");
+        return round === 7 ? "end" : ctx.continueAsNew(round + 1);
+      },
+    });
+    const { pawl } = await h.run([adding]);
+    const handle = await pawl.start(adding, 1);
+    expect(await handle.update("add", 1, { updateId: "first" })).toBe(1);
+    for (let round = 1; round <= 6; round++) await handle.signal("next", round);
+    await eventually(async () => expect((await handle.status()).runNumber).toBe(7));
+    expect(await handle.update("add", 1, { updateId: "first", timeout: "20 seconds" })).toBe(1);
+    expect(await handle.update("add", 2, { updateId: "last" })).toBe(2);
+    bonus = 100;
+    await handle.rollback({ to: { step: "begin" } });
+    expect(await handle.update("add", 2, { updateId: "last", timeout: "20 seconds" })).toBe(102);
+    expect(await handle.update("add", 1, { updateId: "first", timeout: "20 seconds" })).toBe(1);
+    await handle.signal("next", 7);
+    expect(await handle.result()).toBe("end");
+  });
+
   test("a cancel request reaches the run that is there", async () => {
     const spinning = defineWorkflow({
       name: "spinning",
