@@ -276,9 +276,10 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 
   /**
    * Asks the execution something about its state. Leaves no trace; works on ended executions too. Answered by the worker that
-   * runs it, if that is in this process, and otherwise by replaying its history here.
+   * runs it, if that is in this process, and otherwise by replaying its history here. The answer is a copy, and what can be stored.
    *
-   * @throws ExecutionNotFound, MessageUnknown; QueryNeedsCode if this process does not have its code
+   * @throws ExecutionNotFound, MessageUnknown; QueryNeedsCode if this process does not have its code; ValueNotSerializable, ValueTooDeep,
+   *   ValueTooLarge
    */
   async query<Name extends keyof Sent["queries"] & string>(
     name: Name,

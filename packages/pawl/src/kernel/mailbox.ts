@@ -1,5 +1,5 @@
 import { PayloadInvalid, MessageUnknown } from "../base/errors.ts";
-import { encodeValue, toFailure } from "../base/values.ts";
+import { decodeValue, encodeValue, toFailure } from "../base/values.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { SignalReceived, UpdateCompleted, UpdateReceived, UpdateRejected } from "./event.ts";
@@ -63,11 +63,15 @@ export class Mailbox {
     this.replies.set(updateId, this.#reply(updateId, name, readPayload(payload)));
   }
 
-  /** The answer to a query. @throws MessageUnknown, and what the workflow's function throws */
+  /**
+   * The answer to a query: a copy, whoever asks where. What the function gives may be a part of the state itself.
+   *
+   * @throws MessageUnknown; ValueNotSerializable and the like; what the workflow's function throws
+   */
   query(name: string, argument: unknown): unknown {
     const query = this.#workflow.queries[name];
     if (query === undefined) throw new MessageUnknown(this.#workflow.name, "query", name, Object.keys(this.#workflow.queries));
-    return query(this.state as never, argument as never);
+    return decodeValue(encodeValue(query(this.state as never, argument as never), `answer to query "${name}"`));
   }
 
   #reply(updateId: string, name: string, input: unknown): UpdateReply {

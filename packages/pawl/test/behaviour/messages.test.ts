@@ -10,6 +10,7 @@ import {
   QueryNeedsCode,
   update,
   UpdateRejected,
+  ValueNotSerializable,
   WaitTimeout,
   WorkflowUnknown,
   type ExecutionHandle,
@@ -304,6 +305,35 @@ describe("queries", () => {
       ...(await types(handle)).filter((type) => type !== "ExecutionStarted" && type !== "ExecutionCompleted"),
       "ExecutionCompleted",
     ]);
+  });
+
+  test("are answered with copies: what is done to an answer does nothing to the execution, in this process or another", async () => {
+    const workflow = defineWorkflow({
+      name: "copying",
+      state: () => ({ items: ["a"], done: false }),
+      queries: { items: (state: { items: string[] }) => state.items, odd: () => () => "a function" },
+      updates: {
+        finish: update(z.boolean(), (state: { items: string[]; done: boolean }, done) => {
+          state.done = done;
+          return state.items;
+        }),
+      },
+      run: async (ctx) => {
+        await ctx.until(() => ctx.state.done);
+        return ctx.state.items;
+      },
+    });
+    const { pawl, worker } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    (await handle.update("finish", false)).push("from a reply");
+    (await handle.query("items")).push("from a query");
+    expect(await handle.query("items")).toEqual(["a"]);
+    expect((await refusalOf(handle.query("odd"), ValueNotSerializable)).path).toBe('answer to query "odd"');
+    await worker.stop();
+    await refusalOf(handle.query("odd"), ValueNotSerializable);
+    await pawl.worker({ workflows: [workflow], ...soon });
+    await handle.update("finish", true);
+    expect(await handle.result()).toEqual(["a"]);
   });
 
   test("that do not exist, that throw, or for which nobody here has the code say so", async () => {
