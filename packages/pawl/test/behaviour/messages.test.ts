@@ -1,9 +1,11 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import {
   defineWorkflow,
   ExecutionCancelled,
   ExecutionConflict,
   ExecutionNotFound,
   ExecutionStateInvalid,
+  InputInvalid,
   MessageUnknown,
   OptionInvalid,
   PayloadInvalid,
@@ -385,6 +387,80 @@ describe("updates", () => {
     await refusalOf(handle.update("add", 10, { timeout: 50 }), WaitTimeout);
     await pawl.worker({ workflows: [counting], ...soon });
     expect(await handle.result()).toBe(10);
+  });
+});
+
+describe("schemas that throw", () => {
+  const standard = <Value>(
+    validate: (value: unknown) => StandardSchemaV1.Result<Value> | Promise<StandardSchemaV1.Result<Value>>,
+  ): StandardSchemaV1<Value> => ({
+    "~standard": { version: 1, vendor: "test", validate },
+  });
+  const boom = (): never => {
+    throw new RangeError("boom");
+  };
+  const throwing = {
+    // Zod asks once more, asynchronously, when this throws.
+    json: z.string().transform((text): unknown => JSON.parse(text)),
+    sync: standard<string>(boom),
+    rejecting: standard<string>(async () => boom()),
+    late: standard<string>(async (value) => ({ value: String(value) })),
+  };
+  const names = ["json", "sync", "rejecting", "late"] as const;
+  const replace = (state: { text: unknown }, input: unknown): string => String((state.text = input));
+  const fragile = defineWorkflow({
+    name: "fragile",
+    signals: { ...throwing, go: z.string() },
+    state: () => ({ text: "untouched" as unknown }),
+    queries: { text: (state: { text: unknown }) => state.text },
+    updates: {
+      json: update(throwing.json, replace),
+      sync: update(throwing.sync, replace),
+      rejecting: update(throwing.rejecting, replace),
+      late: update(throwing.late, replace),
+    },
+    run: async (ctx) => ctx.signal("go"),
+  });
+
+  test("refuse every message at the sender, with a reason", async () => {
+    const { pawl } = await h.run([fragile]);
+    const handle = await pawl.start(fragile, undefined);
+    for (const name of names) {
+      const signal = await refusalOf(handle.signal(name, "not json"), PayloadInvalid);
+      expect(signal.issues).toMatchObject([{ path: "payload", message: expect.stringContaining(name === "sync" ? "RangeError: boom" : "asynchronous") }]);
+      await refusalOf(handle.update(name, "not json"), PayloadInvalid);
+    }
+    await handle.update("json", '"fine"');
+    expect(await handle.query("text")).toBe("fine");
+    await handle.signal("go", "on");
+    expect(await handle.result()).toBe("on");
+    expect(await types(handle)).toEqual(expect.not.arrayContaining(["UpdateRejected"]));
+  });
+
+  test("drop at the receiver what was sent past the check, and stop neither the execution nor its process", async () => {
+    const { pawl } = await h.run([fragile]);
+    const handle = await pawl.start(fragile, undefined);
+    const anybody = pawl.handle(handle.executionId);
+    for (const name of names) {
+      await anybody.signal(name, "not json");
+      expect((await refusalOf(anybody.update(name, "not json"), UpdateRejected)).cause).toMatchObject({ name: "PayloadInvalid" });
+    }
+    expect(await handle.query("text")).toBe("untouched");
+    await handle.signal("go", "on");
+    expect(await handle.result()).toBe("on");
+  });
+
+  test("refuse every input, before the start and after it", async () => {
+    const workflows = Object.entries(throwing).map(([name, input]) =>
+      defineWorkflow({ name: `fragile-${name}`, input: input as StandardSchemaV1<string>, run: async () => "begun" }),
+    );
+    const { pawl } = await h.run(workflows);
+    for (const workflow of workflows.slice(0, 3)) {
+      const refused = await refusalOf(pawl.start(workflow, "not json"), InputInvalid);
+      expect(refused.issues).toMatchObject([{ path: "input", message: expect.stringMatching(/^the schema throws (SyntaxError|RangeError): /) }]);
+      expect(await causeOf((await pawl.start(workflow.name, "not json")).result())).toMatchObject({ name: "InputInvalid" });
+    }
+    expect(await pawl.execute(workflows[3]!, "fine")).toBe("begun");
   });
 });
 
