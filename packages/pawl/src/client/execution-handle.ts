@@ -92,8 +92,8 @@ export interface ValueOptions {
 }
 
 type ArgumentOf<Query> = Query extends (state: never, ...argument: infer Argument) => unknown ? Argument : never;
-type AnswerOf<Query> = Query extends (...args: never) => infer Answer ? Awaited<Answer> : never;
-type UpdateResult<Definition> = Definition extends { apply(...args: never): infer Result } ? Awaited<Result> : never;
+type AnswerOf<Query> = Query extends (...args: never) => infer Answer ? Answer : never;
+type UpdateResult<Definition> = Definition extends { apply(...args: never): infer Result } ? Result : never;
 
 /**
  * A reference to one execution, by id. Holding one costs nothing and needs no connection. `Sent` is what its workflow can be

@@ -18,6 +18,9 @@ export interface Update<State, In, Result> {
 // oxlint-disable-next-line typescript/no-explicit-any
 export type UpdateFunctions = Readonly<Record<string, Update<never, any, unknown>>>;
 
+/** What a function may return that is done when it does. */
+type Synchronous<Result> = Result extends PromiseLike<unknown> ? never : Result;
+
 /** What can be sent to the executions of a workflow. Exists only as a type. */
 export interface Messages {
   readonly signals: SignalSchemas;
@@ -40,8 +43,9 @@ export type SignalPayload<Schema extends StandardSchemaV1> = StandardSchemaV1.In
 export type UpdateInput<Definition> = Definition extends { readonly input: StandardSchemaV1<infer In> | undefined } ? In : never;
 
 /**
- * A request with a validated reply. `apply` may change the state; what it returns is the reply, and what it throws rejects
- * the request: throw before changing anything. It runs again on every replay, so it must be deterministic, and synchronous.
+ * A request with a validated input, and a reply. `apply` may change the state; what it returns is the reply, and what it throws rejects
+ * the request: throw before changing anything. It runs again on every replay, so it must be deterministic, and synchronous: a promise
+ * rejects the request.
  *
  * @example
  * const shop = defineWorkflow({
@@ -53,7 +57,7 @@ export type UpdateInput<Definition> = Definition extends { readonly input: Stand
  */
 export function update<State, Schema extends StandardSchemaV1, Result>(
   input: Schema,
-  apply: (state: State, input: StandardSchemaV1.InferOutput<Schema>) => Result,
+  apply: (state: State, input: StandardSchemaV1.InferOutput<Schema>) => Synchronous<Result>,
 ): Update<State, StandardSchemaV1.InferInput<Schema>, Result> {
   return { input, apply };
 }
@@ -67,12 +71,19 @@ export function checkMessages(path: string, signals: SignalSchemas, queries: Que
   for (const [name, query] of Object.entries(queries)) {
     checkName(name, `${path}.queries`);
     if (typeof query !== "function") throw new OptionInvalid(`${path}.queries.${name}`, "must be a function (state, argument) => answer");
+    checkSynchronous(query, `${path}.queries.${name}`, "read only the state");
   }
   for (const [name, { input, apply }] of Object.entries(updates)) {
     checkName(name, `${path}.updates`);
     if (typeof apply !== "function" || (input !== undefined && !isSchema(input)))
       throw new OptionInvalid(`${path}.updates.${name}`, "must be made by update(schema, (state, input) => reply)");
+    checkSynchronous(apply, `${path}.updates.${name}`, "change the state, and let the workflow's code wait for that with ctx.until and do the rest");
   }
+}
+
+/** Before any state is changed: a promise would come too late for the place in the history. */
+function checkSynchronous(fn: unknown, path: string, instead: string): void {
+  if (/Async|Generator/.test(Object.prototype.toString.call(fn))) throw new OptionInvalid(path, `must be a synchronous function: ${instead}`);
 }
 
 function isSchema(value: unknown): boolean {

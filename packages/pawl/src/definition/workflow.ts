@@ -3,7 +3,7 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
 import type { WorkflowContext } from "./context.ts";
-import { checkMessages, type Messages, type QueryFunctions, type SignalSchemas, type UpdateFunctions } from "./messages.ts";
+import { checkMessages, type Messages, type QueryFunctions, type SignalSchemas, type Update, type UpdateFunctions } from "./messages.ts";
 import { resolveRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
 
 /**
@@ -48,6 +48,10 @@ export interface WorkflowOptions {
 
 type QueriesOf<State> = Readonly<Record<string, (state: State, argument: never) => unknown>>;
 
+// `any`: updates of all inputs stand in one record.
+// oxlint-disable-next-line typescript/no-explicit-any
+type UpdatesOf<State> = Readonly<Record<string, Update<State, any, unknown>>>;
+
 /** What executions can be told and asked while they run. */
 export interface MessageOptions<Signals, State, Queries, Updates> {
   /** Payloads by name of what `ctx.signal` waits for. */
@@ -77,7 +81,7 @@ export function defineWorkflow<
   Signals extends SignalSchemas = {},
   State extends object = object,
   Queries extends QueriesOf<State> = {},
-  Updates extends UpdateFunctions = {},
+  Updates extends UpdatesOf<State> = {},
 >(
   options: WorkflowOptions &
     MessageOptions<Signals, State, Queries, Updates> & {
@@ -91,7 +95,7 @@ export function defineWorkflow<
   Signals extends SignalSchemas = {},
   State extends object = object,
   Queries extends QueriesOf<State> = {},
-  Updates extends UpdateFunctions = {},
+  Updates extends UpdatesOf<State> = {},
 >(
   options: WorkflowOptions & MessageOptions<Signals, State, Queries, Updates> & { run(ctx: WorkflowContext<Signals, State>, input: In): Promise<Out> | Out },
 ): Workflow<In, Out, { signals: Signals; queries: Queries; updates: Updates }>;

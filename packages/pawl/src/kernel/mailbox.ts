@@ -33,7 +33,8 @@ export class Mailbox {
 
   /** The parsed payload of a signal; undefined for one that does not fit its schema, which nobody gets. */
   parse({ name, payload }: SignalReceived): { readonly value: unknown } | undefined {
-    const schema = this.#workflow.signals[name];
+    const { signals } = this.#workflow;
+    const schema = Object.hasOwn(signals, name) ? signals[name] : undefined;
     const value = readPayload(payload);
     if (schema === undefined) return { value };
     const parsed = parsePayload(schema, value);
@@ -69,19 +70,23 @@ export class Mailbox {
    * @throws MessageUnknown; ValueNotSerializable and the like; what the workflow's function throws
    */
   query(name: string, argument: unknown): unknown {
-    const query = this.#workflow.queries[name];
+    const { queries } = this.#workflow;
+    const query = Object.hasOwn(queries, name) ? queries[name] : undefined;
     if (query === undefined) throw new MessageUnknown(this.#workflow.name, "query", name, Object.keys(this.#workflow.queries));
     return decodeValue(encodeValue(query(this.state as never, argument as never), `answer to query "${name}"`));
   }
 
   #reply(updateId: string, name: string, input: unknown): UpdateReply {
     try {
-      const update = this.#workflow.updates[name];
+      const { updates } = this.#workflow;
+      const update = Object.hasOwn(updates, name) ? updates[name] : undefined;
       if (update === undefined) throw new MessageUnknown(this.#workflow.name, "update", name, Object.keys(this.#workflow.updates));
       const parsed = update.input === undefined ? { value: input } : parsePayload(update.input, input);
       if ("issues" in parsed) throw new PayloadInvalid(`update "${name}"`, parsed.issues);
-      const result = { text: encodeValue(update.apply(this.state as never, parsed.value as never), "result") };
-      return { type: "UpdateCompleted", updateId, result };
+      const result = update.apply(this.state as never, parsed.value as never);
+      // Nobody waits for it: what it rejects with must not end the process.
+      if (result instanceof Promise) result.catch(() => {});
+      return { type: "UpdateCompleted", updateId, result: { text: encodeValue(result, `result of update "${name}"`) } };
     } catch (error) {
       return { type: "UpdateRejected", updateId, failure: toFailure(error) };
     }

@@ -381,6 +381,39 @@ describe("updates", () => {
     expect(await handle.query("total")).toBe(0);
   });
 
+  test("that are asynchronous are refused where they are defined; a promise rejects the request and ends no process", async () => {
+    const refused = (messages: object, path: string) =>
+      expect(() => defineWorkflow({ name: "waiting", ...messages, run: async () => {} })).toThrow(
+        new RegExp(`^workflow "waiting"\\.${path}: must be a synchronous`),
+      );
+    // @ts-expect-error an update has no time to wait
+    refused({ updates: { add: update(z.number(), async () => 1) } }, "updates\\.add");
+    refused({ queries: { total: async () => 1 } }, "queries\\.total");
+    const disguised = defineWorkflow({
+      name: "disguised",
+      // @ts-expect-error an update has no time to wait
+      updates: { add: update(z.number(), () => Promise.reject(new Error("late"))) },
+      run: async (ctx) => ctx.until(() => false),
+    });
+    const { pawl } = await h.run([disguised]);
+    const handle = await pawl.start(disguised, undefined);
+    const { cause } = await refusalOf(pawl.handle(handle.executionId).update("add", 1), UpdateRejected);
+    expect((cause as Error).message).toContain('result of update "add" is a promise');
+    await handle.terminate();
+  });
+
+  test("and signals and queries named like what every object has are as unknown as any other", async () => {
+    const { pawl } = await h.run([approval]);
+    const handle = await pawl.start(approval, undefined);
+    const anybody = pawl.handle(handle.executionId);
+    expect((await refusalOf(anybody.update("constructor", 1), UpdateRejected)).cause).toMatchObject({ name: "MessageUnknown" });
+    // @ts-expect-error there is no such query
+    await refusalOf(handle.query("toString"), MessageUnknown);
+    await anybody.signal("constructor", 1);
+    await handle.signal("approve", { by: "ann" });
+    expect(await handle.result()).toBe("ann");
+  });
+
   test("that nobody reads in time are given up by the sender, and applied all the same", async () => {
     const pawl = await h.open();
     const handle = await pawl.start(counting, undefined);

@@ -2,6 +2,7 @@
 import {
   defineWorkflow,
   step,
+  update,
   workflow,
   workflowsOf,
   type Event,
@@ -268,3 +269,88 @@ defineWorkflow({
     return page === 2 ? context.continueAsNew({ page: 3 }, { version: "2" }) : page;
   },
 });
+
+interface Cart {
+  items: string[];
+  paid: boolean;
+}
+
+// Messages: each function gets the workflow's own state, and who sends gets what it gives.
+const shop = defineWorkflow({
+  name: "shop",
+  state: (): Cart => ({ items: [], paid: false }),
+  signals: { pay: z.object({ card: z.string(), at: z.string().transform((text) => new Date(text)) }) },
+  queries: { items: (cart: Cart) => cart.items, first: (cart: { items: string[] }, most: number) => cart.items.slice(0, most) },
+  updates: {
+    add: update(
+      z.string().transform((text) => text.length),
+      (cart: Cart, length) => {
+        same<typeof length, number>();
+        return cart.items.push(String(length));
+      },
+    ),
+    part: update(z.boolean(), (cart: { paid: boolean }, paid): void => {
+      cart.paid = paid;
+    }),
+    unread: update(z.number(), (_state, amount) => amount),
+  },
+  async run(context) {
+    same<typeof context.state, Cart>();
+    const payment = await context.signal("pay");
+    same<typeof payment, { card: string; at: Date }>();
+    // @ts-expect-error there is no such signal
+    await context.signal("paid");
+    await context.set("status", { paid: true });
+  },
+});
+
+export async function messages(): Promise<void> {
+  const cart = await pawl.start(shop, undefined);
+  await cart.signal("pay", { card: "1", at: "2020-01-01" });
+  // @ts-expect-error what is sent is what the schema takes
+  await cart.signal("pay", { card: "1", at: new Date() });
+  // @ts-expect-error there is no such signal
+  await cart.signal("paid", {});
+  const items = await cart.query("items");
+  same<typeof items, string[]>();
+  const first = await cart.query("first", 2);
+  same<typeof first, string[]>();
+  // @ts-expect-error its argument is missing
+  await cart.query("first");
+  // @ts-expect-error its argument is a number
+  await cart.query("first", "2");
+  const length = await cart.update("add", "book");
+  same<typeof length, number>();
+  // @ts-expect-error the input is a string
+  await cart.update("add", 7);
+  // @ts-expect-error there is no such update
+  await cart.update("remove", "book");
+  const nothing = await cart.update("part", true);
+  same<typeof nothing, void>();
+  const value = await cart.value("status");
+  same<typeof value, unknown>();
+  // Of a handle that knows no workflow: anything.
+  await pawl.handle("id").update("whatever", { any: 1 });
+}
+
+defineWorkflow({
+  name: "other-state",
+  state: (): Cart => ({ items: [], paid: false }),
+  // @ts-expect-error the state is another one
+  queries: { total: (state: { total: number }) => state.total },
+  // @ts-expect-error the state is another one
+  updates: { add: update(z.number(), (state: { total: number }, amount) => (state.total += amount)) },
+  run: async () => {},
+});
+
+defineWorkflow({
+  name: "stateless",
+  // @ts-expect-error without `state` there is nothing to change
+  updates: { add: update(z.number(), (state: { total: number }, amount) => (state.total += amount)) },
+  run: async () => {},
+});
+
+// @ts-expect-error an update has no time to wait
+update(z.number(), async (state: { total: number }, amount) => (state.total += amount));
+// @ts-expect-error nor may it give a promise
+update(z.number(), (state: { total: number }, amount): Promise<void> | number => (state.total += amount));
