@@ -2,8 +2,15 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { NotInWorkflow } from "../base/errors.ts";
 import type { StepContext, WorkflowContext } from "./context.ts";
 
-/** What the code that is running now belongs to: workflow code (which must be deterministic) or a step (which need not). */
-export type Ambient = { readonly kind: "workflow"; readonly context: WorkflowContext } | { readonly kind: "step"; readonly context: StepContext };
+/**
+ * What the code that is running now belongs to: workflow code and the functions of its state (which must be deterministic) or a step
+ * (which need not).
+ */
+export type Ambient =
+  | { readonly kind: "workflow"; readonly context: WorkflowContext }
+  /** It makes or changes the state, and makes no durable calls. */
+  | { readonly kind: "state" }
+  | { readonly kind: "step"; readonly context: StepContext };
 
 /**
  * Shared by every copy of this library in the process: a workflow file may have loaded another copy than the worker's, and

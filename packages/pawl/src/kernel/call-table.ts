@@ -44,9 +44,9 @@ export class CallTable {
     this.#settled.set(call.position, call.kind);
   }
 
-  /** The first open wait whose state is there. */
-  trueWait(): WaitCall | undefined {
-    for (const call of this.#stateWaits) if (call.isTrue?.() === true) return call;
+  /** The first open wait whose state is there. @param ask calls the function of the workflow's code that says so */
+  trueWait(ask: (isTrue: () => boolean) => boolean): WaitCall | undefined {
+    for (const call of this.#stateWaits) if (call.isTrue !== undefined && ask(call.isTrue)) return call;
     return undefined;
   }
 

@@ -1,5 +1,6 @@
 import { PayloadInvalid, MessageUnknown } from "../base/errors.ts";
 import { decodeValue, encodeValue, toFailure } from "../base/values.ts";
+import { runAmbient } from "../definition/ambient.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { SignalReceived, UpdateCompleted, UpdateReceived, UpdateRejected } from "./event.ts";
@@ -20,15 +21,19 @@ interface Kept {
  * gives the same state, whichever process replays it.
  */
 export class Mailbox {
-  readonly state: object;
   /** Replies that are not recorded yet, by update id. */
   readonly replies = new Map<string, UpdateReply>();
   readonly #workflow: AnyWorkflow;
+  #state: object | undefined;
   readonly #signals = new Map<string, Kept[]>();
 
   constructor(workflow: AnyWorkflow) {
     this.#workflow = workflow;
-    this.state = workflow.state?.() ?? {};
+  }
+
+  /** Made when it is needed, before the code is called at the latest. @throws what the workflow's function throws */
+  get state(): object {
+    return (this.#state ??= runAmbient({ kind: "state" }, () => this.#workflow.state?.()) ?? {});
   }
 
   /** The parsed payload of a signal; undefined for one that does not fit its schema, which nobody gets. */
@@ -83,7 +88,7 @@ export class Mailbox {
       if (update === undefined) throw new MessageUnknown(this.#workflow.name, "update", name, Object.keys(this.#workflow.updates));
       const parsed = update.input === undefined ? { value: input } : parsePayload(update.input, input);
       if ("issues" in parsed) throw new PayloadInvalid(`update "${name}"`, parsed.issues);
-      const result = update.apply(this.state as never, parsed.value as never);
+      const result = runAmbient({ kind: "state" }, () => update.apply(this.state as never, parsed.value as never));
       // Nobody waits for it: what it rejects with must not end the process.
       if (result instanceof Promise) result.catch(() => {});
       return { type: "UpdateCompleted", updateId, result: { text: encodeValue(result, `result of update "${name}"`) } };

@@ -1,7 +1,7 @@
 import { checkName } from "../base/ids.ts";
 import { ContinuedAsNew, ExecutionCancelled, NondeterminismDetected, WaitTimeout } from "../base/errors.ts";
 import { toError } from "../base/values.ts";
-import { runAmbient, runOutside } from "../definition/ambient.ts";
+import { runAmbient, runOutside, type Ambient } from "../definition/ambient.ts";
 import type { ContinueOptions } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, WaitCall } from "./call.ts";
@@ -75,6 +75,8 @@ export class Replay {
   /** The run that this one goes on from as new. */
   continuedFrom: ContinuationLink | undefined;
   #continued = false;
+  /** What its code runs in, once it is called. */
+  #ambient: Ambient | undefined;
   readonly #patches = new Patches();
   readonly #host: ReplayHost;
   readonly #table = new CallTable();
@@ -109,8 +111,13 @@ export class Replay {
   /** Calls the workflow's code with its parsed input. */
   start(input: unknown): void {
     const context = createContext(this, false);
-    const run = async (): Promise<unknown> => this.workflow.run(context as never, input as never);
-    runAmbient({ kind: "workflow", context }, run).then(
+    this.#ambient = { kind: "workflow", context };
+    const run = async (): Promise<unknown> => {
+      // What it throws is an error of the code.
+      void this.mailbox.state;
+      return this.workflow.run(context as never, input as never);
+    };
+    runAmbient(this.#ambient, run).then(
       (value) => this.#ended({ outcome: "returned", value }),
       (error: unknown) => this.#ended({ outcome: "threw", error }),
     );
@@ -231,7 +238,7 @@ export class Replay {
    * happened, before the next is applied. Returns whether there was such code.
    */
   settleWaits(): boolean {
-    const call = this.#table.trueWait();
+    const call = this.#table.trueWait((isTrue) => runAmbient(this.#ambient!, isTrue));
     if (call === undefined) return false;
     this.#table.close(call);
     call.resolve(undefined);

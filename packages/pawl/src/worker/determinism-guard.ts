@@ -2,12 +2,13 @@ import { NondeterministicCall } from "../base/errors.ts";
 import { currentAmbient } from "../definition/ambient.ts";
 
 /**
- * Makes clocks, randomness, timers and the network throw when workflow code calls them outside a step, naming what to use
+ * Makes clocks, randomness, timers and the network throw when workflow code, or a function of its state, calls them outside a step, naming what to use
  * instead. Everything else in the process is untouched: the check looks at whose code is running. Installed while a worker
  * runs, since only workers run workflow code.
  */
 function refuse(call: string, replacement: string): void {
-  if (currentAmbient()?.kind === "workflow") throw new NondeterministicCall(call, replacement);
+  const kind = currentAmbient()?.kind;
+  if (kind === "workflow" || kind === "state") throw new NondeterministicCall(call, replacement);
 }
 
 interface Guarded {

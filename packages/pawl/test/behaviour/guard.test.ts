@@ -1,6 +1,7 @@
-import { defineWorkflow, type WorkflowContext } from "pawl";
+import { defineWorkflow, update, UpdateRejected, type WorkflowContext } from "pawl";
 import { describe, expect, test } from "vitest";
-import { causeOf, harness, parkedSleep } from "./harness.ts";
+import { z } from "zod";
+import { causeOf, eventually, harness, parkedSleep, refusalOf } from "./harness.ts";
 
 const h = harness();
 
@@ -55,6 +56,51 @@ describe.each(calls)("%s", (name, call, replacement) => {
     await call();
     expect(await execution).toBe("worked");
     await call();
+  });
+});
+
+describe.each(calls)("%s and the state", (name, call, replacement) => {
+  const refusal = {
+    name: "NondeterministicCall",
+    message: expect.stringMatching(`${name.replaceAll(/[().]/g, "\\$&")}.*${replacement.replaceAll(/[().]/g, "\\$&")}`),
+  };
+
+  test("rejects an update that calls it, and leaves the execution alone", async () => {
+    const workflow = defineWorkflow({
+      name: "guarded-update",
+      state: () => ({ touched: 0 }),
+      updates: {
+        touch: update(z.boolean(), (state: { touched: number }, asks) => {
+          if (asks) call();
+          return ++state.touched;
+        }),
+      },
+      run: async (ctx) => ctx.until(() => ctx.state.touched > 0).then(() => "touched"),
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect((await refusalOf(handle.update("touch", true), UpdateRejected)).cause).toMatchObject(refusal);
+    expect(await handle.update("touch", false)).toBe(1);
+    expect(await handle.result()).toBe("touched");
+  });
+
+  test("fails an execution whose state or condition calls it, also when the condition is asked again", async () => {
+    const born = defineWorkflow({ name: "guarded-state", state: () => ({ at: call() }), run: async () => "begun" });
+    const waiting = defineWorkflow({
+      name: "guarded-condition",
+      signals: { go: z.string() },
+      run: async (ctx) => {
+        let came = false;
+        void ctx.signal("go").then(() => (came = true));
+        await ctx.until(() => came && call() !== undefined);
+      },
+    });
+    const { pawl } = await h.run([born, waiting]);
+    expect(await causeOf(pawl.execute(born, undefined))).toMatchObject(refusal);
+    const handle = await pawl.start(waiting, undefined);
+    await eventually(async () => expect((await handle.history()).map(({ event }) => event.type)).toContain("WaitStarted"));
+    await handle.signal("go", "on");
+    expect(await causeOf(handle.result())).toMatchObject(refusal);
   });
 });
 
