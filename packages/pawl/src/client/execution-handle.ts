@@ -407,6 +407,7 @@ const nothingStarts: ReplayHost = {
   patched: () => {},
   logged: () => {},
   ended: () => {},
+  unread: () => {},
 };
 
 export function executionInfo(summary: ExecutionSummary): ExecutionInfo {

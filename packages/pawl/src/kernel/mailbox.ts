@@ -36,14 +36,17 @@ export class Mailbox {
     return (this.#state ??= runAmbient({ kind: "state" }, () => this.#workflow.state?.()) ?? {});
   }
 
-  /** The parsed payload of a signal; undefined for one that does not fit its schema, which nobody gets. */
-  parse({ name, payload }: SignalReceived): { readonly value: unknown } | undefined {
-    const { signals } = this.#workflow;
-    const schema = Object.hasOwn(signals, name) ? signals[name] : undefined;
+  /** The parsed payload of a signal, or why it does not fit its schema: then nobody gets it. */
+  parse({ name, payload }: SignalReceived): ReturnType<typeof parsePayload> {
+    const schema = this.declares(name) ? this.#workflow.signals[name] : undefined;
     const value = readPayload(payload);
     if (schema === undefined) return { value };
-    const parsed = parsePayload(schema, value);
-    return "issues" in parsed ? undefined : parsed;
+    return parsePayload(schema, value);
+  }
+
+  /** Whether the workflow says that it takes signals of that name. Its code may wait for others too. */
+  declares(name: string): boolean {
+    return Object.hasOwn(this.#workflow.signals, name);
   }
 
   /** Keeps a signal that nobody waits for. @param seq its place in the history */

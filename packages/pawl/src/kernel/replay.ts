@@ -39,6 +39,8 @@ export interface ReplayHost {
   /** Code wants to tell people something. To be ignored where it says so again. */
   logged(level: "info" | "warn" | "error", message: string): void;
   ended(outcome: CodeOutcome): void;
+  /** A signal was received that nobody may ever get. To be ignored where it says so again. */
+  unread(signal: SignalReceived, why: string): void;
 }
 
 export interface ReplayIdentity {
@@ -273,13 +275,19 @@ export class Replay {
   #signal(at: number, event: SignalReceived, seq: number): boolean {
     this.nowMs = at;
     const parsed = this.mailbox.parse(event);
-    if (parsed === undefined) return false;
+    if ("issues" in parsed) {
+      const issues = parsed.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
+      this.#host.unread(event, `its payload does not fit its schema and nobody gets it (${issues})`);
+      return false;
+    }
     for (const call of this.open.values()) {
       if (call.kind !== "wait" || call.signal !== event.name) continue;
       this.#table.close(call);
       call.resolve(parsed.value);
       return true;
     }
+    if (!this.mailbox.declares(event.name))
+      this.#host.unread(event, `workflow "${this.workflow.name}" declares none of that name; nobody gets it unless its code waits for it`);
     this.mailbox.keep(event, parsed.value, seq);
     return false;
   }

@@ -50,6 +50,7 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
     replied: () => {},
     patched: () => {},
     logged: () => {},
+    unread: () => {},
     ended: (outcome) => {
       ended = outcome;
     },

@@ -8,7 +8,7 @@ import type { Call, TransactionCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import { isFromOutside, lineage } from "../kernel/continuation.ts";
 import { deadlineOf, timeLimits } from "../kernel/deadline.ts";
-import type { ContinuationLink, Event, ExecutionStarted } from "../kernel/event.ts";
+import type { ContinuationLink, Event, ExecutionStarted, SignalReceived } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
@@ -288,6 +288,12 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   logged(level: "info" | "warn" | "error", message: string): void {
     if (this.#writer.isGone || this.#replay.historyLength < this.#claimed.history.length) return;
     this.log[level](message);
+  }
+
+  /** Said by whoever records it: the sender may not have the definition, and had its acknowledgement. */
+  unread({ name, signalId }: SignalReceived, why: string): void {
+    if (this.#writer.isGone || this.#replay.historyLength <= this.#claimed.history.length) return;
+    this.log.warn(`signal "${name}" (${signalId}): ${why}`);
   }
 
   patched(patchId: string): void {

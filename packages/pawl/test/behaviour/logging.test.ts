@@ -54,6 +54,28 @@ test("lines have the ids of their execution, and those of steps name step and at
   ]);
 });
 
+test("a signal that nobody may ever get is said once, with its id and why", async () => {
+  const lines: Line[] = [];
+  const pawl = await h.open({ logger: structured(lines) });
+  const first = await pawl.worker({ workflows: [talking], ...soon });
+  const handle = await pawl.start(talking, undefined, { executionId: "unread" });
+  await expect.poll(async () => (await handle.history()).at(-1)!.event.type).toBe("WaitStarted");
+  const anybody = pawl.handle("unread");
+  await anybody.signal("typo", 1, { signalId: "one" });
+  await anybody.signal("go", "away", { signalId: "two" });
+  await expect.poll(() => lines.filter(([, message]) => message.startsWith("signal"))).toHaveLength(2);
+  // Another worker replays them.
+  await first.stop();
+  await pawl.worker({ workflows: [talking], ...soon });
+  await handle.signal("go", null);
+  await handle.result();
+  const fields = { executionId: "unread", runId: handle.runId, workflow: "talking" };
+  expect(lines.filter(([, message]) => message.startsWith("signal"))).toEqual([
+    ["warn", 'signal "typo" (one): workflow "talking" declares none of that name; nobody gets it unless its code waits for it', fields],
+    ["warn", expect.stringMatching(/^signal "go" \(two\): its payload does not fit its schema and nobody gets it \(payload: /), fields],
+  ]);
+});
+
 test("a logger without fields gets them in the text", async () => {
   const lines: string[] = [];
   const said = gate();

@@ -39,6 +39,7 @@ async function replay(executionId: string, events: readonly HistoryEvent[]): Pro
       replied: () => {},
       patched: () => {},
       logged: () => {},
+      unread: () => {},
       ended: (ended) => void (outcome ??= ended),
     },
   );
