@@ -17,6 +17,11 @@ export class CallTable {
   readonly #settled = new Map<number, string>();
   #lastPosition = 0;
 
+  /** How many the code has made. */
+  get calls(): number {
+    return this.#lastPosition;
+  }
+
   /** The position of the next call. */
   get nextPosition(): number {
     return this.#lastPosition + 1;

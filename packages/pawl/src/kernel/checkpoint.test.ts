@@ -18,9 +18,10 @@ const attemptFailed = (position: number): Event => ({
 });
 const failed = (position: number, message: string): Event => ({ type: "StepFailed", position, name: `s${position}`, attempt: 2, failure: failure(message) });
 const childStarted = (position: number): Event => ({ type: "ChildStarted", position, workflow: "w", executionId: `x.${position}`, runId: "r" });
-const ended = (message: string, cause?: string): Event => ({
+const ended = (causeSeq?: number, causeCalls?: number): Event => ({
   type: "ExecutionFailed",
-  failure: { ...failure(message), ...(cause === undefined ? {} : { cause: failure(cause) }) },
+  failure: failure("boom"),
+  ...(causeSeq === undefined || causeCalls === undefined ? {} : { causeSeq, causeCalls }),
 });
 
 describe("checkpoints", () => {
@@ -44,26 +45,31 @@ describe("checkpoints", () => {
 
 describe("where a retry goes on", () => {
   test("before the step that failed, without its earlier attempts", () => {
-    expect(retryPrefix(history(started, completed(1), attemptFailed(2), failed(2, "boom"), ended("boom")))).toEqual({ toSeq: 3, without: [3] });
+    expect(retryPrefix(history(started, completed(1), attemptFailed(2), failed(2, "boom"), ended(4, 2)))).toEqual({ toSeq: 3, without: [3] });
   });
 
   test("at the failure that ended it, not at one that was caught, nor behind what cleaned up", () => {
-    const recorded = history(started, failed(1, "caught"), completed(2), failed(3, "boom"), completed(4), ended("boom"));
+    const recorded = history(started, failed(1, "boom"), completed(2), failed(3, "boom"), completed(4), ended(4, 3));
     expect(retryPrefix(recorded)).toEqual({ toSeq: 3, without: [] });
   });
 
-  test("at a failure that was wrapped, by its cause, or because nothing came after it", () => {
-    expect(retryPrefix(history(started, failed(1, "boom"), completed(2), ended("outer", "boom")))).toEqual({ toSeq: 1, without: [] });
-    expect(retryPrefix(history(started, completed(1), failed(2, "boom"), ended("outer")))).toEqual({ toSeq: 2, without: [] });
+  test("with what calls that were under way gave after the failure, without those that failed as well", () => {
+    const recorded = history(started, attemptFailed(3), failed(1, "boom"), failed(2, "boom"), completed(4), failed(3, "boom"), completed(5), ended(3, 4));
+    expect(retryPrefix(recorded)).toEqual({ toSeq: 5, without: [2, 3, 4] });
+  });
+
+  test("without a request to cancel that came after the failure, and with the marks of patches", () => {
+    const recorded = history(started, failed(1, "boom"), { type: "CancelRequested" }, { type: "PatchMarked", patchId: "p" }, completed(2), ended(2, 1));
+    expect(retryPrefix(recorded)).toEqual({ toSeq: 4, without: [2, 3] });
   });
 
   test("before the start of a child that failed", () => {
     const childFailed: Event = { type: "ChildFailed", position: 1, state: "failed", failure: failure("boom") };
-    expect(retryPrefix(history(started, childStarted(1), completed(2), childFailed, ended("w failed", "boom")))).toEqual({ toSeq: 3, without: [2] });
+    expect(retryPrefix(history(started, childStarted(1), completed(2), childFailed, ended(4, 2)))).toEqual({ toSeq: 3, without: [2] });
   });
 
   test("behind everything, when the code failed by itself or took too long", () => {
-    expect(retryPrefix(history(started, failed(1, "caught"), completed(2), ended("a mistake")))).toEqual({ toSeq: 3, without: [] });
+    expect(retryPrefix(history(started, failed(1, "caught"), completed(2), ended()))).toEqual({ toSeq: 3, without: [] });
     expect(retryPrefix(history(started, completed(1), { type: "ExecutionTimedOut", timeoutMs: 1 }))).toEqual({ toSeq: 2, without: [] });
   });
 });

@@ -1,6 +1,5 @@
-import type { Failure } from "../base/failure.ts";
 import type { StoredAttributes } from "../base/search-values.ts";
-import type { Event, RecordedEvent } from "./event.ts";
+import type { ChildFailed, Event, RecordedEvent, StepFailed, WaitTimedOut } from "./event.ts";
 import { searchValuesOf } from "./search-values.ts";
 
 /** A point in the history to which an execution can be rolled back, or from which it can be forked. */
@@ -47,43 +46,25 @@ export function viewPrefix(history: readonly RecordedEvent[], { toSeq, without }
 }
 
 /**
- * The prefix from which a failed or timed-out run is tried again: up to the failure that ended it, without what was recorded
- * about the call that failed, so that it begins anew with all its attempts. If no call failed, the code itself did: then
- * everything is kept but the end.
+ * The prefix from which a failed or timed-out run is tried again: without the failure of a call that ended it, and without all that the
+ * code called once it had got that. Calls that had failed by then or did so later begin anew, with all their attempts; what others gave
+ * is kept, also if it came later. If no call failed, the code itself did: then everything is kept but the end.
  */
 export function retryPrefix(history: readonly RecordedEvent[]): Prefix {
-  const end = history.at(-1)!;
-  const before = end.seq - 1;
-  if (end.event.type !== "ExecutionFailed") return { toSeq: before, without: [] };
-  const causes = chainOf(end.event.failure);
-  const failed =
-    history.findLast(({ event }) => {
-      const failure = failureOf(event);
-      return failure !== undefined && causes.some((cause) => cause.name === failure.name && cause.message === failure.message);
-    }) ?? lastOutcome(history);
-  if (failed === undefined) return { toSeq: before, without: [] };
-  const { position } = failed.event as Event & { readonly position: number };
-  const toSeq = failed.seq - 1;
-  const isAbout = ({ event }: RecordedEvent): boolean => "position" in event && event.position === position;
-  return { toSeq, without: history.filter((recorded) => recorded.seq <= toSeq && isAbout(recorded)).map(({ seq }) => seq) };
+  const { seq, event: end } = history.at(-1)!;
+  if (end.type !== "ExecutionFailed" || end.causeSeq === undefined || end.causeCalls === undefined) return { toSeq: seq - 1, without: [] };
+  const { causeSeq, causeCalls } = end;
+  const failed = new Set(history.flatMap((recorded) => (recorded.seq >= causeSeq && isFailure(recorded.event) ? [recorded.event.position] : [])));
+  const isKept = (event: Event): boolean => ("position" in event ? event.position <= causeCalls && !failed.has(event.position) : event.type === "PatchMarked");
+  // Messages behind that come again.
+  const toSeq = history.findLast((recorded) => recorded.seq < causeSeq || isKept(recorded.event))!.seq;
+  const isLeftOut = (recorded: RecordedEvent): boolean => {
+    const { event } = recorded;
+    return "position" in event ? !isKept(event) : event.type === "CancelRequested" && recorded.seq > causeSeq;
+  };
+  return { toSeq, without: history.filter((recorded) => recorded.seq <= toSeq && isLeftOut(recorded)).map((recorded) => recorded.seq) };
 }
 
-/** The outcome of the last call, if that is a failure. */
-function lastOutcome(history: readonly RecordedEvent[]): RecordedEvent | undefined {
-  const last = history.findLast(
-    ({ event }) => event.type === "StepCompleted" || event.type === "ChildCompleted" || event.type === "TimerFired" || isFailure(event),
-  );
-  return last !== undefined && isFailure(last.event) ? last : undefined;
-}
-
-function isFailure({ type }: Event): boolean {
-  return type === "StepFailed" || type === "ChildFailed" || type === "WaitTimedOut";
-}
-
-function failureOf(event: Event): Failure | undefined {
-  return event.type === "StepFailed" || event.type === "ChildFailed" ? event.failure : undefined;
-}
-
-function chainOf(failure: Failure): readonly Failure[] {
-  return failure.cause === undefined ? [failure] : [failure, ...chainOf(failure.cause)];
+function isFailure(event: Event): event is StepFailed | ChildFailed | WaitTimedOut {
+  return event.type === "StepFailed" || event.type === "ChildFailed" || event.type === "WaitTimedOut";
 }

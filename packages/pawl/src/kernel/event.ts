@@ -309,6 +309,10 @@ export interface ExecutionCompleted {
 export interface ExecutionFailed {
   readonly type: "ExecutionFailed";
   readonly failure: Failure;
+  /** The failure of a durable call that it came from; absent: the code failed by itself. A retry goes back to before it. */
+  readonly causeSeq?: number;
+  /** How many durable calls the code had made when it got that failure. */
+  readonly causeCalls?: number;
 }
 
 export interface ExecutionCancelled {

@@ -10,6 +10,7 @@ import { childError } from "./child-error.ts";
 import { CodeCalls } from "./code-calls.ts";
 import { continuation, type Continuation } from "./continuation.ts";
 import type { ContinuationLink, ExecutionStarted, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
+import { Failures, type CallFailure } from "./failures.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
 import { Patches } from "./patches.ts";
 import { readPayload } from "./payload.ts";
@@ -20,7 +21,8 @@ import { SeededRandom } from "./random.ts";
 /** How the workflow's code ended. */
 export type CodeOutcome =
   | { readonly outcome: "returned"; readonly value: unknown }
-  | { readonly outcome: "threw"; readonly error: unknown }
+  /** `cause`: the failure of a durable call that led to it. */
+  | { readonly outcome: "threw"; readonly error: unknown; readonly cause?: CallFailure | undefined }
   /** It asked for the next run. Whatever it does while that call unwinds it counts no more. */
   | { readonly outcome: "continued"; readonly next: Continuation };
 
@@ -82,6 +84,7 @@ export class Replay {
   readonly #patches = new Patches();
   readonly #host: ReplayHost;
   readonly #table = new CallTable();
+  readonly #failures = new Failures();
   readonly #laterSeeds: Seeds["later"];
 
   /** @param seeds identical for every replay of this run */
@@ -121,7 +124,7 @@ export class Replay {
     };
     runAmbient(this.#ambient, run).then(
       (value) => this.#ended({ outcome: "returned", value }),
-      (error: unknown) => this.#ended({ outcome: "threw", error }),
+      (error: unknown) => this.#ended({ outcome: "threw", error, cause: this.#failures.behind(error, this.#table.calls) }),
     );
   }
 
@@ -174,7 +177,7 @@ export class Replay {
       case "StepCompleted":
         return this.#settle(at, this.#table.of(event, "step", event.name), (call) => call.resolve(readPayload(event.result)));
       case "StepFailed":
-        return this.#settle(at, this.#table.of(event, "step", event.name), (call) => call.reject(toError(event.failure)));
+        return this.#settle(at, this.#table.of(event, "step", event.name), (call) => this.#reject(call, seq, toError(event.failure)));
       case "TimerStarted": {
         const call = this.#table.of(event, "timer");
         if (call?.kind === "timer") call.fireAt = at + event.durationMs;
@@ -194,7 +197,7 @@ export class Replay {
       case "ChildCompleted":
         return this.#settle(at, this.#table.of(event, "child"), (call) => call.resolve(readPayload(event.result)));
       case "ChildFailed":
-        return this.#settle(at, this.#table.of(event, "child"), (call) => call.reject(childError(call, event)));
+        return this.#settle(at, this.#table.of(event, "child"), (call) => this.#reject(call, seq, childError(call, event)));
       case "WaitStarted": {
         const call = this.#table.of(event, "wait", event.signal ?? null);
         if (call?.kind === "wait") {
@@ -205,7 +208,7 @@ export class Replay {
       }
       case "WaitTimedOut":
         return this.#settle(at, this.#table.of(event, "wait"), (call) =>
-          call.reject(new WaitTimeout(waitedFor(call as WaitCall), (call as WaitCall).timeoutMs!)),
+          this.#reject(call, seq, new WaitTimeout(waitedFor(call as WaitCall), (call as WaitCall).timeoutMs!)),
         );
       case "SignalReceived":
         return this.#signal(at, event, seq);
@@ -270,6 +273,11 @@ export class Replay {
     this.#table.close(call);
     deliver(call);
     return true;
+  }
+
+  #reject(call: Call, seq: number, error: Error): void {
+    this.#failures.add(error, seq, this.#table.calls);
+    call.reject(error);
   }
 
   #signal(at: number, event: SignalReceived, seq: number): boolean {

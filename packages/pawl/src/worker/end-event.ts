@@ -4,6 +4,7 @@ import { encodeValue, toFailure } from "../base/values.ts";
 import type { Continuation } from "../kernel/continuation.ts";
 import type { ChildCompleted, ChildFailed, Event, ExecutionTerminated as ExecutionTerminatedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import type { CallFailure } from "../kernel/failures.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { CancelState, CodeOutcome } from "../kernel/replay.ts";
 
@@ -50,13 +51,13 @@ export function endEvent(
       toParent: (position) => ({ type: "ChildFailed", position, state: "cancelled", failure }),
     };
   }
-  return failed(toFailure(error));
+  return failed(toFailure(error), outcome.cause);
 }
 
-function failed(failure: Failure): EndEvent {
+function failed(failure: Failure, cause?: CallFailure): EndEvent {
   return {
     state: "failed",
-    event: { type: "ExecutionFailed", failure },
+    event: { type: "ExecutionFailed", failure, ...(cause === undefined ? {} : { causeSeq: cause.seq, causeCalls: cause.calls }) },
     toParent: (position) => ({ type: "ChildFailed", position, state: "failed", failure }),
   };
 }

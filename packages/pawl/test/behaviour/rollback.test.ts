@@ -303,6 +303,90 @@ describe("retry", () => {
     expect((await pawl.handle("retried.r2.1").status()).state).toBe("completed");
   });
 
+  test("after several calls failed at once runs all of them again, and keeps what their siblings gave", async () => {
+    let down = true;
+    const ran: string[] = [];
+    const workflow = defineWorkflow({
+      name: "siblings",
+      retry: { maximumAttempts: 1 },
+      run: async (ctx) => {
+        await ctx.step("before", () => ran.push("before"));
+        return ctx.map([1, 2, 3, 4], (n) =>
+          ctx.step(`s${n}`, async () => {
+            ran.push(`s${n}`);
+            if (down && n !== 4) throw new Error("ECONNREFUSED");
+            return n;
+          }),
+        );
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await refusalOf(handle.result(), ExecutionFailed);
+    const isRecorded = (await types(handle)).filter((type) => type === "StepFailed" || type === "StepCompleted").length;
+    expect(isRecorded).toBe(5);
+    down = false;
+    await handle.retry();
+    expect(await handle.result()).toEqual([1, 2, 3, 4]);
+    expect(ran).toEqual(["before", "s1", "s2", "s3", "s4", "s1", "s2", "s3"]);
+  });
+
+  test("keeps what was done after a failure of the same words that was caught", async () => {
+    let down = true;
+    const ran: string[] = [];
+    const workflow = defineWorkflow({
+      name: "same-words",
+      retry: { maximumAttempts: 1 },
+      run: async (ctx) => {
+        const call = (name: string) =>
+          ctx.step(name, () => {
+            ran.push(name);
+            if (down) throw new Error("ECONNREFUSED");
+            return name;
+          });
+        await call("optional").catch(() => undefined);
+        await ctx.step("between", () => ran.push("between"));
+        // Of the same words as what was caught, but an error of its own.
+        if (down) throw new Error("ECONNREFUSED");
+        return "done";
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await refusalOf(handle.result(), ExecutionFailed);
+    down = false;
+    await handle.retry();
+    expect(await handle.result()).toBe("done");
+    expect(ran).toEqual(["optional", "between"]);
+  });
+
+  test("after a saga begins at what failed, whatever undoing failed", async () => {
+    let down = true;
+    const ran: string[] = [];
+    const workflow = defineWorkflow({
+      name: "undone",
+      retry: { maximumAttempts: 1 },
+      run: (ctx) =>
+        ctx.saga(async (saga) => {
+          const step = (name: string) => async () => {
+            ran.push(name);
+            if (down && name !== "book") throw new Error("no");
+          };
+          await ctx.step("book", step("book"));
+          saga.compensate((undo) => undo.step("unbook", step("unbook")));
+          await ctx.step("pay", step("pay"));
+          return "paid";
+        }),
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await refusalOf(handle.result(), ExecutionFailed);
+    down = false;
+    await handle.retry();
+    expect(await handle.result()).toBe("paid");
+    expect(ran).toEqual(["book", "pay", "unbook", "pay"]);
+  });
+
   test("runs code again that failed by itself, and what timed out", async () => {
     let fails = true;
     const { workflow: steps, ran } = chain(0);

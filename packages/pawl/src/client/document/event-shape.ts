@@ -56,7 +56,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   },
   ExecutionForked: { executionId: "string", fromExecutionId: "string", fromRunId: "string", fromSeq: "position", origin: "string?", fromVersion: "string?" },
   ExecutionCompleted: { result: "payload" },
-  ExecutionFailed: { failure: "failure" },
+  ExecutionFailed: { failure: "failure", causeSeq: "position?", causeCalls: "position?" },
   ExecutionCancelled: { reason: "string?" },
   ExecutionTerminated: { reason: "string?" },
   ExecutionTimedOut: { timeoutMs: "number?" },
