@@ -1,6 +1,7 @@
 import { ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
-import { retryPrefix, viewPrefix, type Prefix } from "../kernel/checkpoint.ts";
-import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
+import { lostChildren, retryPrefix, viewPrefix, type Prefix, type StartedChild } from "../kernel/checkpoint.ts";
+import type { RecordedEvent } from "../kernel/event.ts";
+import { executionStates, isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import type { ExecutionSummary } from "../store/store.ts";
 import { chooseCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
@@ -53,15 +54,20 @@ async function find(parent: RunsParent, executionId: string, { runId }: NextRunO
 async function startNextRun(
   parent: RunsParent,
   { executionId, runId: fromRunId, state }: ExecutionSummary,
-  history: Parameters<typeof viewPrefix>[0],
+  history: readonly RecordedEvent[],
   prefix: Prefix,
   how: { readonly operation: "rollback" | "retry"; readonly from: readonly ExecutionState[]; readonly reason: string | undefined },
 ): Promise<string> {
-  const { events, children, attributes } = viewPrefix(history, prefix);
+  const whole = viewPrefix(history, prefix);
+  const lost = isTerminal(state) ? await lostWithoutResult(parent, lostChildren(history, executionId, whole), fromRunId) : [];
+  const { toSeq } = prefix;
+  const without = [...prefix.without, ...lost.map(({ seq }) => seq)];
+  const { events, children, attributes } = viewPrefix(history, { toSeq, without });
   const newRunId = parent.runtime.newUuid();
   const started = await parent.store.startNextRun({
-    ...prefix,
     ...how,
+    toSeq,
+    without,
     namespace: parent.namespace,
     executionId,
     fromRunId,
@@ -73,6 +79,19 @@ async function startNextRun(
   });
   if (!started) throw overtaken(executionId, state, how.operation === "retry" ? "retried" : "rolled back");
   return newRunId;
+}
+
+/** Those that have not completed: the end of their parent cancelled or terminated them, or their time was over with its. */
+async function lostWithoutResult({ store, namespace }: RunsParent, lost: readonly StartedChild[], parentRunId: string): Promise<readonly StartedChild[]> {
+  if (lost.length === 0) return lost;
+  const outcomes = await store.outcomes(
+    namespace,
+    lost.map((child) => child.executionId),
+  );
+  return lost.filter((child) => {
+    const outcome = outcomes.get(child.executionId);
+    return outcome?.state !== "completed" || outcome.parentRunId !== parentRunId;
+  });
 }
 
 function overtaken(executionId: string, state: ExecutionState, done: string): ExecutionStateInvalid {

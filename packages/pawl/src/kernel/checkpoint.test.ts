@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkpointsOf, retryPrefix, viewPrefix } from "./checkpoint.ts";
+import { checkpointsOf, lostChildren, retryPrefix, viewPrefix } from "./checkpoint.ts";
 import { deadlineOf } from "./deadline.ts";
 import type { Event, ExecutionStarted, RecordedEvent } from "./event.ts";
 
@@ -36,11 +36,29 @@ describe("checkpoints", () => {
     const set: Event = { type: "AttributesSet", position: 2, attributes: { phase: "late" } };
     const recorded = history(started, childStarted(1), childStarted(3), { type: "ChildCompleted", position: 1, result: value }, set, completed(4));
     const view = viewPrefix(recorded, { toSeq: 4, without: [3] });
-    expect(view.children).toEqual([{ position: 1, executionId: "x.1", ended: true }]);
+    expect(view.children).toEqual([{ position: 1, seq: 2, executionId: "x.1", parentClosePolicy: undefined, ended: true }]);
     expect(view.attributes).toBeUndefined();
     expect(view.events.map(({ seq }) => seq)).toEqual([1, 2, 4]);
     expect(viewPrefix(recorded, { toSeq: 6, without: [] }).attributes).toEqual({ phase: "late" });
   });
+});
+
+test("the end of an execution takes along children that had not ended, unless they were to outlive it or their ids were chosen", () => {
+  const child = (position: number, executionId: string): Event => ({ type: "ChildStarted", position, workflow: "w", executionId, runId: "r" });
+  const recorded = history(
+    started,
+    child(1, "x.1"),
+    child(2, "x.2"),
+    { type: "ChildCompleted", position: 1, result: value },
+    child(3, "mine"),
+    child(4, "x.r12.4"),
+    { ...child(5, "x.5"), parentClosePolicy: "abandon" } as Event,
+    child(6, "x.r2.9.6"),
+    child(7, "x.8"),
+  );
+  expect(lostChildren(recorded, "x", viewPrefix(recorded, { toSeq: 9, without: [] })).map(({ position }) => position)).toEqual([2, 4]);
+  const continued = history({ ...started, continuedFrom: { runId: "r", count: 3 } }, child(1, "x.1"), child(2, "x:3.2"));
+  expect(lostChildren(continued, "x", viewPrefix(continued, { toSeq: 3, without: [] })).map(({ position }) => position)).toEqual([2]);
 });
 
 describe("where a retry goes on", () => {

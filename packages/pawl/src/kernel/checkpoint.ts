@@ -1,5 +1,6 @@
 import type { StoredAttributes } from "../base/search-values.ts";
-import type { ChildFailed, Event, RecordedEvent, StepFailed, WaitTimedOut } from "./event.ts";
+import { familyName, isMadeChildId } from "./continuation.ts";
+import type { ChildFailed, ChildStarted, Event, ExecutionStarted, RecordedEvent, StepFailed, WaitTimedOut } from "./event.ts";
 import { searchValuesOf } from "./search-values.ts";
 
 /** A point in the history to which an execution can be rolled back, or from which it can be forked. */
@@ -23,26 +24,46 @@ export interface Prefix {
   readonly without: readonly number[];
 }
 
+export interface StartedChild {
+  readonly position: number;
+  /** Of the event that recorded its start. */
+  readonly seq: number;
+  readonly executionId: string;
+  readonly parentClosePolicy: ChildStarted["parentClosePolicy"];
+  readonly ended: boolean;
+}
+
 /** What stands in a prefix that the one who goes on from it has to know. */
 export interface PrefixView {
   readonly events: readonly RecordedEvent[];
   /** Children that it has started. */
-  readonly children: readonly { readonly position: number; readonly executionId: string; readonly ended: boolean }[];
+  readonly children: readonly StartedChild[];
   readonly attributes: StoredAttributes | undefined;
 }
 
 export function viewPrefix(history: readonly RecordedEvent[], { toSeq, without }: Prefix): PrefixView {
   const left = new Set(without);
   const events = history.filter(({ seq }) => seq <= toSeq && !left.has(seq));
-  const children = new Map<number, { position: number; executionId: string; ended: boolean }>();
-  for (const { event } of events) {
-    if (event.type === "ChildStarted") children.set(event.position, { position: event.position, executionId: event.executionId, ended: false });
-    else if (event.type === "ChildCompleted" || event.type === "ChildFailed") {
+  const children = new Map<number, StartedChild>();
+  for (const { seq, event } of events) {
+    if (event.type === "ChildStarted") {
+      const { position, executionId, parentClosePolicy } = event;
+      children.set(position, { position, seq, executionId, parentClosePolicy, ended: false });
+    } else if (event.type === "ChildCompleted" || event.type === "ChildFailed") {
       const child = children.get(event.position);
-      if (child !== undefined) child.ended = true;
+      if (child !== undefined) children.set(event.position, { ...child, ended: true });
     }
   }
   return { events, children: [...children.values()], attributes: searchValuesOf(events.map(({ event }) => event)).attributes };
+}
+
+/**
+ * Children in a prefix of a run that has ended which its end took along: had not ended by then, were not to outlive it, and have an id
+ * that a new one would not have too. They begin anew, unless it turns out that they have completed.
+ */
+export function lostChildren(history: readonly RecordedEvent[], executionId: string, { children }: PrefixView): readonly StartedChild[] {
+  const family = familyName(executionId, (history[0]!.event as ExecutionStarted).continuedFrom);
+  return children.filter((child) => !child.ended && child.parentClosePolicy !== "abandon" && isMadeChildId(child.executionId, family, child.position));
 }
 
 /**

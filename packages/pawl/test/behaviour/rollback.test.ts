@@ -412,4 +412,60 @@ describe("retry", () => {
     await late.retry();
     await eventually(async () => expect((await late.status()).state).toBe("quarantined"));
   });
+
+  test("of one that timed out starts the children anew that it waited for, and keeps those that have completed", async () => {
+    let slow = true;
+    const ran: string[] = [];
+    const child = defineWorkflow({
+      name: "child",
+      run: async (ctx, name: string) => {
+        if (slow && name === "slow") await ctx.sleep("1 day");
+        return ctx.step("work", () => (ran.push(name), name));
+      },
+    });
+    const parent = defineWorkflow({
+      name: "parent",
+      timeout: 700,
+      run: async (ctx) => Promise.all([ctx.child(child, "slow"), ctx.child(child, "quick"), ctx.child(child, "chosen", { executionId: "chosen" })]),
+    });
+    const { pawl } = await h.run([parent, child]);
+    const handle = await pawl.start(parent, undefined, { executionId: "late" });
+    await eventually(async () => expect((await handle.status()).state).toBe("timed_out"));
+    await eventually(async () => expect((await pawl.handle("late.1").status()).state).toBe("timed_out"));
+    slow = false;
+    await handle.retry();
+    expect(await handle.result()).toEqual(["slow", "quick", "chosen"]);
+    expect(ran.toSorted()).toEqual(["chosen", "quick", "slow"]);
+    expect((await pawl.handle("late.r2.1").status()).state).toBe("completed");
+    expect(await pawl.handle("late.1").status()).toMatchObject({ state: "timed_out", parentRunId: null });
+  });
+
+  test("and a rollback start the children anew that the end of the execution cancelled", async () => {
+    let down = true;
+    const child = defineWorkflow({ name: "child", signals: { end: z.string() }, run: async (ctx) => ctx.signal("end") });
+    const parent = defineWorkflow({
+      name: "parent",
+      retry: { maximumAttempts: 1 },
+      run: async (ctx) => {
+        const ended = ctx.child(child, undefined);
+        await ctx.step("between", () => 1);
+        await ctx.step("fragile", () => {
+          if (down) throw new Error("no");
+        });
+        return ended;
+      },
+    });
+    const { pawl } = await h.run([parent, child]);
+    for (const next of ["retry", "rollback"] as const) {
+      down = true;
+      const handle = await pawl.start(parent, undefined, { executionId: next });
+      await refusalOf(handle.result(), ExecutionFailed);
+      await eventually(async () => expect((await pawl.handle(`${next}.1`).status()).state).toBe("cancelled"));
+      down = false;
+      await (next === "retry" ? handle.retry() : handle.rollback({ to: { step: "between" } }));
+      await eventually(async () => expect((await pawl.handle(`${next}.r2.1`).status()).state).toBe("running"));
+      await pawl.handle(`${next}.r2.1`, child).signal("end", "anew");
+      expect(await handle.result()).toBe("anew");
+    }
+  });
 });
