@@ -14,7 +14,8 @@ export function plainEvent(event: Event): Record<string, unknown> & { readonly t
 export function eventDetails(event: Event): string {
   const parts: string[] = [];
   for (const [key, value] of Object.entries(plainEvent(event))) {
-    if (key === "type" || value === undefined || (key === "attempt" && value === 1)) continue;
+    // Where a failure came from is told by its number alone.
+    if (key === "type" || key === "causeCalls" || value === undefined || (key === "attempt" && value === 1)) continue;
     if (key === "position") parts.unshift(`#${value as number}`);
     else if (key === "name") parts.push(value as string);
     else if (key === "failure") parts.push(failureText(value as { name: string; message: string }));

@@ -84,3 +84,23 @@ test("runs lists all of them, and history shows any of them", async () => {
   expect(first.runNumber).toBe(1);
   expect(await project.pawl("history", "rocket", "--run", "9")).toMatchObject({ code: 2, stderr: expect.stringContaining("pawl runs rocket") as string });
 });
+
+test("checkpoints and fork take a run's number too, rollback and retry only the latest one's", async () => {
+  const { checkpoints } = await project.json<{ readonly checkpoints: readonly { readonly runId: string }[] }>("checkpoints", "rocket", "--run", "1");
+  const { runs } = await project.json<{ readonly runs: readonly { readonly runId: string }[] }>("runs", "rocket");
+  expect(checkpoints).toMatchObject([{ seq: 2, step: "count", runId: runs[0]!.runId }]);
+  expect(await project.pawl("fork", "rocket", "--from", "count", "--run", "1", "--id", "rocket-2")).toMatchObject({ code: 0 });
+  const { events } = await project.json<{ readonly events: readonly object[] }>("history", "rocket-2", "--run", "1");
+  expect(events[2]).toMatchObject({ type: "ExecutionForked", fromRunId: runs[0]!.runId });
+  for (const command of [["checkpoints"], ["fork", "--from", "1"], ["rollback", "--to", "1"], ["retry"]])
+    expect(await project.pawl(command[0]!, "rocket", ...command.slice(1), "--run", "9")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("pawl runs rocket") as string,
+    });
+  for (const command of [["rollback", "--to", "1"], ["retry"]])
+    expect(await project.pawl(command[0]!, "rocket", ...command.slice(1), "--run", "2")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("It has gone on as another run meanwhile") as string,
+    });
+  expect(await project.pawl("rollback", "rocket", "--to", "1", "--run", "3")).toMatchObject({ code: 0, stdout: "rocket goes on as run 4\n" });
+});

@@ -3,6 +3,7 @@ import { readCheckpoint } from "../checkpoint-option.ts";
 import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
+import { readRun } from "../run-option.ts";
 import { withPawl } from "../session.ts";
 
 interface ForkFlags {
@@ -24,7 +25,7 @@ export function addForkCommand(program: Command): void {
     )
     .argument("<id>", "id of the execution to fork")
     .option("--from <checkpoint>", "its number, 1 for the start, the name of a step for its last result, or latest for that of any step")
-    .option("--run <runId>", "of an earlier run; pawl runs lists them")
+    .option("--run <run>", "of an earlier run: its number or id, as `pawl runs` lists them")
     .option("--id <executionId>", "of the new execution")
     .option("--input <json>", "instead of its input: JSON, @file, or - for stdin")
     .option("--result <step=json>", "instead of a step's result; repeatable", (given: string, before: readonly string[]) => [...before, given], [])
@@ -39,9 +40,10 @@ export function addForkCommand(program: Command): void {
     )
     .action(async (id: string, flags: ForkFlags, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
-        const handle = await pawl.handle(id).fork({
+        const from = pawl.handle(id);
+        const handle = await from.fork({
           from: readCheckpoint(flags.from, "--from"),
-          ...(flags.run === undefined ? {} : { runId: flags.run }),
+          ...(await readRun(from, flags.run)),
           ...(flags.id === undefined ? {} : { executionId: flags.id }),
           ...(flags.input === undefined ? {} : { input: await readInput(flags.input) }),
           ...(flags.result.length === 0 ? {} : { results: readResults(flags.result) }),

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import type { HistoryEvent, RunInfo } from "pawl";
+import type { HistoryEvent } from "pawl";
 import { eventToJson, formatDuration } from "pawl/internal";
 import { eventDetails, plainEvent } from "../describe-event.ts";
-import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import type { Output } from "../output.ts";
 import { printable, shorten } from "../printable.ts";
+import { chosenRun } from "../run-option.ts";
 import { withPawl } from "../session.ts";
 
 interface HistoryFlags {
@@ -35,7 +35,7 @@ export function addHistoryCommand(program: Command): void {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = pawl.handle(id);
         const { workflow } = await handle.status();
-        const { runId, runNumber, version } = chosen(await handle.runs(), id, flags.run);
+        const { runId, runNumber, version } = await chosenRun(handle, flags.run);
         const history = await handle.history({ runId });
         if (output.json) {
           // What JSON cannot hold stands there twice: for people, and encoded, so that it can be replayed.
@@ -47,13 +47,6 @@ export function addHistoryCommand(program: Command): void {
       });
     });
   addGlobalOptions(command);
-}
-
-function chosen(runs: readonly RunInfo[], id: string, wanted: string | undefined): RunInfo {
-  const run = wanted === undefined ? runs.at(-1) : runs.find(({ runId, runNumber }) => runId === wanted || String(runNumber) === wanted);
-  if (run === undefined)
-    throw new UsageError("OPTION_INVALID", `--run: execution "${id}" has no run "${wanted}". \`pawl runs ${id}\` lists those that it has.`);
-  return run;
 }
 
 function lines(history: readonly HistoryEvent[], full: boolean, output: Output): string[] {

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { readCheckpoint } from "../checkpoint-option.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
+import { readRun } from "../run-option.ts";
 import { withPawl } from "../session.ts";
 
 interface RollbackFlags {
   readonly to?: string;
+  readonly run?: string;
   readonly reason?: string;
 }
 
@@ -17,6 +19,7 @@ export function addRollbackCommand(program: Command): void {
     )
     .argument("<id>", "id of the execution")
     .option("--to <checkpoint>", "its number, 1 for the start, the name of a step for its last result, or latest for that of any step")
+    .option("--run <run>", "only if this is still the latest run: its number or id, as `pawl runs` lists them")
     .option("--reason <text>", "kept in the history")
     .addHelpText(
       "after",
@@ -26,9 +29,11 @@ export function addRollbackCommand(program: Command): void {
         ["pawl rollback docs-2026-11 --to collect", "from after the last result of step collect"],
       ]),
     )
-    .action(async (id: string, { to, reason }: RollbackFlags, self: Command) => {
+    .action(async (id: string, { to, run, reason }: RollbackFlags, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
-        const handle = await pawl.handle(id).rollback({ to: readCheckpoint(to, "--to"), ...(reason === undefined ? {} : { reason }) });
+        const before = pawl.handle(id);
+        const choice = readCheckpoint(to, "--to");
+        const handle = await before.rollback({ to: choice, ...(await readRun(before, run)), ...(reason === undefined ? {} : { reason }) });
         const { runId, runNumber, state } = await handle.status();
         if (output.json) output.value({ executionId: id, runId, runNumber, state });
         else output.lines([`${id} goes on as run ${runNumber}`]);

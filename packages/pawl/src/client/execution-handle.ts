@@ -167,15 +167,16 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   /** One for every completed step of the latest run, or of another one. @throws ExecutionNotFound, OptionInvalid */
   async checkpoints(options: { readonly runId?: string } = {}): Promise<readonly Checkpoint[]> {
     this.#parent.checkOpen();
-    const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
-    return checkpointsOf(recorded).map((checkpoint) => ({ ...checkpoint, at: new Date(checkpoint.at) }));
+    const runs = new Runs(this.#parent, this.executionId);
+    const runId = options.runId ?? (await runs.latest()).runId;
+    return checkpointsOf(await runs.history(runId)).map((checkpoint) => ({ ...checkpoint, runId, at: new Date(checkpoint.at) }));
   }
 
   /**
    * Starts the next run from a checkpoint of the latest one, whatever state that is in. What came after the checkpoint is not kept;
    * a worker that runs it is stopped, children that were started since are asked to cancel, signals received since are sent again.
    *
-   * @throws ExecutionNotFound; OptionInvalid if there is no such checkpoint; ExecutionStateInvalid if it went on meanwhile
+   * @throws ExecutionNotFound; OptionInvalid if there is no such checkpoint, or it is one of another run; ExecutionStateInvalid if it went on meanwhile
    */
   async rollback(options: RollbackOptions): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();

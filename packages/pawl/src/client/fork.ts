@@ -10,12 +10,12 @@ import type { Event, ExecutionStarted, RecordedEvent, StepCompleted } from "../k
 import { readPayload } from "../kernel/payload.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import type { EditedEvent } from "../store/store.ts";
-import { chooseCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
+import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface ForkOptions {
   /** A checkpoint, its seq, or the last result of a step; 1 is the start, "latest" the last result of any step. */
   readonly from: CheckpointChoice;
-  /** Of which run (the latest). */
+  /** Of which run (that of the checkpoint, or else the latest). */
   readonly runId?: string;
   /**
    * Of the new execution: chosen by you, or made. Forking from the same checkpoint to the same id again gives the same execution, and so does
@@ -44,8 +44,12 @@ export async function fork(
   const executionId = options.executionId === undefined ? parent.runtime.newUuid() : checkId(options.executionId, "executionId");
   const runs = new Runs(parent, fromExecutionId);
   const latest = await runs.latest();
+  const ofRunId = runOfCheckpoint(options.from);
+  if (ofRunId !== undefined && options.runId !== undefined && ofRunId !== options.runId)
+    throw new OptionInvalid("from", `is a checkpoint of run ${ofRunId.slice(0, 60)}, and not of the run that runId names`);
+  const ofRun = options.runId ?? ofRunId;
   // Runs before the latest may be of other versions.
-  const { runId: fromRunId, version: fromVersion } = options.runId === undefined ? latest : await runs.find(options.runId);
+  const { runId: fromRunId, version: fromVersion } = ofRun === undefined ? latest : await runs.find(ofRun);
   const history = await runs.historyOf(fromRunId);
   const fromSeq = chooseCheckpoint(options.from, history, "from");
   const whole = viewPrefix(history, { toSeq: fromSeq, without: [] });

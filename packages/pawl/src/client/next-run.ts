@@ -3,7 +3,7 @@ import { lostChildren, retryPrefix, viewPrefix, type Prefix, type StartedChild }
 import type { RecordedEvent } from "../kernel/event.ts";
 import { executionStates, isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import type { ExecutionSummary } from "../store/store.ts";
-import { chooseCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
+import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface NextRunOptions {
   /** Kept in the history. */
@@ -27,6 +27,12 @@ export async function rollBack(parent: RunsParent, executionId: string, options:
     throw new OptionInvalid("to", "names the checkpoint; handle.checkpoints() lists them");
   const { runs, latest } = await find(parent, executionId, options, "rolled back");
   if (!rollable.includes(latest.state)) throw new ExecutionStateInvalid(executionId, latest.state, "rolled back", "Roll the run that goes on back.");
+  const toRunId = runOfCheckpoint(options.to) ?? latest.runId;
+  if (toRunId !== latest.runId)
+    throw new OptionInvalid(
+      "to",
+      `is a checkpoint of run ${toRunId.slice(0, 60)}, and ${latest.runId} is the latest; take one of handle.checkpoints(), or go on from that run with handle.fork({ from }).`,
+    );
   const history = await runs.historyOf(latest.runId);
   const toSeq = chooseCheckpoint(options.to, history, "to");
   // What it has copied belongs to the other execution, whose random numbers it replays with.

@@ -8,6 +8,8 @@ import type { ExecutionSummary, Store } from "../store/store.ts";
 /** A point in a run's history to which the execution can be rolled back, or from which it can be forked: the result of a step. */
 export interface Checkpoint {
   readonly seq: number;
+  /** The run in whose history it stands. */
+  readonly runId: string;
   readonly step: string;
   /** Number of the step's call in the code's order, from 1. */
   readonly position: number;
@@ -31,7 +33,7 @@ export interface RunInfo {
  * Which checkpoint: its seq, the checkpoint, or the last result of a step of that name; 1 is the start. "latest" is the last result of
  * any step, or the start where there is none.
  */
-export type CheckpointChoice = number | Pick<Checkpoint, "seq"> | { readonly step: string } | "latest";
+export type CheckpointChoice = number | (Pick<Checkpoint, "seq"> & Partial<Pick<Checkpoint, "runId">>) | { readonly step: string } | "latest";
 
 const historyPage = 1000;
 
@@ -99,6 +101,11 @@ export class Runs {
       if (page.length < historyPage) return events;
     }
   }
+}
+
+/** The run that a checkpoint says it is of. */
+export function runOfCheckpoint(choice: CheckpointChoice): string | undefined {
+  return typeof choice === "object" && choice !== null && "runId" in choice ? choice.runId : undefined;
 }
 
 /** The seq that is meant. @throws OptionInvalid if there is no such checkpoint */

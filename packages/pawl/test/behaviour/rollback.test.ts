@@ -40,9 +40,9 @@ describe("rollback", () => {
     const before = await handle.history();
     const checkpoints = await handle.checkpoints();
     expect(checkpoints).toEqual([
-      { seq: 2, position: 1, step: "a", at: expect.any(Date) as Date },
-      { seq: 3, position: 2, step: "b", at: expect.any(Date) as Date },
-      { seq: 4, position: 3, step: "c", at: expect.any(Date) as Date },
+      { seq: 2, runId: handle.runId, position: 1, step: "a", at: expect.any(Date) as Date },
+      { seq: 3, runId: handle.runId, position: 2, step: "b", at: expect.any(Date) as Date },
+      { seq: 4, runId: handle.runId, position: 3, step: "c", at: expect.any(Date) as Date },
     ]);
     const again = await handle.rollback({ to: checkpoints[0]!, reason: "b was wrong" });
     expect(again.runId).not.toBe(handle.runId);
@@ -229,6 +229,42 @@ describe("rollback", () => {
     await handle.result();
     const copy = await pawl.importExecution(await pawl.exportExecution(handle.executionId), { executionId: "copy" });
     expect(await copy.runs()).toMatchObject([{ state: "running" }, { state: "completed" }]);
+  });
+
+  test("to a checkpoint of an earlier run is refused; a fork goes on from it", async () => {
+    const workflow = defineWorkflow({
+      name: "rounds",
+      run: async (ctx, round: number): Promise<string> => {
+        const names: string[] = [];
+        for (const name of ["a", "b"]) names.push(await ctx.step(`${name}${round}`, () => `${name}${round}`));
+        return round === 0 ? ctx.continueAsNew(1) : names.join(" ");
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, 0);
+    expect(await handle.result()).toBe("a1 b1");
+    const [first, second] = await handle.runs();
+    const checkpoint = (await handle.checkpoints({ runId: first!.runId }))[0]!;
+    expect(checkpoint).toMatchObject({ seq: 2, step: "a0", runId: first!.runId });
+    const refusal = await refusalOf(handle.rollback({ to: checkpoint }), OptionInvalid);
+    expect(refusal.message).toBe(
+      `to: is a checkpoint of run ${first!.runId}, and ${second!.runId} is the latest; take one of handle.checkpoints(), or go on from that run with handle.fork({ from }).`,
+    );
+    expect(await handle.runs()).toHaveLength(2);
+    await refusalOf(handle.fork({ from: checkpoint, runId: second!.runId }), OptionInvalid);
+    const fork = await handle.fork({ from: checkpoint });
+    expect(await fork.result()).toBe("a1 b1");
+    expect((await fork.history({ runId: (await fork.runs())[0]!.runId })).map(({ event }) => ("name" in event ? event.name : event.type))).toEqual([
+      "ExecutionStarted",
+      "a0",
+      "ExecutionForked",
+      "b0",
+      "ExecutionContinuedAsNew",
+    ]);
+    // Of the latest run, its seq is what counts.
+    expect((await handle.checkpoints()).map(({ runId }) => runId)).toEqual([second!.runId, second!.runId]);
+    await handle.rollback({ to: (await handle.checkpoints())[0]! });
+    expect(await handle.result()).toBe("a1 b1");
   });
 
   test("is refused where there is no such checkpoint", async () => {
