@@ -2,11 +2,12 @@ import { ExecutionConflict, ExecutionNotFound, OptionInvalid } from "../base/err
 import { checkId, checkName } from "../base/ids.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
+import { remoteStepName } from "../definition/remote-step.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { viewPrefix } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
-import type { Event, ExecutionStarted, RecordedEvent, StepCompleted } from "../kernel/event.ts";
+import type { ChildCompleted, ChildFailed, Event, ExecutionStarted, RecordedEvent, StepCompleted, StepFailed } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import type { EditedEvent } from "../store/store.ts";
@@ -24,7 +25,10 @@ export interface ForkOptions {
   readonly executionId?: string;
   /** Instead of the input it was started with. The code replays what it keeps with it. */
   readonly input?: unknown;
-  /** Other results of steps up to the checkpoint: by the name of the step, or by the position of its call where several have that name. */
+  /**
+   * Other results of steps and children that have ended up to the checkpoint, also of those that failed: by the name of the step or of the
+   * child's workflow, or by the position of its call where several have that name.
+   */
   readonly results?: Readonly<Record<string, unknown>>;
   /** Another version of the workflow than that of the run, which must make the same durable calls up to the checkpoint. */
   readonly version?: string;
@@ -75,6 +79,8 @@ export async function fork(
     runId,
     version,
     taskQueue: options.taskQueue === undefined ? latest.taskQueue : checkName(options.taskQueue, "taskQueue"),
+    key: latest.key,
+    priority: latest.priority,
     workflow: latest.workflow,
     labels: started.labels === undefined ? null : JSON.stringify(started.labels),
     attributes: attributes === undefined ? null : JSON.stringify(attributes),
@@ -112,21 +118,48 @@ function startedAnew(started: ExecutionStarted, options: ForkOptions, traceparen
   const text = encodeValue(isEdited ? options.input : readPayload(input), "input");
   const merged = isEdited || merge === undefined ? {} : { merge };
   const traced = traceparent === undefined ? {} : { traceparent };
-  return { edit: { seq: 1, data: encodeEvent({ ...kept, ...traced, ...merged, input: { text } }) }, what: isEdited ? "input" : undefined };
+  return { edit: { seq: 1, type: kept.type, data: encodeEvent({ ...kept, ...traced, ...merged, input: { text } }) }, what: isEdited ? "input" : undefined };
 }
 
+/** What ended a call of the code's: a step, on whatever queue, or a child. */
+interface NamedEnd {
+  readonly seq: number;
+  readonly name: string;
+  readonly event: StepCompleted | StepFailed | ChildCompleted | ChildFailed;
+}
+
+/** A call that failed gives a result then. */
 function editedResults(events: readonly RecordedEvent[], results: Readonly<Record<string, unknown>>): readonly Edit[] {
-  const completed = events.filter((recorded): recorded is RecordedEvent & { readonly event: StepCompleted } => recorded.event.type === "StepCompleted");
+  const ends = namedEnds(events);
   return Object.entries(results).map(([key, value]) => {
     const path = `results.${key.slice(0, 60)}`;
-    const byName = completed.filter(({ event }) => event.name === key);
-    const found = byName.length > 0 ? byName : completed.filter(({ event }) => String(event.position) === key);
+    const byName = ends.filter(({ name }) => name === key);
+    const found = byName.length > 0 ? byName : ends.filter(({ event }) => String(event.position) === key);
     if (found.length === 0)
-      throw new OptionInvalid(path, "no step of this name or position has a result up to the checkpoint; handle.checkpoints() lists them.");
+      throw new OptionInvalid(
+        path,
+        "no step or child of this name or position has ended up to the checkpoint, and nothing else has a result that can be replaced; handle.history() lists what has.",
+      );
     if (found.length > 1)
-      throw new OptionInvalid(path, `${found.length} steps have this name; name one by its position: ${found.map(({ event }) => event.position).join(", ")}.`);
+      throw new OptionInvalid(path, `${found.length} calls have this name; name one by its position: ${found.map(({ event }) => event.position).join(", ")}.`);
     const { seq, event } = found[0]!;
-    return { edit: { seq, data: encodeEvent({ ...event, result: { text: encodeValue(value, path) } }) }, what: event.position };
+    const { position } = event;
+    const result = { text: encodeValue(value, path) };
+    const ended: Event =
+      "name" in event ? { type: "StepCompleted", position, name: event.name, attempt: event.attempt, result } : { type: "ChildCompleted", position, result };
+    return { edit: { seq, type: ended.type, data: encodeEvent(ended) }, what: position };
+  });
+}
+
+/** A child has the name of its workflow. */
+function namedEnds(events: readonly RecordedEvent[]): readonly NamedEnd[] {
+  const children = new Map<number, string>();
+  return events.flatMap(({ seq, event }): readonly NamedEnd[] => {
+    if (event.type === "ChildStarted") children.set(event.position, remoteStepName(event.workflow) ?? event.workflow);
+    if (event.type === "StepCompleted" || event.type === "StepFailed") return [{ seq, name: event.name, event }];
+    const isEnd = event.type === "ChildCompleted" || event.type === "ChildFailed";
+    // A child whose start failed has none recorded: its position names it.
+    return isEnd ? [{ seq, name: children.get(event.position) ?? "", event }] : [];
   });
 }
 

@@ -237,9 +237,10 @@ export interface CloseOutcome {
   readonly state: ExecutionState | undefined;
 }
 
-/** An event whose copy has other data. */
+/** An event whose copy has other data, and is of another type perhaps. */
 export interface EditedEvent {
   readonly seq: number;
+  readonly type: Event["type"];
   readonly data: string;
 }
 
@@ -251,6 +252,9 @@ export interface ForkOperation {
   readonly workflow: string;
   readonly version: string;
   readonly taskQueue: string;
+  /** Its key and priority within that. */
+  readonly key: string | null;
+  readonly priority: number;
   readonly labels: string | null;
   readonly attributes: string | null;
   readonly fromRunId: string;

@@ -99,6 +99,47 @@ describe("fork", () => {
     expect((await (await handle.fork({ from: 1, input: { base: 0 } })).result()).sum).toBe(11);
   });
 
+  test("with other results of children, and of what failed", async () => {
+    const child = defineWorkflow({ name: "part", run: async (_ctx, n: number) => n });
+    const broken = defineWorkflow({ name: "broken", run: (): Promise<number> => Promise.reject(new Error("no")) });
+    const workflow = defineWorkflow({
+      name: "whole",
+      retry: { maximumAttempts: 1 },
+      run: async (ctx) => {
+        const parts = [
+          await ctx.child(child, 1),
+          await ctx.child(broken, undefined).catch(() => 0),
+          await ctx
+            .step("fails", (): number => {
+              throw new Error("no");
+            })
+            .catch(() => 0),
+          await ctx.step("last", () => 1000),
+        ];
+        return parts.reduce((sum, part) => sum + part);
+      },
+    });
+    const { pawl } = await h.run([workflow, child, broken]);
+    const handle = await pawl.start(workflow, undefined);
+    expect(await handle.result()).toBe(1001);
+    const fork = await handle.fork({ from: { step: "last" }, results: { part: 2, broken: 30, fails: 400 } });
+    expect(await fork.result()).toBe(1432);
+    expect((await fork.history()).flatMap(({ event }) => (event.type === "ExecutionForked" ? event.edited : []))).toEqual([1, 2, 3]);
+    expect((await types(fork)).filter((type) => type.endsWith("Failed"))).toEqual([]);
+    expect(await (await handle.fork({ from: { step: "last" }, results: { "2": 30 } })).result()).toBe(1031);
+  });
+
+  test("keeps the key and the priority within the queue", async () => {
+    const { workflow } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 0 }, { key: "acme", priority: -5 });
+    await handle.result();
+    const fork = await handle.fork({ from: 1 });
+    expect(await fork.status()).toMatchObject({ key: "acme", priority: -5 });
+    const plain = await pawl.start(workflow, { base: 0 });
+    expect(await (await plain.fork({ from: 1 })).status()).toMatchObject({ key: null, priority: 0 });
+  });
+
   test("another input that leads the code elsewhere is found as nondeterminism", async () => {
     const workflow = defineWorkflow({
       name: "fickle",

@@ -354,6 +354,8 @@ export function forkParent(from: "parent" | "lastParent"): Move {
         workflow: "w",
         version: "1",
         taskQueue: "q",
+        key: null,
+        priority: 0,
         labels: null,
         attributes: null,
         fromRunId: runs[from],

@@ -15,14 +15,14 @@ export function fork(operation: ForkOperation): Transaction<{ readonly run_id: s
 source AS MATERIALIZED (
  SELECT h.seq, h.epoch, h.at, h.type, h.data FROM history h WHERE h.run_id = $2::uuid AND h.seq <= $3::int AND NOT (h.seq = ANY($4::int[]))),
 forked AS (
- INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, labels, attributes, epoch, last_seq, state, created_at, started_at)
- SELECT $1::uuid, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12::int, $13::int + 1, 'running', now, now FROM t
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, labels, attributes, epoch, last_seq, state, created_at, started_at, queue_key, priority)
+ SELECT $1::uuid, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb, $12::int, $13::int + 1, 'running', now, now, $17, $18::int FROM t
  WHERE (SELECT count(*) FROM source) = $13::int
  ON CONFLICT DO NOTHING RETURNING run_id, namespace, task_queue, workflow, version),
 copied AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
- SELECT $1::uuid, row_number() OVER (ORDER BY s.seq), s.epoch, s.at, s.type, coalesce(e.data, s.data)
- FROM source s LEFT JOIN unnest($14::int[], $15::text[]) AS e(seq, data) ON e.seq = s.seq WHERE EXISTS (SELECT FROM forked)),
+ SELECT $1::uuid, row_number() OVER (ORDER BY s.seq), s.epoch, s.at, coalesce(e.type, s.type), coalesce(e.data, s.data)
+ FROM source s LEFT JOIN unnest($14::int[], $15::text[], $19::text[]) AS e(seq, data, type) ON e.seq = s.seq WHERE EXISTS (SELECT FROM forked)),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT run_id, $13::int + 1, $12::int, (SELECT now FROM t), 'ExecutionForked', $16 FROM forked),
@@ -47,6 +47,9 @@ SELECT run_id FROM forked`,
       integers(operation.edits.map(({ seq }) => seq)),
       texts(operation.edits.map(({ data }) => data)),
       operation.forked,
+      operation.key,
+      operation.priority === 0 ? null : operation.priority,
+      texts(operation.edits.map(({ type }) => type)),
     ],
   };
 }
