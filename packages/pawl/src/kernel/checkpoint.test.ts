@@ -32,6 +32,14 @@ describe("checkpoints", () => {
     ]);
   });
 
+  test("a step on another queue is one too, a child is not", () => {
+    const remote: Event = { type: "ChildStarted", position: 1, workflow: "step:embed", executionId: "x.1", runId: "r" };
+    const childCompleted = (position: number): Event => ({ type: "ChildCompleted", position, result: value });
+    expect(checkpointsOf(history(started, remote, childStarted(2), childCompleted(2), childCompleted(1)))).toEqual([
+      { seq: 5, position: 1, step: "embed", at: 5000 },
+    ]);
+  });
+
   test("a prefix says which children it has started, and what it has set", () => {
     const set: Event = { type: "AttributesSet", position: 2, attributes: { phase: "late" } };
     const recorded = history(started, childStarted(1), childStarted(3), { type: "ChildCompleted", position: 1, result: value }, set, completed(4));

@@ -1,6 +1,7 @@
 import type { StoredAttributes } from "../base/search-values.ts";
+import { remoteStepName } from "../definition/remote-step.ts";
 import { familyName, isMadeChildId } from "./continuation.ts";
-import type { ChildFailed, ChildStarted, Event, ExecutionStarted, RecordedEvent, StepFailed, WaitTimedOut } from "./event.ts";
+import type { ChildCompleted, ChildFailed, ChildStarted, Event, ExecutionStarted, RecordedEvent, StepFailed, WaitTimedOut } from "./event.ts";
 import { searchValuesOf } from "./search-values.ts";
 
 /** A point in the history to which an execution can be rolled back, or from which it can be forked. */
@@ -13,9 +14,18 @@ export interface CheckpointView {
   readonly at: number;
 }
 
-/** One for every completed step, in order. */
+/** One for every completed step, in order, wherever it ran. */
 export function checkpointsOf(history: readonly RecordedEvent[]): readonly CheckpointView[] {
-  return history.flatMap(({ seq, at, event }) => (event.type === "StepCompleted" ? [{ seq, at, position: event.position, step: event.name }] : []));
+  const remote = new Map<number, string>();
+  return history.flatMap(({ seq, at, event }) => {
+    if (event.type === "StepCompleted") return [{ seq, at, position: event.position, step: event.name }];
+    if (event.type === "ChildStarted") {
+      const name = remoteStepName(event.workflow);
+      if (name !== undefined) remote.set(event.position, name);
+    }
+    const step = event.type === "ChildCompleted" ? remote.get(event.position) : undefined;
+    return step === undefined ? [] : [{ seq, at, position: (event as ChildCompleted).position, step }];
+  });
 }
 
 /** What the next run keeps of a history: everything up to `toSeq` but the events `without`. */

@@ -46,6 +46,15 @@ export function isMadeChildId(executionId: string, family: string, position: num
   return /^(\.r\d+)?$/.test(executionId.slice(family.length, -`.${position}`.length));
 }
 
+/**
+ * What the idempotency keys of a step on another queue are made of: the id that the execution which stands for it had before any rollback or
+ * retry of its parent, so that a service that knows the key does nothing twice.
+ */
+export function remoteStepLineage(executionId: string, parentExecutionId: string): string {
+  if (!executionId.startsWith(parentExecutionId)) return executionId;
+  return parentExecutionId + executionId.slice(parentExecutionId.length).replace(/^(:\d+)?\.r\d+(\.\d+)$/, "$1$2");
+}
+
 /** Acknowledged to whoever sent it: the next run gets it if this one has not. */
 export function isFromOutside(event: Event): boolean {
   return event.type === "SignalReceived" || event.type === "UpdateReceived" || event.type === "CancelRequested";

@@ -166,3 +166,45 @@ test("what cannot run elsewhere is refused, with what to do instead", async () =
   expect(await failureOf(pawl.worker({ steps: [plain] }))).toBeInstanceOf(OptionInvalid);
   expect(await failureOf(pawl.worker({}))).toBeInstanceOf(OptionInvalid);
 });
+
+test("its result is a checkpoint, and its idempotencyKey is the same after a rollback and a retry", async () => {
+  const keys: string[] = [];
+  let down = false;
+  const embed = step(
+    "embed",
+    async (n: number) => {
+      keys.push(stepContext().idempotencyKey);
+      if (down) throw new NonRetryable("down");
+      return n + keys.length;
+    },
+    { taskQueue: "gpu" },
+  );
+  const workflow = defineWorkflow({
+    name: "ingest",
+    run: async (ctx) => {
+      const first = await ctx.step("first", () => 10);
+      const embedded = await embed(first);
+      return ctx.step("last", () => embedded);
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  await pawl.worker({ steps: [embed], ...soon });
+  const handle = await pawl.start(workflow, undefined, { executionId: "ing-1" });
+  expect(await handle.result()).toBe(11);
+  expect((await handle.checkpoints()).map(({ step: name, position }) => [name, position])).toEqual([
+    ["first", 1],
+    ["embed", 2],
+    ["last", 3],
+  ]);
+  await handle.rollback({ to: { step: "embed" } });
+  expect(await handle.result()).toBe(11);
+  expect(keys).toEqual(["ing-1.2/1"]);
+  down = true;
+  await handle.rollback({ to: { step: "first" } });
+  await failureOf(handle.result());
+  down = false;
+  await handle.retry();
+  expect(await handle.result()).toBe(13);
+  expect(keys).toEqual(["ing-1.2/1", "ing-1.2/1", "ing-1.2/1"]);
+  expect(await (await handle.fork({ from: { step: "embed" }, results: { embed: 5 } })).result()).toBe(5);
+});
