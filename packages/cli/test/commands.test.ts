@@ -108,6 +108,10 @@ test("queue sets, lists, shows and deletes limits", async () => {
   expect(second.executionId).toBe(first.executionId);
   const placed = 'key == "k" && priority < 0';
   expect((await project.json<{ executions: readonly { executionId: string }[] }>("list", "--filter", placed)).executions).toMatchObject([first]);
+  expect((await project.pawl("show", first.executionId)).stdout).toMatch(/Queue +nobody\nQueue key +k\nPriority +-3\n/);
+  const keyed = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Ann"}', "--key", "ann-once", "--queue", "nobody");
+  expect((await project.pawl("show", keyed.executionId)).stdout).toMatch(/^Execution {7}.*\n[^]*Queue +nobody\nIdempotency key ann-once\n/);
+  expect(await project.pawl("terminate", keyed.executionId)).toMatchObject({ code: 0 });
   expect((await project.pawl("count", "--by", "priority", "--filter", placed)).stdout).toBe("COUNT  priority\n    1  -3\n");
   expect(await project.pawl("start", "greet", "--input", '{"name":"Ann"}', "--priority", "high")).toMatchObject({ code: 2 });
   expect(await project.pawl("terminate", first.executionId)).toMatchObject({ code: 0 });
@@ -276,6 +280,8 @@ describe("cancel, terminate and resume", () => {
     expect(cancel).toMatchObject({ code: 1, stdout: "" });
     expect(cancel.stderr).toMatch(/^error: Execution "end-me" is terminated, .* \[EXECUTION_STATE_INVALID\]\n$/);
     expect(JSON.parse(resume.stderr)).toMatchObject({ error: { code: "EXECUTION_STATE_INVALID" } });
+    const failed = await project.pawl("resume", "broken");
+    expect(failed.stderr).toMatch(/Only paused, .* `retry` goes on where it failed; `rollback` .* `fork` a new execution\./);
   });
 
   test("cancel and resume answer in JSON", async () => {

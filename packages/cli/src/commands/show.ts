@@ -62,8 +62,10 @@ function summary(info: ExecutionInfo, view: ExecutionView, input: unknown, paren
     ["State", info.state],
     ["Waits for", info.waitingFor ?? ""],
     ["Queue", info.taskQueue],
+    ["Queue key", info.key ?? ""],
+    ["Priority", info.priority === 0 ? "" : String(info.priority)],
     ["Parent", parent ?? ""],
-    ["Key", info.idempotencyKey ?? ""],
+    ["Idempotency key", info.idempotencyKey ?? ""],
     ["Labels", Object.keys(info.labels).length === 0 ? "" : value(info.labels)],
     ["Attributes", Object.keys(info.attributes).length === 0 ? "" : value(info.attributes)],
     ["Created", `${info.createdAt.toISOString()} (${ago(info.createdAt)})`],
@@ -74,10 +76,11 @@ function summary(info: ExecutionInfo, view: ExecutionView, input: unknown, paren
     ["Failure", view.failure === undefined ? "" : failureText(view.failure)],
     ["Reason", view.reason ?? ""],
   ];
-  return rows.flatMap(([name, text]) => {
-    if (text === "") return [];
+  const shown = rows.filter(([, text]) => text !== "");
+  const width = Math.max(...shown.map(([name]) => name.length), 10);
+  return shown.map(([name, text]) => {
     const safe = printable(text);
-    return [`${output.paint.dim(name.padEnd(10))} ${name === "State" ? output.state(safe, info.state) : name === "Failure" ? output.paint.red(safe) : safe}`];
+    return `${output.paint.dim(name.padEnd(width))} ${name === "State" ? output.state(safe, info.state) : name === "Failure" ? output.paint.red(safe) : safe}`;
   });
 }
 

@@ -231,7 +231,7 @@ export class ExecutionTimedOut extends PawlError {
   constructor(executionId: string, timeoutMs?: number) {
     super(
       `Execution "${executionId}" did not end within ${timeoutMs === undefined ? "its time" : `${timeoutMs} ms`}. ` +
-        `Allow more time where it is started or defined, and start it anew.`,
+        `Retry it, which gives it its time again and keeps what it has done, or allow more time where it is started or defined, and start it anew.`,
     );
     this.executionId = executionId;
   }

@@ -395,8 +395,19 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const resumed = await this.#parent.store.resume(this.#parent.namespace, this.executionId, this.#parent.runtime.newUuid());
     if (resumed !== undefined) return this.#at(resumed.runId);
     const { state } = await this.status();
-    throw new ExecutionStateInvalid(this.executionId, state, "resumed", "Only paused, cancelled and quarantined executions can be resumed.");
+    throw new ExecutionStateInvalid(
+      this.executionId,
+      state,
+      "resumed",
+      `Only paused, cancelled and quarantined executions can be resumed. ${insteadOfResume(state)}`,
+    );
   }
+}
+
+function insteadOfResume(state: ExecutionState): string {
+  if (!isTerminal(state)) return "Nothing holds it.";
+  const others = "`rollback` starts its next run from a checkpoint, and `fork` a new execution.";
+  return state === "failed" || state === "timed_out" ? `\`retry\` goes on where it failed; ${others}` : `It has ended; ${others}`;
 }
 
 /** For a replay that only reads. */
