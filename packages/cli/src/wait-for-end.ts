@@ -7,7 +7,13 @@ import { printable, shorten } from "./printable.ts";
 
 export type End = { readonly result: unknown } | { readonly error: Error };
 
-const endings: ReadonlySet<string> = new Set(["EXECUTION_FAILED", "EXECUTION_CANCELLED", "EXECUTION_TERMINATED", "EXECUTION_QUARANTINED"]);
+const endings: ReadonlySet<string> = new Set([
+  "EXECUTION_FAILED",
+  "EXECUTION_CANCELLED",
+  "EXECUTION_TERMINATED",
+  "EXECUTION_TIMED_OUT",
+  "EXECUTION_QUARANTINED",
+]);
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const frameMs = 100;
 const askMs = 300;

@@ -39,6 +39,12 @@ describe("start --file --wait", () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ state: "failed", error: { code: "EXECUTION_FAILED", cause: { name: "TypeError" } } });
   });
 
+  test("is exit code 1 when its time is over, with a row on stdout in JSON", async () => {
+    const { code, stdout, stderr } = await project.pawl("start", "late", "--file", "workflows.ts", "--id", "late", "--wait", "--json");
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ executionId: "late", state: "timed_out", error: { code: "EXECUTION_TIMED_OUT" } });
+  });
+
   test("leaves the execution resumable when it is interrupted, with exit code 130", async () => {
     const running = project.start(["start", "sleeper", "--file", "workflows.ts", "--id", "interrupted", "--wait"]);
     await expect.poll(async () => (await pawl.list({ workflow: "sleeper" })).executions.length, { timeout: 120_000 }).toBe(1);

@@ -23,6 +23,7 @@ export const greet = defineWorkflow({
 
 const slow = defineWorkflow({ name: "slow", run: (ctx) => ctx.step("think", () => wait(2500, "done")) });
 const sleeper = defineWorkflow({ name: "sleeper", run: (ctx) => ctx.sleep("1h") });
+const late = defineWorkflow({ name: "late", timeout: 300, run: (ctx) => ctx.sleep("1h") });
 const failing = defineWorkflow({
   name: "failing",
   retry: { maximumAttempts: 2, initialInterval: 10 },
@@ -52,6 +53,6 @@ export const chat = defineWorkflow({
   },
 });
 
-export const list = [slow, sleeper, failing];
+export const list = [slow, sleeper, late, failing];
 export default family;
 `;
