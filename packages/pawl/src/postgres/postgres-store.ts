@@ -439,7 +439,7 @@ export class PostgresStore implements Store {
 
   async deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded> {
     const [row] = await this.#gateway.run(deleteEnded(request));
-    return { deleted: row!.deleted, next: row!.more ? (row!.last_run_id ?? undefined) : undefined };
+    return { deleted: row!.deleted, full: row!.full, next: row!.more ? (row!.last_run_id ?? undefined) : undefined };
   }
 
   hint(hint: Hint): void {

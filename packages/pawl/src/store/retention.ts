@@ -24,6 +24,8 @@ export interface DeleteEndedRequest {
 
 export interface DeletedEnded {
   readonly deleted: number;
+  /** It came to as many rows as it was to delete, and left some that are due. */
+  readonly full: boolean;
   /** Where to go on; undefined at the end of the walk. */
   readonly next: string | undefined;
 }

@@ -3,12 +3,17 @@ import type { Runtime, Timer } from "../base/runtime.ts";
 import { firstRun, retentionBatch } from "../store/retention.ts";
 import type { Store } from "../store/store.ts";
 
-/** Between two small batches of one walk, so that it is hardly felt: a thousand executions looked at a second. */
+/** Between two small batches of one walk where little is due, so that it is hardly felt: a thousand executions looked at a second. */
 const betweenBatchesMs = 1000;
+/** While batches are full, the pauses shorten to this, so that others come in between. */
+const shortestPauseMs = 20;
+/** While they only find some that are due, to this. */
+const shortPauseMs = 100;
 
 /**
- * Deletes what no retention policy keeps any longer. Every worker does this, slowly, without a leader: each walks through the
- * executions at its own pace and skips what another is deleting. Where there is no policy, it asks for one now and then.
+ * Deletes what no retention policy keeps any longer. Every worker does this, without a leader: each walks through the
+ * executions at its own pace and skips what another is deleting. What is due comes in with every end: while batches find
+ * some, it halves the pauses between them, but is at it for half of the time at most. Where there is no policy, it asks for one now and then.
  */
 export class RetentionRunner {
   readonly #store: Store;
@@ -20,6 +25,7 @@ export class RetentionRunner {
   #running: Promise<void> | undefined;
   #stopped = false;
   #after = firstRun;
+  #pauseMs = betweenBatchesMs;
 
   /** @param intervalMs between the end of a walk and the next one */
   constructor(store: Store, namespace: string, logger: Logger, runtime: Runtime, intervalMs: number) {
@@ -58,10 +64,13 @@ export class RetentionRunner {
     const nextWalk = this.#intervalMs * (0.75 + this.#runtime.random() / 2);
     try {
       if (this.#after === firstRun && (await this.#store.retentionPolicies(this.#namespace)).every(({ keepMs }) => keepMs === null)) return nextWalk;
-      const { deleted, next } = await this.#store.deleteEnded({ namespace: this.#namespace, after: this.#after, ...retentionBatch });
+      const began = this.#runtime.monotonicMs();
+      const { deleted, full, next } = await this.#store.deleteEnded({ namespace: this.#namespace, after: this.#after, ...retentionBatch });
+      const tookMs = this.#runtime.monotonicMs() - began;
       this.#after = next ?? firstRun;
+      this.#pauseMs = deleted === 0 ? betweenBatchesMs : Math.max(full ? shortestPauseMs : shortPauseMs, this.#pauseMs / 2);
       if (deleted > 0) this.#logger.info(`retention: ${deleted} executions deleted`);
-      return next === undefined ? nextWalk : Math.min(betweenBatchesMs, nextWalk);
+      return next === undefined ? nextWalk : Math.min(Math.max(this.#pauseMs, tookMs), nextWalk);
     } catch (error) {
       if (!this.#stopped) this.#logger.warn(`retention: ${error instanceof Error ? error.message : String(error)}`);
       return nextWalk;

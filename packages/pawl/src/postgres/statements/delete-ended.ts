@@ -6,6 +6,8 @@ export interface DeleteEndedRow {
   readonly deleted: number;
   /** Up to where it has looked; null if there was nothing. */
   readonly last_run_id: string | null;
+  /** Whether more of what it has looked at is due. */
+  readonly full: boolean;
   /** Whether there is more behind that. */
   readonly more: boolean;
 }
@@ -76,6 +78,7 @@ chunks AS (DELETE FROM stream_chunks WHERE namespace = $1 AND execution_id = ANY
 events AS (DELETE FROM history WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole UNION ALL SELECT run_id FROM past)))
 SELECT (SELECT count(*) FROM gone)::int AS deleted,
  CASE WHEN cut.yes THEN (SELECT run_id FROM wanted ORDER BY run_id DESC LIMIT 1) ELSE (SELECT run_id FROM scanned ORDER BY run_id DESC LIMIT 1) END AS last_run_id,
+ cut.yes AS full,
  cut.yes OR (SELECT count(*) FROM scanned) = $3::int AS more
 FROM (SELECT (SELECT count(*) FROM wanted) < (SELECT count(*) FROM due) AS yes) AS cut`,
     parameters: [namespace, after, scan, rows],
