@@ -408,10 +408,10 @@ END $$;
 -- Claims from queues with limits. Everything it reads after it has locked their rows is up to date, because each statement in
 -- a volatile function has a snapshot of its own. See statements/claim-limited.ts.
 CREATE FUNCTION claim_limited(ns text, names text[], known text[], claimer uuid, most integer, suspects boolean,
-	suspect_from integer, ordered_at_once integer, keys_at_once integer)
+	suspect_from integer, ordered_at_once integer, keys_at_once integer, searched jsonb)
 RETURNS TABLE (
 	run_id uuid, started_at float8, suspect boolean, execution_id text, workflow text, version text, epoch integer, inbox_seq integer,
-	last_seq integer, run_number integer, parent_run_id uuid, parent_position integer, started_data text, now float8, wait_ms float8, more boolean, unlimited text[])
+	last_seq integer, run_number integer, parent_run_id uuid, parent_position integer, started_data text, now float8, wait_ms float8, more boolean, unlimited text[], search text)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -427,6 +427,11 @@ DECLARE
 	free_at timestamptz;
 	wake_at timestamptz;
 	key text;
+	-- A search for keys that give something goes once round all of them, from one claim to the next: where it began, and how far it is.
+	search_from text;
+	reached text;
+	searching boolean;
+	unfinished jsonb := '{}';
 	wrapped boolean;
 	visited integer;
 	-- What one key may still give.
@@ -445,6 +450,7 @@ DECLARE
 BEGIN
 	PERFORM 1 FROM queues u WHERE u.namespace = ns AND u.name = ANY(names) ORDER BY u.name FOR UPDATE;
 	t := current_time_of_pawl();
+	wake_at := (searched->>'wakeAt')::timestamptz;
 	FOR q IN SELECT u.* FROM queues u WHERE u.namespace = ns AND u.name = ANY(names) ORDER BY array_position(names, u.name) LOOP
 		-- What has become due is put in order; what has begun goes before what has not.
 		WITH due AS MATERIALIZED (
@@ -467,7 +473,13 @@ BEGIN
 			room := least(room, q.concurrency - (SELECT count(*) FROM executions e
 				WHERE e.namespace = ns AND e.task_queue = q.name AND e.worker_id IS NOT NULL AND e.queue_key IS NOT NULL));
 		END IF;
-		CONTINUE WHEN room <= 0;
+		search_from := searched->'queues'->q.name->>'from';
+		reached := searched->'queues'->q.name->>'reached';
+		searching := search_from IS NOT NULL;
+		IF room <= 0 THEN
+			IF searching THEN unfinished := unfinished || jsonb_build_object(q.name, searched->'queues'->q.name); END IF;
+			CONTINUE;
+		END IF;
 		begin_room := NULL;
 		IF q.rate_limit IS NOT NULL THEN
 			SELECT r.room, r.free_at INTO begin_room, free_at FROM rate_room(ns, q.name, NULL, q.rate_limit, q.rate_ms, t) AS r;
@@ -480,9 +492,14 @@ BEGIN
 		has_suspects := suspects AND EXISTS (SELECT FROM tasks k
 			WHERE k.namespace = ns AND k.task_queue = q.name AND k.suspect AND k.queue_key IS NOT NULL AND k.definition = ANY(known));
 
-		-- Each key gives one, beginning after the one that was served last; then what room is left is shared between those that gave.
+		-- Each key gives one, beginning after the one that was served last, or where the claim before stopped looking; then what room is
+		-- left is shared between those that gave.
 		giving := '{}'; key_rooms := '{}'; key_begin_rooms := '{}';
-		key := q.last_key; wrapped := false; visited := 0;
+		wrapped := searching AND reached <= search_from; visited := 0;
+		IF NOT searching THEN
+			search_from := q.last_key; reached := q.last_key;
+		END IF;
+		key := reached;
 		WHILE room > 0 LOOP
 			SELECT k.queue_key INTO key FROM tasks k WHERE k.namespace = ns AND k.task_queue = q.name AND k.queue_key > key ORDER BY k.queue_key LIMIT 1;
 			IF key IS NULL THEN
@@ -491,12 +508,10 @@ BEGIN
 				SELECT k.queue_key INTO key FROM tasks k WHERE k.namespace = ns AND k.task_queue = q.name AND k.queue_key IS NOT NULL ORDER BY k.queue_key LIMIT 1;
 				EXIT WHEN key IS NULL;
 			END IF;
-			EXIT WHEN wrapped AND key > q.last_key;
+			EXIT WHEN wrapped AND key > search_from;
 			visited := visited + 1;
-			IF visited > keys_at_once THEN
-				any_more := any_more OR cardinality(giving) > 0;
-				EXIT;
-			END IF;
+			EXIT WHEN visited > keys_at_once;
+			reached := key;
 			key_room := NULL; key_begin_room := NULL;
 			IF q.key_concurrency IS NOT NULL THEN
 				key_room := greatest(0, q.key_concurrency - (SELECT count(*) FROM executions e
@@ -519,6 +534,10 @@ BEGIN
 				key_begin_rooms := key_begin_rooms || (key_begin_room - begun);
 			END IF;
 		END LOOP;
+		any_more := any_more OR visited > keys_at_once;
+		IF visited > keys_at_once OR searching AND room = 0 THEN
+			unfinished := unfinished || jsonb_build_object(q.name, jsonb_build_object('from', search_from, 'reached', reached));
+		END IF;
 		IF cardinality(giving) > 0 AND giving[cardinality(giving)] <> q.last_key THEN
 			UPDATE queues u SET last_key = giving[cardinality(giving)] WHERE u.namespace = ns AND u.name = q.name;
 		END IF;
@@ -552,10 +571,11 @@ BEGIN
 			WHERE e.run_id = ANY(picked)
 			RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > suspect_from AS suspect, e.execution_id,
 				e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position)
-		SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1), (extract(epoch FROM t) * 1000)::float8, NULL::float8, NULL::boolean, NULL::text[]
+		SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1), (extract(epoch FROM t) * 1000)::float8, NULL::float8, NULL::boolean, NULL::text[], NULL::text
 		FROM claimed c;
 	END IF;
 	RETURN QUERY SELECT NULL::uuid, NULL::float8, NULL::boolean, NULL::text, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer,
 		NULL::uuid, NULL::integer, NULL::text, (extract(epoch FROM t) * 1000)::float8, (extract(epoch FROM wake_at - t) * 1000)::float8, any_more,
-		(SELECT array_agg(n) FROM unnest(names) AS n WHERE NOT EXISTS (SELECT FROM queues u WHERE u.namespace = ns AND u.name = n));
+		(SELECT array_agg(n) FROM unnest(names) AS n WHERE NOT EXISTS (SELECT FROM queues u WHERE u.namespace = ns AND u.name = n)),
+		CASE WHEN unfinished <> '{}' THEN jsonb_build_object('queues', unfinished, 'wakeAt', wake_at)::text END;
 END $$;

@@ -166,7 +166,14 @@ export class PostgresStore implements Store {
     const { rows, repeated } = await this.#gateway.send(claimLimited(request));
     const last = rows.at(-1)!;
     const claimed = await claimedExecutions(this.#gateway, this.#histories, rows.slice(0, -1) as ClaimRow[]);
-    return { ...claimed, repeated, more: last.more ?? false, waitMs: last.wait_ms ?? undefined, unlimited: last.unlimited ?? [] };
+    return {
+      ...claimed,
+      repeated,
+      more: last.more ?? false,
+      waitMs: last.wait_ms ?? undefined,
+      unlimited: last.unlimited ?? [],
+      search: last.search ?? undefined,
+    };
   }
 
   async release(workerId: string, keep: readonly string[]): Promise<number> {

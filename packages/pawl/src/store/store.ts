@@ -52,6 +52,8 @@ export interface ClaimRequest {
   readonly suspects: boolean;
   /** These queues have limits; of those that have none, nothing is claimed. */
   readonly limited?: boolean;
+  /** What the outcome of the claim before gave, to go on from there. */
+  readonly search?: string | undefined;
 }
 
 export interface NextDueRequest extends Pick<ClaimRequest, "namespace" | "taskQueues" | "definitions"> {
@@ -88,6 +90,8 @@ export interface ClaimOutcome {
   readonly unlimited?: readonly string[];
   /** In so many milliseconds a rate lets more of them begin. */
   readonly waitMs?: number | undefined;
+  /** It stopped looking before it had seen all keys: where the next claim goes on. */
+  readonly search?: string | undefined;
 }
 
 export interface LeaseOptions {

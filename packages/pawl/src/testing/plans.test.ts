@@ -286,6 +286,33 @@ test("the statements inside claim-limited read no table as a whole", async () =>
   expect(await scans()).toEqual(before);
 });
 
+test("a search for keys that may go on passes each of them once, from one claim to the next, and remembers when a rate frees a place", async () => {
+  const namespace = "searched";
+  await connections.run(setQueue(namespace, "q", { concurrency: undefined, rate: undefined, keyConcurrency: undefined, keyRate: { limit: 1, perMs: 60_000 } }));
+  const starts = ["a", "b", "c", "d", "e"].map((queueKey) => ({ ...start(null), namespace, executionId: queueKey, queueKey }));
+  await connections.run(prepareCommit({ starts, appends: [] }, "3").transaction);
+  // What may not begin: a, and d, whose code is elsewhere.
+  await db.query("INSERT INTO queue_begins VALUES ($1, 'q', 'a', current_time_of_pawl() - interval '50 seconds', 1)", [namespace]);
+  await db.query("UPDATE tasks SET definition = 'w@2' WHERE run_id = $1", [starts[3]!.runId]);
+  const claimer = newUuid();
+  const claimTwo = async (search: string | null, limit = 10) => {
+    const { rows } = await db.query<{ execution_id: string | null; more: boolean; search: string | null; wait_ms: number }>(
+      "SELECT execution_id, more, search, wait_ms FROM claim_limited($1, '{q}', '{w@1}', $2, $3, true, 2, 2000, 2, $4::jsonb)",
+      [namespace, claimer, limit, search],
+    );
+    const { more, search: next, wait_ms: waitMs } = rows.at(-1)!;
+    return { claimed: rows.slice(0, -1).map((row) => row.execution_id), more, search: next, waitMs };
+  };
+  const first = await claimTwo(null);
+  expect(first).toMatchObject({ claimed: ["b"], more: true });
+  // Full before it has looked further: it goes on there when there is room again.
+  const second = await claimTwo(first.search, 1);
+  expect(second).toMatchObject({ claimed: ["c"], more: false });
+  const third = await claimTwo(second.search);
+  expect(third).toMatchObject({ claimed: ["e"], more: false, search: null });
+  expect(third.waitMs).toBeLessThan(15_000);
+});
+
 test("a suspect whose key is full holds back no suspect of another key", async () => {
   const namespace = "suspected";
   await connections.run(setQueue(namespace, "q", { ...limits, concurrency: 10 }));

@@ -10,7 +10,12 @@ const none: ClaimRuleNames = { pausedQueues: [], pausedWorkflows: [], limitedQue
 /** Claims of a worker of the queues `a`, `b` and `c`, and what they asked the store. */
 async function claims(
   rules: Partial<ClaimRuleNames>,
-  { more = false, unlimited = [], ...options }: { readonly pollMs?: number | undefined; readonly more?: boolean; readonly unlimited?: readonly string[] } = {},
+  {
+    more = false,
+    unlimited = [],
+    searches = [],
+    ...options
+  }: { readonly pollMs?: number | undefined; readonly more?: boolean; readonly unlimited?: readonly string[]; readonly searches?: readonly string[] } = {},
 ) {
   let names = { ...none, ...rules };
   const asked: ClaimRequest[] = [];
@@ -19,7 +24,7 @@ async function claims(
     readClaimRules: async () => names,
     claim: async (request: ClaimRequest): Promise<ClaimOutcome> => {
       asked.push(request);
-      return { executions: [], now: undefined, repeated: false, ...(request.limited === true ? { more, unlimited } : {}) };
+      return { executions: [], now: undefined, repeated: false, ...(request.limited === true ? { more, unlimited, search: searches[asked.length - 1] } : {}) };
     },
     nextDue: async (request: NextDueRequest) => {
       lookedAhead.push(request);
@@ -66,6 +71,12 @@ describe("claims of a worker", () => {
       [["a"], undefined],
       [["c", "b"], true],
     ]);
+  });
+
+  test("go on looking for keys where the one before stopped, until it has seen all", async () => {
+    const { claim, asked } = await claims({ limitedQueues: ["a", "b", "c"] }, { searches: ["first", "second"] });
+    for (let turn = 0; turn < 4; turn++) await claim();
+    expect(asked.map(({ search }) => search)).toEqual([undefined, "first", "second", undefined]);
   });
 
   test("ask for nothing where all is paused", async () => {

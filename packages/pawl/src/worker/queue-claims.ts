@@ -22,6 +22,8 @@ export class QueueClaims {
   #turn = 0;
   #more = false;
   #waitMs: number | undefined;
+  /** Where its search for keys that may go on stands. */
+  #search: string | undefined;
 
   /** @param pollMs the longest time until the next claim; undefined: nobody comes by himself, so nobody asks when to come */
   constructor(store: Store, runtime: Pick<Runtime, "random">, namespace: string, rules: ClaimRules, pollMs: number | undefined) {
@@ -63,12 +65,20 @@ export class QueueClaims {
       const taskQueues = limited ? this.#limitedInTurn() : free;
       if (taskQueues.length === 0) continue;
       const { workerId, limit } = request;
-      const outcome = await this.#store.claim({ ...where, workerId, limit: limit - taken, suspects, taskQueues, ...(limited ? { limited } : {}) });
+      const outcome = await this.#store.claim({
+        ...where,
+        workerId,
+        limit: limit - taken,
+        suspects,
+        taskQueues,
+        ...(limited ? { limited, search: this.#search } : {}),
+      });
       if (limited) {
         // Whose limits are gone was not looked into: the next claim takes it with those that have none.
         const anyGone = this.#rules.limitsGone(outcome.unlimited ?? []);
         this.#more = outcome.more === true || anyGone;
         this.#waitMs = outcome.waitMs;
+        this.#search = outcome.search;
         for (const { runId } of outcome.executions) this.#counted.add(runId);
       }
       taken += outcome.executions.length;

@@ -41,12 +41,8 @@ export class TaskPoller {
   /** Looks for work now, or right after the claim that is under way. */
   wake(): void {
     if (this.#stopped) return;
-    if (this.#claiming !== undefined) {
-      this.#askedMeanwhile = true;
-      return;
-    }
-    this.#timer?.clear();
-    void this.#poll();
+    if (this.#claiming !== undefined || this.#host.comeAgain().more) this.#askedMeanwhile = true;
+    this.#goOn();
   }
 
   get isClaiming(): boolean {
@@ -89,8 +85,15 @@ export class TaskPoller {
     return claimed;
   }
 
+  #goOn(): void {
+    if (this.#stopped || this.#claiming !== undefined) return;
+    this.#timer?.clear();
+    void this.#poll();
+  }
+
   async #poll(): Promise<void> {
-    this.#askedMeanwhile = false;
+    // Where this claim goes on from the last one, what was asked for may lie behind it: there is another one when it has come to an end.
+    this.#askedMeanwhile &&= this.#host.comeAgain().more;
     try {
       await this.claimNow();
     } catch (error) {
@@ -99,7 +102,7 @@ export class TaskPoller {
     }
     if (this.#stopped) return;
     if ((this.#mayHaveMore || this.#askedMeanwhile) && this.#host.freeSlots() > 0) {
-      this.#runtime.soon(() => this.wake());
+      this.#runtime.soon(() => this.#goOn());
       return;
     }
     // Spread, so that a fleet started together does not ask together.

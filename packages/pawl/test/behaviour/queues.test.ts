@@ -335,6 +335,39 @@ test("thousands of tasks of one key do not make another key wait", async () => {
   await pawl.queues.delete("deep");
 });
 
+/** More keys than one claim looks at. */
+const manyKeys = Array.from({ length: 1015 }, (_, index) => `k${String(index).padStart(4, "0")}`);
+
+test("more keys than one claim looks at, all of them at their limit, do not starve the one that may go on", async () => {
+  const pawl = await h.open();
+  await pawl.queues.set("crowded", { perKey: { concurrency: 1 } });
+  const { workflow, begun, open } = noted("crowded");
+  await pawl.worker({ workflows: [workflow], concurrency: 1100, pollInterval: "500ms" });
+  const startEach = () => Promise.all(manyKeys.map((key) => pawl.start(workflow, key, { key })));
+  const first = await startEach();
+  await eventually(() => expect(begun).toHaveLength(manyKeys.length));
+  const second = await startEach();
+  // The last one of all that the next search comes to.
+  const [queue] = await query<{ readonly last_key: string }>(h.url, "SELECT last_key FROM queues WHERE name = 'crowded'");
+  const eligible = await pawl.start(workflow, "eligible", { key: queue!.last_key.slice(0, -1) });
+  await eventually(() => expect(begun).toContain("eligible"), 20_000);
+  expect(await claimedNow("crowded")).toBe(manyKeys.length + 1);
+  await pawl.queues.delete("crowded");
+  open();
+  await Promise.all([...first, ...second, eligible].map((handle) => handle.result()));
+});
+
+test("more keys than one claim looks at, of a version that no worker runs, do not starve another version", async () => {
+  const pawl = await h.open();
+  await pawl.queues.set("deployed", { concurrency: 5 });
+  const [before, now] = ["1", "2"].map((version) => defineWorkflow({ name: "deployed", version, taskQueue: "deployed", run: async () => version }));
+  await Promise.all(manyKeys.map((key) => pawl.start(before!, undefined, { key })));
+  await pawl.worker({ workflows: [now!], pollInterval: "1h" });
+  const handles = [];
+  for (const key of ["a", "m", "z"]) handles.push(await pawl.start(now!, undefined, { key }));
+  expect(await Promise.all(handles.map((handle) => handle.result({ timeout: "20s" })))).toEqual(["2", "2", "2"]);
+});
+
 /** When the executions of a queue began, in milliseconds, ascending. */
 async function beginsOf(taskQueue: string): Promise<readonly number[]> {
   const rows = await query<{ readonly at: number }>(
