@@ -34,17 +34,19 @@ function addSet(queue: Command): void {
     .command("set")
     .summary("set the limits of a queue")
     .description(
-      "Sets all limits of a queue; what is not named has none. Nothing that runs is stopped. Without options the queue goes by key and priority only.",
+      "Sets all limits of a queue; what is not named has none. Nothing that runs is stopped. Without options the queue goes by key and priority only; " +
+        "one that was never set looks at neither. What waits in the database, also for the retry of a step, gives its place back: with " +
+        "--key-concurrency 1 the next execution of the key begins then.",
     )
     .argument("<queue>", "name of the task queue")
     .option("--concurrency <number>", "so many of its executions are claimed at the same time")
     .addOption(new Option("--rate <limit/period>", 'so many begin in any such period, such as "100/1m"'))
-    .option("--key-concurrency <number>", "the same for each key; 1 runs its executions in order")
+    .option("--key-concurrency <number>", "the same for each key; 1 begins its executions one at a time, in order")
     .option("--key-rate <limit/period>", "the same for each key")
     .addHelpText(
       "after",
       examples([
-        ["pawl queue set accounts --key-concurrency 1", "one after the other for each account"],
+        ["pawl queue set accounts --key-concurrency 1", "one at a time for each account"],
         ["pawl queue set api --rate 10/1s --key-rate 1/1s", "ten a second, and one a second for each customer"],
       ]),
     )

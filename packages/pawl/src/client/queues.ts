@@ -17,7 +17,10 @@ export interface QueueOptions {
   readonly concurrency?: number;
   /** So many executions of the queue begin in any such period. */
   readonly rate?: RateOptions;
-  /** The same for each key that starts give. `concurrency: 1` runs the executions of a key one after the other, in their order. */
+  /**
+   * The same for each key that starts give. `concurrency: 1` runs the executions of a key one at a time and begins them in their order. One
+   * that parks, for a timer, a signal, a child or the retry of a step, gives its place back: then the next one begins.
+   */
   readonly perKey?: { readonly concurrency?: number; readonly rate?: RateOptions };
 }
 
@@ -130,7 +133,10 @@ function formatPeriod(ms: number): Duration {
 function count(value: number | undefined, path: string): number | undefined {
   if (value === undefined) return undefined;
   if (!Number.isInteger(value) || value < 1 || value > mostExecutions)
-    throw new OptionInvalid(path, `must be a whole number from 1 to ${mostExecutions}, not ${String(value)}. To hold a queue, stop its workers`);
+    throw new OptionInvalid(
+      path,
+      `must be a whole number from 1 to ${mostExecutions}, not ${String(value)}. To hold a queue, use pawl.pauses.add({ taskQueue })`,
+    );
   return value;
 }
 

@@ -163,6 +163,31 @@ test("the executions of a key run one after the other, in the order of their sta
   expect(order).toEqual(names.flatMap((name) => [name, `/${name}`]));
 });
 
+test.each([
+  ["a retry that comes within a moment keeps the place of its key", { initialInterval: "100ms", maximumInterval: "200ms" }, ["1", "1 again", "2"]],
+  ["a retry that waits in the database lets the next of its key begin", { initialInterval: "2s" }, ["1", "2", "1 again"]],
+] as const)("%s", async (_title, retry, expected) => {
+  const pawl = await h.open();
+  const taskQueue = `retried-${retry.initialInterval}`;
+  await pawl.queues.set(taskQueue, { perKey: { concurrency: 1 } });
+  const order: string[] = [];
+  const workflow = defineWorkflow({
+    name: taskQueue,
+    taskQueue,
+    retry,
+    run: (ctx, name: string) =>
+      ctx.step("note", ({ attempt }) => {
+        order.push(attempt === 1 ? name : `${name} again`);
+        if (name === "1" && attempt === 1) throw new Error("not yet");
+      }),
+  });
+  const handles = [];
+  for (const name of ["1", "2"]) handles.push(await pawl.start(workflow, name, { key: "account-7" }));
+  await pawl.worker({ workflows: [workflow], ...soon });
+  await Promise.all(handles.map((handle) => handle.result()));
+  expect(order).toEqual(expected);
+});
+
 test("smaller priorities go first, equal ones in the order of their starts", async () => {
   const pawl = await h.open();
   await pawl.queues.set("ranked", { concurrency: 1 });
