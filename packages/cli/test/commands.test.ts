@@ -66,7 +66,7 @@ describe("list", () => {
 describe("labels and attributes", () => {
   test("are given at a start, found by a filter, counted and shown", async () => {
     const start = (id: string, ...flags: string[]) => project.pawl("start", "greet", "--id", id, "--input", '{"name":"L"}', "--wait", ...flags);
-    await start("labelled-1", "--label", "customer=acme", "--attribute", "pages=120", "--attribute", "urgent=true");
+    await start("labelled-1", "--label", "customer=acme", "--attribute", "pages=120", "--attribute", "urgent=true", "--queue-key", "acme", "--priority", "-5");
     await start("labelled-2", "--label", "customer=acme");
     const filter = 'labels.customer == "acme" && attributes.pages > 100';
     const [listed, counted, json, shown] = await Promise.all([
@@ -78,6 +78,7 @@ describe("labels and attributes", () => {
     expect(listed.executions.map(({ executionId }) => executionId)).toEqual(["labelled-1"]);
     expect(counted.stdout).toMatch(/^COUNT +labels.customer\n(?: +2 +acme\n| +\d+ +\(none\)\n){2}$/);
     expect(json.count).toBe(2);
+    expect(shown.stdout).toMatch(/Queue key +acme\nPriority +-5$/m);
     expect(shown.stdout).toMatch(/Labels +\{"customer":"acme"\}\nAttributes +\{"pages":120,"urgent":true\}/);
   });
 

@@ -411,7 +411,7 @@ CREATE FUNCTION claim_limited(ns text, names text[], known text[], claimer uuid,
 	suspect_from integer, ordered_at_once integer, keys_at_once integer, searched jsonb)
 RETURNS TABLE (
 	run_id uuid, started_at float8, suspect boolean, execution_id text, workflow text, version text, epoch integer, inbox_seq integer,
-	last_seq integer, run_number integer, parent_run_id uuid, parent_position integer, started_data text, now float8, wait_ms float8, more boolean, unlimited text[], search text)
+	last_seq integer, run_number integer, parent_run_id uuid, parent_position integer, queue_key text, priority smallint, started_data text, now float8, wait_ms float8, more boolean, unlimited text[], search text)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -570,12 +570,12 @@ BEGIN
 				started_at = coalesce(e.started_at, t), queue_key = coalesce(e.queue_key, '')
 			WHERE e.run_id = ANY(picked)
 			RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > suspect_from AS suspect, e.execution_id,
-				e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position)
+				e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position, e.queue_key, e.priority)
 		SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1), (extract(epoch FROM t) * 1000)::float8, NULL::float8, NULL::boolean, NULL::text[], NULL::text
 		FROM claimed c;
 	END IF;
 	RETURN QUERY SELECT NULL::uuid, NULL::float8, NULL::boolean, NULL::text, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer,
-		NULL::uuid, NULL::integer, NULL::text, (extract(epoch FROM t) * 1000)::float8, (extract(epoch FROM wake_at - t) * 1000)::float8, any_more,
+		NULL::uuid, NULL::integer, NULL::text, NULL::smallint, NULL::text, (extract(epoch FROM t) * 1000)::float8, (extract(epoch FROM wake_at - t) * 1000)::float8, any_more,
 		(SELECT array_agg(n) FROM unnest(names) AS n WHERE NOT EXISTS (SELECT FROM queues u WHERE u.namespace = ns AND u.name = n)),
 		CASE WHEN unfinished <> '{}' THEN jsonb_build_object('queues', unfinished, 'wakeAt', wake_at)::text END;
 END $$;

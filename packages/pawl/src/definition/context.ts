@@ -41,6 +41,10 @@ export interface StepOptions {
   readonly taskQueue?: string;
   /** With `taskQueue`: throws `StepNotStarted` when no worker has begun it so long after it was asked for (none). */
   readonly scheduleToStart?: Duration;
+  /** With `taskQueue`: its key within that queue, see `StartOptions` (that of the execution). */
+  readonly key?: string;
+  /** With `taskQueue`: its priority within that queue, from -1000 (first) to 1000 (that of the execution). */
+  readonly priority?: number;
 }
 
 export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;

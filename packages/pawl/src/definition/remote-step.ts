@@ -34,7 +34,7 @@ export function stepWorkflow(step: ReusableStep, path: string): AnyWorkflow {
   const made = reusableStep(step);
   if (made === undefined) throw new OptionInvalid(path, "must be a reusable step, made by step(name, fn, options)");
   const { name, fn, options } = made;
-  const { taskQueue = "default", scheduleToStart: _, ...own } = options;
+  const { taskQueue = "default", scheduleToStart: _, key: _key, priority: _priority, ...own } = options;
   return workflowOf(name, taskQueue, (ctx, args) =>
     ctx.step(
       name,

@@ -52,6 +52,9 @@ export class CodeCalls {
     let totalTimeoutMs: number | undefined;
     if (options !== undefined) {
       const path = `step "${name}"`;
+      for (const place of ["key", "priority"] as const)
+        if (options[place] !== undefined)
+          throw new OptionInvalid(`${path}.${place}`, "is the place in a queue of a step that has a taskQueue; this one runs with its workflow");
       if (options.retry !== undefined) retry = resolveRetryPolicy({ ...this.#replay.workflow.retry, ...options.retry }, `${path}.retry`);
       if (options.timeout !== undefined) timeoutMs = toMilliseconds(options.timeout, `${path}.timeout`);
       if (options.totalTimeout !== undefined) totalTimeoutMs = toMilliseconds(options.totalTimeout, `${path}.totalTimeout`);
@@ -84,7 +87,10 @@ export class CodeCalls {
     const path = `step "${name}"`;
     const { workflow, args } = remoteStep(name, fn, taskQueue, path);
     const scheduleToStartMs = options.scheduleToStart === undefined ? undefined : toMilliseconds(options.scheduleToStart, `${path}.scheduleToStart`);
-    return this.child(workflow, args, {}, shielded, { name, taskQueue, scheduleToStartMs });
+    const { key, priority } = options;
+    const place = { ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) };
+    checkPlace(place, `${path}.`);
+    return this.child(workflow, args, place, shielded, { name, taskQueue, scheduleToStartMs });
   }
 
   timer(duration: Duration, shielded: boolean): Promise<void> {

@@ -26,6 +26,7 @@ export async function claimedExecutions(
     suspect: row.suspect,
     parentRunId: row.parent_run_id,
     parentPosition: row.parent_position,
+    place: { ...(row.queue_key ? { key: row.queue_key } : {}), ...(row.priority === null ? {} : { priority: row.priority }) },
     ...(histories.get(row.run_id) ?? {
       history: [{ seq: 1, epoch: 0, at: row.started_at, event: decodeEvent("ExecutionStarted", row.started_data) }],
       characters: row.started_data.length,

@@ -5,3 +5,8 @@ import type { StartOperation } from "./operations.ts";
 export function placed({ key, priority }: QueuePlace): Pick<StartOperation, "queueKey" | "priority"> {
   return { ...(key === undefined ? {} : { queueKey: key }), ...(priority === undefined ? {} : { priority }) };
 }
+
+/** The same, back again. */
+export function placeOf({ queueKey, priority }: Pick<StartOperation, "queueKey" | "priority">): QueuePlace {
+  return { ...(queueKey === undefined ? {} : { key: queueKey }), ...(priority === undefined ? {} : { priority }) };
+}

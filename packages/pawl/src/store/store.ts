@@ -1,3 +1,4 @@
+import type { QueuePlace } from "../base/queue-place.ts";
 import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
@@ -73,6 +74,7 @@ export interface ClaimedExecution {
   readonly suspect: boolean;
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
+  readonly place: QueuePlace;
   readonly history: readonly RecordedEvent[];
   /** Of the data of these events, as they are stored. */
   readonly characters: number;

@@ -1,3 +1,4 @@
+import type { QueuePlace } from "../base/queue-place.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ParentLink } from "../kernel/event.ts";
@@ -9,12 +10,14 @@ import type { ExecutionHost } from "./execution-host.ts";
 /**
  * The start of a child, to be committed together with its parent's `ChildStarted`; claimed here if there is a free slot.
  *
+ * @param place the parent's, which a step on another queue has too, unless it has one of its own
  * @param deadline the parent's, milliseconds since 1970; a child that is abandoned when its parent ends has no part in it
  * @param traceparent the parent's; undefined: nobody traced its start
  */
 export function childStart(
   call: ChildCall,
   parent: ParentLink,
+  place: QueuePlace,
   deadline: number | undefined,
   traceparent: string | undefined,
   host: Pick<ExecutionHost, "namespace" | "reserveSlot" | "runtime" | "telemetry">,
@@ -42,7 +45,7 @@ export function childStart(
     claimBy: host.reserveSlot(runId, workflow, taskQueue),
     ...(policy === undefined ? {} : { parentClosePolicy: policy }),
     ...searchable,
-    ...placed(options),
+    ...placed(call.remote === undefined ? options : { ...place, ...options }),
     started: encodeEvent({
       type: "ExecutionStarted",
       parent,

@@ -1,5 +1,6 @@
 import type { Logger } from "../base/logger.ts";
 import { ExecutionConflict, ExecutionNotFound, StepNotStarted } from "../base/errors.ts";
+import type { QueuePlace } from "../base/queue-place.ts";
 import { toFailure } from "../base/values.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Event, RecordedEvent } from "../kernel/event.ts";
@@ -40,6 +41,7 @@ export interface ParentExecution {
  */
 export class Children {
   readonly #parent: ParentExecution;
+  readonly #place: QueuePlace;
   readonly #history: readonly RecordedEvent[];
   readonly #calls: OpenCalls;
   readonly #known: KnownMessages;
@@ -57,7 +59,7 @@ export class Children {
 
   constructor(
     parent: ParentExecution,
-    { executionId, history }: ClaimedExecution,
+    { executionId, place, history }: ClaimedExecution,
     calls: OpenCalls,
     known: KnownMessages,
     writer: HistoryWriter,
@@ -65,6 +67,7 @@ export class Children {
     host: ExecutionHost,
   ) {
     this.#parent = parent;
+    this.#place = place;
     this.#history = history;
     this.#calls = calls;
     this.#known = known;
@@ -93,7 +96,7 @@ export class Children {
     if (this.#started.has(position)) return;
     this.#started.add(position);
     const { executionId, runId, deadline, traceparent } = this.#parent;
-    const start = childStart(call, { executionId, runId, position }, deadline, traceparent, this.#host);
+    const start = childStart(call, { executionId, runId, position }, this.#place, deadline, traceparent, this.#host);
     const { parentClosePolicy } = start;
     const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
     this.#writer.emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);

@@ -7,6 +7,7 @@ import type { ChildCall } from "../kernel/call.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
+import { placeOf } from "../store/queue-place.ts";
 import type { ClaimedExecution, Inbox, PauseOperation } from "../store/store.ts";
 import type { StreamEnd } from "../store/streams.ts";
 import type { TransactionStore } from "../store/transact.ts";
@@ -169,6 +170,7 @@ export class LocalExecutions implements ExecutionHost {
       suspect: false,
       parentRunId: start.parentRunId,
       parentPosition: start.parentPosition,
+      place: placeOf(start),
       history: [{ seq: 1, at, epoch: 0, event: decodeEvent("ExecutionStarted", start.started) }],
       characters: start.started.length,
     });

@@ -1,7 +1,7 @@
 /** Steps on other queues: claimed by workers that have them, seen as steps by the workflows that call them. */
 import { defineWorkflow, ExecutionCancelled, fold, NonRetryable, OptionInvalid, step, stepContext, StepNotStarted } from "pawl";
 import { expect, test } from "vitest";
-import { causeOf, eventually, failureOf, harness, quickly, soon } from "./harness.ts";
+import { causeOf, eventually, failureOf, harness, parkedSleep, quickly, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -36,6 +36,64 @@ test("a reusable step with a task queue runs on a worker of that queue that has 
     { name: "sum", state: "completed", attempt: 1 },
   ]);
   expect((await pawl.workers()).find(({ definitions }) => definitions.includes("step:embed@1"))).toMatchObject({ taskQueues: ["gpu"] });
+});
+
+test("it has the key and the priority of its execution, unless its options give others, and keys take turns in its queue", async () => {
+  const begun: string[] = [];
+  const render = step("render", async (customer: string) => void begun.push(customer), { taskQueue: "fair-gpu" });
+  const placed = step("placed", async () => {}, { taskQueue: "fair-gpu", key: "batch", priority: 10 });
+  const workflow = defineWorkflow({
+    name: "rendering",
+    run: async (_ctx, customer: string) => {
+      await render(customer);
+      await placed();
+    },
+  });
+  const pawl = await h.open();
+  await pawl.queues.set("fair-gpu", { concurrency: 1 });
+  await pawl.worker({ workflows: [workflow], ...soon });
+  const start = (id: string, customer: string) => pawl.start(workflow, customer, { executionId: id, key: customer, priority: -3 });
+  const handles = [await start("render-1", "a"), await start("render-2", "a"), await start("render-3", "a"), await start("render-4", "b")];
+  const bare = await pawl.start(workflow, "none", { executionId: "render-5" });
+  await eventually(async () => expect(await h.count("tasks WHERE task_queue = 'fair-gpu'")).toBe(5));
+  expect(await pawl.handle("render-1.1").status()).toMatchObject({ taskQueue: "fair-gpu", key: "a", priority: -3 });
+  expect(await pawl.handle("render-5.1").status()).toMatchObject({ key: null, priority: 0 });
+  await pawl.worker({ steps: [render, placed], ...soon });
+  await Promise.all([...handles, bare].map((handle) => handle.result()));
+  expect(begun.slice(0, 3).toSorted()).toEqual(["a", "b", "none"]);
+  expect(await pawl.handle("render-1.2").status()).toMatchObject({ key: "batch", priority: 10 });
+});
+
+test("one that was parked before it calls such a step has its key still", async () => {
+  const place = step("place", async () => {}, { taskQueue: "later-gpu" });
+  const workflow = defineWorkflow({
+    name: "parked-first",
+    run: async (ctx) => {
+      await ctx.sleep(parkedSleep);
+      await place();
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  await pawl.worker({ steps: [place], ...soon });
+  const handle = await pawl.start(workflow, undefined, { executionId: "parked-1", key: "acme", priority: 7 });
+  await handle.result();
+  expect(await pawl.handle("parked-1.2").status()).toMatchObject({ key: "acme", priority: 7 });
+});
+
+test("a place that is none is refused, and so is one of a step that runs with its workflow", async () => {
+  const steps = {
+    far: step("far", async () => {}, { taskQueue: "gpu", priority: 1001 }),
+    spaced: step("spaced", async () => {}, { taskQueue: "gpu", key: "a b" }),
+    here: step("here", async () => {}, { key: "a" }),
+  };
+  const workflow = defineWorkflow({ name: "refused-places", run: async (_ctx, name: keyof typeof steps) => steps[name]() });
+  const { pawl } = await h.run([workflow]);
+  for (const [name, path] of [
+    ["far", 'step "far".priority'],
+    ["spaced", 'step "spaced".key'],
+    ["here", 'step "here".key'],
+  ] as const)
+    expect(await causeOf(pawl.execute(workflow, name))).toMatchObject({ code: "OPTION_INVALID", message: expect.stringContaining(path) as string });
 });
 
 test("outside a workflow such a step is the plain function", async () => {

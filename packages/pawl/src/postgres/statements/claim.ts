@@ -14,6 +14,8 @@ export interface ClaimRow {
   readonly run_number: number;
   readonly parent_run_id: string | null;
   readonly parent_position: number | null;
+  readonly queue_key: string | null;
+  readonly priority: number | null;
   /** The first event, so that a fresh execution needs no second read. */
   readonly started_data: string;
   /** Its time, which is the one the row was created at, unless the run continues an earlier one. */
@@ -60,7 +62,7 @@ claimed AS (
  UPDATE executions e SET worker_id = $5::uuid, epoch = e.epoch + 1, claims = e.claims + 1, state = 'running', waiting_for = NULL,
   started_at = coalesce(e.started_at, (SELECT now FROM t))
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked))
- RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > ${suspectFromClaims} AS suspect, e.execution_id, e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position)
+ RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > ${suspectFromClaims} AS suspect, e.execution_id, e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position, e.queue_key, e.priority)
 SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1) AS started_data,
  (extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS now
 FROM claimed c`,
