@@ -26,7 +26,10 @@ export interface StartOptions {
    * `period`, at the latest `maxWait` after the first.
    */
   readonly debounce?: DebounceOptions;
-  /** Starts with the same key become one execution, whose input is an array of the elements of theirs. It begins with `size` of them, or after `window`. */
+  /**
+   * Starts with the same key become one execution, whose input is an array of the elements of theirs. It begins with `size` of them, or
+   * after `window`. The workflow's schema must allow all elements together: with what it refuses then, the execution fails.
+   */
   readonly batch?: BatchOptions;
   /** Which version, when started by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
   readonly version?: string;

@@ -3,7 +3,7 @@ import { defineWorkflow, OptionInvalid, type StartOptions } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, failureOf, gate, harness, soon } from "./harness.ts";
+import { causeOf, eventually, failureOf, gate, harness, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -54,6 +54,15 @@ test("a batch begins with so many starts and gets their elements in the order of
     await pawl.start(all, [6], { batch: { key: "part", size: 3, window: 200 } }),
   ];
   expect(await part[1]!.result()).toEqual([5, 6]);
+});
+
+test("what a batch comes to is checked when it begins: with what the schema refuses then, all its starts have failed", async () => {
+  const few = defineWorkflow({ name: "few", input: z.array(z.number()).max(2), run: async (ctx, input) => ctx.step("few", () => input) });
+  const { pawl } = await h.run([few]);
+  const options = { batch: { key: "few", size: 2, window: "1 hour" } };
+  expect(await failureOf(pawl.start(few, [1, 2, 3], options))).toMatchObject({ code: "INPUT_INVALID" });
+  const starts = [await pawl.start(few, [1, 2], options), await pawl.start(few, [3], options)];
+  for (const handle of starts) expect(await causeOf(handle.result())).toMatchObject({ code: "INPUT_INVALID" });
 });
 
 test("a batch is never larger than its size, and nothing is lost or doubled, also without a worker and with many at once", async () => {
