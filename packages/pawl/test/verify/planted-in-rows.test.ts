@@ -54,6 +54,20 @@ test("a database that nobody works on is not asked for idle workers, and a suspe
   expect(Object.keys(violations(await workload.current.doctored([due, pause("workflow", "other")])))).toEqual(["I18"]);
 });
 
+test("in a queue with limits a task waits without blame as long as its places are taken, or were until a moment ago", async () => {
+  const due = `UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`;
+  const keyed = `UPDATE executions SET queue_key = 'k' ${where("asleep")}`;
+  const found = async (statements: readonly string[], idleAfterMs = 1): Promise<readonly string[]> =>
+    Object.keys(violations(await workload.current.doctored([due, ...statements], { idleAfterMs })));
+  expect(await found(limited("concurrency", "2"))).toEqual(["I18"]);
+  expect(await found(limited("concurrency", "1"))).toEqual([]);
+  expect(await found(limited("concurrency", "2"), 1_800_000)).toEqual([]);
+  expect(await found(limited("key_concurrency", "1"))).toEqual([]);
+  expect(await found([...limited("key_concurrency", "1"), keyed])).toEqual(["I18"]);
+  expect(await found(limited("rate_limit, rate_ms", "1, 1000"))).toEqual([]);
+  expect(await found([...limited("concurrency", "2"), "UPDATE queues SET updated_at = now() + interval '1 minute'"])).toEqual([]);
+});
+
 describePlanted(workload, {
   I2: [
     [
@@ -139,6 +153,11 @@ describePlanted(workload, {
       "a task that nobody takes",
       /asleep: it has been due for 3600 s, and worker .* has \d+ of 100 claims/,
       [`UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`],
+    ],
+    [
+      "a task that nobody takes of a queue that goes by key and priority",
+      /asleep: it has been due for 3600 s/,
+      [`UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`, ...limited("last_key", "''")],
     ],
   ],
   I19: [
