@@ -291,6 +291,14 @@ export const mutants: readonly Mutant[] = [
     name: "what came too late for a run that continues is lost",
     edits: [edit("worker/active-execution.js", "const received = [...untaken, ...late]", "const received = [...untaken]")],
   },
+  {
+    name: "a run that has continued as new goes on",
+    edits: [
+      edit("kernel/code-calls.js", "if (this.#replay.hasContinued)", "if (false)"),
+      edit("worker/delivery.js", '(this.isDone || outcome.outcome === "continued")', "this.isDone"),
+      edit("worker/call-starter.js", "if (this.#stopped || ", "if ("),
+    ],
+  },
   { name: "a replay forgets which patches are marked", edits: [edit("kernel/patches.js", "this.#answers.set(event.patchId, true);", "void 0;")] },
   {
     name: "continued runs use the idempotency keys of the run before",

@@ -106,7 +106,13 @@ export class Processes {
     });
     const store = watch.claims.watch(process, unwatched, (violation) => failure.add(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
-    const { workflows, steps } = makeWorkflows(process, { begin: (which, step) => this.#begin(which, step.idempotencyKey) });
+    const { workflows, steps } = makeWorkflows(process, {
+      begin: (which, step) => this.#begin(which, step.idempotencyKey),
+      tooLate: (step) =>
+        failure.guard(() => {
+          throw new Violation("I1", `${name} begins step ${step.idempotencyKey}, which was asked for after the run had continued as new`);
+        }),
+    });
     const client = new Client(process.name, pawl, workflows, log, watch.monitor, async (work) =>
       around("user-transaction", async () => {
         await database.sessions.transact("read committed", work);

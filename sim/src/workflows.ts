@@ -18,6 +18,8 @@ import type { SimProcess } from "./sim-process.ts";
 export interface Effects {
   /** Gives how often this step has begun before. */
   begin(process: SimProcess, step: StepContext): number;
+  /** A step begins that its code asked for after it had continued as new. */
+  tooLate(step: StepContext): void;
 }
 
 /** A random program of durable calls, as data, so that every process and every replay runs the same. */
@@ -148,7 +150,13 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
         const beside = run(ctx, program.beside);
         beside.catch(() => {});
         await run(ctx, program.first);
-        return ctx.continueAsNew(program.next);
+        try {
+          return ctx.continueAsNew(program.next);
+        } catch (error) {
+          // Cancelled, it does not continue, and this fails as it should.
+          await ctx.step("too late", (step) => effects.tooLate(step));
+          throw error;
+        }
       }
       case "set":
         await ctx.setAttributes({ [program.name]: program.value });

@@ -19,7 +19,8 @@ const closePolicies: readonly ParentClosePolicy[] = ["cancel", "terminate", "aba
 
 /**
  * The durable calls as code makes them: checked, encoded, and put into the table with the next position. Each gives what its
- * outcome, once recorded, settles. After a cancel request calls that are not shielded fail at once.
+ * outcome, once recorded, settles. After a cancel request calls that are not shielded fail at once; once the code has continued as
+ * new no call is made, and what it waits for never comes.
  *
  * Owns: the ids of children; what the code may do only so often or so long.
  */
@@ -203,6 +204,8 @@ export class CodeCalls {
 
   // Each kind of call is written out as one literal: a spread here was a tenth of all time spent on short steps.
   #call(shielded: boolean, make: (position: number, resolve: (value: unknown) => void, reject: (error: Error) => void) => Call): Promise<unknown> {
+    // Not even from the mailbox: what is in there is the next run's.
+    if (this.#replay.hasContinued) return new Promise(ignore);
     const position = this.#table.takePosition();
     if (this.#replay.cancelRequested !== undefined && !shielded) {
       this.#table.addSettled(position, "a call after the cancel request");

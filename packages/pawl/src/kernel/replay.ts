@@ -60,13 +60,15 @@ export interface ReplayIdentity {
  * R1: a call's position depends only on the order of deliveries before it.
  * R2: an event about a position that the code has not reached, or reached with another kind or name of call, is a mismatch.
  * R3: a settled call never settles again, so late records about it (a lost race, a cancelled step) change nothing.
- * R4: once the code has continued as new nothing is applied any more: what is left is the next run's.
+ * R4: once the code has continued as new nothing is applied any more, and it makes no calls: what is left is the next run's.
  */
 export class Replay {
   readonly identity: ReplayIdentity;
   readonly workflow: AnyWorkflow;
   readonly random: SeededRandom;
   readonly mailbox: Mailbox;
+  /** Whether the code has asked for the next run: nothing that it does any more is recorded. */
+  hasContinued = false;
   /** Number of the latest applied event. */
   historyLength = 1;
   /** Time of the latest applied event. */
@@ -78,7 +80,6 @@ export class Replay {
   readonly calls: CodeCalls;
   /** The run that this one goes on from as new. */
   continuedFrom: ContinuationLink | undefined;
-  #continued = false;
   /** What its code runs in, once it is called. */
   #ambient: Ambient | undefined;
   readonly #patches = new Patches();
@@ -132,15 +133,15 @@ export class Replay {
   callContinue(input: unknown, options: ContinueOptions): never {
     if (this.cancelRequested !== undefined) throw this.cancelError();
     const next = continuation(this.workflow, input, options);
-    if (!this.#continued) {
-      this.#continued = true;
+    if (!this.hasContinued) {
+      this.hasContinued = true;
       runOutside(() => this.#host.ended({ outcome: "continued", next }));
     }
     throw new ContinuedAsNew(this.identity.executionId);
   }
 
   #ended(outcome: CodeOutcome): void {
-    if (!this.#continued) this.#host.ended(outcome);
+    if (!this.hasContinued) this.#host.ended(outcome);
   }
 
   /**
@@ -149,7 +150,7 @@ export class Replay {
    * @throws NondeterminismDetected if the code has not made the call the event is about (R2).
    */
   apply({ seq, at, event }: RecordedEvent): boolean {
-    if (this.#continued) return false;
+    if (this.hasContinued) return false;
     this.historyLength = seq;
     this.#patches.applied();
     const seed = this.#laterSeeds?.get(seq);
@@ -243,7 +244,7 @@ export class Replay {
    * happened, before the next is applied. Returns whether there was such code.
    */
   settleWaits(): boolean {
-    const call = this.#table.trueWait((isTrue) => runAmbient(this.#ambient!, isTrue));
+    const call = this.hasContinued ? undefined : this.#table.trueWait((isTrue) => runAmbient(this.#ambient!, isTrue));
     if (call === undefined) return false;
     this.#table.close(call);
     call.resolve(undefined);
@@ -254,7 +255,7 @@ export class Replay {
   patched(patchId: string): boolean {
     checkName(patchId, "ctx.patched id");
     const answer = this.#patches.isPatched(patchId);
-    if (answer === "now") runOutside(() => this.#host.patched(patchId));
+    if (answer === "now" && !this.hasContinued) runOutside(() => this.#host.patched(patchId));
     return answer !== "not";
   }
 

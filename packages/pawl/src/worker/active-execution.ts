@@ -304,7 +304,9 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   }
 
   ended(outcome: CodeOutcome): void {
-    if (!this.#writer.isGone) this.#delivery.ended(outcome);
+    if (this.#writer.isGone) return;
+    if (outcome.outcome === "continued") this.#starter.stop();
+    this.#delivery.ended(outcome);
   }
 
   // DeliveryOwner

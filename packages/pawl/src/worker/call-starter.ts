@@ -32,6 +32,7 @@ export class CallStarter {
   /** Positions whose start is on its way into the history; negative: whose end is. */
   readonly #requested = new Set<number>();
   #announcingWaits = false;
+  #stopped = false;
 
   constructor(open: OpenCalls, runners: CallRunners, writer: HistoryWriter, pause: PauseRequest, timer: WakeTimer, host: Pick<ExecutionHost, "now">) {
     this.#open = open;
@@ -48,9 +49,14 @@ export class CallStarter {
     return children.isAsking || streams.isReading || steps.running > 0 || steps.hasOneToStart(this.#open);
   }
 
+  /** The code has asked for the next run, which may take a moment to record: nothing of this one begins any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** Does the next thing for an open call; harmless when there is nothing to do. While the reply to a park is awaited, nothing may be started. */
   advance(call: Call): void {
-    if (call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;
+    if (this.#stopped || call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;
     switch (call.kind) {
       case "step":
         return this.#runners.steps.advance(call);

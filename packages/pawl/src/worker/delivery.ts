@@ -73,7 +73,8 @@ export class Delivery {
 
   ended(outcome: CodeOutcome): void {
     this.#outcome = outcome;
-    if (this.#live && this.isDone) this.#owner.finish(outcome);
+    // What is recorded and not delivered is the next run's.
+    if (this.#live && (this.isDone || outcome.outcome === "continued")) this.#owner.finish(outcome);
     else if (outcome.outcome === "continued") this.schedule();
   }
 

@@ -1,5 +1,16 @@
 /** Executions that end a run and go on with the next one: what the next run gets, and what is left behind. */
-import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionTimedOut, fold, InputInvalid, update, type StepContext } from "pawl";
+import {
+  defineWorkflow,
+  ExecutionCancelled,
+  ExecutionFailed,
+  ExecutionTimedOut,
+  fold,
+  InputInvalid,
+  update,
+  type AnyWorkflow,
+  type StepContext,
+  type WorkflowContext,
+} from "pawl";
 import { recordHistory, replayHistory } from "pawl/internal";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -201,6 +212,97 @@ describe("what is open when a run continues", () => {
     const handle = await pawl.start(stubborn, 0);
     expect(await handle.result()).toBe("second");
     expect((await handle.runs()).map(({ events }) => events)).toEqual([2, 2]);
+  });
+
+  /** Ends its first run when the first of two steps whose results are recorded together is delivered, with something that would be done on the way out. */
+  const abrupt = (name: string, goOn: (ctx: WorkflowContext, leave: () => Promise<string>) => Promise<string>): AnyWorkflow =>
+    defineWorkflow({
+      name,
+      signals: { late: z.string() },
+      async run(ctx, round: number): Promise<string> {
+        if (round > 0) return ctx.signal("late", { timeout: 1 }).then(String, () => "nothing");
+        const leave = async (): Promise<string> => {
+          await Promise.race([ctx.step("one", () => 1), ctx.step("two", () => 2)]);
+          return ctx.continueAsNew(1);
+        };
+        return goOn(ctx, leave);
+      },
+    });
+  const did: string[] = [];
+  const ways = {
+    compensations: abrupt("compensating", (ctx, leave) =>
+      ctx.saga(async (saga) => {
+        saga.compensate((undo) => undo.step("undo", () => void did.push("undo")));
+        return leave();
+      }),
+    ),
+    "a step in finally": abrupt("tidying", async (ctx, leave) => {
+      try {
+        return await leave();
+      } finally {
+        await ctx.step("tidy", () => void did.push("tidy"));
+      }
+    }),
+    "a mark of a patch, a value and a child": abrupt("marking", async (ctx, leave) => {
+      try {
+        return await leave();
+      } finally {
+        ctx.patched("late");
+        await Promise.all([ctx.set("left", true), ctx.sleep(1), ctx.child(counter, { left: 1, sum: 0 })]);
+        did.push("marked");
+      }
+    }),
+  };
+
+  test.each(Object.entries(ways))("nor begun, although there are results that it has not heard of: %s", async (_what, workflow) => {
+    const { pawl } = await h.run([workflow, counter]);
+    did.length = 0;
+    const handle = await pawl.start(workflow, 0);
+    expect(await handle.result()).toBe("nothing");
+    expect(did).toEqual([]);
+    const [first] = await handle.runs();
+    const types = (await handle.history({ runId: first!.runId })).map(({ event }) => event.type);
+    expect(types).toEqual(["ExecutionStarted", "StepCompleted", "StepCompleted", "ExecutionContinuedAsNew"]);
+    expect(await replayHistory(workflow, await recordHistory(handle, { runId: first!.runId }))).toMatchObject({ state: "continued_as_new", input: 1 });
+  });
+
+  test("nor begun while what is written to a stream waits for what is read of it", async () => {
+    const streaming = defineWorkflow({
+      name: "streaming",
+      async run(ctx, round: number): Promise<string> {
+        if (round > 0) return "second";
+        await ctx.sleep(parkedSleep);
+        void ctx.stream("lines").write("the last");
+        try {
+          return ctx.continueAsNew(1);
+        } finally {
+          await ctx.step("tidy", () => void did.push("tidy"));
+        }
+      },
+    });
+    const { pawl } = await h.run([streaming]);
+    did.length = 0;
+    const handle = await pawl.start(streaming, 0);
+    expect(await handle.result()).toBe("second");
+    expect(did).toEqual([]);
+    const lines: unknown[] = [];
+    for await (const { value } of handle.stream("lines")) lines.push(value);
+    expect(lines).toEqual(["the last"]);
+  });
+
+  test("nor is a signal taken: it is the next run's", async () => {
+    const workflow = abrupt("greedy", async (ctx, leave) => {
+      await ctx.sleep(parkedSleep);
+      try {
+        return await leave();
+      } finally {
+        await ctx.signal("late");
+      }
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, 0);
+    await handle.signal("late", "kept");
+    expect(await handle.result()).toBe("kept");
   });
 });
 
