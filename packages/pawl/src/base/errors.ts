@@ -328,9 +328,10 @@ export class WaitTimeout extends PawlError {
   }
 }
 
-/** The workflow has closed this stream; nothing follows. */
+/** The workflow has closed this stream; nothing follows. A step that writes to it is not tried again. */
 export class StreamClosed extends PawlError {
   readonly code = "STREAM_CLOSED";
+  readonly nonRetryable = true;
   readonly executionId: string;
   readonly stream: string;
   constructor(executionId: string, stream: string) {
@@ -340,9 +341,10 @@ export class StreamClosed extends PawlError {
   }
 }
 
-/** A stream has as many chunks as it may have. */
+/** A stream has as many chunks as it may have. A step that writes to it is not tried again. */
 export class StreamFull extends PawlError {
   readonly code = "STREAM_FULL";
+  readonly nonRetryable = true;
   readonly executionId: string;
   readonly stream: string;
   constructor(executionId: string, stream: string, limit: number) {

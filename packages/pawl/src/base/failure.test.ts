@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ExecutionNotFound, NonRetryable } from "./errors.ts";
+import { ExecutionNotFound, NonRetryable, StreamClosed, StreamFull } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { toError, toFailure } from "./values.ts";
 import { limits } from "./limits.ts";
@@ -100,6 +100,8 @@ describe("toFailure", () => {
 
   test("marks failures that are not to be retried", () => {
     expect(toFailure(new NonRetryable("no"))).toMatchObject({ name: "NonRetryable", code: "NON_RETRYABLE", nonRetryable: true });
+    expect(toFailure(new StreamClosed("e", "s"))).toMatchObject({ name: "StreamClosed", nonRetryable: true });
+    expect(toFailure(new StreamFull("e", "s", 1))).toMatchObject({ name: "StreamFull", nonRetryable: true });
     expect(toFailure(Object.assign(new Error("no"), { nonRetryable: 1 })).nonRetryable).toBe(true);
     expect(toFailure(Object.assign(new Error("yes"), { nonRetryable: false }))).not.toHaveProperty("nonRetryable");
     expectStable(toFailure(new NonRetryable("no")));
