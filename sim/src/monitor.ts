@@ -14,6 +14,8 @@ interface Recorded {
   readonly event: Event;
 }
 
+const noProgress: ReadonlySet<Event["type"]> = new Set(["StepStarted", "StepHeartbeat", "ExecutionPaused", "ExecutionUnpaused"]);
+
 /** A lease, and what a process may stand still. */
 const hearsOfRollbackMs = 20_000;
 
@@ -173,7 +175,7 @@ export class Monitor {
     }
     if (event.type === "ChildCompleted" && !earlier.some((recorded) => recorded.event.type === "ChildStarted"))
       throw new Violation("I15", `${where}: never started`);
-    if (event.type === "StepStarted" || event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "StepAttemptFailed") {
+    if (event.type.startsWith("Step") && "attempt" in event) {
       const failed = earlier.filter((recorded) => recorded.event.type === "StepAttemptFailed").at(-1);
       const lastAttempt = Math.max(0, ...earlier.map((recorded) => ("attempt" in recorded.event ? recorded.event.attempt : 0)));
       if (event.attempt < lastAttempt) throw new Violation("I6", `${where}: attempt ${event.attempt} after attempt ${lastAttempt}`);
@@ -215,7 +217,7 @@ export class Monitor {
     let deaths = 0;
     for (const { event: earlier } of history.toReversed()) {
       if (earlier.type === "WorkerLost") deaths++;
-      else if (earlier.type !== "StepStarted" && earlier.type !== "ExecutionPaused" && earlier.type !== "ExecutionUnpaused") break;
+      else if (!noProgress.has(earlier.type)) break;
     }
     // Parking is progress too, and leaves no event: then fewer claims count than there were deaths.
     if (event.type === "WorkerLost" && (event.claims < 1 || event.claims > deaths + 1))

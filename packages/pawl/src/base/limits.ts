@@ -7,6 +7,8 @@ export const limits = {
   /** An error's message and stack are cut to this, its cause chain to `failureCauses`. */
   failureTextBytes: 16 * 1024,
   failureCauses: 8,
+  /** Details of a heartbeat that are recorded while the attempt runs, in characters as they are stored. */
+  heartbeatCharacters: 16 * 1024,
   /** One chunk of a stream, and how many of them steps may write to one stream. */
   chunkBytes: 1024 * 1024,
   streamChunks: 1_000_000,

@@ -18,11 +18,11 @@ export interface StepContext {
   readonly idempotencyKey: string;
   /** Fires on timeout, cancellation, termination, and when this worker lost the execution. */
   readonly signal: AbortSignal;
-  /** What the previous attempt last passed to `heartbeat`, if it failed. */
+  /** The last details that an attempt before this one passed to `heartbeat` and that are recorded. */
   readonly lastHeartbeat: unknown;
   /** Writes to the logger of this Pawl, with `executionId`, `runId`, `workflow`, `step` and `attempt`. */
   readonly log: Logger;
-  /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. */
+  /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. Details are handed to the next attempt. */
   readonly heartbeat: (details?: unknown) => void;
   /** A stream of this execution, for others to follow while the step runs (`handle.stream`). */
   readonly stream: (name: string) => StepStream;

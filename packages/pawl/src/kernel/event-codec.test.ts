@@ -50,6 +50,10 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
   fc.record({ nextRunId: name, version: text }).map((fields): Sample => ({ event: { type: "ExecutionContinuedAsNew", ...fields } })),
   fc.record({ patchId: name }).map((fields): Sample => ({ event: { type: "PatchMarked", ...fields } })),
   fc.record({ position, name, attempt }).map((fields): Sample => ({ event: { type: "StepStarted", ...fields } })),
+  fc.record({ position, name, attempt, heartbeat: payload }).map(({ heartbeat, ...fields }): Sample => ({
+    event: { type: "StepHeartbeat", ...fields, heartbeat: heartbeat.payload },
+    value: heartbeat.value,
+  })),
   fc.record({ position, name, attempt, result: payload }).map(({ result, ...fields }): Sample => ({
     event: { type: "StepCompleted", ...fields, result: result.payload },
     value: result.value,
@@ -98,7 +102,7 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
 
 function payloadOf(event: Event): Payload | undefined {
   if (event.type === "ExecutionStarted") return event.input;
-  if (event.type === "StepAttemptFailed") return event.heartbeat;
+  if (event.type === "StepAttemptFailed" || event.type === "StepHeartbeat") return event.heartbeat;
   return "result" in event ? event.result : undefined;
 }
 

@@ -10,6 +10,7 @@ export type Event =
   | ExecutionStarted
   | StartMerged
   | StepStarted
+  | StepHeartbeat
   | StepCompleted
   | StepAttemptFailed
   | StepFailed
@@ -100,6 +101,15 @@ export interface StepStarted {
   readonly position: number;
   readonly name: string;
   readonly attempt: number;
+}
+
+/** What a step that runs for long last passed to `heartbeat()`: the next attempt gets it even if nothing more is heard of this one. */
+export interface StepHeartbeat {
+  readonly type: "StepHeartbeat";
+  readonly position: number;
+  readonly name: string;
+  readonly attempt: number;
+  readonly heartbeat: Payload;
 }
 
 export interface StepCompleted {

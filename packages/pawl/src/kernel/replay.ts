@@ -164,6 +164,11 @@ export class Replay {
         }
         return false;
       }
+      case "StepHeartbeat": {
+        const call = this.#table.of(event, "step", event.name);
+        if (call?.kind === "step") call.lastHeartbeat = readPayload(event.heartbeat);
+        return false;
+      }
       case "StepAttemptFailed": {
         const call = this.#table.of(event, "step", event.name);
         if (call?.kind === "step") {
@@ -171,7 +176,7 @@ export class Replay {
           call.failures++;
           call.retryAt = at + event.retryInMs;
           call.lastFailure = event.failure;
-          call.lastHeartbeat = event.heartbeat === undefined ? undefined : readPayload(event.heartbeat);
+          if (event.heartbeat !== undefined) call.lastHeartbeat = readPayload(event.heartbeat);
         }
         return false;
       }

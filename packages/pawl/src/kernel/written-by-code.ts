@@ -2,6 +2,7 @@ import type { Event } from "./event.ts";
 
 const types: readonly Event["type"][] = [
   "StepStarted",
+  "StepHeartbeat",
   "StepCompleted",
   "StepAttemptFailed",
   "StepFailed",

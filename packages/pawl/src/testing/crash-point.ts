@@ -27,6 +27,8 @@ function describeEvent({ type, data }: NewEvent): string {
   switch (type) {
     case "StepStarted":
       return `the start of step "${name}"`;
+    case "StepHeartbeat":
+      return `a heartbeat of step "${name}"`;
     case "StepCompleted":
       return `the result of step "${name}"`;
     case "StepAttemptFailed":

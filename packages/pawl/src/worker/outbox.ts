@@ -99,7 +99,7 @@ export class Outbox {
 
   /**
    * As much as one append holds. Messages go with the last events, and only then `after` applies.
-   * Announcements alone are no progress; an append without events (a park) is.
+   * Announcements and heartbeats alone are no progress; an append without events (a park) is.
    */
   take(claim: { readonly runId: string; readonly epoch: number; readonly expectedSeq: number }, after: After): TakenAppend {
     const count = Math.min(this.#fitting(), this.#chunks.eventsBefore(largestAppend, this.#events.length));
@@ -121,7 +121,7 @@ export class Outbox {
     let attributes: StoredChanges | undefined;
     for (const outgoing of events) {
       encoded.push(outgoing.encoded);
-      if (outgoing.event.type !== "StepStarted") progress = true;
+      if (outgoing.event.type !== "StepStarted" && outgoing.event.type !== "StepHeartbeat") progress = true;
       if (outgoing.event.type === "AttributesSet") attributes = { ...attributes, ...outgoing.event.attributes };
       if (outgoing.start !== undefined) starts.push(outgoing.start);
       if (outgoing.consumes !== undefined) consumed.push(outgoing.consumes);

@@ -45,7 +45,11 @@ export class StepAttempt {
   /** By this process's monotonic clock. */
   readonly startedAt: number;
   announced = false;
+  /** Details that an attempt before this one has left. */
+  readonly heartbeatBefore: unknown;
   lastHeartbeat: { readonly details: unknown } | undefined;
+  /** The last heartbeat that was to be recorded while this runs, and how long it had been running by then. */
+  recorded: { readonly heartbeat: { readonly details: unknown } | undefined; readonly ranMs: number } = { heartbeat: undefined, ranMs: 0 };
   readonly #owner: StepOwner;
   readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
@@ -69,6 +73,7 @@ export class StepAttempt {
   constructor(call: StepCall, owner: StepOwner, runtime: Runtime, onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void) {
     this.call = call;
     this.attempt = call.lastAttempt + 1;
+    this.heartbeatBefore = call.lastHeartbeat;
     this.#owner = owner;
     this.#runtime = runtime;
     this.startedAt = runtime.monotonicMs();
@@ -211,7 +216,8 @@ export class StepAttempt {
 
   heartbeat(details: unknown): void {
     if (this.#ended) return;
-    this.lastHeartbeat = { details };
+    // Without details it says no more than that the step is alive: what was said before stands.
+    if (details !== undefined) this.lastHeartbeat = { details };
     this.#watchHeartbeat();
   }
 
@@ -262,7 +268,7 @@ class AttemptContext implements StepContext {
   }
 
   get lastHeartbeat(): unknown {
-    return this.#attempt.call.lastHeartbeat;
+    return this.#attempt.heartbeatBefore;
   }
 
   get signal(): AbortSignal {

@@ -1,7 +1,8 @@
 import { StepTimeout } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { encodeValue, toError, toFailure } from "../base/values.ts";
 import type { StepCall } from "../kernel/call.ts";
-import type { StepAttemptFailed, StepCompleted, StepFailed, StepStarted } from "../kernel/event.ts";
+import type { StepAttemptFailed, StepCompleted, StepFailed, StepHeartbeat, StepStarted } from "../kernel/event.ts";
 import { decideRetry } from "../kernel/retry.ts";
 import type { ExecutionHost } from "./execution-host.ts";
 import type { ExecutionSlot } from "./execution-slot.ts";
@@ -13,8 +14,12 @@ import type { WakeTimer } from "./wake-timer.ts";
 /** A step that runs longer than this is announced. */
 export const announceAfterMs = 250;
 
+/** While a step runs, a heartbeat is recorded so long after the one before, or after this part of its running time if that is longer. */
+const heartbeatEveryMs = 5000;
+const heartbeatEveryFraction = 0.1;
+
 /** What running steps lead to. */
-type StepEvent = StepStarted | StepCompleted | StepAttemptFailed | StepFailed;
+type StepEvent = StepStarted | StepHeartbeat | StepCompleted | StepAttemptFailed | StepFailed;
 
 /** Runs the attempts of one execution's steps and turns their outcomes into events. */
 export class StepRunner {
@@ -70,7 +75,7 @@ export class StepRunner {
   }
 
   #emit(event: StepEvent): void {
-    if (event.type !== "StepStarted") this.#over.add(event.position);
+    if (event.type !== "StepStarted" && event.type !== "StepHeartbeat") this.#over.add(event.position);
     this.#writer.emit(event);
   }
 
@@ -97,12 +102,28 @@ export class StepRunner {
     for (const attempt of attempts) attempt.abort(reason);
   }
 
-  /** Announces attempts that have been running for a while, once each. */
+  /** Announces attempts that have been running for a while, once each, and records their heartbeats. */
   announceLong(): void {
     const now = this.#host.runtime.monotonicMs();
     for (const attempt of this.#attempts.values()) {
-      if (now - attempt.startedAt >= announceAfterMs) this.announce(attempt);
+      const ranMs = now - attempt.startedAt;
+      if (ranMs >= announceAfterMs) this.announce(attempt);
+      this.#recordHeartbeat(attempt, ranMs);
     }
+  }
+
+  /**
+   * The next attempt has the details even if this process dies. They are recorded the more rarely the longer the attempt runs: an hour
+   * leaves some fifty events, a day some eighty. A transaction that dies has done nothing, so its details would be wrong.
+   */
+  #recordHeartbeat(attempt: StepAttempt, ranMs: number): void {
+    const { lastHeartbeat, recorded } = attempt;
+    if (lastHeartbeat === recorded.heartbeat || attempt.call.transaction !== undefined) return;
+    if (ranMs - recorded.ranMs < Math.max(heartbeatEveryMs, ranMs * heartbeatEveryFraction)) return;
+    attempt.recorded = { heartbeat: lastHeartbeat, ranMs };
+    const { heartbeat } = heartbeatOf(attempt);
+    if (heartbeat === undefined || heartbeat.text.length > limits.heartbeatCharacters) return;
+    this.#emit({ type: "StepHeartbeat", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt, heartbeat });
   }
 
   /** Its result is recorded already, by a transaction. */

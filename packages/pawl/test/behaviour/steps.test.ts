@@ -357,6 +357,21 @@ describe("a heartbeat", () => {
     await handle.result();
     expect(seen).toEqual([undefined, new Map([["page", 1]])]);
   });
+
+  test("without details, or an attempt without a heartbeat, leaves the last details to the next attempts", async () => {
+    const seen: unknown[] = [];
+    const handle = await runStep(
+      ({ attempt, heartbeat, lastHeartbeat }) => {
+        seen.push(lastHeartbeat);
+        if (attempt === 1) heartbeat(500);
+        if (attempt < 3) heartbeat();
+        if (attempt < 4) throw new Error("no connection");
+      },
+      { retry: quickly },
+    );
+    await handle.result();
+    expect(seen).toEqual([undefined, 500, 500, 500]);
+  });
 });
 
 test("a step that runs for a while is announced in the history and shown as running", async () => {

@@ -116,7 +116,7 @@ function repeatedResults(events: readonly Event[]): string[] {
     const call =
       event.type === "TimerStarted" || event.type === "ChildStarted"
         ? "start"
-        : event.type === "StepStarted" || event.type === "StepAttemptFailed"
+        : event.type === "StepStarted" || event.type === "StepHeartbeat" || event.type === "StepAttemptFailed"
           ? undefined
           : "result";
     if (call !== undefined) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { defineWorkflow, OptionInvalid, ResultTimeout } from "pawl";
+import { defineWorkflow, OptionInvalid, ResultTimeout, type ExecutionHandle } from "pawl";
 import { TestPawl } from "pawl/testing";
 
 // The first in-memory database of a process takes long to make where the machine is busy.
@@ -238,4 +238,66 @@ describe("without anybody waiting for a result", () => {
 
 test("a start that is not a date is refused", async () => {
   await expect(TestPawl.open({ now: "2030" as unknown as Date })).rejects.toThrow(/^now: must be a valid Date/);
+});
+
+describe("heartbeats of a step that runs for long", () => {
+  /** One details every five seconds, then nothing for a year. */
+  const copy = (details: readonly unknown[], seen: unknown[]) =>
+    defineWorkflow({
+      name: "copy",
+      run: (ctx) =>
+        ctx.step("copy", async (step) => {
+          if (step.attempt > 1) return void seen.push(step.lastHeartbeat);
+          for (const detail of details) {
+            step.heartbeat(detail);
+            await pawl.time.sleep("5 seconds");
+          }
+          seen.push(step.lastHeartbeat);
+          await pawl.time.sleep("365 days");
+        }),
+    });
+  const heartbeats = async (handle: ExecutionHandle): Promise<unknown[]> =>
+    (await handle.history()).flatMap(({ event }) => (event.type === "StepHeartbeat" ? [event.heartbeat] : []));
+  const first = new Map([["page", 1]]);
+  const second = new Map([["page", 2]]);
+
+  test("are recorded while it runs, and handed to the attempt that follows when its worker is gone", async () => {
+    const seen: unknown[] = [];
+    const workflow = copy([first, second], seen);
+    const worker = await pawl.worker({ workflows: [workflow] });
+    const handle = await pawl.start(workflow, undefined);
+    await pawl.time.advance("15 seconds");
+    expect(await heartbeats(handle)).toEqual([{ value: first }, { value: second }]);
+    await worker.stop({ drain: 0 });
+    await pawl.worker({ workflows: [workflow] });
+    await handle.result();
+    // Its own are not handed to an attempt while it runs.
+    expect(seen).toEqual([undefined, second]);
+  });
+
+  test("add few events to the history, the longer it runs the fewer", async () => {
+    const workflow = copy(
+      Array.from({ length: 240 }, (_, page) => page),
+      [],
+    );
+    await pawl.worker({ workflows: [workflow] });
+    const handle = await pawl.start(workflow, undefined);
+    await pawl.time.advance("21 minutes");
+    const recorded = await heartbeats(handle);
+    expect(recorded.length).toBeGreaterThan(20);
+    expect(recorded.length).toBeLessThan(60);
+  });
+
+  test("that are large are not recorded before it fails", async () => {
+    const seen: unknown[] = [];
+    const workflow = copy(["x".repeat(20_000)], seen);
+    const worker = await pawl.worker({ workflows: [workflow] });
+    const handle = await pawl.start(workflow, undefined);
+    await pawl.time.advance("15 seconds");
+    expect(await heartbeats(handle)).toEqual([]);
+    await worker.stop({ drain: 0 });
+    await pawl.worker({ workflows: [workflow] });
+    await handle.result();
+    expect(seen).toEqual([undefined, undefined]);
+  });
 });

@@ -23,6 +23,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   },
   StartMerged: { startId: "string", input: "payload" },
   StepStarted: attempt,
+  StepHeartbeat: { ...attempt, heartbeat: "payload" },
   StepCompleted: { ...attempt, result: "payload" },
   StepAttemptFailed: { ...attempt, failure: "failure", retryInMs: "number", heartbeat: "payload?" },
   StepFailed: { ...attempt, failure: "failure" },

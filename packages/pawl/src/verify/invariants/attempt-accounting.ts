@@ -38,7 +38,7 @@ function attemptProblems({ events }: RunView, looked: () => void): string[] {
   return problems;
 }
 
-const noProgress: ReadonlySet<string> = new Set(["StepStarted", "ExecutionPaused", "ExecutionUnpaused"]);
+const noProgress: ReadonlySet<string> = new Set(["StepStarted", "StepHeartbeat", "ExecutionPaused", "ExecutionUnpaused"]);
 
 function deathProblems({ events }: RunView, looked: () => void): string[] {
   const problems: string[] = [];

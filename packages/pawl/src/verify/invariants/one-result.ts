@@ -78,7 +78,7 @@ function next(known: CallSoFar, event: CallEvent): CallSoFar {
   if (isCallStart(event)) known.started = true;
   if ("attempt" in event && event.attempt >= known.attempt) {
     known.attempt = event.attempt;
-    known.attemptEnded = event.type !== "StepStarted";
+    known.attemptEnded = event.type !== "StepStarted" && event.type !== "StepHeartbeat";
   }
   return known;
 }
