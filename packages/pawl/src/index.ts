@@ -21,6 +21,7 @@ export type {
   Saga,
   StepContext,
   StepFunction,
+  StepInPlaceOptions,
   StepOptions,
   WaitOptions,
   WorkflowContext,

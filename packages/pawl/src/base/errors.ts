@@ -354,6 +354,21 @@ export class StreamFull extends PawlError {
   }
 }
 
+/** A step on another queue is an execution of its own, and cannot write to a stream of the one that called it. It is not tried again. */
+export class StreamOutOfReach extends PawlError {
+  readonly code = "STREAM_OUT_OF_REACH";
+  readonly nonRetryable = true;
+  readonly stream: string;
+  constructor(stream: string, step: string) {
+    super(
+      `Step "${step}" has a taskQueue, so it is an execution of its own and cannot write to stream "${stream}" of the execution that called it. ` +
+        `Make it a workflow and start it with ctx.child(workflow, input, { taskQueue }): its steps can write to streams, which pawl.handle(<id of the child>).stream("${stream}") reads. ` +
+        `Or run the step in place, without a taskQueue.`,
+    );
+    this.stream = stream;
+  }
+}
+
 /** A signal or the input of an update does not fit its schema; `issues` lists every path (at most 50). */
 export class PayloadInvalid extends PawlError {
   readonly code = "PAYLOAD_INVALID";

@@ -47,6 +47,9 @@ export interface StepOptions {
   readonly priority?: number;
 }
 
+/** Of steps that can run only where their workflow runs. */
+export type StepInPlaceOptions = Omit<StepOptions, "taskQueue" | "scheduleToStart">;
+
 export type StepFunction<Result> = (step: StepContext) => Result | Promise<Result>;
 
 /** What happens to a child that is open when its parent ends, or that a cancel request takes away from it. */

@@ -1,7 +1,7 @@
 import { OptionInvalid } from "../base/errors.ts";
 import { checkStepName } from "../base/ids.ts";
 import { currentAmbient } from "./ambient.ts";
-import type { StepOptions } from "./context.ts";
+import type { StepInPlaceOptions, StepOptions } from "./context.ts";
 import { reusable, withArguments } from "./reusable-step.ts";
 
 /**
@@ -20,7 +20,7 @@ export function step<Arguments extends unknown[], Result>(
 /**
  * As a decorator, `@step()` makes an async method such a step, named after the method unless `name` says otherwise.
  */
-export function step(options?: StepOptions & { readonly name?: string }): StepDecorator;
+export function step(options?: StepInPlaceOptions & { readonly name?: string }): StepDecorator;
 export function step(
   nameOrOptions: string | (StepOptions & { readonly name?: string }) = {},
   fn?: (...args: unknown[]) => unknown,
@@ -38,6 +38,11 @@ export function step(
     );
   }
   const { name: given, ...stepOptions } = nameOrOptions;
+  if (stepOptions.taskQueue !== undefined)
+    throw new OptionInvalid(
+      "@step.taskQueue",
+      `a method cannot run on another queue, where its object is not. Make it a function with step("${given ?? "name"}", fn, { taskQueue: "${stepOptions.taskQueue}" })`,
+    );
   const decorator: StepDecorator = (method, context) => {
     const name = checkStepName(given ?? String(context.name), "step.name");
     return function (...args) {

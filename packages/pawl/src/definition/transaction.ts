@@ -1,4 +1,4 @@
-import type { StepContext, StepOptions } from "./context.ts";
+import type { StepContext, StepInPlaceOptions } from "./context.ts";
 
 export interface SqlResult<Row> {
   readonly rows: Row[];
@@ -13,7 +13,7 @@ export interface SqlClient {
 /** PostgreSQL's isolation levels. */
 export type IsolationLevel = "read committed" | "repeatable read" | "serializable";
 
-export interface TransactionOptions<Tx = SqlClient> extends StepOptions {
+export interface TransactionOptions<Tx = SqlClient> extends StepInPlaceOptions {
   /** How the transaction sees what others commit meanwhile ("read committed"). */
   readonly isolation?: IsolationLevel;
   /**

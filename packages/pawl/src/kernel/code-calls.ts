@@ -47,6 +47,11 @@ export class CodeCalls {
     checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
     if (options?.taskQueue !== undefined) return this.#remoteStep(name, fn, options, options.taskQueue, shielded) as Promise<Result>;
+    if (options?.scheduleToStart !== undefined)
+      throw new OptionInvalid(
+        `step "${name}".scheduleToStart`,
+        "is for steps on another queue; this one runs in place, as soon as its workflow comes to it. Leave it out, or give a taskQueue too",
+      );
     let retry = this.#defaultRetry;
     let timeoutMs: number | undefined;
     let heartbeatTimeoutMs: number | undefined;

@@ -1,4 +1,4 @@
-import { StepTimeout } from "../base/errors.ts";
+import { StepTimeout, StreamOutOfReach } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { AttemptSpan, Telemetry, TracedExecution } from "../base/telemetry.ts";
@@ -6,6 +6,7 @@ import type { Runtime, Timer } from "../base/runtime.ts";
 import { encodeChunk } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
+import { remoteStepName } from "../definition/remote-step.ts";
 import type { StepCall, TransactionCall } from "../kernel/call.ts";
 
 export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
@@ -283,6 +284,8 @@ class AttemptContext implements StepContext {
   get stream(): StepContext["stream"] {
     return (name) => {
       checkName(name, "step.stream name");
+      // Its chunks would have to be ordered with those of another claim's owner.
+      if (remoteStepName(this.#owner.workflow) !== undefined) throw new StreamOutOfReach(name, this.step);
       return { write: (chunk) => this.#attempt.write(name, chunk) };
     };
   }

@@ -174,6 +174,18 @@ test("one that has begun in time may take as long as it likes", async () => {
   expect(await pawl.execute(workflow, undefined)).toBe("done");
 });
 
+test("it cannot write to a stream of the workflow, and says what can", async () => {
+  const talk = step("talk", async () => stepContext().stream("tokens").write("a"), { taskQueue: "talking" });
+  const workflow = defineWorkflow({ name: "listens", run: async () => talk() });
+  const { pawl } = await h.run([workflow], { steps: [talk], taskQueues: ["default", "talking"] });
+  const handle = await pawl.start(workflow, undefined, { executionId: "listens-1" });
+  const cause = await causeOf(handle.result());
+  expect(cause).toMatchObject({ name: "StreamOutOfReach", code: "STREAM_OUT_OF_REACH", stream: "tokens" });
+  expect(cause.message).toContain("ctx.child(workflow, input, { taskQueue })");
+  const types = (await pawl.handle("listens-1.1").history()).map(({ event }) => event.type);
+  expect(types).toEqual(["ExecutionStarted", "StepFailed", "ExecutionFailed"]);
+});
+
 test("a cancel request reaches the step", async () => {
   let aborted = false;
   const hanging = step(

@@ -97,6 +97,11 @@ class Shop {
 }
 
 describe("@workflow() and @step()", () => {
+  test("a method takes no queue: its object is in this process", () => {
+    const options = { name: "embed", taskQueue: "gpu" };
+    expect(() => step(options)).toThrow(/^@step.taskQueue: .*step\("embed", fn, { taskQueue: "gpu" }\)/);
+  });
+
   test("make workflows and steps of an instance's methods, with the instance as this", async () => {
     const shop = new Shop("shop");
     const { order, refund } = workflowsOf(shop);
