@@ -1,5 +1,5 @@
 import type { ExecutionState } from "../kernel/execution-state.ts";
-import type { StoredChunk, StreamEnd, StreamPage, StreamRequest, StreamStore, WholeChunk } from "../store/streams.ts";
+import type { StoredChunk, StreamPage, StreamRequest, StreamStore, WholeChunk } from "../store/streams.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import { readStream, readStreams, streamEnd, type ChunkRow, type WholeChunkRow } from "./statements/read-stream.ts";
 
@@ -22,9 +22,9 @@ export class PostgresStreams implements StreamStore {
     };
   }
 
-  async end(namespace: string, executionId: string, stream: string): Promise<StreamEnd> {
+  async length(namespace: string, executionId: string, stream: string): Promise<number> {
     const [last] = await this.#gateway.run(streamEnd(namespace, executionId, stream));
-    return last === undefined ? { length: 0, closed: false } : { length: last.chunk_offset + 1, closed: last.closed };
+    return last === undefined ? 0 : last.chunk_offset + 1;
   }
 
   async readAll(...[namespace, executionId, after, limit]: Parameters<StreamStore["readAll"]>): Promise<readonly WholeChunk[]> {

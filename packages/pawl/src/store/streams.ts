@@ -24,13 +24,6 @@ export interface WholeChunk extends NewChunk {
   readonly at: number;
 }
 
-/** Where a stream ends for now. */
-export interface StreamEnd {
-  /** How many chunks it has; the next one has this offset. */
-  readonly length: number;
-  readonly closed: boolean;
-}
-
 export interface StreamRequest {
   readonly namespace: string;
   readonly executionId: string;
@@ -50,7 +43,8 @@ export interface StreamPage {
 export interface StreamStore {
   /** Undefined: there is no such execution. */
   read(request: StreamRequest): Promise<StreamPage | undefined>;
-  end(namespace: string, executionId: string, stream: string): Promise<StreamEnd>;
+  /** How many chunks a stream has, marks of its end included; the next one has this offset. */
+  length(namespace: string, executionId: string, stream: string): Promise<number>;
   /** Chunks of all streams of an execution, in the order of the streams' names and of their offsets, behind the one given. */
   readAll(
     namespace: string,

@@ -7,7 +7,6 @@ import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
 import type { PauseOperation } from "../store/store.ts";
 import type { TransactionStore } from "../store/transact.ts";
-import type { StreamEnd } from "../store/streams.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { ChildOutcomes } from "./child-outcomes.ts";
 import type { EndEvent } from "./end-event.ts";
@@ -46,7 +45,7 @@ export interface ExecutionHost {
   childOutcomes(runId: string, children: readonly ChildCall[]): Promise<ChildOutcomes>;
   readonly transactions: TransactionStore;
   /** Where a stream of an execution ends, as far as it is recorded. */
-  streamEnd(executionId: string, stream: string): Promise<StreamEnd>;
+  streamLength(executionId: string, stream: string): Promise<number>;
   /** Something that shows that it gets on is recorded. */
   progressed(execution: ActiveExecution): void;
   /** It has recorded the reply to an update, a value, or chunks of a stream: whoever waits for it may look. */

@@ -9,7 +9,6 @@ import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
 import { placeOf } from "../store/queue-place.ts";
 import type { ClaimedExecution, Inbox, PauseOperation } from "../store/store.ts";
-import type { StreamEnd } from "../store/streams.ts";
 import type { TransactionStore } from "../store/transact.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { childOutcomes, type ChildOutcomes } from "./child-outcomes.ts";
@@ -275,8 +274,8 @@ export class LocalExecutions implements ExecutionHost {
     return childOutcomes(this.#parent.store, this.namespace, runId, children);
   }
 
-  streamEnd(executionId: string, stream: string): Promise<StreamEnd> {
-    return this.#parent.store.streams.end(this.namespace, executionId, stream);
+  streamLength(executionId: string, stream: string): Promise<number> {
+    return this.#parent.store.streams.length(this.namespace, executionId, stream);
   }
 
   progressed(execution: ActiveExecution): void {

@@ -19,9 +19,10 @@ const mostWaitingCharacters = 1024 * 1024;
 export class OutgoingStreams {
   readonly #execution: ActiveExecution;
   readonly #isFresh: boolean;
+  readonly #history: ClaimedExecution["history"];
   readonly #writer: HistoryWriter;
   readonly #steps: StepRunner;
-  readonly #host: Pick<ExecutionHost, "streamEnd" | "failed">;
+  readonly #host: Pick<ExecutionHost, "streamLength" | "failed">;
   /** Made when something is first written to a stream. */
   #offsets: StreamWriter | undefined;
   /** Positions of writes of the code that have been begun. */
@@ -34,9 +35,10 @@ export class OutgoingStreams {
     { epoch, history }: ClaimedExecution,
     writer: HistoryWriter,
     steps: StepRunner,
-    host: Pick<ExecutionHost, "streamEnd" | "failed">,
+    host: Pick<ExecutionHost, "streamLength" | "failed">,
   ) {
     this.#execution = execution;
+    this.#history = history;
     this.#isFresh = epoch === 1 && history.length === 1;
     this.#writer = writer;
     this.#steps = steps;
@@ -95,6 +97,10 @@ export class OutgoingStreams {
 
   #known(): StreamWriter {
     const { executionId } = this.#execution;
-    return (this.#offsets ??= new StreamWriter(executionId, this.#isFresh, (stream) => this.#host.streamEnd(executionId, stream)));
+    return (this.#offsets ??= new StreamWriter(executionId, this.#isFresh, closedIn(this.#history), (stream) => this.#host.streamLength(executionId, stream)));
   }
+}
+
+function closedIn(history: ClaimedExecution["history"]): ReadonlySet<string> {
+  return new Set(history.flatMap(({ event }) => (event.type === "StreamWritten" && event.closed === true ? [event.stream] : [])));
 }

@@ -1,6 +1,6 @@
 import { StreamClosed, StreamFull } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import type { NewChunk, StreamEnd } from "../store/streams.ts";
+import type { NewChunk } from "../store/streams.ts";
 
 /**
  * Gives the chunks of one execution their offsets. Only the owner of the claim writes to its streams, so it counts on from what
@@ -10,14 +10,20 @@ export class StreamWriter {
   readonly #ends = new Map<string, { length: number; closed: boolean }>();
   readonly #reading = new Map<string, Promise<void>>();
   readonly #isFresh: boolean;
-  readonly #readEnd: (stream: string) => Promise<StreamEnd>;
+  readonly #readLength: (stream: string) => Promise<number>;
+  /** Streams that this run had closed when it was claimed. What runs before it have closed, it may write to. */
+  readonly #closed: ReadonlySet<string>;
   readonly #executionId: string;
 
-  /** @param isFresh whether nothing can have been written yet */
-  constructor(executionId: string, isFresh: boolean, readEnd: (stream: string) => Promise<StreamEnd>) {
+  /**
+   * @param isFresh whether nothing can have been written yet
+   * @param closed as its history has it
+   */
+  constructor(executionId: string, isFresh: boolean, closed: ReadonlySet<string>, readLength: (stream: string) => Promise<number>) {
     this.#executionId = executionId;
     this.#isFresh = isFresh;
-    this.#readEnd = readEnd;
+    this.#closed = closed;
+    this.#readLength = readLength;
   }
 
   get isReading(): boolean {
@@ -48,8 +54,8 @@ export class StreamWriter {
 
   async #read(stream: string): Promise<void> {
     if (this.#ends.has(stream)) return;
-    const { length, closed } = await this.#readEnd(stream);
-    this.#ends.set(stream, { length, closed });
+    const length = await this.#readLength(stream);
+    this.#ends.set(stream, { length, closed: this.#closed.has(stream) });
   }
 
   /**

@@ -60,6 +60,8 @@ describe("a stream that workflow code writes", () => {
         await log.write(1);
         await log.close();
         await log.close();
+        // Claimed again, it knows that from its history.
+        await ctx.sleep(parkedSleep);
         await ctx.step("late", (step) => step.stream("log").write(2)).catch((error: unknown) => ctx.set("late", error));
         await log.write(3);
       },
@@ -235,6 +237,34 @@ describe("readers", () => {
       ["ended", false],
       ["ended", true],
     ]);
+  });
+
+  test("go on when a run does: what a run before has closed, steps of the next may write to", async () => {
+    const answering = defineWorkflow({
+      name: "answering",
+      async run(ctx, round: number): Promise<string> {
+        await ctx.step("think", () => {});
+        await ctx.step("generate", (step) => step.stream("tokens").write(`round ${round}`));
+        await ctx.stream("tokens").close();
+        return round === 1 ? ctx.continueAsNew(2) : "done";
+      },
+    });
+    const { pawl } = await h.run([answering]);
+    const handle = await pawl.start(answering, 1);
+    expect(await handle.result()).toBe("done");
+    const again = await handle.rollback({ to: { step: "think" } });
+    expect(await again.result()).toBe("done");
+    const read = await all(handle.stream("tokens"));
+    expect(read.map(({ offset, value, step }) => [offset, value, step])).toEqual([
+      [0, "round 1", { position: 2, attempt: 1 }],
+      [2, "round 2", { position: 2, attempt: 1 }],
+      [4, "round 2", { position: 2, attempt: 1 }],
+    ]);
+    expect(new Set(read.map(({ runId }) => runId)).size).toBe(3);
+    // Of what was written, nothing is written again that the rollback keeps.
+    const closing = await handle.rollback({ to: { step: "generate" } });
+    expect(await closing.result()).toBe("done");
+    expect(await all(handle.stream("tokens"))).toEqual(read);
   });
 
   test("leave nothing behind when the execution is deleted", async () => {

@@ -58,10 +58,10 @@ WHERE namespace = $1 AND execution_id = $2 AND (stream, chunk_offset) > ($3, $4:
 }
 
 /** stream-end: the last chunk of a stream. Locks nothing. Index: stream_chunks_pkey, read backwards. */
-export function streamEnd(namespace: string, executionId: string, stream: string): Transaction<{ readonly chunk_offset: number; readonly closed: boolean }> {
+export function streamEnd(namespace: string, executionId: string, stream: string): Transaction<{ readonly chunk_offset: number }> {
   return {
     name: "stream-end",
-    text: `SELECT chunk_offset, data IS NULL AS closed FROM stream_chunks
+    text: `SELECT chunk_offset FROM stream_chunks
 WHERE namespace = $1 AND execution_id = $2 AND stream = $3 ORDER BY chunk_offset DESC LIMIT 1`,
     parameters: [namespace, executionId, stream],
   };
