@@ -1,6 +1,7 @@
 import type { AppendOperation, AppendOutcome } from "../store/operations.ts";
 import type { HistoryRow } from "./statements/reads.ts";
 
+/** For tests, which make it so small that all of it happens; whoever opens a Pawl has the defaults. */
 export interface HistoryCacheOptions {
   /** Shorter histories are not kept: they are read as fast (64). */
   readonly fromEvents?: number;

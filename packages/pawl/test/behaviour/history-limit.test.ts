@@ -75,7 +75,7 @@ function exported(executionId: string, steps: number): object {
   return { format: "pawl.execution", formatVersion: 1, namespace: "default", executionId, workflow: "long", taskQueue: "default", runs: [run] };
 }
 
-test("ten thousand events and more are replayed at once, and the code is told when to continue", async () => {
+test("four times as many events take about four times as long to replay, and the code is told when to continue", async () => {
   const suggestions: boolean[] = [];
   const long = defineWorkflow({
     name: "long",
@@ -89,14 +89,19 @@ test("ten thousand events and more are replayed at once, and the code is told wh
     },
   });
   const { pawl } = await h.run([long]);
-  for (const steps of [10_000, 40_000]) {
+  const replayed = async (steps: number): Promise<number> => {
     const handle = await pawl.importExecution(exported(`long-${steps}`, steps));
     const before = process.cpuUsage();
     await handle.resume();
     expect(await handle.result()).toEqual([steps, "live", steps + 3]);
     const { user, system } = process.cpuUsage(before);
-    // Seconds of work, whatever else the machine does. Measured: 0.4 and 0.6; moving what is left for each event took 2 more.
-    expect((user + system) / 1e6, `seconds for ${steps} events`).toBeLessThan(2);
-  }
-  expect(suggestions).toEqual([false, true, false, true]);
+    return user + system;
+  };
+  // The first replay compiles the code.
+  await replayed(5000);
+  const few = await replayed(10_000);
+  const many = await replayed(40_000);
+  // Of the process's own work, whatever else the machine does. Measured: 1.8, since some of it is the same for all; moving what is left for each event made it 7.
+  expect(many / few).toBeLessThan(4);
+  expect(suggestions).toEqual([false, true, false, true, false, true]);
 });

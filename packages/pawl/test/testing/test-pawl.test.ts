@@ -301,3 +301,26 @@ describe("heartbeats of a step that runs for long", () => {
     expect(seen).toEqual([undefined, undefined]);
   });
 });
+
+test("the timeout of a quarantined execution does not end it; resumed after it, the execution ends without running", async () => {
+  let changed = false;
+  const held = defineWorkflow({
+    name: "held",
+    timeout: "2 hours",
+    async run(ctx) {
+      await ctx.step(changed ? "other" : "first", () => {});
+      await ctx.sleep("1 hour");
+      await ctx.step("second", () => {});
+    },
+  });
+  await pawl.worker({ workflows: [held] });
+  const handle = await pawl.start(held, undefined);
+  await pawl.time.advance("1 minute");
+  changed = true;
+  await pawl.time.advance("5 hours");
+  expect((await handle.status()).state).toBe("quarantined");
+  changed = false;
+  await handle.resume();
+  await expect(handle.result()).rejects.toThrow(/did not end within/);
+  expect((await handle.history()).some(({ event }) => event.type === "StepCompleted" && event.name === "second")).toBe(false);
+});
