@@ -180,6 +180,13 @@ describe("control", () => {
     expect((await project.pawl("bulk", "cancel", "--filter", filter)).stdout).toMatch(/has begun; pawl value .* progress/);
     expect(await project.pawl("bulk", "explode", "--filter", filter)).toMatchObject({ code: 2, stderr: expect.stringContaining("OPTION_INVALID") as string });
     expect(await project.pawl("bulk", "cancel", "--filter", "batch ==")).toMatchObject({ code: 2 });
+    expect(await project.pawl("bulk", "signal", "--filter", filter, "--input", "7")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--signal") as string,
+    });
+    const some = ["bulk", "rollback", "--filter", 'executionId == "ann"', "--to", "nothing", "--wait"];
+    expect(await project.pawl(...some)).toMatchObject({ code: 1, stdout: expect.stringContaining("0 of 1 done, 1 failed\nann: ") as string });
+    expect(await project.pawl(...some, "--json")).toMatchObject({ code: 1, stdout: expect.stringContaining('"failed":1') as string });
   });
 
   test("rolls back, retries, forks and shows runs and checkpoints", async () => {

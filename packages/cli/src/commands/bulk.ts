@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type BulkCheckpoint, type BulkOperation, type BulkOptions, type BulkProgress } from "pawl";
+import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import type { Output } from "../output.ts";
@@ -22,7 +23,8 @@ export function addBulkCommand(program: Command): void {
     .command("bulk")
     .summary("do one thing to all executions that a filter finds")
     .description(
-      "Does one thing to all executions that a filter finds, as an execution of its own that workers run: it survives crashes, pawl value <id> progress says how far it is, and pawl cancel stops it.",
+      "Does one thing to all executions that a filter finds, as an execution of its own that workers run: it survives crashes, pawl value <id> progress says how far it is, and pawl cancel stops it. " +
+        "Exit code with --wait: 0, or 1 if it failed for some of them.",
     )
     .argument("<operation>", "cancel, terminate, pause, resume, retry, rollback, fork or signal")
     .requiredOption("--filter <expression>", "which executions, such as 'state == \"failed\"'")
@@ -43,6 +45,8 @@ export function addBulkCommand(program: Command): void {
       ]),
     )
     .action(async (operation: string, flags: BulkFlags, self: Command) => {
+      if (flags.input !== undefined && flags.signal === undefined)
+        throw new UsageError("OPTION_INVALID", "--input is the payload of a signal. Say which one with --signal, or leave it out.");
       const options: BulkOptions = {
         operation: operation as BulkOperation,
         filter: flags.filter,
@@ -70,6 +74,7 @@ function checkpoint(given: string): BulkCheckpoint {
 }
 
 function report(executionId: string, progress: BulkProgress, output: Output): void {
+  if (progress.failed > 0) process.exitCode = 1;
   if (output.json) return output.value({ executionId, ...progress });
   const { matched, done, skipped, failed, failures } = progress;
   output.lines([
