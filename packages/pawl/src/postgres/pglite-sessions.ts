@@ -1,9 +1,10 @@
-import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
+import type { IsolationLevel, SqlClient, SqlResult } from "../definition/transaction.ts";
 import { isolationSql, type Sessions } from "./sessions.ts";
 
 interface PgliteResults {
   readonly rows: unknown[];
-  readonly affectedRows?: number | undefined;
+  readonly rowCount?: number | undefined;
+  readonly command?: string | undefined;
 }
 
 /** As much of a PGlite as transactions need. */
@@ -11,9 +12,13 @@ interface PgliteLike {
   transaction(work: (tx: PgliteTransaction) => Promise<void>): Promise<unknown>;
 }
 
+interface QueryOptions {
+  readonly rowMode?: "array" | "object";
+}
+
 interface PgliteTransaction {
-  query(text: string, values?: unknown[], options?: { readonly rowMode?: "array" | "object" }): Promise<PgliteResults>;
-  exec(sql: string): Promise<unknown>;
+  query(text: string, values: unknown[], options: QueryOptions): Promise<PgliteResults>;
+  exec(sql: string, options?: QueryOptions): Promise<PgliteResults[]>;
   rollback(): Promise<void>;
 }
 
@@ -42,14 +47,36 @@ SET LOCAL enable_nestloop = on; SET LOCAL enable_mergejoin = on; SET LOCAL enabl
     });
   }
 
+  /** Runs users' SQL outside of workflows: every query is a transaction of its own. */
+  autocommit(): SqlClient {
+    const query: SqlClient["query"] = async <Row>(text: string, values?: readonly unknown[]) => {
+      let result: SqlResult<Row> | undefined;
+      await this.transact("read committed", async (client) => {
+        result = await client.query<Row>(text, values);
+        return true;
+      });
+      return result!;
+    };
+    return { query };
+  }
+
   async close(): Promise<void> {}
 }
 
 function clientOf(tx: PgliteTransaction): SqlClient {
-  const query = async (asked: string | QueryConfig, values: readonly unknown[] = []): Promise<{ rows: unknown[]; rowCount: number | null }> => {
+  const query = async (asked: string | QueryConfig, values?: readonly unknown[]): Promise<SqlResult<unknown> | SqlResult<unknown>[]> => {
     const { text, values: inside, rowMode } = typeof asked === "string" ? { text: asked, values: undefined, rowMode: undefined } : asked;
-    const { rows, affectedRows } = await tx.query(text, [...(inside ?? values)], rowMode === undefined ? {} : { rowMode });
-    return { rows, rowCount: affectedRows !== undefined && affectedRows > 0 ? affectedRows : rows.length };
+    const given = inside ?? values;
+    const options = rowMode === undefined ? {} : { rowMode };
+    if (given !== undefined) return resultOf(await tx.query(text, [...given], options));
+    // As node-postgres does it: without values, a text may hold several statements, and then there are several results.
+    const results = (await tx.exec(text, options)).map(resultOf);
+    return results.length > 1 ? results : (results[0] ?? { rows: [], rowCount: null });
   };
   return { query } as SqlClient;
+}
+
+/** With the command, as node-postgres has it: Kysely wants to know. */
+function resultOf({ rows, rowCount, command }: PgliteResults): SqlResult<unknown> & { readonly command: string | undefined } {
+  return { rows, rowCount: rowCount ?? null, command };
 }

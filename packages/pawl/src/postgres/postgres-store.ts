@@ -45,6 +45,7 @@ import type {
   WorkerRegistration,
   WorkerSummary,
 } from "../store/store.ts";
+import type { TransactionStore } from "../store/transact.ts";
 import { claimedExecutions, recordedEvent } from "./claimed-executions.ts";
 import { HistoryCache, type HistoryCacheOptions } from "./history-cache.ts";
 import { CommitIds, commitBatch } from "./commit-batch.ts";
@@ -94,6 +95,8 @@ export interface PostgresStoreParts {
   readonly hints: HintChannel;
   /** For transactions with users' SQL in them. */
   readonly sessions: Sessions;
+  /** Puts something around them; tests crash there. Production has nothing. */
+  readonly aroundTransactions?: (transactions: TransactionStore) => TransactionStore;
   /** Where Pawl's tables are; checked by whoever gives it. */
   readonly schema: string;
   readonly historyCache?: HistoryCacheOptions;
@@ -105,7 +108,7 @@ export interface PostgresStoreParts {
 export class PostgresStore implements Store {
   readonly schedules: PostgresSchedules;
   readonly streams: PostgresStreams;
-  readonly transactions: PostgresTransactions;
+  readonly transactions: TransactionStore;
   readonly queues: PostgresQueues;
   readonly #gateway: TransactionGateway;
   readonly #sessions: Sessions;
@@ -123,7 +126,8 @@ export class PostgresStore implements Store {
     this.#gateway = parts.gateway;
     this.#commitIds = new CommitIds(parts.runtime);
     this.#sessions = parts.sessions;
-    this.transactions = new PostgresTransactions(parts.gateway, parts.sessions, parts.schema, this.#commitIds);
+    const transactions = new PostgresTransactions(parts.gateway, parts.sessions, parts.schema, this.#commitIds);
+    this.transactions = parts.aroundTransactions?.(transactions) ?? transactions;
     this.#histories = new HistoryCache(parts.historyCache);
     this.#queries = parts.queries;
     this.#hints = parts.hints;

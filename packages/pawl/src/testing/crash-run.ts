@@ -3,14 +3,14 @@ import { silentLogger } from "../base/logger.ts";
 import type { ExecutionHandle } from "../client/execution-handle.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
-import type { CommitBatch, CommitOutcome } from "../store/store.ts";
+import type { CommitBatch } from "../store/store.ts";
 import { describeAttempt, describeCommit } from "./crash-point.ts";
 import { instrumentWorkflow, type StepInvocation } from "./instrument-workflow.ts";
 import type { MemoryDatabase } from "./memory-database.ts";
 import { Mocks } from "./mocks.ts";
 import { TestTime } from "./test-time.ts";
 import { TimedPawl } from "./timed-pawl.ts";
-import { TimedStore } from "./timed-store.ts";
+import { TimedStore, type CommitWatch } from "./timed-store.ts";
 import { VirtualProcess } from "./virtual-process.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -107,13 +107,10 @@ export class CrashRun {
     }
   }
 
-  #open(onCommit?: (process: VirtualProcess, batch: CommitBatch, commit: () => Promise<CommitOutcome>) => Promise<CommitOutcome>): {
-    readonly pawl: TimedPawl;
-    readonly process: VirtualProcess;
-  } {
+  #open(watch?: (process: VirtualProcess) => CommitWatch): { readonly pawl: TimedPawl; readonly process: VirtualProcess } {
     const process = new VirtualProcess(this.#time, this.#gone);
     const parts = { database: this.#database, process, hints: this.#hints, logger: silentLogger };
-    const store = new TimedStore(onCommit === undefined ? parts : { ...parts, onCommit: (batch, commit) => onCommit(process, batch, commit) });
+    const store = new TimedStore(watch === undefined ? parts : { ...parts, onCommit: watch(process) });
     const pawl = new TimedPawl({ time: this.#time, process, store, namespace, logger: silentLogger, onClose: async () => {} });
     const opened = { pawl, process };
     this.#pawls.push(opened);
@@ -122,7 +119,7 @@ export class CrashRun {
 
   /** A worker that starts finds at once that one before it is gone, and takes over what that had claimed. */
   async #startWorker(): Promise<void> {
-    const { pawl, process } = this.#open((committer, batch, commit) => this.#commit(committer, batch, commit));
+    const { pawl, process } = this.#open((committer) => this.#watch(committer));
     const workflows = this.#mocks.withMocked(this.#options.workflows).map((workflow) =>
       instrumentWorkflow(workflow, {
         step: (invocation) => this.#step(process, invocation),
@@ -132,13 +129,15 @@ export class CrashRun {
     await pawl.worker({ workflows });
   }
 
-  async #commit(process: VirtualProcess, batch: CommitBatch, commit: () => Promise<CommitOutcome>): Promise<CommitOutcome> {
-    for (const { starts } of batch.appends) for (const start of starts) this.#names.set(start.runId, ` of child ${start.executionId}`);
-    const what = describeCommit(batch, (runId) => this.#names.get(runId) ?? "");
-    await this.#reach(process, `before the commit of ${what}`);
-    const outcome = await commit();
-    await this.#reach(process, `after the commit of ${what}`);
-    return outcome;
+  #watch(process: VirtualProcess): CommitWatch {
+    const inWords = (batch: CommitBatch): string => describeCommit(batch, (runId) => this.#names.get(runId) ?? "");
+    return {
+      before: async (batch) => {
+        for (const { starts } of batch.appends) for (const start of starts) this.#names.set(start.runId, ` of child ${start.executionId}`);
+        await this.#reach(process, `before the commit of ${inWords(batch)}`);
+      },
+      after: (batch) => this.#reach(process, `after the commit of ${inWords(batch)}`),
+    };
   }
 
   async #step(process: VirtualProcess, invocation: StepInvocation): Promise<unknown> {

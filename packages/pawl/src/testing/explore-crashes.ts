@@ -1,17 +1,20 @@
 import { inspect, isDeepStrictEqual } from "node:util";
 import { OptionInvalid } from "../base/errors.ts";
 import type { ExecutionHandle } from "../client/execution-handle.ts";
+import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "../definition/workflow.ts";
 import { CrashUnsafe, ExplorationUnstable } from "./crash-errors.ts";
 import { CrashReport, type CrashDifference, type RepeatedStep } from "./crash-report.ts";
 import { CrashRun, type CrashOutcome, type CrashPoint, type CrashRunRecord } from "./crash-run.ts";
-import { MemoryDatabase } from "./memory-database.ts";
+import { checkSetUp, MemoryDatabase, type SetUp } from "./memory-database.ts";
 import type { Mocks } from "./mocks.ts";
 import type { TestTime } from "./test-time.ts";
 
 export interface ExploreOptions<Result = unknown> {
-  /** What the steps have left behind in the world, as plain data: looked at after each run, and compared (nothing). */
-  readonly effects?: () => unknown;
+  /** Makes the tables that the workflow's SQL finds; called before each run, in a database that is empty again (nothing). */
+  readonly setUp?: SetUp;
+  /** What the steps have left behind in the world and in your tables, as plain data: looked at after each run, and compared (nothing). */
+  readonly effects?: (sql: SqlClient) => unknown;
   /** Clears what `effects` looks at; called before each run. Needed wherever there are effects. */
   readonly reset?: () => void | Promise<void>;
   /** Workflows that it starts as children. */
@@ -38,10 +41,11 @@ interface Observed extends CrashRunRecord {
  * All in memory, in virtual time: sleeps, retries and leases cost nothing. A function that is running in the worker when that
  * crashes for another reason has its effects before the next one starts.
  *
- * @throws ExplorationUnstable if two runs without a crash differ already; OptionInvalid; InputInvalid; what `interact` throws
+ * @throws ExplorationUnstable if two runs without a crash differ already; OptionInvalid; InputInvalid; what `setUp` and `interact` throw
  */
 export async function exploreCrashes<W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options: ExploreOptions<OutputOf<W>> = {}): Promise<CrashReport> {
   if (typeof workflow?.run !== "function") throw new OptionInvalid("exploreCrashes workflow", "must be a workflow made by defineWorkflow");
+  checkSetUp(options.setUp);
   const database = await MemoryDatabase.open();
   try {
     const exploration = new Exploration(database, workflow, input, options as ExploreOptions);
@@ -107,7 +111,8 @@ class Exploration {
   }
 
   async #life(crashAt: CrashPoint | undefined): Promise<Observed> {
-    const { workflows = [], mocks, interact, reset } = this.#options;
+    const { workflows = [], mocks, interact, setUp, reset } = this.#options;
+    await setUp?.(this.#database.sql);
     await reset?.();
     const before = await this.#look();
     const all = workflows.includes(this.#workflow) ? workflows : [this.#workflow, ...workflows];
@@ -121,7 +126,7 @@ class Exploration {
 
   /** A copy: what is looked at goes on changing. */
   async #look(): Promise<unknown> {
-    const effects = await this.#options.effects?.();
+    const effects = await this.#options.effects?.(this.#database.sql);
     try {
       return structuredClone(effects);
     } catch (error) {

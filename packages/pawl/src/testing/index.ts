@@ -9,3 +9,4 @@ export { CrashUnsafe, ExplorationUnstable } from "./crash-errors.ts";
 export type { CrashDifference, CrashReport, RepeatedStep } from "./crash-report.ts";
 export type { CrashOutcome } from "./crash-run.ts";
 export { assertCrashSafe, exploreCrashes, type ExploreOptions } from "./explore-crashes.ts";
+export type { SetUp } from "./memory-database.ts";

@@ -5,21 +5,25 @@ import { TransactionGateway } from "../postgres/gateway.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
 import { startInlineLeaseKeeper } from "../postgres/inline-lease-keeper.ts";
 import { PostgresStore } from "../postgres/postgres-store.ts";
-import { MemoryDatabase } from "./memory-database.ts";
+import { MemoryDatabase, type SetUp } from "./memory-database.ts";
 
 export interface InMemoryOptions {
   readonly namespace?: string;
   readonly logger?: Logger;
+  /** Makes the tables that your SQL finds (nothing). */
+  readonly setUp?: SetUp;
 }
 
 /**
  * A Pawl on a PostgreSQL inside this process (PGlite): nothing is started, nothing is kept. For tests; it is one session,
  * blocks the event loop while it works, and loses everything when the process ends. Time is real; `TestPawl` skips it.
  * Needs `@electric-sql/pglite` installed.
+ *
+ * @throws OptionInvalid; what `setUp` throws
  */
 export async function openInMemory(options: InMemoryOptions = {}): Promise<Pawl> {
   const logger = options.logger ?? silentLogger;
-  const database = await MemoryDatabase.open();
+  const database = await MemoryDatabase.open(options.setUp);
   const gateway = new TransactionGateway(database, { logger, runtime: nodeRuntime });
   const store = new PostgresStore({
     gateway,

@@ -2,13 +2,14 @@ import { silentLogger, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { stepWorkflow, type ReusableStep } from "../definition/remote-step.ts";
+import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Pawl } from "../pawl.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
 import type { WorkerOptions } from "../worker/worker-options.ts";
 import type { Worker } from "../worker/worker.ts";
 import { instrumentWorkflow } from "./instrument-workflow.ts";
-import { MemoryDatabase } from "./memory-database.ts";
+import { MemoryDatabase, type SetUp } from "./memory-database.ts";
 import { Mocks } from "./mocks.ts";
 import { TestTime } from "./test-time.ts";
 import { TimedPawl } from "./timed-pawl.ts";
@@ -22,6 +23,8 @@ export interface TestPawlOptions {
   readonly telemetry?: Telemetry;
   /** What time it is when the test begins (the real time). */
   readonly now?: Date;
+  /** Makes the tables that your SQL finds; when the test pawl is closed, everything in the database is gone (nothing). */
+  readonly setUp?: SetUp;
 }
 
 /**
@@ -39,6 +42,8 @@ export interface TestPawlOptions {
 export class TestPawl extends TimedPawl {
   readonly time: TestTime;
   readonly mocks = new Mocks();
+  /** For your SQL outside of workflows, such as a look at your tables. Every query is a transaction of its own. */
+  readonly sql: SqlClient;
   readonly #time: VirtualTime;
   /** One for each definition: the same workflow given twice must still be one. */
   readonly #instrumented = new WeakMap<AnyWorkflow, AnyWorkflow>();
@@ -49,14 +54,15 @@ export class TestPawl extends TimedPawl {
     const process = new VirtualProcess(time, new Set());
     const store = new TimedStore({ database, process, hints: new LocalHints(process), logger });
     super({ time, process, store, namespace, logger, telemetry: options.telemetry, onClose: () => database.close() });
+    this.sql = database.sql;
     this.#time = time;
     this.time = new TestTime(time);
   }
 
-  /** Needs `@electric-sql/pglite` installed. @throws OptionInvalid */
+  /** Needs `@electric-sql/pglite` installed. @throws OptionInvalid; what `setUp` throws */
   static override async open(options: TestPawlOptions = {}): Promise<TestPawl> {
     startOf(options.now);
-    return new TestPawl(await MemoryDatabase.open(), options);
+    return new TestPawl(await MemoryDatabase.open(options.setUp), options);
   }
 
   /** Starts a worker whose steps can be mocked, now or later. Workflows mocked before need not be in its list. */

@@ -3,6 +3,7 @@ import type { HintChannel } from "../postgres/hint-channel.ts";
 import { PostgresStore } from "../postgres/postgres-store.ts";
 import { TransactionGateway } from "../postgres/gateway.ts";
 import type { CommitBatch, CommitOutcome, LeaseKeeper, WorkerRegistration } from "../store/store.ts";
+import type { TransactionStore, TransactOutcome, TransactRequest } from "../store/transact.ts";
 import type { MemoryDatabase } from "./memory-database.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 
@@ -11,8 +12,13 @@ export interface TimedStoreParts {
   readonly process: VirtualProcess;
   readonly hints: HintChannel;
   readonly logger: Logger;
-  /** Around every commit of this process. */
-  readonly onCommit?: (batch: CommitBatch, commit: () => Promise<CommitOutcome>) => Promise<CommitOutcome>;
+  readonly onCommit?: CommitWatch;
+}
+
+/** Called around every commit of a process, that of a transactional step included. */
+export interface CommitWatch {
+  before(batch: CommitBatch): Promise<void>;
+  after(batch: CommitBatch): Promise<void>;
 }
 
 /** Longer than any test lets time pass: leases shall end because a process is gone, not because a test slept for a month. */
@@ -20,7 +26,7 @@ const leaseMs = 1000 * 365 * 86_400_000;
 
 /** The store of one process in virtual time. */
 export class TimedStore extends PostgresStore {
-  readonly #onCommit: TimedStoreParts["onCommit"];
+  readonly #onCommit: CommitWatch | undefined;
 
   constructor({ database, process, hints, logger, onCommit }: TimedStoreParts) {
     const gateway = new TransactionGateway(database, { logger, runtime: process, around: process.around });
@@ -31,6 +37,7 @@ export class TimedStore extends PostgresStore {
       queries: database.queries,
       hints,
       sessions: database.sessions,
+      aroundTransactions: (transactions) => new TimedTransactions(transactions, process, onCommit),
       schema: "pawl",
       startLeaseKeeper: () => keptLease(),
       disconnect: async () => {},
@@ -42,8 +49,51 @@ export class TimedStore extends PostgresStore {
     return super.registerWorker({ ...registration, leaseMs });
   }
 
-  override commit(batch: CommitBatch): Promise<CommitOutcome> {
-    return this.#onCommit === undefined ? super.commit(batch) : this.#onCommit(batch, () => super.commit(batch));
+  override async commit(batch: CommitBatch): Promise<CommitOutcome> {
+    await this.#onCommit?.before(batch);
+    const outcome = await super.commit(batch);
+    await this.#onCommit?.after(batch);
+    return outcome;
+  }
+}
+
+/** Users' transactions of one process. When it dies, so does its connection: what is open is rolled back. */
+class TimedTransactions implements TransactionStore {
+  readonly #transactions: TransactionStore;
+  readonly #process: VirtualProcess;
+  readonly #onCommit: CommitWatch | undefined;
+
+  constructor(transactions: TransactionStore, process: VirtualProcess, onCommit: CommitWatch | undefined) {
+    this.#transactions = transactions;
+    this.#process = process;
+    this.#onCommit = onCommit;
+  }
+
+  get isExclusive(): boolean {
+    return this.#transactions.isExclusive;
+  }
+
+  async run(request: TransactRequest): Promise<TransactOutcome> {
+    let batch: CommitBatch | undefined;
+    const work: TransactRequest["work"] = async (client) => {
+      const append = await request.work(client);
+      if (append === undefined) return undefined;
+      batch = { starts: [], appends: [append] };
+      await this.#onCommit?.before(batch);
+      return append;
+    };
+    const outcome = await this.#transactions.run({ ...request, work: (client) => this.#process.whileAlive(() => work(client)) });
+    await this.#process.goOn();
+    if (outcome.outcome === "accepted") await this.#onCommit?.after(batch!);
+    return outcome;
+  }
+
+  start(...given: Parameters<TransactionStore["start"]>): ReturnType<TransactionStore["start"]> {
+    return this.#transactions.start(...given);
+  }
+
+  signal(...given: Parameters<TransactionStore["signal"]>): ReturnType<TransactionStore["signal"]> {
+    return this.#transactions.signal(...given);
   }
 }
 

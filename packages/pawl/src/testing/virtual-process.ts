@@ -17,6 +17,7 @@ export class VirtualProcess implements Runtime {
   readonly #timers = new Set<Timer>();
   /** What a dead process does no more: turns, and what waits for its transactions. */
   readonly #stopped: (() => void)[] = [];
+  readonly #crash = new AbortController();
 
   constructor(time: VirtualTime, gone: Set<number>) {
     this.#time = time;
@@ -35,6 +36,23 @@ export class VirtualProcess implements Runtime {
     this.#gone.add(this.identity.pid);
     for (const timer of this.#timers) timer.clear();
     this.#timers.clear();
+    this.#crash.abort(new Closed("The process that crashed"));
+  }
+
+  /** What others hold on to while this one works, and let go of when it crashes. @throws Closed then, at once */
+  async whileAlive<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { signal } = this.#crash;
+    signal.throwIfAborted();
+    let onCrash!: () => void;
+    const crashed = new Promise<never>((_, reject) => {
+      onCrash = () => reject(signal.reason as Error);
+    });
+    signal.addEventListener("abort", onCrash, { once: true });
+    try {
+      return await Promise.race([work(), crashed]);
+    } finally {
+      signal.removeEventListener("abort", onCrash);
+    }
   }
 
   /**
@@ -49,9 +67,11 @@ export class VirtualProcess implements Runtime {
   /** For the gateway: what a dead process has asked is never answered. */
   readonly around: Around = async (name, attempt) => {
     await this.goOn();
-    const result = await this.#time.transact(name, attempt);
-    await this.goOn();
-    return result;
+    try {
+      return await this.#time.transact(name, attempt);
+    } finally {
+      await this.goOn();
+    }
   };
 
   /** Resolves at once for one that is alive. For one that has crashed, never, until it is buried. @throws Closed then */
