@@ -56,7 +56,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     runtime: nodeRuntime,
     queries: new Queries(drizzle(readPool), tablesIn(schema)),
     hints: options.hints ? new PgHintChannel(url, schema, logger) : new LocalHints(nodeRuntime),
-    sessions: new PgSessions(url, options.poolSize),
+    sessions: new PgSessions(url, options.poolSize, connections),
     schema,
     startLeaseKeeper: (lease) => startThreadLeaseKeeper(url, schema, lease),
     disconnect: async () => {

@@ -79,8 +79,10 @@ export class PostgresTransactions implements TransactionStore {
   async #once(request: TransactRequest, progress: Progress): Promise<void> {
     // Its reply was lost on the way.
     if (progress.begun) throw new Failed({ cause: new CommitInDoubt("The reply to a transaction was lost.") });
+    // A connection may have been waited for in vain for longer than that.
+    if (request.signal.aborted) return;
     try {
-      await this.#sessions.transact(request.isolation, async (client) => this.#work(request, client, progress));
+      await this.#sessions.transact(request.isolation, async (client) => this.#work(request, client, progress), request.signal);
     } catch (error) {
       throw progress.begun ? new Failed({ cause: error }) : error;
     }

@@ -2,6 +2,8 @@ import pg from "pg";
 import { OptionInvalid } from "../base/errors.ts";
 import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
 import { keepAlive } from "./pg-connections.ts";
+import { endSession, transactionSessions } from "./statements/end-session.ts";
+import type { Connections } from "./transaction.ts";
 
 /** What became of a transaction whose commit was asked for. */
 export class CommitInDoubt extends Error {
@@ -13,11 +15,12 @@ export interface Sessions {
   /** Whether one session serves everything, so that nothing else can be sent while a transaction is open. */
   readonly isExclusive: boolean;
   /**
-   * Begins, lets `work` do what it does, and commits if it gives true, or rolls back.
+   * Begins, lets `work` do what it does, and commits if it gives true, or rolls back. When the signal has fired by then, what still runs in
+   * the transaction is not waited for: nobody wants it any more.
    *
    * @throws what `work` throws, after rolling back; CommitInDoubt (with the error as cause) when nobody knows whether the commit happened
    */
-  transact(isolation: IsolationLevel, work: (client: SqlClient) => Promise<boolean>): Promise<void>;
+  transact(isolation: IsolationLevel, work: (client: SqlClient) => Promise<boolean>, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,28 +41,37 @@ export class PgSessions implements Sessions {
   readonly isExclusive = false;
   readonly #url: string;
   readonly #size: number;
+  readonly #connections: Connections;
   #pool: pg.Pool | undefined;
   readonly #open = new Set<pg.PoolClient>();
 
-  constructor(url: string, size: number) {
+  /** @param connections others, to end sessions that are stuck */
+  constructor(url: string, size: number, connections: Connections) {
     this.#url = url;
     this.#size = size;
+    this.#connections = connections;
   }
 
-  async transact(isolation: IsolationLevel, work: (client: SqlClient) => Promise<boolean>): Promise<void> {
+  async transact(isolation: IsolationLevel, work: (client: SqlClient) => Promise<boolean>, signal?: AbortSignal): Promise<void> {
     const client = await this.#connect();
     let broken: Error | undefined;
     this.#open.add(client);
     try {
-      await client.query(`BEGIN ISOLATION LEVEL ${isolationSql(isolation)}`);
+      await client.query(`BEGIN ISOLATION LEVEL ${isolationSql(isolation)}`).catch((error: Error) => {
+        broken = error;
+        throw error;
+      });
       let commits: boolean;
       try {
         commits = await work(client);
       } catch (error) {
-        await client.query("ROLLBACK").catch((failure: Error) => (broken = failure));
+        broken = await this.#rollBack(client, signal);
         throw error;
       }
-      if (!commits) return void (await client.query("ROLLBACK"));
+      if (!commits) {
+        broken = await this.#rollBack(client, signal);
+        return;
+      }
       try {
         await client.query("COMMIT");
       } catch (error) {
@@ -68,13 +80,28 @@ export class PgSessions implements Sessions {
         if (error instanceof pg.DatabaseError && !/^(57P|08)/.test(error.code ?? "")) throw error;
         throw new CommitInDoubt("Nobody knows whether the transaction was committed.", { cause: error });
       }
-    } catch (error) {
-      broken ??= error instanceof pg.DatabaseError ? undefined : (error as Error);
-      throw error;
     } finally {
       this.#open.delete(client);
       client.release(broken);
     }
+  }
+
+  /** Gives what has made the connection useless, if anything has. */
+  async #rollBack(client: pg.PoolClient, signal: AbortSignal | undefined): Promise<Error | undefined> {
+    if (signal?.aborted !== true)
+      return client.query("ROLLBACK").then(
+        () => undefined,
+        (error: Error) => error,
+      );
+    await this.#end(client);
+    return signal.reason as Error;
+  }
+
+  /** Its locks are free, and its place is, also when a statement of it waits for somebody else's lock. */
+  async #end(client: pg.PoolClient): Promise<void> {
+    const { processID } = client as unknown as { readonly processID: number };
+    // Where that cannot be sent, its own connection will be broken, too.
+    await this.#connections.run(endSession(processID)).catch(() => {});
   }
 
   async #connect(): Promise<pg.PoolClient> {
@@ -84,7 +111,7 @@ export class PgSessions implements Sessions {
         max: this.#size,
         connectionTimeoutMillis: 10_000,
         ...keepAlive,
-        application_name: "pawl transactions",
+        application_name: transactionSessions,
       });
       this.#pool.on("error", () => {});
     }
@@ -97,7 +124,11 @@ export class PgSessions implements Sessions {
   /** Transactions that are still open are rolled back: their users' code may never come to an end. */
   async close(): Promise<void> {
     const closing = this.#pool?.end();
-    if (this.#open.size === 0) await closing;
-    else await Promise.all([...this.#open].map((client) => (client as unknown as pg.Client).end().catch(() => {})));
+    if (this.#open.size === 0) return closing;
+    const end = async (client: pg.PoolClient): Promise<void> => {
+      await this.#end(client);
+      await (client as unknown as pg.Client).end().catch(() => {});
+    };
+    await Promise.all([...this.#open].map(end));
   }
 }

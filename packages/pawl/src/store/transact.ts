@@ -5,6 +5,8 @@ import type { OutsideMessage, Receipt } from "./store.ts";
 /** One try of a transaction of a user's. */
 export interface TransactRequest {
   readonly isolation: IsolationLevel;
+  /** Fires when nobody wants its outcome any more. */
+  readonly signal: AbortSignal;
   /**
    * Runs the user's code in the transaction, and gives what is appended to the history at its end, in the same transaction: one event.
    * Undefined: everything is rolled back. What it throws rolls back, too.

@@ -2,6 +2,7 @@ import { Closed } from "../base/errors.ts";
 import { uuidv7 } from "../base/ids.ts";
 import type { ProcessIdentity } from "../base/process-identity.ts";
 import type { Runtime, Timer, TimerOptions } from "../base/runtime.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 import type { Around } from "../postgres/gateway.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -43,16 +44,7 @@ export class VirtualProcess implements Runtime {
   async whileAlive<Result>(work: () => Promise<Result>): Promise<Result> {
     const { signal } = this.#crash;
     signal.throwIfAborted();
-    let onCrash!: () => void;
-    const crashed = new Promise<never>((_, reject) => {
-      onCrash = () => reject(signal.reason as Error);
-    });
-    signal.addEventListener("abort", onCrash, { once: true });
-    try {
-      return await Promise.race([work(), crashed]);
-    } finally {
-      signal.removeEventListener("abort", onCrash);
-    }
+    return untilAborted(work(), signal);
   }
 
   /**

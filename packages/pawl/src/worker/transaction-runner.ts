@@ -1,5 +1,6 @@
 import { NonRetryable } from "../base/errors.ts";
 import { pause, type Runtime } from "../base/runtime.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { TransactionCall } from "../kernel/call.ts";
 import type { StepCompleted } from "../kernel/event.ts";
@@ -60,11 +61,13 @@ export async function runTransaction(
     try {
       outcome = await transactions.run({
         isolation,
+        signal: context.signal,
         work: async (client) => {
           // A connection may have been waited for longer than a lease.
           isOwner = owner.holdsLease();
           if (attempt.isOver || !isOwner) return undefined;
-          value = await run(client, context);
+          // When the attempt is over, its locks and its connection are wanted, whatever it waits for.
+          value = await untilAborted(run(client, context), context.signal);
           let event: StepCompleted;
           try {
             event = StepRunner.completed(attempt, value);

@@ -176,6 +176,80 @@ describe("a transaction", () => {
     expect({ runs, balance: await balance("stopped") }).toEqual({ runs: 2, balance: 0 });
   });
 
+  test("whose attempt is over lets go of its connection and its locks, also while it waits for a lock of somebody else's", async () => {
+    await open("locked");
+    await open("mine");
+    const others = await connect();
+    await others.query("BEGIN; SELECT FROM accounts WHERE name = 'locked' FOR UPDATE");
+    const begun: number[] = [];
+    const waiting = defineWorkflow({
+      name: "waiting",
+      run: async (ctx, timeout: number) =>
+        ctx.transaction(
+          "pay",
+          async (tx, { attempt }) => {
+            begun.push(attempt);
+            await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'mine'");
+            await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'locked'");
+          },
+          { timeout, retry: quickly },
+        ),
+    });
+    const pawl = await h.open({ poolSize: 2 });
+    await pawl.worker({ workflows: [waiting], ...soon });
+    const active = "pg_stat_activity WHERE application_name = 'pawl transactions' AND state <> 'idle'";
+    const terminated = await pawl.start(waiting, 600_000);
+    await eventually(async () => expect(await h.count(`${active} AND wait_event_type = 'Lock'`)).toBe(1));
+    await terminated.terminate();
+    await eventually(async () => expect(await h.count(active)).toBe(0));
+    begun.length = 0;
+    const handle = await pawl.start(waiting, 200);
+    // The row that is its own would be locked by the attempt before, and there are two connections.
+    await eventually(() => expect(begun.length).toBeGreaterThan(4));
+    expect(await h.count("pg_stat_activity WHERE application_name = 'pawl transactions'")).toBeLessThanOrEqual(2);
+    await others.query("COMMIT");
+    await handle.result();
+    expect([await balance("locked"), await balance("mine")]).toEqual([1, 1]);
+    await others.end();
+  });
+
+  test("whose statement waits for a lock does not outlive its Pawl", async () => {
+    await open("outlived");
+    const others = await connect();
+    await others.query("BEGIN; SELECT FROM accounts WHERE name = 'outlived' FOR UPDATE");
+    const waiting = defineWorkflow({
+      name: "outliving",
+      run: async (ctx) => ctx.transaction("pay", async (tx) => void (await tx.query("UPDATE accounts SET cents = 1 WHERE name = 'outlived'"))),
+    });
+    const { pawl } = await h.run([waiting]);
+    await pawl.start(waiting, undefined);
+    const sessions = "pg_stat_activity WHERE application_name = 'pawl transactions'";
+    await eventually(async () => expect(await h.count(`${sessions} AND wait_event_type = 'Lock'`)).toBe(1));
+    await pawl.close({ drain: 0 });
+    await eventually(async () => expect(await h.count(sessions)).toBe(0));
+    await others.end();
+  });
+
+  test("in memory whose function never ends is rolled back when its time is over, and holds up nobody", async () => {
+    const pawl = await openInMemory({ setUp: (client) => client.query("CREATE TABLE numbers (n integer)") });
+    const hanging = defineWorkflow({
+      name: "hanging",
+      run: async (ctx) =>
+        ctx.transaction(
+          "insert",
+          async (tx, { attempt }) => {
+            await tx.query("INSERT INTO numbers VALUES ($1)", [attempt]);
+            if (attempt === 1) await new Promise(() => {});
+            return (await tx.query<{ n: number }>("SELECT n FROM numbers")).rows;
+          },
+          { timeout: 100, retry: quickly },
+        ),
+    });
+    await pawl.worker({ workflows: [hanging], ...soon });
+    expect(await pawl.execute(hanging, undefined)).toEqual([{ n: 2 }]);
+    await pawl.close();
+  });
+
   test("whose commit got no answer is found to be committed, and does not run again", async () => {
     await open("unanswered");
     let runs = 0;
