@@ -45,7 +45,7 @@ export type {
 export type { BackfillOverlap, CalendarEntry, OverlapPolicy, Timing } from "./kernel/schedule/definition.ts";
 export type { SignalWithStartOptions } from "./client/signal-with-start.ts";
 export type { StreamChunk, StreamOptions } from "./client/stream-reader.ts";
-export type { IsolationLevel, SqlClient, SqlResult, TransactionFunction, TransactionOptions } from "./definition/transaction.ts";
+export type { IsolationLevel, OpenTransaction, SqlClient, SqlResult, TransactionFunction, TransactionOptions } from "./definition/transaction.ts";
 export type { StepStream, WorkflowStream } from "./definition/stream.ts";
 export type { ExecutionHandle, ExecutionInfo, HistoryEvent, HistoryOptions, SignalOptions, UpdateOptions, ValueOptions } from "./client/execution-handle.ts";
 export type { BulkCheckpoint, BulkFailure, BulkOperation, BulkOptions, BulkProgress, BulkRequest } from "./client/bulk/bulk-options.ts";

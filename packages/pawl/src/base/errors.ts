@@ -477,6 +477,21 @@ export class NonRetryable extends PawlError {
   readonly code = "NON_RETRYABLE";
 }
 
+/**
+ * The function of a transactional step began, committed or rolled back by itself. Pawl does that, together with the step's result; the step
+ * fails at once.
+ */
+export class TransactionControlInvalid extends PawlError {
+  readonly code = "TRANSACTION_CONTROL_INVALID";
+  readonly nonRetryable = true;
+  constructor(what: string) {
+    super(
+      `The function of a transactional step ${what}: Pawl begins and ends its transaction, together with the step's result. Return to commit, throw to roll back, ` +
+        `use SAVEPOINT and ROLLBACK TO for a part, and do not call the transaction function of Drizzle, Kysely or the like on its client.`,
+    );
+  }
+}
+
 /** The database cannot be reached. Tried with back-off until the time allowed for it ran out. */
 export class DatabaseUnreachable extends PawlError {
   readonly code = "DATABASE_UNREACHABLE";

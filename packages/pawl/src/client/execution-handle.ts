@@ -5,7 +5,7 @@ import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue, toError } from "../base/values.ts";
 import type { AnyMessages, Messages, SignalPayload, UpdateInput } from "../definition/messages.ts";
-import type { SqlClient } from "../definition/transaction.ts";
+import type { OpenTransaction } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { checkpointsOf } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
@@ -71,10 +71,10 @@ export interface SignalOptions {
   /** Sent twice with the same id, it arrives once (made). */
   readonly signalId?: string;
   /**
-   * A client of node-postgres with an open transaction of your own, on the database that Pawl is in: the signal arrives if and when
-   * you commit.
+   * An open transaction of your own on the database that Pawl is in: a client of node-postgres, or what runs SQL in one of another library.
+   * The signal arrives if and when you commit.
    */
-  readonly transaction?: SqlClient;
+  readonly transaction?: OpenTransaction;
 }
 
 export interface UpdateOptions {
@@ -229,7 +229,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     else await this.#signalIn(checkClient(options.transaction), message);
   }
 
-  async #signalIn(client: SqlClient, message: OutsideMessage): Promise<void> {
+  async #signalIn(client: OpenTransaction, message: OutsideMessage): Promise<void> {
     const { store, namespace } = this.#parent;
     checkReceipt(this.executionId, await store.transactions.signal(client, namespace, message));
   }

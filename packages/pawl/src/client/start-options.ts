@@ -1,7 +1,7 @@
 import { OptionInvalid } from "../base/errors.ts";
 import type { Duration } from "../base/duration.ts";
 import type { Attributes, Labels } from "../base/search-values.ts";
-import type { SqlClient } from "../definition/transaction.ts";
+import type { OpenTransaction } from "../definition/transaction.ts";
 import type { BatchOptions, DebounceOptions } from "./merging.ts";
 
 export interface StartOptions {
@@ -34,10 +34,10 @@ export interface StartOptions {
   /** Which version, when started by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
   readonly version?: string;
   /**
-   * A client of node-postgres with an open transaction, on the database that Pawl is in: the execution is there when that transaction
-   * commits, and never was if it is rolled back.
+   * An open transaction on the database that Pawl is in: a client of node-postgres, or what runs SQL in one of another library. The execution
+   * is there when it commits, and never was if it is rolled back.
    */
-  readonly transaction?: SqlClient;
+  readonly transaction?: OpenTransaction;
   /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
   readonly labels?: Labels;
   /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */

@@ -4,7 +4,7 @@ import { checkId, checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
-import type { SqlClient } from "../definition/transaction.ts";
+import type { OpenTransaction } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
@@ -140,7 +140,7 @@ export class Starts {
   }
 
   /** Nobody here may run it yet: whether it is there is up to the user's transaction. */
-  async #startIn(client: SqlClient, operation: StartOperation, definition: AnyWorkflow | undefined, text: string): Promise<ExecutionHandle> {
+  async #startIn(client: OpenTransaction, operation: StartOperation, definition: AnyWorkflow | undefined, text: string): Promise<ExecutionHandle> {
     const outcome = await this.#parent.store.transactions.start(client, operation);
     if (outcome.outcome === "exists") return this.#existing(operation, outcome, text, definition);
     return new ExecutionHandle(this.#parent, operation.executionId, operation.runId, definition);

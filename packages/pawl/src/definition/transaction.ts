@@ -10,6 +10,11 @@ export interface SqlClient {
   query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<SqlResult<Row>>;
 }
 
+/** What runs SQL in a transaction of yours that is open: a client of node-postgres, or a function around what another library has, such as Kysely. */
+export interface OpenTransaction {
+  query(text: string, values: readonly unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
+}
+
 /** PostgreSQL's isolation levels. */
 export type IsolationLevel = "read committed" | "repeatable read" | "serializable";
 
@@ -18,7 +23,8 @@ export interface TransactionOptions<Tx = SqlClient> extends StepInPlaceOptions {
   readonly isolation?: IsolationLevel;
   /**
    * Makes what the function gets of the driver's client, such as `(client: PoolClient) => drizzle(client)`. The client is node-postgres'
-   * own, in the middle of the transaction; it is no longer of use when the function has returned (the client itself).
+   * own, in the middle of the transaction, which it cannot end; its `release` does nothing. It is no longer of use when the function has
+   * returned (the client itself).
    */
   readonly using?: (client: never) => Tx;
 }

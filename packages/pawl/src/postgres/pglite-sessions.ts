@@ -1,5 +1,6 @@
 import type { IsolationLevel, SqlClient, SqlResult } from "../definition/transaction.ts";
 import { isolationSql, type Sessions } from "./sessions.ts";
+import { markTransaction } from "./statements/append-in-transaction.ts";
 
 interface PgliteResults {
   readonly rows: unknown[];
@@ -29,6 +30,9 @@ interface QueryConfig {
   readonly rowMode?: "array";
 }
 
+/** What PostgreSQL refuses outside of a transaction. */
+const onlyInTransaction = /(?<=^\s*)(?:lock|savepoint|release|rollback\s+to)\b/i;
+
 /** Transactions on an in-process PostgreSQL, whose one session serves everybody. Users' SQL finds the tables of the schema `public` first. */
 export class PgliteSessions implements Sessions {
   readonly isExclusive = true;
@@ -41,7 +45,7 @@ export class PgliteSessions implements Sessions {
   async transact(isolation: IsolationLevel, work: (client: SqlClient) => Promise<boolean>): Promise<void> {
     await this.#db().transaction(async (tx) => {
       // Until the end of the transaction: the session's own settings are for Pawl's statements.
-      await tx.exec(`SET TRANSACTION ISOLATION LEVEL ${isolationSql(isolation)}; SET LOCAL search_path = public;
+      await tx.exec(`SET TRANSACTION ISOLATION LEVEL ${isolationSql(isolation)}; SET LOCAL search_path = public; ${markTransaction};
 SET LOCAL enable_nestloop = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL plan_cache_mode = auto`);
       if (!(await work(clientOf(tx)))) await tx.rollback();
     });
@@ -50,6 +54,8 @@ SET LOCAL enable_nestloop = on; SET LOCAL enable_mergejoin = on; SET LOCAL enabl
   /** Runs users' SQL outside of workflows: every query is a transaction of its own. */
   autocommit(): SqlClient {
     const query: SqlClient["query"] = async <Row>(text: string, values?: readonly unknown[]) => {
+      const [found] = onlyInTransaction.exec(text) ?? [];
+      if (found !== undefined) throw Object.assign(new Error(`${found.toUpperCase()} can only be used in transaction blocks`), { code: "25P01" });
       let result: SqlResult<Row> | undefined;
       await this.transact("read committed", async (client) => {
         result = await client.query<Row>(text, values);

@@ -1,4 +1,5 @@
-import type { SqlClient } from "../definition/transaction.ts";
+import { OptionInvalid, TransactionControlInvalid } from "../base/errors.ts";
+import type { OpenTransaction, SqlClient } from "../definition/transaction.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { AppendOperation, StartOperation, StartOutcome } from "../store/operations.ts";
 import type { OutsideMessage, Receipt } from "../store/store.ts";
@@ -6,9 +7,11 @@ import type { TransactionStore, TransactOutcome, TransactRequest } from "../stor
 import type { CommitIds } from "./commit-batch.ts";
 import { classifyFault } from "./faults.ts";
 import type { TransactionGateway } from "./gateway.ts";
+import { isLent, lend } from "./lend.ts";
 import { CommitInDoubt, type Sessions } from "./sessions.ts";
-import { appendInTransaction } from "./statements/append-in-transaction.ts";
+import { appendInTransaction, type AppendedInTransactionRow } from "./statements/append-in-transaction.ts";
 import { awaitTransaction } from "./statements/await-transaction.ts";
+import { requireTransaction } from "./statements/require-transaction.ts";
 import { signalInTransaction, type SignalledInTransactionRow } from "./statements/signal-in-transaction.ts";
 import { startInTransaction, type StartedInTransactionRow } from "./statements/start-in-transaction.ts";
 import { readHistory } from "./statements/reads.ts";
@@ -57,10 +60,11 @@ export class PostgresTransactions implements TransactionStore {
     return { outcome: "accepted", at: progress.writtenAt, parked: false, conflicts: [] };
   }
 
-  async start(client: SqlClient, start: StartOperation): Promise<StartOutcome> {
+  async start(client: OpenTransaction, start: StartOperation): Promise<StartOutcome> {
+    await this.#checkOpen(client);
     const { text, values } = startInTransaction(this.#schema, start);
     for (;;) {
-      const [row] = (await client.query<StartedInTransactionRow>(text, values)).rows;
+      const [row] = (await client.query(text, values)).rows as readonly StartedInTransactionRow[];
       // Somebody else's start has come between; the next statement sees it.
       if (row === undefined) continue;
       if (row.run_id === start.runId) return { outcome: "started", at: 0 };
@@ -69,10 +73,22 @@ export class PostgresTransactions implements TransactionStore {
     }
   }
 
-  async signal(client: SqlClient, namespace: string, signal: OutsideMessage): Promise<Receipt | undefined> {
+  async signal(client: OpenTransaction, namespace: string, signal: OutsideMessage): Promise<Receipt | undefined> {
+    await this.#checkOpen(client);
     const { text, values } = signalInTransaction(this.#schema, namespace, signal);
-    const [row] = (await client.query<SignalledInTransactionRow>(text, values)).rows;
+    const [row] = (await client.query(text, values)).rows as readonly SignalledInTransactionRow[];
     return row === undefined ? undefined : { runId: row.run_id, state: row.state as ExecutionState };
+  }
+
+  /** Outside of a transaction each statement would commit by itself, whatever becomes of those around it. @throws OptionInvalid */
+  async #checkOpen(client: OpenTransaction): Promise<void> {
+    if (isLent(client)) return;
+    try {
+      await client.query(requireTransaction(this.#schema), []);
+    } catch (error) {
+      if (!hasCode(error, ["25P01"])) throw error;
+      throw new OptionInvalid("transaction", "has no open transaction; begin one on this client first, or leave the option out to have it done at once");
+    }
   }
 
   /** As long as the user's code has not been called, a fault of the connection is nobody's business. */
@@ -90,12 +106,22 @@ export class PostgresTransactions implements TransactionStore {
 
   async #work(request: TransactRequest, client: SqlClient, progress: Progress): Promise<boolean> {
     progress.begun = true;
-    progress.append = await request.work(client);
+    const lent = lend(client);
+    try {
+      progress.append = await request.work(lent.client);
+    } catch (error) {
+      // Libraries put errors of their own around it.
+      throw causesOf(error).find((cause) => cause instanceof TransactionControlInvalid) ?? error;
+    } finally {
+      lent.takeBack();
+    }
     if (progress.append === undefined) return false;
     const { text, values } = appendInTransaction(this.#schema, progress.append, this.#commitIds.next());
-    const { rows } = await client.query<{ readonly at: number }>(text, values);
-    progress.writtenAt = rows[0]?.at;
-    progress.rejected = rows.length === 0;
+    const [row] = (await client.query<AppendedInTransactionRow>(text, values)).rows;
+    if (!row!.intact)
+      throw new TransactionControlInvalid("has ended its transaction by itself, so what it did before that stays, and its result is not recorded");
+    progress.writtenAt = row!.at ?? undefined;
+    progress.rejected = row!.at === null;
     return !progress.rejected;
   }
 
@@ -121,10 +147,19 @@ class Failed extends Error {
   }
 }
 
-/** Serialization failure or deadlock, also where a library has put its own error around it. */
+/** Serialization failure or deadlock. */
 function isConflict(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ("code" in cause && (cause.code === "40001" || cause.code === "40P01")) return true;
-  }
-  return false;
+  return hasCode(error, ["40001", "40P01"]);
+}
+
+/** Also where a library has put its own error around it. */
+function hasCode(error: unknown, codes: readonly string[]): boolean {
+  return causesOf(error).some((cause) => "code" in cause && codes.includes(cause.code as string));
+}
+
+/** The error, and what was behind it. */
+function causesOf(error: unknown): Error[] {
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error && !causes.includes(cause); cause = cause.cause) causes.push(cause);
+  return causes;
 }

@@ -2,6 +2,7 @@ import pg from "pg";
 import { OptionInvalid } from "../base/errors.ts";
 import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
 import { keepAlive } from "./pg-connections.ts";
+import { markTransaction } from "./statements/append-in-transaction.ts";
 import { endSession, transactionSessions } from "./statements/end-session.ts";
 import type { Connections } from "./transaction.ts";
 
@@ -57,7 +58,7 @@ export class PgSessions implements Sessions {
     let broken: Error | undefined;
     this.#open.add(client);
     try {
-      await client.query(`BEGIN ISOLATION LEVEL ${isolationSql(isolation)}`).catch((error: Error) => {
+      await client.query(`BEGIN ISOLATION LEVEL ${isolationSql(isolation)}; ${markTransaction}`).catch((error: Error) => {
         broken = error;
         throw error;
       });

@@ -1,4 +1,4 @@
-import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
+import type { IsolationLevel, OpenTransaction, SqlClient } from "../definition/transaction.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 import type { OutsideMessage, Receipt } from "./store.ts";
 
@@ -24,8 +24,8 @@ export interface TransactionStore {
   /** Whether nothing else can reach the database while a transaction is open: one session serves all. */
   readonly isExclusive: boolean;
   run(request: TransactRequest): Promise<TransactOutcome>;
-  /** Starts an execution in a transaction that its user has begun and will end. It starts when that commits. */
-  start(client: SqlClient, start: StartOperation): Promise<StartOutcome>;
-  /** Sends a signal in such a transaction: it arrives when that commits. Undefined: there is no such execution. */
-  signal(client: SqlClient, namespace: string, signal: OutsideMessage): Promise<Receipt | undefined>;
+  /** Starts an execution in a transaction that its user has begun and will end. It starts when that commits. @throws OptionInvalid if none is open */
+  start(client: OpenTransaction, start: StartOperation): Promise<StartOutcome>;
+  /** Sends a signal in such a transaction: it arrives when that commits. Undefined: there is no such execution. @throws OptionInvalid if none is open */
+  signal(client: OpenTransaction, namespace: string, signal: OutsideMessage): Promise<Receipt | undefined>;
 }

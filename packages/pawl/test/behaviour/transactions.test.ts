@@ -1,8 +1,9 @@
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { integer, pgTable, text } from "drizzle-orm/pg-core";
-import { defineWorkflow, ExecutionConflict, ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, PayloadInvalid, type Pawl } from "pawl";
+import { defineWorkflow, ExecutionConflict, ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, PayloadInvalid, type Pawl, type SqlClient } from "pawl";
 import { openInMemory } from "pawl/testing";
+import { CompiledQuery, Kysely, PostgresDialect } from "kysely";
 import pg, { type Client as PgClient, type PoolClient } from "pg";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -11,6 +12,8 @@ import { causeOf, eventually, failureOf, gate, harness, quickly, refusalOf, soon
 
 const h = harness();
 const inDrizzle = (client: PoolClient) => drizzle(client);
+const inKysely = (client: PoolClient) =>
+  new Kysely<{ accounts: { name: string; cents: number } }>({ dialect: new PostgresDialect({ pool: { connect: async () => client, end: async () => {} } }) });
 const accounts = pgTable("accounts", { name: text("name").primaryKey(), cents: integer("cents").notNull() });
 
 beforeAll(() => execute(h.url, "CREATE TABLE public.accounts (name text PRIMARY KEY, cents integer NOT NULL)"));
@@ -291,6 +294,128 @@ describe("a transaction", () => {
     expect(await balance("broken")).toBe(1);
   });
 
+  test.each([
+    [
+      "Drizzle's own transaction",
+      async (tx: SqlClient) => drizzle(tx as PoolClient).transaction(async (db) => void (await db.update(accounts).set({ cents: 7 }))),
+    ],
+    [
+      "Kysely's own transaction",
+      async (tx: SqlClient) =>
+        inKysely(tx as PoolClient)
+          .transaction()
+          .execute(async (db) => db.updateTable("accounts").set({ cents: 7 }).execute()),
+    ],
+    ["a COMMIT", async (tx: SqlClient) => tx.query(" /* now */ commit")],
+    ["a ROLLBACK", async (tx: SqlClient) => tx.query("ROLLBACK WORK")],
+  ])("refuses %s, and fails at once without having done anything", async (_, control) => {
+    await execute(h.url, "INSERT INTO accounts VALUES ('controlled', 0) ON CONFLICT DO NOTHING");
+    let runs = 0;
+    const controlling = defineWorkflow({
+      name: "controlling",
+      retry: quickly,
+      run: async (ctx) =>
+        ctx.transaction("pay", async (tx) => {
+          runs++;
+          await tx.query("UPDATE accounts SET cents = 1 WHERE name = 'controlled'");
+          await control(tx);
+        }),
+    });
+    const { pawl } = await h.run([controlling]);
+    const cause = await causeOf(pawl.execute(controlling, undefined));
+    expect(cause).toMatchObject({ name: "TransactionControlInvalid", code: "TRANSACTION_CONTROL_INVALID", message: expect.stringContaining("SAVEPOINT") });
+    expect({ runs, cents: await balance("controlled") }).toEqual({ runs: 1, cents: 0 });
+  });
+
+  test("that its own SQL has ended records no result outside of it, and fails at once", async () => {
+    await open("ended");
+    let runs = 0;
+    const ending = defineWorkflow({
+      name: "ending",
+      retry: quickly,
+      run: async (ctx, how: string) =>
+        ctx.transaction("pay", async (tx) => {
+          runs++;
+          await tx.query(`UPDATE accounts SET cents = cents + 1 WHERE name = 'ended'; ${how}`);
+        }),
+    });
+    const memory = await openInMemory({ setUp: (client) => client.query("CREATE TABLE accounts (name text, cents integer)") });
+    for (const pawl of [await h.open(), memory]) {
+      await pawl.worker({ workflows: [ending], ...soon });
+      for (const how of ["COMMIT", "ROLLBACK", "COMMIT; BEGIN"]) {
+        runs = 0;
+        const handle = await pawl.start(ending, how);
+        expect(await causeOf(handle.result())).toMatchObject({
+          code: "TRANSACTION_CONTROL_INVALID",
+          message: expect.stringContaining("has ended its transaction"),
+        });
+        expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepFailed", "ExecutionFailed"]);
+        expect(runs).toBe(1);
+      }
+    }
+    expect(await balance("ended")).toBe(2);
+    await memory.close();
+  });
+
+  test("may go back to savepoints, and its client is of no use when it is over", async () => {
+    await open("saved");
+    const kept: SqlClient[] = [];
+    const saving = defineWorkflow({
+      name: "saving",
+      run: async (ctx) =>
+        ctx.transaction("pay", async (tx) => {
+          kept.push(tx);
+          await tx.query("UPDATE accounts SET cents = 1 WHERE name = 'saved'");
+          await tx.query("SAVEPOINT here");
+          await tx.query("UPDATE accounts SET cents = 2 WHERE name = 'saved'");
+          await tx.query("ROLLBACK TO SAVEPOINT here");
+        }),
+    });
+    const { pawl } = await h.run([saving]);
+    await pawl.execute(saving, undefined);
+    expect(await balance("saved")).toBe(1);
+    await expect(kept[0]!.query("UPDATE accounts SET cents = 3 WHERE name = 'saved'")).rejects.toMatchObject({ code: "CLOSED" });
+    expect(await balance("saved")).toBe(1);
+  });
+
+  test("runs through Kysely, on a server and in memory, and its connection stays its own", async () => {
+    const adding = defineWorkflow({
+      name: "kysely",
+      run: async (ctx, fails: boolean) =>
+        ctx.transaction(
+          "add",
+          async (db, { attempt }) => {
+            const { numInsertedOrUpdatedRows } = await db
+              .insertInto("accounts")
+              .values({ name: `kysely ${fails} ${attempt}`, cents: 3 })
+              .executeTakeFirstOrThrow();
+            if (fails && attempt === 1) throw new Error("not yet");
+            const { cents } = await db
+              .updateTable("accounts")
+              .set((row) => ({ cents: row("cents", "+", 1) }))
+              .where("name", "=", `kysely ${fails} ${attempt}`)
+              .returning("cents")
+              .executeTakeFirstOrThrow();
+            return [
+              Number(numInsertedOrUpdatedRows),
+              cents,
+              (await db.selectFrom("accounts").select("name").where("name", "like", `kysely ${fails}%`).execute()).length,
+            ];
+          },
+          { using: inKysely, retry: quickly },
+        ),
+    });
+    const memory = await openInMemory({ setUp: (client) => client.query("CREATE TABLE accounts (name text PRIMARY KEY, cents integer NOT NULL)") });
+    for (const pawl of [await h.open({ poolSize: 1 }), memory]) {
+      await pawl.worker({ workflows: [adding], ...soon });
+      expect(await Promise.all([pawl.execute(adding, true), pawl.execute(adding, false)])).toEqual([
+        [1, 4, 1],
+        [1, 4, 1],
+      ]);
+    }
+    await memory.close();
+  });
+
   test("needs an isolation level that there is, and functions", async () => {
     const wrong = defineWorkflow({ name: "wrong", run: async (ctx, options: object) => ctx.transaction("pay", async () => 1, options) });
     const { pawl } = await h.run([wrong]);
@@ -361,6 +486,70 @@ describe("a start in a transaction", () => {
     await pawl.worker({ workflows: [greeting], ...soon });
     expect(await twice[0]!.result()).toBe("hello Bob");
     expect(await before.result()).toBe("hello Ann");
+  });
+
+  test("needs one that is open: a pool, and a client without one, start and signal nothing", async () => {
+    const pawl = await h.open();
+    const there = await pawl.start(greeting, "Ann");
+    const client = await connect();
+    const pool = new pg.Pool({ connectionString: h.url });
+    const around = { query: (asked: string, values: readonly unknown[]) => pool.query(asked, [...values]) };
+    await client.query("BEGIN");
+    await client.query("COMMIT");
+    for (const [transaction, reason] of [
+      [client, /^transaction: has no open transaction; begin one/],
+      [around, /^transaction: has no open transaction; begin one/],
+      [pool, /^transaction: is a pool/],
+    ] as const) {
+      expect((await refusalOf(pawl.start(greeting, "Ann", { transaction, executionId: "never" }), OptionInvalid)).message).toMatch(reason);
+      expect((await refusalOf(pawl.handle(there.executionId).signal("any", 1, { transaction }), OptionInvalid)).message).toMatch(reason);
+    }
+    await refusalOf(pawl.handle("never").status(), ExecutionNotFound);
+    expect(await h.count("noted_signals")).toBe(0);
+    await there.terminate();
+    // A transaction that has not asked anything yet may still be given its isolation level.
+    await client.query("BEGIN");
+    await client.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+    await pawl.start(greeting, "Bob", { transaction: client, executionId: "first-in-it" });
+    await client.query("ROLLBACK");
+    await client.end();
+    await pool.end();
+  });
+
+  test("can be one of Drizzle, through the client that it is on, and one of Kysely", async () => {
+    const { pawl } = await h.run([greeting]);
+    const client = await connect();
+    const inDrizzlesOwn = async (executionId: string, fails: boolean) =>
+      drizzle(client).transaction(async (tx) => {
+        await tx.insert(accounts).values({ name: executionId, cents: 1 });
+        await pawl.start(greeting, "Ann", { executionId, transaction: client });
+        if (fails) throw new Error("no");
+      });
+    const kysely = new Kysely<{ accounts: { name: string; cents: number } }>({
+      dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: h.url }) }),
+    });
+    const inKyselysOwn = async (executionId: string, fails: boolean) =>
+      kysely.transaction().execute(async (tx) => {
+        await tx.insertInto("accounts").values({ name: executionId, cents: 1 }).execute();
+        const transaction = { query: (asked: string, values: readonly unknown[]) => tx.executeQuery(CompiledQuery.raw(asked, [...values])) };
+        await pawl.start(greeting, "Ann", { executionId, transaction });
+        if (fails) throw new Error("no");
+      });
+    for (const [name, run] of [
+      ["drizzle", inDrizzlesOwn],
+      ["kysely", inKyselysOwn],
+    ] as const) {
+      await failureOf(run(`${name}-fails`, true));
+      await refusalOf(pawl.handle(`${name}-fails`).status(), ExecutionNotFound);
+      await run(`${name}-works`, false);
+      expect(await pawl.handle(`${name}-works`).result()).toBe("hello Ann");
+    }
+    expect(await query(h.url, "SELECT name FROM accounts WHERE name LIKE '%-fails' OR name LIKE '%-works' ORDER BY name")).toEqual([
+      { name: "drizzle-works" },
+      { name: "kysely-works" },
+    ]);
+    await kysely.destroy();
+    await client.end();
   });
 
   test("goes together with a transactional step: the step's effect, its result and the start are one", async () => {

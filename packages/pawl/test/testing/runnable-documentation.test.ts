@@ -66,7 +66,8 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "pawl-programs-"));
   await mkdir(join(directory, "node_modules/@types"), { recursive: true });
   await symlink(library, join(directory, "node_modules/pawl"));
-  for (const name of ["@types/node", "@types/pg", "drizzle-orm", "zod"]) await symlink(join(modules, name), join(directory, "node_modules", name));
+  for (const name of ["@types/node", "@types/pg", "drizzle-orm", "pg", "zod"]) await symlink(join(modules, name), join(directory, "node_modules", name));
+  await symlink(join(library, "node_modules/kysely"), join(directory, "node_modules/kysely"));
   const compilerOptions = {
     target: "es2022",
     lib: ["es2023", "esnext.decorators"],

@@ -1,6 +1,6 @@
 /** Users' own tables in the in-memory database: made anew for each test and each run of the explorer, and gone after it. */
 import { describe, expect, test, vi } from "vitest";
-import { defineWorkflow, OptionInvalid, type SqlClient } from "pawl";
+import { defineWorkflow, ExecutionNotFound, OptionInvalid, type SqlClient } from "pawl";
 import { exploreCrashes, openInMemory, TestPawl, type ExploreOptions, type TestPawlOptions } from "pawl/testing";
 
 // The first in-memory database of a process takes long to make where the machine is busy.
@@ -60,6 +60,13 @@ CREATE TEMPORARY TABLE scratch (n integer); PREPARE one AS SELECT 1; SELECT lo_c
     const pawl = await openInMemory();
     const handle = await pawl.start(ordering, "o-1");
     expect(Math.abs((await handle.status()).createdAt.getTime() - Date.now())).toBeLessThan(60_000);
+    await pawl.close();
+  });
+
+  test("takes its sql, which has no open transaction, for no transaction of the test's own", async () => {
+    const pawl = await TestPawl.open({ setUp });
+    await expect(pawl.start(ordering, "o-1", { transaction: pawl.sql, executionId: "never" })).rejects.toThrow(/^transaction: has no open transaction/);
+    await expect(pawl.handle("never").status()).rejects.toThrow(ExecutionNotFound);
     await pawl.close();
   });
 
