@@ -134,6 +134,11 @@ export class StepAttempt {
     return this.#ended;
   }
 
+  /** Whether its outcome is being recorded: what is recorded of it from now on comes after that. */
+  get isSealed(): boolean {
+    return this.#sealed;
+  }
+
   /** From now on its outcome is being recorded: its time cannot run out any more, unless that comes to nothing. */
   seal(): void {
     this.#sealed = true;

@@ -134,7 +134,7 @@ export class StepRunner {
   }
 
   announce(attempt: StepAttempt): void {
-    if (attempt.announced) return;
+    if (attempt.announced || attempt.isSealed) return;
     attempt.announced = true;
     this.#emit({ type: "StepStarted", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt });
   }

@@ -357,6 +357,22 @@ describe("a transaction", () => {
     await memory.close();
   });
 
+  test("whose commit takes long is not announced after its result", async () => {
+    await execute(
+      h.url,
+      `CREATE TABLE slow (n integer); CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.8); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()`,
+    );
+    const slow = defineWorkflow({
+      name: "slow",
+      run: async (ctx) => ctx.transaction("insert", async (tx) => void (await tx.query("INSERT INTO slow VALUES (1)"))),
+    });
+    const { pawl } = await h.run([slow]);
+    const handle = await pawl.start(slow, undefined);
+    await handle.result();
+    expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepCompleted", "ExecutionCompleted"]);
+  });
+
   test("may go back to savepoints, and its client is of no use when it is over", async () => {
     await open("saved");
     const kept: SqlClient[] = [];
