@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ExecutionState, FilterOptions } from "pawl";
+import type { FilterOptions } from "pawl";
 import { collect } from "./global-options.ts";
 import { pointInTime } from "./times.ts";
 
@@ -27,7 +27,7 @@ export function filterOptions(flags: FilterFlags): FilterOptions {
   return {
     ...(flags.workflow === undefined ? {} : { workflow: flags.workflow }),
     // The library checks that they are states.
-    ...(flags.state === undefined ? {} : { state: flags.state as readonly ExecutionState[] }),
+    ...(flags.state === undefined ? {} : { state: flags.state as Extract<FilterOptions["state"], readonly unknown[]> }),
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
     ...(flags.parent === undefined ? {} : { parent: flags.parent }),
     ...(flags.since === undefined ? {} : { createdAfter: pointInTime(flags.since, "--since") }),

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { AnyWorkflow, ExecutionState, Pawl } from "pawl";
+import type { AnyWorkflow, FilterOptions, Pawl } from "pawl";
 import { parseHistory, recordHistory, replayHistory } from "pawl/internal";
 import { pawlCode, UsageError } from "../failures.ts";
 import { addGlobalOptions, collect, examples, wholeNumber, type GlobalFlags } from "../global-options.ts";
@@ -89,8 +89,8 @@ function checkSources(paths: readonly string[], flags: ReplayFlags): void {
 const defaultLimit = 100;
 
 /** The library checks that they are states. */
-function stateOption(flags: ReplayFlags): { readonly state?: readonly ExecutionState[] } {
-  return flags.state === undefined ? {} : { state: flags.state as readonly ExecutionState[] };
+function stateOption(flags: ReplayFlags): Pick<FilterOptions, "state"> {
+  return flags.state === undefined ? {} : { state: flags.state as Extract<FilterOptions["state"], readonly unknown[]> };
 }
 
 async function readFromDatabase(pawl: Pawl, workflow: AnyWorkflow, flags: ReplayFlags): Promise<readonly FoundHistory[]> {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { RetentionPolicy, RetentionScope, TerminalState } from "pawl";
+import type { RetentionPolicy, RetentionScope } from "pawl";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { withPawl } from "../session.ts";
 import { table, type Column } from "../table.ts";
@@ -110,5 +110,5 @@ function addScope(command: Command): Command {
 
 function scope({ workflow, state }: ScopeFlags): RetentionScope {
   // The library checks that it is a state.
-  return { ...(workflow === undefined ? {} : { workflow }), ...(state === undefined ? {} : { state: state as TerminalState }) };
+  return { ...(workflow === undefined ? {} : { workflow }), ...(state === undefined ? {} : { state: state as NonNullable<RetentionScope["state"]> }) };
 }

@@ -1,6 +1,6 @@
 import { OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
-import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
+import { latestStates, stateProblem, type LatestState } from "../kernel/execution-state.ts";
 import type { CountedGroup, ListFilter } from "../store/store.ts";
 import type { ExecutionInfo } from "./execution-handle.ts";
 import { parseFilter } from "./filter/parse-filter.ts";
@@ -8,7 +8,8 @@ import { parseFilter } from "./filter/parse-filter.ts";
 /** Which executions are meant: all that every given option allows. */
 export interface FilterOptions {
   readonly workflow?: string;
-  readonly state?: ExecutionState | readonly ExecutionState[];
+  /** Of their latest runs. */
+  readonly state?: LatestState | readonly LatestState[];
   readonly taskQueue?: string;
   /** Only children of this execution. */
   readonly parent?: string;
@@ -68,10 +69,11 @@ export function cursor(value: string): string {
   return value;
 }
 
-function states(state: ExecutionState | readonly ExecutionState[]): readonly ExecutionState[] {
-  const list: readonly ExecutionState[] = typeof state === "string" ? [state] : state;
+function states(state: LatestState | readonly LatestState[]): readonly LatestState[] {
+  const list: readonly LatestState[] = typeof state === "string" ? [state] : state;
   for (const one of list) {
-    if (!executionStates.includes(one)) throw new OptionInvalid("state", `"${one}" is none of ${executionStates.join(", ")}`);
+    const problem = stateProblem(one, latestStates);
+    if (problem !== undefined) throw new OptionInvalid("state", problem);
   }
   return list;
 }

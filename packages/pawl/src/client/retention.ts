@@ -1,15 +1,15 @@
 import { formatDuration, toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
-import { terminalStates, type TerminalState } from "../kernel/execution-state.ts";
+import { latestTerminalStates, stateProblem, type LatestTerminalState } from "../kernel/execution-state.ts";
 import { firstRun, retentionBatch, type RetentionRule } from "../store/retention.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a policy is about. Left out: every workflow, every way to end. */
 export interface RetentionScope {
   readonly workflow?: string;
-  /** One in which executions have ended: completed, failed, cancelled, terminated, timed_out, continued_as_new. */
-  readonly state?: TerminalState;
+  /** One in which executions have ended: completed, failed, cancelled, terminated, timed_out. */
+  readonly state?: LatestTerminalState;
 }
 
 export interface RetentionPolicy extends RetentionScope {
@@ -82,7 +82,7 @@ export class Retention {
 }
 
 function ruleOf({ workflow, state }: RetentionScope): RetentionRule {
-  if (state !== undefined && !(terminalStates as readonly string[]).includes(state))
-    throw new OptionInvalid("state", `"${state}" is none of the states in which executions have ended: ${terminalStates.join(", ")}`);
+  const problem = state === undefined ? undefined : stateProblem(state, latestTerminalStates);
+  if (problem !== undefined) throw new OptionInvalid("state", `a policy is about a state in which executions have ended; ${problem}`);
   return { ...(workflow === undefined ? {} : { workflow: checkName(workflow, "workflow") }), ...(state === undefined ? {} : { state }) };
 }

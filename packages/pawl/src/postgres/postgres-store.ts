@@ -1,7 +1,7 @@
 import type { Runtime } from "../base/runtime.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
-import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
+import { isTerminal, type ExecutionState, type LatestTerminalState } from "../kernel/execution-state.ts";
 import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
 import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
@@ -443,7 +443,7 @@ export class PostgresStore implements Store {
     const rows = await this.#gateway.run(retentionPolicies(namespace));
     return rows.map(({ workflow, state, keep_ms }) => ({
       ...(workflow === null ? {} : { workflow }),
-      ...(state === null ? {} : { state: state as TerminalState }),
+      ...(state === null ? {} : { state: state as LatestTerminalState }),
       keepMs: keep_ms,
     }));
   }

@@ -1,9 +1,9 @@
-import type { TerminalState } from "../kernel/execution-state.ts";
+import type { LatestTerminalState } from "../kernel/execution-state.ts";
 
 /** Which ended executions a policy is about; undefined: all workflows, all ways to end. */
 export interface RetentionRule {
   readonly workflow?: string;
-  readonly state?: TerminalState;
+  readonly state?: LatestTerminalState;
 }
 
 /** How long ended executions are kept. `keepMs` null: for ever. */

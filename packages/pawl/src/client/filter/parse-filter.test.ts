@@ -64,6 +64,8 @@ describe("a filter", () => {
     ['state == "failed" && (labels.team == "a"', 41, /expected/i],
     ['nonsense == "a"', 1, /no field "nonsense"; there are state, workflow/],
     ['state == "sleeping"', 10, /no state; there are pending, running/],
+    ['state == "continued_as_new"', 10, /how earlier runs end, and the execution goes on: handle\.runs\(\).*For executions there are pending/],
+    ['state in ["failed", "continued_as_new"]', 21, /how earlier runs end/],
     ["workflow == 3", 13, /workflow is a string, and this is a number/],
     ['priority == "5"', 13, /priority is a number, and this is a string/],
     ["priority in [1, true]", 17, /priority is a number, and this is a boolean/],

@@ -1,7 +1,7 @@
 import { Environment, ParseError, type ASTNode } from "@marcbachmann/cel-js";
 import { FilterInvalid } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { executionStates } from "../../kernel/execution-state.ts";
+import { latestStates, stateProblem } from "../../kernel/execution-state.ts";
 import { textTests, type ComparisonOperator, type Filter, type FilterField, type FilterValue, type TextTest } from "../../store/filter.ts";
 import { constantOf, typeOf, type Constant } from "./constant.ts";
 import { fieldOf } from "./field.ts";
@@ -137,6 +137,11 @@ function isField(node: ASTNode): boolean {
 }
 
 /** @throws FilterInvalid if the field never has a value of this type */
+function stateOf(node: ASTNode, state: string): string {
+  const problem = stateProblem(state, latestStates);
+  return problem === undefined ? state : failAt(node, `${problem}.`);
+}
+
 function valueFor(field: FilterField, node: ASTNode, constant: Constant): FilterValue {
   if (constant.type === "duration") return failAt(node, 'a duration is compared with nothing. Write a time, such as now() - duration("1h").');
   const value = constant.value;
@@ -144,9 +149,8 @@ function valueFor(field: FilterField, node: ASTNode, constant: Constant): Filter
   switch (field.of) {
     case "text":
       if (type !== "string") return failAt(node, `${field.name} is a string, and this is a ${type}.`);
-      if (field.name === "state" && !(executionStates as readonly string[]).includes(constant.value))
-        return failAt(node, `"${constant.value}" is no state; there are ${executionStates.join(", ")}.`);
-      return value;
+      if (field.name !== "state") return value;
+      return stateOf(node, constant.value);
     case "number":
       return type === "number" ? value : failAt(node, `${field.name} is a number, and this is a ${type}.`);
     case "label":
