@@ -253,7 +253,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     const updateId = options.updateId === undefined ? runtime.newUuid() : checkId(options.updateId, "updateId");
     const data = encodeEvent({ type: "UpdateReceived", updateId, name, payload: { text: encodeValue(input, "input") } });
     const message = { executionId: this.executionId, messageId: updateInboxId(updateId), type: "UpdateReceived", data } as const;
-    const { runId } = await this.#parent.sendMessage(message);
+    let { runId } = await this.#parent.sendMessage(message);
     // First where the reply should be, then once wherever it may be, since an earlier run knows a repeated update; then in what is new.
     let seen: HistoryPlace | undefined = { runId, seq: 0 };
     let isSearched = false;
@@ -266,10 +266,11 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
       if (reply !== undefined) return reply;
       if (isOver) throw new ExecutionStateInvalid(this.executionId, summary?.state ?? "gone", "updated", "It ended before it read the update.");
       isSearched ||= after === undefined;
-      seen = isSearched ? { runId: summary.runId, seq: summary.events } : undefined;
+      ({ runId } = summary);
+      seen = isSearched ? { runId, seq: summary.events } : undefined;
       return undefined;
     };
-    const reply = await waitForNews(store, runtime, read, timeoutMs);
+    const reply = await waitForNews(store, runtime, read, timeoutMs, { runId: () => runId });
     if (reply?.type === "UpdateCompleted") return readPayload(reply.result) as UpdateResult<Sent["updates"][Name]>;
     if (reply?.type === "UpdateRejected") throw new UpdateRejected(this.executionId, name, toError(reply.failure));
     throw new WaitTimeout(`The reply to update "${name}"`, timeoutMs ?? 0);
@@ -311,9 +312,11 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     checkName(key, "key");
     const { store, namespace, runtime } = this.#parent;
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
+    let runId: string | undefined;
     const read = async (): Promise<{ readonly value: unknown } | undefined> => {
       const outcome = await store.value(namespace, this.executionId, key);
       if (outcome === undefined) throw new ExecutionNotFound(this.executionId);
+      ({ runId } = outcome);
       const event = outcome.event?.event;
       if (event?.type === "ValueSet") return { value: readPayload(event.value) };
       if (options.wait === true && isTerminal(outcome.state))
@@ -321,7 +324,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
       return undefined;
     };
     if (options.wait !== true) return (await read())?.value;
-    const found = await waitForNews(store, runtime, read, timeoutMs);
+    const found = await waitForNews(store, runtime, read, timeoutMs, { runId: () => runId });
     if (found === undefined) throw new WaitTimeout(`The value "${key}"`, timeoutMs ?? 0);
     return found.value;
   }

@@ -2,7 +2,7 @@ import { ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { decodeValue } from "../base/values.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
-import type { Hint, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { StoredChunk, StreamPage } from "../store/streams.ts";
 import { waitForNews } from "./news.ts";
 
@@ -52,7 +52,6 @@ export async function* readStream(source: StreamSource, executionId: string, str
   const { follow = true, signal } = options;
   let from = options.from ?? 0;
   let runId: string | undefined;
-  const concernsThis = (hint: Hint): boolean => (hint.kind === "news" || hint.kind === "ended") && (runId === undefined || hint.runIds.includes(runId));
   /** Undefined: nothing new, and more may come. */
   const read = async (): Promise<StreamPage | undefined> => {
     source.checkOpen();
@@ -62,7 +61,7 @@ export async function* readStream(source: StreamSource, executionId: string, str
     return page.chunks.length > 0 || !follow || isTerminal(page.state) || signal?.aborted === true ? page : undefined;
   };
   for (;;) {
-    const page = await waitForNews(store, runtime, read, undefined, { concerns: concernsThis, signal });
+    const page = await waitForNews(store, runtime, read, undefined, { runId: () => runId, signal });
     if (page === undefined) return;
     for (const chunk of page.chunks) {
       if (signal?.aborted === true) return;

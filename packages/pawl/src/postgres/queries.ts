@@ -149,15 +149,23 @@ export class Queries {
   async value(namespace: string, executionId: string, key: string): Promise<ValueOutcome | undefined> {
     const { executions, history } = this.#tables;
     const [row] = await this.#db
-      .select({ state: executions.state, seq: history.seq, epoch: history.epoch, at: history.at, type: history.type, data: history.data })
+      .select({
+        runId: executions.runId,
+        state: executions.state,
+        seq: history.seq,
+        epoch: history.epoch,
+        at: history.at,
+        type: history.type,
+        data: history.data,
+      })
       .from(executions)
       .leftJoin(history, and(eq(history.runId, executions.runId), eq(history.type, "ValueSet"), sql`${history.data}::json->>'key' = ${key}`))
       .where(and(eq(executions.namespace, namespace), eq(executions.executionId, executionId)))
       .orderBy(desc(history.seq))
       .limit(1);
     if (row === undefined) return undefined;
-    const { state, ...event } = row;
-    return { state: state as ExecutionState, event: event.seq === null ? undefined : recorded(event as HistoryRow) };
+    const { runId, state, ...event } = row;
+    return { runId, state: state as ExecutionState, event: event.seq === null ? undefined : recorded(event as HistoryRow) };
   }
 
   async outcomes(namespace: string, executionIds: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {

@@ -132,6 +132,8 @@ export interface HistoryPlace {
 
 /** What `handle.value` reads. Undefined `event`: nothing is set under this key. */
 export interface ValueOutcome {
+  /** The latest run. */
+  readonly runId: string;
   readonly state: ExecutionState;
   readonly event: RecordedEvent | undefined;
 }
@@ -383,7 +385,7 @@ export type Hint =
   | { readonly kind: "tasks"; readonly namespace: string; readonly taskQueue: string }
   /** These runs got a message. */
   | { readonly kind: "inbox"; readonly runIds: readonly string[] }
-  /** These runs answered an update, set a value or wrote to a stream. */
+  /** These runs answered an update, set a value, wrote to a stream or continued as new. */
   | { readonly kind: "news"; readonly runIds: readonly string[] }
   /** These runs ended. */
   | { readonly kind: "ended"; readonly runIds: readonly string[] }

@@ -368,6 +368,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (operation.messages.length > 0) this.#host.messagesSent(operation.messages.map(({ toRunId }) => toRunId));
     if (this.#writer.isGone) return;
     if (operation.after.kind === "end" || operation.after.kind === "continue") {
+      // Whoever waits for something of this run looks at the next one from now on.
+      if (operation.after.kind === "continue") this.#host.news(this);
       this.#writer.leave();
       this.#wakeTimer.clear();
       this.#host.telemetry?.ended(this, { state: this.#end!.state, startedAt: this.#claimed.history[0]!.at, endedAt: outcome.at });

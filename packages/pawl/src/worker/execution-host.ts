@@ -48,7 +48,7 @@ export interface ExecutionHost {
   streamLength(executionId: string, stream: string): Promise<number>;
   /** Something that shows that it gets on is recorded. */
   progressed(execution: ActiveExecution): void;
-  /** It has recorded the reply to an update, a value, or chunks of a stream: whoever waits for it may look. */
+  /** It has recorded the reply to an update, a value, or chunks of a stream, or goes on as the next run: whoever waits for it may look. */
   news(execution: ActiveExecution): void;
   rejected(execution: ActiveExecution): void;
   ended(execution: ActiveExecution, end: EndEvent): void;
