@@ -70,6 +70,7 @@ async function run(code: Code, history: RecordedEvent[], random: SeededRandom, f
     replied: ignore,
     patched: ignore,
     logged: ignore,
+    unread: ignore,
     ended: (how: CodeOutcome) => void ended.push(how),
   };
   const replay = new Replay(defineWorkflow({ name: "w", run: code }), { executionId: "x", runId: "r" }, { first: "x" }, host);

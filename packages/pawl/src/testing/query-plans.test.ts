@@ -88,7 +88,7 @@ test("the option `state` finds them as the filter does", async () => {
 });
 
 test("what is open is counted by version without what has ended", async () => {
-  expect(await readsOf((queries) => queries.openByVersion("large", undefined))).toEqual(notCompleted);
+  expect(await readsOf((queries) => queries.unfinishedByVersion("large", undefined))).toEqual(notCompleted);
 });
 
 test("a page of all, or of what completed, follows the primary key", async () => {
