@@ -27,6 +27,7 @@ const inputCodes: ReadonlySet<string> = new Set([
   "FILTER_INVALID",
   "DOCUMENT_INVALID",
   "INPUT_INVALID",
+  "PAYLOAD_INVALID",
   "VALUE_NOT_SERIALIZABLE",
   "VALUE_TOO_LARGE",
   "VALUE_TOO_DEEP",

@@ -371,6 +371,40 @@ test("signal --start starts who is not there, and signals who is", async () => {
   expect(await project.pawl("signal", "cart-3", "pay", "--input", "7", "--start", "nothing")).toMatchObject({ code: 1 });
 });
 
+test("signal --start takes how the execution is started, and nothing of that without --start", async () => {
+  const place = ["--delay", "1h", "--label", "team=a", "--attribute", "size=3"];
+  expect(await project.pawl("signal", "cart-4", "pay", "--input", "7", "--start", "cart", ...place)).toMatchObject({ code: 0 });
+  expect(await pawl.handle("cart-4").status()).toMatchObject({ state: "pending", labels: { team: "a" }, attributes: { size: 3 } });
+  await pawl.handle("cart-4").terminate();
+  expect(await project.pawl("signal", "cart-4", "pay", "--delay", "1h")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("--start <workflow>") as string,
+  });
+});
+
+test("what is sent is checked against the workflow in --file before it is sent", async () => {
+  const strict = `
+import { defineWorkflow, update } from "pawl";
+const number = { "~standard": { version: 1 as const, vendor: "test", validate: (value: unknown) =>
+  typeof value === "number" ? { value } : { issues: [{ message: "must be a number" }] } } };
+export const cart = defineWorkflow({ name: "cart", signals: { pay: number }, state: () => ({}), updates: { add: update(number, () => 1) }, run: () => 1 });
+export const greet = defineWorkflow({ name: "greet", input: number, run: () => 1 });
+`;
+  await project.write({ "strict.ts": strict });
+  await pawl.start("cart", undefined, { executionId: "cart-5" });
+  await pawl.execute("greet", { name: "Ann" }, { executionId: "to-fork" });
+  const checked = (...args: string[]) => project.pawl(...args, "--input", '"seven"', "--file", "strict.ts");
+  const refused = { code: 2, stderr: expect.stringContaining("must be a number") as string };
+  expect(await checked("signal", "cart-5", "pay")).toMatchObject(refused);
+  expect(await checked("signal", "cart-6", "pay", "--start", "cart")).toMatchObject(refused);
+  expect(await checked("update", "cart-5", "add")).toMatchObject(refused);
+  expect(await checked("fork", "to-fork", "--from", "1")).toMatchObject(refused);
+  expect((await pawl.handle("cart-5").history()).some(({ event }) => event.type === "SignalReceived")).toBe(false);
+  expect(await project.pawl("fork", "to-fork", "--from", "1", "--file", "strict.ts")).toMatchObject({ code: 2 });
+  expect(await project.pawl("signal", "cart-5", "pay", "--input", "7", "--file", "strict.ts")).toMatchObject({ code: 0 });
+  expect(await pawl.handle("cart-5").result()).toMatchObject({ paid: 7 });
+});
+
 describe("signal, update, query and value", () => {
   test("reach an execution by its id and print what comes back", async () => {
     expect(await project.pawl("start", "cart", "--id", "cart-1")).toMatchObject({ code: 0 });

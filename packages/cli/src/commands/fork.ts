@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { readCheckpoint } from "../checkpoint-option.ts";
+import { handleOf } from "../definition-of.ts";
 import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import { readRun } from "../run-option.ts";
+import { loadWorkflows } from "../load-workflows.ts";
 import { withPawl } from "../session.ts";
 
 interface ForkFlags {
@@ -11,6 +13,7 @@ interface ForkFlags {
   readonly run?: string;
   readonly id?: string;
   readonly input?: string;
+  readonly file?: string;
   readonly result: readonly string[];
   readonly toVersion?: string;
   readonly taskQueue?: string;
@@ -28,6 +31,7 @@ export function addForkCommand(program: Command): void {
     .option("--run <run>", "of an earlier run: its number or id, as `pawl runs` lists them")
     .option("--id <executionId>", "of the new execution")
     .option("--input <json>", "instead of its input: JSON, @file, or - for stdin")
+    .option("--file <file>", "with --input: check it against the workflow in this file")
     .option("--result <step=json>", "instead of a step's result; repeatable", (given: string, before: readonly string[]) => [...before, given], [])
     .option("--to-version <version>", "another version of the workflow")
     .option("--task-queue <name>", "another queue")
@@ -39,8 +43,11 @@ export function addForkCommand(program: Command): void {
       ]),
     )
     .action(async (id: string, flags: ForkFlags, self: Command) => {
-      await withPawl(self, {}, async ({ pawl, output }) => {
-        const from = pawl.handle(id);
+      if (flags.file !== undefined && flags.input === undefined)
+        throw new UsageError("OPTION_INVALID", "--file is what --input is checked against. Give an input, or leave it out.");
+      const given = flags.file === undefined ? undefined : { file: flags.file, loaded: await loadWorkflows(flags.file) };
+      await withPawl(self, given === undefined ? {} : { library: given.loaded.library }, async ({ pawl, output }) => {
+        const from = await handleOf(pawl, id, given, flags.toVersion);
         const handle = await from.fork({
           from: readCheckpoint(flags.from, "--from"),
           ...(await readRun(from, flags.run)),

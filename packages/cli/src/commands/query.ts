@@ -1,11 +1,10 @@
 import type { Command } from "commander";
-import type { ExecutionHandle } from "pawl";
+import { handleOf } from "../definition-of.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import { loadWorkflows } from "../load-workflows.ts";
 import { jsonText } from "../printable.ts";
 import { withPawl } from "../session.ts";
-import { UsageError } from "../failures.ts";
 
 export function addQueryCommand(program: Command): void {
   const command = program
@@ -21,12 +20,7 @@ export function addQueryCommand(program: Command): void {
       const argument = await readInput(flags.input);
       const loaded = await loadWorkflows(flags.file);
       await withPawl(self, { prepare: true, library: loaded.library }, async ({ pawl, output }) => {
-        const { workflow, version } = await pawl.handle(id).status();
-        const definition = loaded.workflows.find((candidate) => candidate.name === workflow && candidate.version === version);
-        if (definition === undefined)
-          throw new UsageError("WORKFLOW_UNKNOWN", `${id} runs ${workflow}@${version}, which ${flags.file} does not have. Name the file that has it.`);
-        // By name: what a file exports is known only when it is loaded.
-        const handle = pawl.handle(id, definition) as ExecutionHandle;
+        const handle = await handleOf(pawl, id, { file: flags.file, loaded });
         const answer: unknown = await handle.query(name, argument);
         if (output.json) output.value({ executionId: id, query: name, answer });
         else output.lines([jsonText(answer)]);

@@ -1,13 +1,19 @@
 import type { Command } from "commander";
-import { addGlobalOptions, examples } from "../global-options.ts";
+import type { StartOptions } from "pawl";
+import { definitionOf, handleOf } from "../definition-of.ts";
+import { UsageError } from "../failures.ts";
+import { addGlobalOptions, collect, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
+import { loadWorkflows } from "../load-workflows.ts";
 import { withPawl } from "../session.ts";
+import { startOptions, type StartOptionFlags } from "../start-options.ts";
 
-interface SignalFlags {
+interface SignalFlags extends Omit<StartOptionFlags, "id" | "key" | "deduplicationId"> {
   readonly input?: string;
   readonly signalId?: string;
   readonly start?: string;
   readonly startInput?: string;
+  readonly file?: string;
 }
 
 export function addSignalCommand(program: Command): void {
@@ -21,14 +27,34 @@ export function addSignalCommand(program: Command): void {
     .option("--signal-id <id>", "sent twice with the same id, it arrives once")
     .option("--start <workflow>", "start an execution of this workflow first if there is none of this id")
     .option("--start-input <json>", "with --start: its input, as --input")
+    .option("--file <file>", "check what is sent against the workflow in this file")
+    .option("--delay <duration>", 'with --start: not before so long from now, such as "10m"')
+    .option("--timeout <duration>", "with --start: it ends timed_out so long after its start (the workflow's own, with --file)")
+    .option("--queue <name>", "with --start: task queue (the workflow's own)")
+    .option("--queue-key <key>", "with --start: its key within its queue")
+    .option("--priority <number>", "with --start: from -1000 (first) to 1000 (last)")
+    .option("--version <version>", "with --start: version of the workflow (the highest that is known)")
+    .option("--label <name=text>", "with --start: what the execution belongs to, repeatable", collect)
+    .option("--attribute <name=value>", "with --start: what it can be found by, repeatable", collect)
     .addHelpText("after", examples([['pawl signal order-7 approve --input \'{"by":"ann"}\'', 'what `await ctx.signal("approve")` gives']]))
     .action(async (id: string, name: string, flags: SignalFlags, self: Command) => {
       const payload = await readInput(flags.input);
       const startInput = await readInput(flags.startInput);
       const signalId = flags.signalId === undefined ? {} : { signalId: flags.signalId };
-      await withPawl(self, {}, async ({ pawl, output }) => {
-        if (flags.start === undefined) await pawl.handle(id).signal(name, payload, signalId);
-        else await pawl.signalWithStart(flags.start, startInput, { executionId: id, signal: { name, payload, ...signalId } });
+      const options: StartOptions = startOptions(flags);
+      if (flags.start === undefined && (flags.startInput !== undefined || Object.keys(options).length > 0))
+        throw new UsageError("OPTION_INVALID", "How an execution is started goes with --start <workflow>. Say which one, or leave it out.");
+      const given = flags.file === undefined ? undefined : { file: flags.file, loaded: await loadWorkflows(flags.file) };
+      await withPawl(self, given === undefined ? {} : { library: given.loaded.library }, async ({ pawl, output }) => {
+        const signal = { name, payload, ...signalId };
+        if (flags.start === undefined) await (await handleOf(pawl, id, given)).signal(name, payload, signalId);
+        else if (given === undefined) await pawl.signalWithStart(flags.start, startInput, { ...options, executionId: id, signal });
+        else
+          await pawl.signalWithStart(definitionOf(flags.start, flags.version, given), startInput as never, {
+            ...options,
+            executionId: id,
+            signal,
+          });
         if (output.json) output.value({ executionId: id, signal: name });
         else output.lines([`${id} was sent ${name}`]);
       });

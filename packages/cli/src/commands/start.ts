@@ -1,29 +1,19 @@
 import type { Command } from "commander";
 import type { AnyWorkflow, ExecutionHandle, Pawl, StartOptions } from "pawl";
-import { compareVersions, nodeRuntime } from "pawl/internal";
+import { nodeRuntime } from "pawl/internal";
+import { definitionOf } from "../definition-of.ts";
 import { pawlCode, UsageError } from "../failures.ts";
 import { addGlobalOptions, collect, examples } from "../global-options.ts";
-import { readAttributes, readLabels } from "../name-values.ts";
 import { readInput } from "../json-input.ts";
 import { loadWorkflows } from "../load-workflows.ts";
 import { jsonText, printable } from "../printable.ts";
 import { withPawl, type Session } from "../session.ts";
+import { startOptions, type StartOptionFlags } from "../start-options.ts";
 import { waitForEnd } from "../wait-for-end.ts";
 
-interface StartFlags {
+interface StartFlags extends StartOptionFlags {
   readonly input?: string;
-  readonly id?: string;
-  readonly key?: string;
-  readonly delay?: string;
-  readonly timeout?: string;
-  readonly queueKey?: string;
-  readonly priority?: string;
-  readonly deduplicationId?: string;
-  readonly queue?: string;
-  readonly version?: string;
   readonly file?: string;
-  readonly label?: readonly string[];
-  readonly attribute?: readonly string[];
   readonly wait?: boolean;
 }
 
@@ -61,7 +51,7 @@ export function addStartCommand(program: Command): void {
     .action(async (name: string, flags: StartFlags, self: Command) => {
       const input = await readInput(flags.input);
       const loaded = flags.file === undefined ? undefined : await loadWorkflows(flags.file);
-      const definition = loaded === undefined ? undefined : pick(loaded.workflows, name, flags);
+      const definition = loaded === undefined ? undefined : definitionOf(name, flags.version, { file: flags.file!, loaded });
       const options = { prepare: loaded !== undefined, ...(loaded === undefined ? {} : { library: loaded.library }) };
       await withPawl(self, options, async (session) => {
         const handle = await start(session.pawl, definition ?? name, input, startOptions(flags));
@@ -93,31 +83,6 @@ export function addStartCommand(program: Command): void {
       });
     });
   addGlobalOptions(command);
-}
-
-function startOptions(flags: StartFlags): StartOptions {
-  return {
-    ...(flags.id === undefined ? {} : { executionId: flags.id }),
-    ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
-    ...(flags.delay === undefined ? {} : { delay: flags.delay }),
-    ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
-    ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
-    ...(flags.queueKey === undefined ? {} : { key: flags.queueKey }),
-    ...(flags.priority === undefined ? {} : { priority: Number(flags.priority) }),
-    ...(flags.deduplicationId === undefined ? {} : { deduplicationId: flags.deduplicationId }),
-    ...(flags.version === undefined ? {} : { version: flags.version }),
-    ...(flags.label === undefined ? {} : { labels: readLabels(flags.label) }),
-    ...(flags.attribute === undefined ? {} : { attributes: readAttributes(flags.attribute) }),
-  };
-}
-
-/** Of several versions the highest, if none is named. @throws UsageError if the file does not have it */
-function pick(workflows: readonly AnyWorkflow[], name: string, { version, file }: StartFlags): AnyWorkflow {
-  const fitting = workflows.filter((workflow) => workflow.name === name && (version === undefined || workflow.version === version));
-  const highest = fitting.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1);
-  if (highest !== undefined) return highest;
-  const known = workflows.map((workflow) => `${workflow.name}@${workflow.version}`).join(", ");
-  throw new UsageError("WORKFLOW_UNKNOWN", `${file} has no workflow "${name}"${version === undefined ? "" : ` in version "${version}"`}. It has ${known}.`);
 }
 
 async function start(pawl: Pawl, workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<ExecutionHandle> {

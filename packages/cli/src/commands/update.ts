@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import { handleOf } from "../definition-of.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
+import { loadWorkflows } from "../load-workflows.ts";
 import { jsonText } from "../printable.ts";
 import { withPawl } from "../session.ts";
 
@@ -12,19 +14,30 @@ export function addUpdateCommand(program: Command): void {
     .argument("<id>", "id of the execution")
     .argument("<name>", "name of the update")
     .option("--input <json>", "its input: JSON, @file, or - for stdin")
+    .option("--file <file>", "check the input against the workflow in this file before it is sent")
     .option("--update-id <id>", "sent twice with the same id, it is applied once")
     .option("--timeout <duration>", 'give up waiting for the reply after so long, such as "10s"')
     .addHelpText("after", examples([["pawl update cart-7 add --input '\"book\"' --timeout 10s", "change it and see what it says"]]))
-    .action(async (id: string, name: string, flags: { readonly input?: string; readonly updateId?: string; readonly timeout?: string }, self: Command) => {
-      const input = await readInput(flags.input);
-      await withPawl(self, {}, async ({ pawl, output }) => {
-        const reply: unknown = await pawl.handle(id).update(name, input, {
-          ...(flags.updateId === undefined ? {} : { updateId: flags.updateId }),
-          ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+    .action(
+      async (
+        id: string,
+        name: string,
+        flags: { readonly input?: string; readonly file?: string; readonly updateId?: string; readonly timeout?: string },
+        self: Command,
+      ) => {
+        const input = await readInput(flags.input);
+        const given = flags.file === undefined ? undefined : { file: flags.file, loaded: await loadWorkflows(flags.file) };
+        await withPawl(self, given === undefined ? {} : { library: given.loaded.library }, async ({ pawl, output }) => {
+          const reply: unknown = await (
+            await handleOf(pawl, id, given)
+          ).update(name, input, {
+            ...(flags.updateId === undefined ? {} : { updateId: flags.updateId }),
+            ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+          });
+          if (output.json) output.value({ executionId: id, update: name, reply });
+          else output.lines([jsonText(reply)]);
         });
-        if (output.json) output.value({ executionId: id, update: name, reply });
-        else output.lines([jsonText(reply)]);
-      });
-    });
+      },
+    );
   addGlobalOptions(command);
 }

@@ -2,7 +2,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseFilter } from "../client/filter/parse-filter.ts";
-import { executionStates, type ExecutionState } from "../kernel/execution-state.ts";
+import { latestStates } from "../kernel/execution-state.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { Queries } from "../postgres/queries.ts";
 import { tablesIn } from "../postgres/schema.ts";
@@ -112,8 +112,8 @@ test("a small namespace among large ones is not looked for among theirs", async 
 test("whatever states are asked for, they are found, claimed or not", async () => {
   const queries = new Queries(drizzle(db), tablesIn("pawl"));
   const idsOf = async (filter: ListFilter) => (await queries.list(filter, { limit: executions })).map(({ executionId }) => executionId);
-  for (let bits = 1; bits < 2 ** executionStates.length; bits += 37) {
-    const states = executionStates.filter((_, index) => (bits >> index) % 2 === 1);
+  for (let bits = 1; bits < 2 ** latestStates.length; bits += 37) {
+    const states = latestStates.filter((_, index) => (bits >> index) % 2 === 1);
     const expected = await db.query<{ id: string }>(
       "SELECT execution_id AS id FROM pawl.executions WHERE namespace = 'small' AND state = ANY($1) ORDER BY run_id DESC",
       [states],
@@ -125,7 +125,7 @@ test("whatever states are asked for, they are found, claimed or not", async () =
     expect(await queries.count({ namespace: "small", filter }, undefined, 1)).toEqual([{ value: null, count: ids.length }]);
   }
   const all = await idsOf({ namespace: "small" });
-  for (const state of executionStates satisfies readonly ExecutionState[]) {
+  for (const state of latestStates) {
     const [are, areNot] = [
       await idsOf({ namespace: "small", state: [state] }),
       await idsOf({ namespace: "small", filter: parseFilter(`state != "${state}"`) }),
