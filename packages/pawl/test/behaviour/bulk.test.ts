@@ -1,4 +1,4 @@
-import { defineWorkflow, ExecutionConflict, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
+import { defineWorkflow, ExecutionConflict, ExecutionFailed, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { eventually, harness, refusalOf, soon } from "./harness.ts";
@@ -42,6 +42,37 @@ describe("bulk", () => {
     const cancel = await pawl.bulk({ operation: "cancel", filter: 'workflow == "waiting"' });
     expect(await cancel.result()).toEqual({ matched: 105, done: 2, skipped: 103, failed: 0, failures: [] });
     await eventually(async () => expect((await handles[104]!.status()).state).toBe("cancelled"));
+  });
+
+  test("leaves children to the retry of their parent, which begins them anew", async () => {
+    let isMended = false;
+    const brittle = defineWorkflow({
+      name: "brittle",
+      run: async () => {
+        if (!isMended) throw new Error("no");
+        return 2;
+      },
+    });
+    const parent = defineWorkflow({ name: "parent-of-brittle", run: async (ctx) => ctx.child(brittle, undefined) });
+    const { pawl } = await h.run([brittle, parent]);
+    const handle = await pawl.start(parent, undefined, { executionId: "of-brittle" });
+    await refusalOf(handle.result(), ExecutionFailed);
+    isMended = true;
+    const bulk = await pawl.bulk({ operation: "retry", filter: 'state == "failed" && executionId.startsWith("of-brittle")' });
+    expect(await bulk.result()).toEqual({ matched: 2, done: 1, skipped: 1, failed: 0, failures: [] });
+    expect(await handle.result()).toBe(2);
+    expect((await pawl.handle("of-brittle.1").status()).state).toBe("failed");
+  });
+
+  test("continues as new after some thousand executions, and goes on where it was", async () => {
+    const pawl = await h.open();
+    await pawl.worker({ workflows: [waiting], ...soon });
+    const count = 2_050;
+    await Promise.all(Array.from({ length: count }, () => pawl.start(waiting, undefined, { delay: "1 day", labels: { group: "many" } })));
+    const bulk = await pawl.bulk({ operation: "terminate", filter: 'labels.group == "many"' });
+    expect(await bulk.result()).toEqual({ matched: count, done: count, skipped: 0, failed: 0, failures: [] });
+    expect(await bulk.value("progress")).toEqual(await bulk.result());
+    expect((await bulk.runs()).map(({ state }) => state)).toEqual(["continued_as_new", "completed"]);
   });
 
   test("meets each that was there when it began, also those that continue as new meanwhile, and none that came later", async () => {

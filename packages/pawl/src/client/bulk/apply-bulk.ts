@@ -6,6 +6,8 @@ import type { BulkFailure, BulkProgress, BulkRequest } from "./bulk-options.ts";
 export interface BulkTarget {
   readonly executionId: string;
   readonly runId: string;
+  /** It is left alone. */
+  readonly left?: boolean;
 }
 
 const concurrency = 8;
@@ -49,6 +51,7 @@ export async function applyBulk(
 }
 
 async function applyToOne(handle: ExecutionHandle, request: BulkRequest, bulkId: string, target: BulkTarget): Promise<BulkProgress> {
+  if (target.left === true) return { ...nothingDone, skipped: 1 };
   try {
     await act(handle, request, bulkId, target.runId);
     return { ...nothingDone, done: 1 };

@@ -11,6 +11,16 @@ export const bulkWorkflowName = "pawl.bulk";
 /** Bulk operations leave each other and themselves alone. */
 const others = `workflow != "${bulkWorkflowName}"`;
 const pageSize = 100;
+/** Then it continues as new, so that its history stays short however many executions there are. */
+const pagesInRun = 20;
+
+/** Where the run before has stopped. */
+interface BulkPosition {
+  readonly after: string;
+  /** Milliseconds since 1970. */
+  readonly createdBefore: number;
+  readonly progress: BulkProgress;
+}
 
 /** What its steps use. */
 export interface BulkClient {
@@ -26,30 +36,32 @@ export interface BulkClient {
  * @param taskQueue one that the worker takes anyway: a queue of its own would cost every claim
  */
 export function bulkWorkflow(client: BulkClient, taskQueue: string): AnyWorkflow {
-  const find = async (filter: string, createdBefore: Date, after: string): Promise<readonly BulkTarget[]> => {
-    const wanted = listFilter(client.namespace, { filter: `(${filter}) && ${others}`, createdBefore });
+  const find = async ({ filter, operation }: BulkRequest, createdBefore: number, after: string): Promise<readonly BulkTarget[]> => {
+    const wanted = listFilter(client.namespace, { filter: `(${filter}) && ${others}`, createdBefore: new Date(createdBefore) });
     const page = await client.store.list(wanted, { limit: pageSize, afterExecutionId: after });
-    return page.map(({ executionId, runId }) => ({ executionId, runId }));
+    // The retry of a parent begins its children anew.
+    const isLeft = (parentRunId: string | null): boolean => operation === "retry" && parentRunId !== null;
+    return page.map(({ executionId, runId, parentRunId }) => ({ executionId, runId, ...(isLeft(parentRunId) ? { left: true } : {}) }));
   };
   return defineWorkflow({
     name: bulkWorkflowName,
     taskQueue,
-    async run(ctx, request: BulkRequest): Promise<BulkProgress> {
+    async run(ctx, request: BulkRequest & { readonly at?: BulkPosition }): Promise<BulkProgress> {
       // What began in its own millisecond may have been there before it.
-      const createdBefore = new Date(ctx.now().getTime() + 1);
-      let progress = nothingDone;
+      let { after, createdBefore, progress }: BulkPosition = request.at ?? { after: "", createdBefore: ctx.now().getTime() + 1, progress: nothingDone };
       await ctx.set("progress", progress);
-      for (let after: string | undefined = ""; after !== undefined;) {
-        const from: string = after;
-        const targets: readonly BulkTarget[] = await ctx.step("find", () => find(request.filter, createdBefore, from));
+      for (let pages = 0; ; pages++) {
+        if (pages === pagesInRun) return ctx.continueAsNew({ ...request, at: { after, createdBefore, progress } });
+        const from = after;
+        const targets = await ctx.step("find", () => find(request, createdBefore, from));
         if (targets.length > 0) {
           const page = await ctx.step("apply", () => applyBulk((id) => client.handle(id), request, ctx.executionId, targets));
           progress = addProgress(progress, page);
           await ctx.set("progress", progress);
         }
-        after = targets.length < pageSize ? undefined : targets.at(-1)!.executionId;
+        if (targets.length < pageSize) return progress;
+        after = targets.at(-1)!.executionId;
       }
-      return progress;
     },
   });
 }
