@@ -149,6 +149,8 @@ export function drawRequests(
   const continues = continuations.hits(0.3);
   const lateness = continuations.fork("late");
   const late = lateness.hits(0.15) ? lateness : undefined;
+  const beating = continuations.fork("beats");
+  const beats = beating.hits(0.1) ? beating : undefined;
   const talks = continuations.fork("updates");
   const talk = talks.hits(0.2) ? talks : undefined;
   // In some, workers have more to do at a time than goes into one commit.
@@ -162,7 +164,7 @@ export function drawRequests(
       executionId: `x${index}`,
       ...searchable(
         continuing(
-          writing(retrying(drawProgram(chance), parksMeetRetries), anyWrites && writes.hits(0.6) ? writes : undefined),
+          writing(saying(retrying(drawProgram(chance), parksMeetRetries), beats), anyWrites && writes.hits(0.6) ? writes : undefined),
           continues ? continuations : undefined,
         ),
         hasAttributes && attributes.hits(0.6) ? attributes : undefined,
@@ -196,6 +198,13 @@ function retrying(program: Program, isOn: boolean): Program {
   // What waits to be cancelled is known by its program.
   if (!isOn || program.do === "wait to be cancelled") return program;
   return { do: "inOrder", parts: [{ do: "retry", fails: 3, attempts: 4, intervalMs: 400, value: 1 }, program] };
+}
+
+/** How far it is. */
+function saying(program: Program, beats: Chance | undefined): Program {
+  // What waits to be cancelled is known by its program.
+  if (beats === undefined || program.do === "wait to be cancelled" || !beats.hits(0.5)) return program;
+  return { do: "together", parts: [{ do: "beat", beats: beats.whole(5, 12), value: 1 }, program], concurrency: 2 };
 }
 
 function writing(program: Program, chance: Chance | undefined): Program {

@@ -1,5 +1,5 @@
-import { fold, type Event } from "pawl";
-import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { fold, type Event, type StepContext } from "pawl";
+import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, keyLineage, openWaits, readPayload, searchValuesOf } from "pawl/internal";
 import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
@@ -74,32 +74,38 @@ export class Monitor {
    *
    * @param workerId of the worker in that process, whose lease holds as far as it knows
    */
-  began(process: SimProcess, idempotencyKey: string, workerId: string | undefined): ExecutionRow {
-    const position = Number(idempotencyKey.slice(idempotencyKey.lastIndexOf("/") + 1));
-    const lineage = idempotencyKey.slice(0, idempotencyKey.lastIndexOf("/"));
-    const executionId = lineage.split("/")[0]!;
+  began(process: SimProcess, { executionId, idempotencyKey }: StepContext, workerId: string | undefined): ExecutionRow {
+    const position = positionIn(idempotencyKey);
     const runId = this.#runOf.get(executionId);
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
     // Whoever ran the run before hears of a rollback a moment later, or when its lease ends.
     if (this.#wasJustReverted(runId)) return this.executions.get(runId)!;
-    const from = this.#continuedBy(runId);
-    if (lineage !== (from === undefined ? executionId : `${executionId}/${from}`) && this.#world.steppedForwardMs === 0)
+    const row = this.executions.get(runId)!;
+    const first = this.histories.get(runId)?.[0]?.event as Extract<Event, { type: "ExecutionStarted" }>;
+    if (idempotencyKey !== `${keyLineage({ executionId, workflow: row.workflow }, first)}/${position}` && this.#world.steppedForwardMs === 0)
       throw new Violation("I1", `${process.name} begins step ${idempotencyKey} of a run that has continued as new`);
     const result = this.histories.get(runId)?.find(({ event }) => isCallResult(event) && event.position === position);
     // Set forward, the database's clock ends leases before their time: then two workers may run the same step for a moment.
     if (result !== undefined && this.#world.steppedForwardMs === 0) {
       throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
     }
-    const row = this.executions.get(runId)!;
     // A resume or rollback of its parent frees a child that runs: its worker hears of it a moment later, and others may pause it before.
-    const first = this.histories.get(runId)?.[0]?.event;
-    const wasChild = first?.type === "ExecutionStarted" && first.parent !== undefined;
-    if (wasChild || this.#world.steppedForwardMs > 0) return row;
+    if (first.parent !== undefined || this.#world.steppedForwardMs > 0) return row;
     if (row.state === "paused") throw new Violation("pause", `${process.name} runs step ${idempotencyKey} of an execution that is paused`);
     if (row.state === "running" && row.worker_id !== workerId) {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
     }
     return row;
+  }
+
+  /** What is recorded of a step, if that worker owns its execution. */
+  ownedStep({ executionId, idempotencyKey }: StepContext, workerId: string | undefined): { readonly events: readonly Event[] } | undefined {
+    const runId = this.#runOf.get(executionId);
+    const row = runId === undefined ? undefined : this.executions.get(runId);
+    if (row?.worker_id !== workerId || workerId === undefined) return undefined;
+    const position = positionIn(idempotencyKey);
+    const events = this.histories.get(runId!)!.map(({ event }) => event);
+    return { events: events.filter((event) => "position" in event && event.position === position) };
   }
 
   /** Whether a run has what one before it had not read: it comes from a rollback or retry of it while that had not ended. */
@@ -444,4 +450,8 @@ function idsIn(messages: string | null): ReadonlySet<string> {
 
 function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {
   return JSON.stringify(Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function positionIn(idempotencyKey: string): number {
+  return Number(idempotencyKey.slice(idempotencyKey.lastIndexOf("/") + 1));
 }

@@ -241,6 +241,10 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a heartbeat that was recorded is not told to the next attempt",
+    edits: [edit("kernel/replay.js", 'if (call?.kind === "step")\n                    call.lastHeartbeat = readPayload(event.heartbeat);', "void call;")],
+  },
+  {
     name: "of several changes of attributes in one commit only the last counts",
     edits: [edit("worker/outbox.js", "attributes = { ...attributes, ...outgoing.event.attributes }", "attributes = outgoing.event.attributes")],
   },

@@ -1,5 +1,5 @@
-import type { Worker } from "pawl";
-import { Pawl, PostgresStore, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
+import type { StepContext, Worker } from "pawl";
+import { Pawl, PostgresStore, readPayload, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
 import { Client } from "./client.ts";
 import type { Chance } from "./random.ts";
 import { pollMs, troubleMs, type Scene } from "./scene.ts";
@@ -107,7 +107,8 @@ export class Processes {
     const store = watch.claims.watch(process, unwatched, (violation) => failure.add(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
     const { workflows, steps } = makeWorkflows(process, {
-      begin: (which, step) => this.#begin(which, step.idempotencyKey),
+      begin: (which, step) => this.#begin(which, step),
+      beats: (which, step) => this.#beats(which, step),
       tooLate: (step) =>
         failure.guard(() => {
           throw new Violation("I1", `${name} begins step ${step.idempotencyKey}, which was asked for after the run had continued as new`);
@@ -135,16 +136,31 @@ export class Processes {
   }
 
   /** A step's function begins. Gives how often it has begun before. */
-  #begin(process: SimProcess, key: string): number {
+  #begin(process: SimProcess, step: StepContext): number {
+    const { idempotencyKey: key } = step;
     const before = this.#begun.get(key) ?? 0;
     this.#begun.set(key, before + 1);
     if (!process.alive) return before;
     const { monitor, claims } = this.#scene.watch;
     this.#scene.failure.guard(() => {
-      const { run_id: runId } = monitor.began(process, key, claims.workerIn(process));
+      const { run_id: runId } = monitor.began(process, step, claims.workerIn(process));
       if (claims.isFenced(process, runId)) throw new Violation("I4", `${process.name} begins step ${key} although its claim was rejected`);
     });
     return before;
+  }
+
+  /** I6: an attempt is told the last details that are recorded, of whichever attempt. Who owns the execution no more may know less. */
+  #beats(process: SimProcess, step: StepContext): void {
+    if (!process.alive) return;
+    const { monitor, claims } = this.#scene.watch;
+    this.#scene.failure.guard(() => {
+      const owned = monitor.ownedStep(step, claims.workerIn(process));
+      if (owned === undefined) return;
+      const { idempotencyKey: key, lastHeartbeat: told } = step;
+      const recorded = owned.events.flatMap((event) => ("heartbeat" in event ? (event.heartbeat ?? []) : [])).at(-1);
+      const last = recorded === undefined ? undefined : readPayload(recorded);
+      if (last !== told) throw new Violation("I6", `${process.name} begins step ${key} with the heartbeat ${String(told)}; ${String(last)} is recorded`);
+    });
   }
 
   #stop(name: string, process: SimProcess): void {

@@ -18,6 +18,8 @@ import type { SimProcess } from "./sim-process.ts";
 export interface Effects {
   /** Gives how often this step has begun before. */
   begin(process: SimProcess, step: StepContext): number;
+  /** A step begins that says how far it is: it has to know what of that is recorded. */
+  beats(process: SimProcess, step: StepContext): void;
   /** A step begins that its code asked for after it had continued as new. */
   tooLate(step: StepContext): void;
 }
@@ -28,6 +30,8 @@ export type Program =
   /** Fails `fails` times; with `gives` up before, for good. */
   | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly intervalMs: number; readonly value: number }
   | { readonly do: "fail" }
+  /** Says how far it is, so often, for longer than leases last; its first attempt fails at the end. */
+  | { readonly do: "beat"; readonly beats: number; readonly value: number }
   /** A step on another queue, which is another worker's as often as not; or one that nobody may begin in time. */
   | { readonly do: "remote"; readonly ms: number; readonly value: number; readonly inTime: boolean }
   /** Kills so many of the processes that run it. */
@@ -111,6 +115,21 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
             return program.value;
           },
           { retry: { initialInterval: program.intervalMs, backoffCoefficient: 3, maximumAttempts: program.attempts } },
+        );
+      case "beat":
+        return ctx.step(
+          "beat",
+          async (step) => {
+            effects.begin(process, step);
+            effects.beats(process, step);
+            for (let beat = ((step.lastHeartbeat as number | undefined) ?? 0) + 1; beat <= program.beats; beat++) {
+              await process.sleep(1500);
+              step.heartbeat(beat);
+            }
+            if (step.attempt === 1) throw new Error("the first attempt fails");
+            return program.value;
+          },
+          { retry: { initialInterval: 50, maximumAttempts: 0 } },
         );
       case "fail":
         return ctx.step("fail", async (step) => {
@@ -267,6 +286,7 @@ export function expectedOf(program: Program): Expected {
   switch (program.do) {
     case "step":
     case "kill":
+    case "beat":
       return { value: program.value };
     case "retry":
       return program.fails < program.attempts ? { value: program.value } : "fails";

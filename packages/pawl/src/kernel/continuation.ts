@@ -4,7 +4,8 @@ import { encodeValue } from "../base/values.ts";
 import type { ContinueOptions } from "../definition/context.ts";
 import { checkInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { ContinuationLink, Event } from "./event.ts";
+import { remoteStepName } from "../definition/remote-step.ts";
+import type { ContinuationLink, Event, ExecutionStarted } from "./event.ts";
 
 /** What workflow code wants the next run to begin with. */
 export interface Continuation {
@@ -46,11 +47,19 @@ export function isMadeChildId(executionId: string, family: string, position: num
   return /^(\.r\d+)?$/.test(executionId.slice(family.length, -`.${position}`.length));
 }
 
+/** What the idempotency keys of an execution's steps are made of. @param started its run's first event */
+export function keyLineage(execution: { readonly executionId: string; readonly workflow: string }, started: ExecutionStarted): string {
+  const { parent, continuedFrom } = started;
+  const { executionId, workflow } = execution;
+  const isStep = parent !== undefined && remoteStepName(workflow) !== undefined;
+  return lineage(isStep ? remoteStepLineage(executionId, parent.executionId) : executionId, continuedFrom);
+}
+
 /**
- * What the idempotency keys of a step on another queue are made of: the id that the execution which stands for it had before any rollback or
- * retry of its parent, so that a service that knows the key does nothing twice.
+ * Of a step on another queue: the id that the execution which stands for it had before any rollback or retry of its parent, so that a
+ * service that knows the key does nothing twice.
  */
-export function remoteStepLineage(executionId: string, parentExecutionId: string): string {
+function remoteStepLineage(executionId: string, parentExecutionId: string): string {
   if (!executionId.startsWith(parentExecutionId)) return executionId;
   return parentExecutionId + executionId.slice(parentExecutionId.length).replace(/^(:\d+)?\.r\d+(\.\d+)$/, "$1$2");
 }

@@ -3,11 +3,10 @@ import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
-import { remoteStepName } from "../definition/remote-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, TransactionCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
-import { isFromOutside, lineage, remoteStepLineage } from "../kernel/continuation.ts";
+import { isFromOutside, keyLineage } from "../kernel/continuation.ts";
 import { deadlineOf, timeLimits } from "../kernel/deadline.ts";
 import type { ContinuationLink, Event, ExecutionStarted, SignalReceived } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
@@ -136,9 +135,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   }
 
   get lineage(): string {
-    const { parent } = this.#claimed.history[0]!.event as ExecutionStarted;
-    const isStep = parent !== undefined && remoteStepName(this.workflow) !== undefined;
-    return lineage(isStep ? remoteStepLineage(this.executionId, parent.executionId) : this.executionId, this.#continuedFrom);
+    return keyLineage(this, this.#claimed.history[0]!.event as ExecutionStarted);
   }
 
   begin(inbox: Inbox | undefined): void {

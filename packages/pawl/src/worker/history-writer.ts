@@ -93,6 +93,11 @@ export class HistoryWriter implements AppendSource {
     return this.#inFlight === undefined && this.outbox.isEmpty;
   }
 
+  /** Whether a transaction has its turn and has not said yet what it writes: what others write comes after that. */
+  get isTurnTaken(): boolean {
+    return this.#inFlight === nothingTaken;
+  }
+
   get isParkAsked(): boolean {
     return this.#parkAsked;
   }

@@ -134,7 +134,8 @@ export class StepRunner {
   }
 
   announce(attempt: StepAttempt): void {
-    if (attempt.announced || attempt.isSealed) return;
+    // What is written while a transaction has its turn would stand behind the result.
+    if (attempt.announced || attempt.isSealed || (attempt.call.transaction !== undefined && this.#writer.isTurnTaken)) return;
     attempt.announced = true;
     this.#emit({ type: "StepStarted", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt });
   }

@@ -166,3 +166,21 @@ describe("the explorer", () => {
     expect(report.crashPoints).toContainEqual(expect.stringMatching(/^before the commit of the result of step "insert" of child/));
   });
 });
+
+test("a transaction that takes long is not announced after its result", async () => {
+  const slow = defineWorkflow({
+    name: "slow",
+    run: async (ctx) =>
+      ctx.transaction("insert", async (tx) => {
+        // Time of the machine's: what runs longer than a moment is announced, unless nothing can be written meanwhile.
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        return (await tx.query("INSERT INTO orders VALUES ('slow')")).rowCount;
+      }),
+  });
+  const pawl = await openInMemory({ setUp });
+  await pawl.worker({ workflows: [slow] });
+  const handle = await pawl.start(slow, undefined);
+  expect(await handle.result()).toBe(1);
+  expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepCompleted", "ExecutionCompleted"]);
+  await pawl.close();
+});

@@ -1,3 +1,4 @@
+import { keyLineage } from "../../kernel/continuation.ts";
 import type { EffectRecord } from "../effect-ledger.ts";
 import type { Invariant } from "../invariant.ts";
 import type { Tally } from "../report.ts";
@@ -27,11 +28,14 @@ export const effects: Invariant = {
     checkKeys(tally, ledger);
     remarkOverlaps(tally, ledger);
     return {
-      run({ run: { executionId, runId }, events }) {
+      run({ run: { executionId, runId, workflow }, events }) {
+        const started = events[0]?.event;
+        if (started?.type !== "ExecutionStarted") return;
+        const lineage = keyLineage({ executionId, workflow }, started);
         for (const { seq, event } of events) {
           if (event?.type !== "StepCompleted") continue;
           tally.looked();
-          const key = `${executionId}/${event.position}`;
+          const key = `${lineage}/${event.position}`;
           const attempts = called.get(key);
           const detail = `event ${seq}: attempt ${event.attempt} of step "${event.name}" is recorded as completed`;
           if (attempts === undefined) tally.violated({ executionId, runId, detail: `${detail}, the ledger has no call with the key ${key}` });
@@ -47,9 +51,19 @@ function checkKeys(tally: Tally, ledger: readonly EffectRecord[]): void {
   for (const { key, executionId, position, attempt, phase } of ledger) {
     if (phase !== "begin") continue;
     tally.looked();
-    const isKey = position === undefined ? key.startsWith(`${executionId}/`) : key === `${executionId}/${position}`;
-    if (!isKey) tally.violated({ executionId, detail: `attempt ${attempt}${position === undefined ? "" : ` of call ${position}`} was told the key ${key}` });
+    if (!isKeyOf(key, executionId, position))
+      tally.violated({ executionId, detail: `attempt ${attempt}${position === undefined ? "" : ` of call ${position}`} was told the key ${key}` });
   }
+}
+
+/** A run that continued as new names the run before it, too. A step on another queue keeps its key when its parent is retried. */
+function isKeyOf(key: string, executionId: string, position: number | undefined): boolean {
+  const first = executionId.replace(/\.r\d+(\.\d+)$/, "$1");
+  return [executionId, first].some((id) => {
+    if (!key.startsWith(`${id}/`)) return false;
+    const rest = key.slice(id.length + 1).split("/");
+    return rest.length <= 2 && (position === undefined || rest.at(-1) === String(position));
+  });
 }
 
 function remarkOverlaps(tally: Tally, ledger: readonly EffectRecord[]): void {
