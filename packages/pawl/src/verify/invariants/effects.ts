@@ -4,8 +4,8 @@ import type { Invariant } from "../invariant.ts";
 import type { Tally } from "../report.ts";
 
 /**
- * I7. A step whose result is recorded has run, under the idempotency key that it was told (`executionId/position`), which
- * all its attempts share. The witness is a ledger that the steps write themselves, outside of the database.
+ * I7. A step whose result is recorded has run, under the idempotency key that it was told (`executionId/position`; of a run that
+ * continues another, `executionId/runId of that/position`), which all its attempts share. The witness is a ledger that the steps write themselves, outside of the database.
  *
  * That a step may run twice is no violation: effects outside the database happen at least once. How long two calls of one
  * step overlapped is remarked; it can be as long as a worker that lost its lease goes on without noticing.
