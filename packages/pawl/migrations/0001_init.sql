@@ -326,7 +326,14 @@ CREATE TABLE schedules (
 	definition text NOT NULL,
 	state text NOT NULL,
 	-- Data of the ExecutionStarted of its executions, without what differs between them.
-	started text NOT NULL
+	started text NOT NULL,
+	-- What their rows have from it: as in executions.
+	labels jsonb,
+	attributes jsonb,
+	queue_key text,
+	priority smallint,
+	-- As in started, for those who list it without the input; null: none.
+	timeout_ms double precision
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX schedules_id ON schedules (namespace, schedule_id);
 CREATE INDEX schedules_due ON schedules (namespace, next_fire_at) WHERE next_fire_at IS NOT NULL;

@@ -36,6 +36,7 @@ export type {
   CalendarOptions,
   ScheduledInput,
   ScheduleListOptions,
+  ScheduledWorkOptions,
   ScheduleOptions,
   SchedulePolicies,
   ScheduleUpdate,

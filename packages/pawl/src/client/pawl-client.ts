@@ -88,7 +88,13 @@ export class PawlClient implements HandleParent {
         await this.committer.start(operation);
         store.hint({ kind: "tasks", namespace, taskQueue: operation.taskQueue });
       },
-      work: (options, before) => scheduledWork(options, before, (name, version) => findDefinition(store, namespace, name, version)),
+      work: (options, before) =>
+        scheduledWork(
+          options,
+          before,
+          (name, version) => findDefinition(store, namespace, name, version),
+          (name, version) => this.definition(name, version),
+        ),
     });
   }
 

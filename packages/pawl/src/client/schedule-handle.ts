@@ -18,6 +18,17 @@ export interface ScheduleDescription extends ScheduleInfo {
   readonly input: unknown;
 }
 
+const workOptions = [
+  "workflow",
+  "input",
+  "taskQueue",
+  "version",
+  "timeout",
+  "labels",
+  "attributes",
+  "key",
+  "priority",
+] as const satisfies readonly (keyof ScheduleUpdate)[];
 const describedTimes = 10;
 const mostBackfills = 100;
 /** Of one backfill. */
@@ -50,7 +61,7 @@ export class ScheduleHandle {
    * @throws ScheduleNotFound, OptionInvalid, InputInvalid, WorkflowUnknown, ValueNotSerializable, ValueTooLarge, ValueTooDeep
    */
   async update(update: ScheduleUpdate): Promise<void> {
-    const changesWork = (["workflow", "input", "taskQueue", "version"] as const).some((name) => update[name] !== undefined);
+    const changesWork = workOptions.some((name) => update[name] !== undefined);
     await changeSchedule(this.#parent, this.scheduleId, async (schedule, now) => {
       const definition = changeDefinition(schedule.definition, update);
       return { state: stateUnder(definition, schedule, now), definition, ...(changesWork ? { work: await this.#parent.work(update, schedule) } : {}) };
@@ -89,6 +100,7 @@ export class ScheduleHandle {
       parentPosition: null,
       delayMs: 0,
       claimBy: null,
+      ...schedule.row,
       started: `{"schedule":${link},${schedule.started.slice(1)}`,
     });
     return new ExecutionHandle(this.#parent, executionId, runId, undefined);

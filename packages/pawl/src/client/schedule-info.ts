@@ -1,3 +1,4 @@
+import { readAttributes, type Attributes, type Labels, type StoredAttributes } from "../base/search-values.ts";
 import type { BackfillOverlap, OverlapPolicy, Timing } from "../kernel/schedule/definition.ts";
 import { Timetable } from "../kernel/schedule/timetable.ts";
 import type { StoredSchedule } from "../store/schedules.ts";
@@ -12,6 +13,14 @@ export interface ScheduleInfo {
   readonly workflow: string;
   readonly version: string;
   readonly taskQueue: string;
+  /** So long after its start an execution times out; null: never. */
+  readonly timeoutMs: number | null;
+  /** What its executions are started with. */
+  readonly labels: Labels;
+  readonly attributes: Attributes;
+  /** Their key and priority within their queue. */
+  readonly key: string | null;
+  readonly priority: number;
   readonly timing: Timing;
   readonly overlap: OverlapPolicy;
   readonly catchUpMs: number;
@@ -41,7 +50,7 @@ export interface ScheduleInfo {
 
 /** @param times how many of the next instants to give */
 export function scheduleInfo(schedule: StoredSchedule, times: number): ScheduleInfo {
-  const { definition, state } = schedule;
+  const { definition, state, row } = schedule;
   const nextTimes = state.paused ? [] : nextInstants(schedule, times);
   const busy = state.buffered.length > 0 || state.backfills.length > 0;
   return {
@@ -51,6 +60,11 @@ export function scheduleInfo(schedule: StoredSchedule, times: number): ScheduleI
     workflow: schedule.workflow,
     version: schedule.version,
     taskQueue: schedule.taskQueue,
+    timeoutMs: schedule.timeoutMs,
+    labels: row.labels === undefined ? {} : (JSON.parse(row.labels) as Labels),
+    attributes: row.attributes === undefined ? {} : readAttributes(JSON.parse(row.attributes) as StoredAttributes),
+    key: row.queueKey ?? null,
+    priority: row.priority ?? 0,
     timing: definition.timing,
     overlap: definition.overlap,
     catchUpMs: definition.catchUpMs,

@@ -1,4 +1,5 @@
 import type { Duration } from "../base/duration.ts";
+import type { Attributes, Labels } from "../base/search-values.ts";
 import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import type { BackfillOverlap, OverlapPolicy } from "../kernel/schedule/definition.ts";
 
@@ -57,6 +58,16 @@ export interface ScheduledWorkOptions {
   readonly taskQueue?: string;
   /** Which version, when the workflow is given by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
   readonly version?: string;
+  /** Each ends as timed out so long after it was started (the workflow's own, where its definition is in this process); null: none does. */
+  readonly timeout?: Duration | null;
+  /** What they belong to, all of it: an update keeps none of the labels before. Null: nothing. */
+  readonly labels?: Labels | null;
+  /** What they can be found by at their start, all of it; their code may change it. Null: nothing. */
+  readonly attributes?: Attributes | null;
+  /** Their key within their queue: limits per key, and keys take turns. Has an effect in queues that `pawl.queues.set` knows. Null: none. */
+  readonly key?: string | null;
+  /** From -1000 to 1000, smaller goes first (0). Has an effect in queues that `pawl.queues.set` knows. Null: 0. */
+  readonly priority?: number | null;
 }
 
 export interface ScheduleOptions extends TimingOptions, SchedulePolicies, ScheduledWorkOptions {
@@ -71,7 +82,7 @@ export type ScheduledInput<W extends AnyWorkflow> = undefined extends InputOf<W>
 
 /** What is given is changed, the rest stays, the input too: it has to fit a workflow that is given. New times count from the change. */
 export interface ScheduleUpdate extends TimingOptions, SchedulePolicies, ScheduledWorkOptions {
-  /** Its definition brings its timeout and its task queue, its name the task queue of a live worker's. */
+  /** Brings its task queue and, where its definition is given or in this process, its timeout. */
   readonly workflow?: AnyWorkflow | string;
   readonly input?: unknown;
 }

@@ -1,26 +1,31 @@
 import { OptionInvalid } from "../base/errors.ts";
-import { toMilliseconds } from "../base/duration.ts";
+import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkName } from "../base/ids.ts";
+import { checkPlace } from "../base/queue-place.ts";
 import { encodeValue } from "../base/values.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
+import { placed } from "../store/queue-place.ts";
 import type { ScheduledWork } from "../store/schedules.ts";
+import { searchValues } from "../store/search-values.ts";
 import type { ScheduleUpdate } from "./schedule-options.ts";
 
 /**
  * What the executions of a schedule are, from what is given and, for the rest, from what they were. A new workflow or version
- * brings its own task queue; a workflow that is given as its definition its own timeout, and the input has to fit it.
+ * brings its own task queue; where its definition is given or in this process, its own timeout, too, and the input has to fit it.
  *
  * @param find what a live worker offers under a name. @throws WorkflowUnknown
+ * @param codeOf the definition that a worker of this process has
  * @throws InputInvalid, OptionInvalid, ValueNotSerializable, ValueTooLarge, ValueTooDeep
  */
 export async function scheduledWork(
   options: ScheduleUpdate,
   before: ScheduledWork | undefined,
   find: (name: string, version: string | undefined) => Promise<{ readonly name: string; readonly version: string; readonly taskQueue: string }>,
+  codeOf: (name: string, version: string) => AnyWorkflow | undefined,
 ): Promise<ScheduledWork> {
   const { workflow, version } = options;
   if (version !== undefined) checkName(version, "version");
@@ -34,17 +39,44 @@ export async function scheduledWork(
   const former = before === undefined ? undefined : (decodeEvent("ExecutionStarted", before.started) as ExecutionStarted);
   const input = options.input === undefined && former !== undefined ? readPayload(former.input) : options.input;
   const text = encodeValue(input, "input");
+  // By name, too, the code may be here.
+  const code = given ?? (definition === undefined ? undefined : codeOf(definition.name, definition.version));
   // What is kept has to fit another version, too.
-  if (given?.input !== undefined) await parseInput(given, input);
-  const timeoutMs = given === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : timeoutOf(given);
+  if (code?.input !== undefined) await parseInput(code, input);
+  const own = code === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : lengthOf(code.timeout);
+  const timeoutMs = changed(lengthOf(options.timeout), own);
+  const { found } = searchValues(options.labels ?? undefined, options.attributes ?? undefined, "schedule");
+  const labels = options.labels === undefined ? former?.labels : found.labels;
+  const attributes = options.attributes === undefined ? former?.attributes : found.attributes;
+  const key = changed(options.key, before?.row.queueKey);
+  const priority = changed(options.priority, before?.row.priority);
+  const place = { ...(key === undefined ? {} : { key }), ...(priority === undefined ? {} : { priority }) };
+  checkPlace(place);
   return {
     workflow: name,
     version: definition?.version ?? before!.version,
     taskQueue: checkName(options.taskQueue ?? definition?.taskQueue ?? before!.taskQueue, "taskQueue"),
-    started: encodeEvent({ type: "ExecutionStarted", ...(timeoutMs === undefined ? {} : { timeoutMs }), input: { text } }),
+    row: {
+      ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+      ...(attributes === undefined ? {} : { attributes: JSON.stringify(attributes) }),
+      ...placed(place),
+    },
+    timeoutMs: timeoutMs ?? null,
+    started: encodeEvent({
+      type: "ExecutionStarted",
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(attributes === undefined ? {} : { attributes }),
+      input: { text },
+    }),
   };
 }
 
-function timeoutOf({ timeout }: AnyWorkflow): number | undefined {
-  return timeout === undefined ? undefined : toMilliseconds(timeout, "timeout");
+/** What is given; null takes away what there was. */
+function changed<Value>(given: Value | null | undefined, before: Value | undefined): Value | undefined {
+  return given === undefined ? before : (given ?? undefined);
+}
+
+function lengthOf<None extends null | undefined>(timeout: Duration | None): number | None {
+  return timeout === undefined || timeout === null ? timeout : toMilliseconds(timeout, "timeout");
 }

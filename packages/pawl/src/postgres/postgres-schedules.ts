@@ -74,6 +74,13 @@ function storedSchedule(row: ScheduleRow): StoredSchedule {
     workflow: row.workflow,
     version: row.version,
     taskQueue: row.task_queue,
+    row: {
+      ...(row.labels === null ? {} : { labels: row.labels }),
+      ...(row.attributes === null ? {} : { attributes: row.attributes }),
+      ...(row.queue_key === null ? {} : { queueKey: row.queue_key }),
+      ...(row.priority === null ? {} : { priority: row.priority }),
+    },
+    timeoutMs: row.timeout_ms,
     definition: JSON.parse(row.definition) as ScheduleDefinition,
     state: JSON.parse(row.state) as ScheduleState,
     waiting: row.waiting,

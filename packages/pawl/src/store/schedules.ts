@@ -1,11 +1,16 @@
 import type { ScheduledStart, ScheduleDefinition, ScheduleState } from "../kernel/schedule/definition.ts";
+import type { StartOperation } from "./operations.ts";
 
 /** What the executions of a schedule are. */
 export interface ScheduledWork {
   readonly workflow: string;
   readonly version: string;
   readonly taskQueue: string;
-  /** Data of their `ExecutionStarted` event, without the field `schedule`. */
+  /** What their rows have from it. */
+  readonly row: Pick<StartOperation, "labels" | "attributes" | "queueKey" | "priority">;
+  /** Null: none. */
+  readonly timeoutMs: number | null;
+  /** Data of their `ExecutionStarted` event, without the field `schedule`: with labels, attributes and timeout. */
   readonly started: string;
 }
 

@@ -168,7 +168,8 @@ const rollback = {
   attributes: null,
 } as const;
 const change = { expected: newUuid(), revision: newUuid(), state: initialState(0), nextFireAt: 1, waiting: true };
-const work = { workflow: "w", version: "1", taskQueue: "q", started: "{}" };
+const searchable = { labels: '{"a":"b"}', attributes: '{"c":1}', queueKey: "k", priority: 1 };
+const work = { workflow: "w", version: "1", taskQueue: "q", row: searchable, timeoutMs: 1000, started: "{}" };
 const fire = { ...change, id: newUuid(), open: ["e"], starts: [{ executionId: "e3", at: 1, runId: newUuid(), scheduleId: "s" }] };
 
 const limits = { concurrency: 1, rate: { limit: 10, perMs: 60_000 }, keyConcurrency: 1, keyRate: { limit: 10, perMs: 60_000 } };

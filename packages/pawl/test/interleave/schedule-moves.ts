@@ -24,7 +24,7 @@ const definition: ScheduleDefinition = {
 };
 const created = Date.UTC(2026, 0, 1);
 const instant = created + 60_000;
-const work = { workflow: "w", version: "1", taskQueue: "q", started: '{"input":1}' };
+const work = { workflow: "w", version: "1", taskQueue: "q", row: {}, timeoutMs: null, started: '{"input":1}' };
 
 export const scheduled: Fixture = {
   name: "scheduled",

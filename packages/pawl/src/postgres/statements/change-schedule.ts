@@ -16,7 +16,10 @@ export function changeSchedule(
     name: "change-schedule",
     text: `UPDATE schedules s SET revision = $3::uuid, updated_at = current_time_of_pawl(), state = $4, next_fire_at = ($5::timestamptz[])[1], waiting = $6::bool,
  definition = coalesce($7, s.definition), workflow = coalesce($8, s.workflow), version = coalesce($9, s.version),
- task_queue = coalesce($10, s.task_queue), started = coalesce($11, s.started)
+ task_queue = coalesce($10, s.task_queue), started = coalesce($11, s.started),
+ labels = CASE WHEN $11 IS NULL THEN s.labels ELSE $12::jsonb END, attributes = CASE WHEN $11 IS NULL THEN s.attributes ELSE $13::jsonb END,
+ queue_key = CASE WHEN $11 IS NULL THEN s.queue_key ELSE $14 END, priority = CASE WHEN $11 IS NULL THEN s.priority ELSE $15::smallint END,
+ timeout_ms = CASE WHEN $11 IS NULL THEN s.timeout_ms ELSE $16::float8 END
 WHERE s.id = $1::uuid AND s.revision IN ($2::uuid, $3::uuid) RETURNING s.id`,
     parameters: [
       id,
@@ -30,6 +33,11 @@ WHERE s.id = $1::uuid AND s.revision IN ($2::uuid, $3::uuid) RETURNING s.id`,
       change.work?.version ?? null,
       change.work?.taskQueue ?? null,
       change.work?.started ?? null,
+      change.work?.row.labels ?? null,
+      change.work?.row.attributes ?? null,
+      change.work?.row.queueKey ?? null,
+      change.work?.row.priority ?? null,
+      change.work?.timeoutMs ?? null,
     ],
   };
 }

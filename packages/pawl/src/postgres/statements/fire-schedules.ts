@@ -28,13 +28,14 @@ fired AS (
  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bool[], $7::text[])
   AS i(id, expected, revision, state, next_fire_at, waiting, open)
  WHERE s.id = i.id AND s.id = ANY(ARRAY(SELECT id FROM free)) AND s.revision = i.expected
- RETURNING s.id, s.namespace, s.schedule_id, s.workflow, s.version, s.task_queue, s.started),
+ RETURNING s.id, s.namespace, s.schedule_id, s.workflow, s.version, s.task_queue, s.started, s.labels, s.attributes, s.queue_key, s.priority),
 wanted AS MATERIALIZED (
- SELECT n.ord, n.run_id, n.execution_id, n.link, f.namespace, f.workflow, f.version, f.task_queue, f.started
+ SELECT n.ord, n.run_id, n.execution_id, n.link, f.namespace, f.workflow, f.version, f.task_queue, f.started, f.labels, f.attributes, f.queue_key, f.priority
  FROM unnest($8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::int[]) AS n(id, run_id, execution_id, link, ord) JOIN fired f ON f.id = n.id),
 begun AS (
- INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, state, created_at)
- SELECT w.run_id, w.namespace, w.execution_id, w.workflow, w.version, w.task_queue, 0, 1, 'pending', (SELECT now FROM t) FROM wanted w ORDER BY w.ord
+ INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, state, created_at, labels, attributes, queue_key, priority)
+ SELECT w.run_id, w.namespace, w.execution_id, w.workflow, w.version, w.task_queue, 0, 1, 'pending', (SELECT now FROM t), w.labels, w.attributes, w.queue_key, w.priority
+ FROM wanted w ORDER BY w.ord
  ON CONFLICT DO NOTHING RETURNING run_id, namespace, task_queue, workflow, version),
 recorded AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)

@@ -9,6 +9,11 @@ export interface ScheduleRow {
   readonly workflow: string;
   readonly version: string;
   readonly task_queue: string;
+  readonly labels: string | null;
+  readonly attributes: string | null;
+  readonly queue_key: string | null;
+  readonly priority: number | null;
+  readonly timeout_ms: number | null;
   readonly definition: string;
   readonly state: string;
   readonly waiting: boolean;
@@ -28,8 +33,8 @@ export interface DueRow extends Omit<ScheduleRow, "id"> {
 
 const ended = `e.state IN (${terminalStates.map((state) => `'${state}'`).join(", ")})`;
 const ms = (time: string): string => `(extract(epoch FROM ${time}) * 1000)::float8`;
-const columns = `s.id, s.revision, s.schedule_id, s.workflow, s.version, s.task_queue, s.definition, s.state, s.waiting,
- ${ms("s.next_fire_at")} AS next_fire_at, ${ms("s.created_at")} AS created_at, ${ms("s.updated_at")} AS updated_at,
+const columns = `s.id, s.revision, s.schedule_id, s.workflow, s.version, s.task_queue, s.labels::text AS labels, s.attributes::text AS attributes, s.queue_key, s.priority, s.timeout_ms,
+ s.definition, s.state, s.waiting, ${ms("s.next_fire_at")} AS next_fire_at, ${ms("s.created_at")} AS created_at, ${ms("s.updated_at")} AS updated_at,
  ARRAY(SELECT e.execution_id FROM executions e WHERE e.namespace = s.namespace AND e.execution_id = ANY(s.open) AND NOT ${ended}) AS open`;
 
 /** read-schedule: one, with the data its executions are started with. Indexes: schedules_id, executions_id. */
