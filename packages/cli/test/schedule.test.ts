@@ -151,3 +151,51 @@ test("times to come are dates, times with a zone, or so long from now", async ()
     expect(refused.stderr).toMatch(/--end-at: .*\[OPTION_INVALID\]/);
   }
 });
+
+test("executions are started with labels, attributes, a timeout and a place in their queue, which update changes and takes away", async () => {
+  const made = ["schedule", "create", "marked", "greet", "--interval", "1d", "--input", '{"name":"Ann"}'];
+  const marks = ["--label", "team=red", "--label", "env=prod", "--attribute", "pages=7", "--attribute", "due=2026-12-24T18:00:00Z"];
+  expect(await project.pawl(...made, ...marks, "--timeout", "2h", "--queue-key", "none", "--priority", "-5")).toMatchObject({ code: 0 });
+  const expected = {
+    labels: { team: "red", env: "prod" },
+    attributes: { pages: 7, due: "2026-12-24T18:00:00.000Z" },
+    timeoutMs: 7_200_000,
+    key: "none",
+    priority: -5,
+  };
+  const told = async (...command: readonly string[]): Promise<unknown> => {
+    const { labels, attributes, timeoutMs, key, priority } = await project.json<typeof expected>("schedule", ...command);
+    return { labels, attributes, timeoutMs, key, priority };
+  };
+  expect(await told("show", "marked")).toEqual(expected);
+  const { stdout } = await project.pawl("schedule", "show", "marked");
+  for (const line of [
+    /^Timeout +2h$/m,
+    /^Queue key +none$/m,
+    /^Priority +-5$/m,
+    /^Labels +\{"env":"prod","team":"red"\}$/m,
+    /^Attributes +\{"due":"2026-12-24T18:00:00.000Z","pages":7\}$/m,
+  ])
+    expect(stdout).toMatch(line);
+
+  const { executionId } = await project.json<{ executionId: string }>("schedule", "trigger", "marked");
+  const found = await project.json<{ executions: { executionId: string }[] }>("list", "--filter", 'labels.team == "red" && key == "none" && priority == -5');
+  expect(found.executions).toMatchObject([{ executionId }]);
+
+  expect(await told("update", "marked", "--label", "team=blue", "--priority", "3")).toEqual({ ...expected, labels: { team: "blue" }, priority: 3 });
+  const removed = ["--label", "none", "--attribute", "none", "--timeout", "none", "--queue-key", "none", "--priority", "none"];
+  expect(await told("update", "marked", ...removed)).toEqual({ labels: {}, attributes: {}, timeoutMs: null, key: null, priority: 0 });
+  expect((await project.pawl("schedule", "show", "marked")).stdout).not.toMatch(/^(Timeout|Queue key|Priority|Labels|Attributes) /m);
+
+  const [label, mixed, priority, timeout] = await Promise.all([
+    project.pawl(...made, "--label", "none"),
+    project.pawl("schedule", "update", "marked", "--label", "none", "--label", "team=red"),
+    project.pawl("schedule", "update", "marked", "--priority", "first"),
+    project.pawl("schedule", "update", "marked", "--timeout", "soon"),
+  ]);
+  expect(label.stderr).toContain('--label: "none" is not of the form name=value');
+  expect(mixed.stderr).toContain('--label: "none" is not of the form name=value');
+  expect(priority.stderr).toContain("priority: must be a whole number from -1000 (first) to 1000 (last)");
+  expect(timeout.stderr).toContain("timeout");
+  for (const refused of [label, mixed, priority, timeout]) expect(refused).toMatchObject({ code: 2, stdout: "" });
+});

@@ -28,6 +28,10 @@ export function addCreateScheduleCommand(group: Command): void {
       examples([
         ['pawl schedule create nightly report --cron "0 2 * * *" --time-zone Europe/Berlin --input \'{"days":1}\'', "every night at two"],
         ["pawl schedule create poll fetch --interval 15m --jitter 1m --overlap buffer_one", "every quarter of an hour, not all at once"],
+        [
+          "pawl schedule create nightly report --cron @daily --label schedule=nightly --timeout 2h",
+          "find them with: pawl list --filter 'labels.schedule == \"nightly\"'",
+        ],
         ['pawl schedule create payday pay --calendar "dayOfMonth=15 hour=9" --calendar "dayOfMonth=1 hour=9,17"', "where any of the entries fits"],
       ]),
     )
@@ -37,7 +41,7 @@ export function addCreateScheduleCommand(group: Command): void {
         ...(flags.endAt === undefined ? {} : { endAt: pointInFuture(flags.endAt, "--end-at") }),
         ...(flags.maximumRuns === undefined ? {} : { maximumRuns: flags.maximumRuns }),
       };
-      const options = { scheduleId, workflow, ...scheduleOptions(flags), ...bounds };
+      const options = { scheduleId, workflow, ...scheduleOptions(flags, false), ...bounds };
       const input = await readInput(flags.input);
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = await pawl.schedules.create({ ...options, input });

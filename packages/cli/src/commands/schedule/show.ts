@@ -7,7 +7,7 @@ import { jsonText, printable, shorten } from "../../printable.ts";
 import { withPawl } from "../../session.ts";
 import { instants, timingText } from "./texts.ts";
 
-const longestInput = 500;
+const longestValue = 500;
 const mostTimes = 5;
 
 export function addShowScheduleCommand(group: Command): void {
@@ -32,6 +32,11 @@ function lines(info: ScheduleDescription, output: Output): string[] {
     ["Schedule", info.scheduleId],
     ["State", `${info.state}${info.note === null ? "" : ` (${info.note})`}`],
     ["Workflow", `${info.workflow}@${info.version} on ${info.taskQueue}`],
+    ["Timeout", info.timeoutMs === null ? "" : formatDuration(info.timeoutMs)],
+    ["Queue key", info.key ?? ""],
+    ["Priority", info.priority === 0 ? "" : String(info.priority)],
+    ["Labels", named(info.labels)],
+    ["Attributes", named(info.attributes)],
     ["When", timingText(info.timing)],
     ["From", info.startAt === null ? "" : instants([info.startAt])],
     ["To", info.endAt === null ? "" : instants([info.endAt])],
@@ -44,7 +49,11 @@ function lines(info: ScheduleDescription, output: Output): string[] {
     ["Buffered", instants(info.buffered.slice(0, mostTimes)) + (info.buffered.length > mostTimes ? ` and ${info.buffered.length - mostTimes} more` : "")],
     ["Backfills", info.backfills.map(({ from, to, overlap }) => `${instants([from])} to ${instants([to])} (${overlap})`).join(", ")],
     ["Latest", info.recent.map(({ executionId }) => executionId).join(", ")],
-    ["Input", info.input === undefined ? "" : shorten(jsonText(info.input), longestInput)],
+    ["Input", info.input === undefined ? "" : shorten(jsonText(info.input), longestValue)],
   ];
   return rows.flatMap(([name, text]) => (text === "" ? [] : [`${output.paint.dim(name.padEnd(10))} ${printable(text)}`]));
+}
+
+function named(values: object): string {
+  return Object.keys(values).length === 0 ? "" : shorten(jsonText(values), longestValue);
 }

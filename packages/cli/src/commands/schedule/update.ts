@@ -31,6 +31,7 @@ export function addUpdateScheduleCommand(group: Command): void {
       examples([
         ['pawl schedule update nightly --cron "30 2 * * *"', "half an hour later; zone, input and policies stay"],
         ["pawl schedule update nightly --version 2 --end-at none", "another version, and no end any more"],
+        ["pawl schedule update nightly --label team=red --timeout none", "these labels instead of those before, and no timeout"],
       ]),
     )
     .action(async (scheduleId: string, flags: UpdateFlags, self: Command) => {
@@ -43,7 +44,7 @@ export function addUpdateScheduleCommand(group: Command): void {
         ...(flags.workflow === undefined ? {} : { workflow: flags.workflow }),
         ...(flags.input === undefined ? {} : { input: await readInput(flags.input) }),
       };
-      const update = { ...scheduleOptions(flags), ...bounds, ...work };
+      const update = { ...scheduleOptions(flags, true), ...bounds, ...work };
       if (Object.keys(update).length === 0)
         throw new UsageError("OPTION_INVALID", "Nothing is named that should change; see pawl schedule update --help for what can.");
       await withPawl(self, {}, async ({ pawl, output }) => {
