@@ -194,22 +194,25 @@ function continuing(program: Program, continuations: Chance | undefined): Progra
   return continuations === undefined ? program : withContinuations(program, continuations);
 }
 
+/** What waits to be cancelled is known by its program: that stays as it is. */
+function changed(program: Program, change: (program: Program) => Program): Program {
+  return program.do === "wait to be cancelled" ? program : change(program);
+}
+
 function retrying(program: Program, isOn: boolean): Program {
-  // What waits to be cancelled is known by its program.
-  if (!isOn || program.do === "wait to be cancelled") return program;
-  return { do: "inOrder", parts: [{ do: "retry", fails: 3, attempts: 4, intervalMs: 400, value: 1 }, program] };
+  if (!isOn) return program;
+  return changed(program, (before) => ({ do: "inOrder", parts: [{ do: "retry", fails: 3, attempts: 4, intervalMs: 400, value: 1 }, before] }));
 }
 
 /** How far it is. */
 function saying(program: Program, beats: Chance | undefined): Program {
-  // What waits to be cancelled is known by its program.
-  if (beats === undefined || program.do === "wait to be cancelled" || !beats.hits(0.5)) return program;
-  return { do: "together", parts: [{ do: "beat", beats: beats.whole(5, 12), value: 1 }, program], concurrency: 2 };
+  if (beats === undefined) return program;
+  const beside = (before: Program): Program => ({ do: "together", parts: [{ do: "beat", beats: beats.whole(5, 12), value: 1 }, before], concurrency: 2 });
+  return changed(program, (before) => (beats.hits(0.5) ? beside(before) : before));
 }
 
 function writing(program: Program, chance: Chance | undefined): Program {
-  // What waits to be cancelled is known by its program.
-  return chance === undefined || program.do === "wait to be cancelled" ? program : withWrites(program, chance);
+  return chance === undefined ? program : changed(program, (before) => withWrites(before, chance));
 }
 
 function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {

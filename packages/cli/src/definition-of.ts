@@ -1,12 +1,17 @@
 import type { AnyWorkflow, ExecutionHandle, Pawl } from "pawl";
 import { compareVersions } from "pawl/internal";
 import { UsageError } from "./failures.ts";
-import type { LoadedFile } from "./load-workflows.ts";
+import { loadWorkflows, type LoadedFile } from "./load-workflows.ts";
 
 /** A file that was loaded, and the name that it was given by. */
 interface GivenFile {
   readonly file: string;
   readonly loaded: LoadedFile;
+}
+
+/** The file of an option that need not be given. @throws UsageError */
+export async function loadGiven(file: string | undefined): Promise<GivenFile | undefined> {
+  return file === undefined ? undefined : { file, loaded: await loadWorkflows(file) };
 }
 
 /** Of several versions the highest, if none is named. @throws UsageError if the file does not have it */

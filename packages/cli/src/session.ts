@@ -22,7 +22,7 @@ export interface SessionOptions {
   /** The command waits for signals itself (false). */
   readonly handlesSignals?: boolean;
   /** The copy of the library that made the workflows to run (the CLI's own). */
-  readonly library?: Library;
+  readonly library?: Library | undefined;
   /** How long workers may take to finish when the session ends (10 seconds). */
   readonly drain?: string;
 }

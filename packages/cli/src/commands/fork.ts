@@ -1,11 +1,10 @@
 import type { Command } from "commander";
 import { readCheckpoint } from "../checkpoint-option.ts";
-import { handleOf } from "../definition-of.ts";
+import { handleOf, loadGiven } from "../definition-of.ts";
 import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import { readRun } from "../run-option.ts";
-import { loadWorkflows } from "../load-workflows.ts";
 import { withPawl } from "../session.ts";
 
 interface ForkFlags {
@@ -45,8 +44,8 @@ export function addForkCommand(program: Command): void {
     .action(async (id: string, flags: ForkFlags, self: Command) => {
       if (flags.file !== undefined && flags.input === undefined)
         throw new UsageError("OPTION_INVALID", "--file is what --input is checked against. Give an input, or leave it out.");
-      const given = flags.file === undefined ? undefined : { file: flags.file, loaded: await loadWorkflows(flags.file) };
-      await withPawl(self, given === undefined ? {} : { library: given.loaded.library }, async ({ pawl, output }) => {
+      const given = await loadGiven(flags.file);
+      await withPawl(self, { library: given?.loaded.library }, async ({ pawl, output }) => {
         const from = await handleOf(pawl, id, given, flags.toVersion);
         const handle = await from.fork({
           from: readCheckpoint(flags.from, "--from"),

@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import type { StartOptions } from "pawl";
-import { definitionOf, handleOf } from "../definition-of.ts";
+import { definitionOf, handleOf, loadGiven } from "../definition-of.ts";
 import { UsageError } from "../failures.ts";
 import { addGlobalOptions, collect, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
-import { loadWorkflows } from "../load-workflows.ts";
 import { withPawl } from "../session.ts";
 import { startOptions, type StartOptionFlags } from "../start-options.ts";
 
@@ -44,8 +43,8 @@ export function addSignalCommand(program: Command): void {
       const options: StartOptions = startOptions(flags);
       if (flags.start === undefined && (flags.startInput !== undefined || Object.keys(options).length > 0))
         throw new UsageError("OPTION_INVALID", "How an execution is started goes with --start <workflow>. Say which one, or leave it out.");
-      const given = flags.file === undefined ? undefined : { file: flags.file, loaded: await loadWorkflows(flags.file) };
-      await withPawl(self, given === undefined ? {} : { library: given.loaded.library }, async ({ pawl, output }) => {
+      const given = await loadGiven(flags.file);
+      await withPawl(self, { library: given?.loaded.library }, async ({ pawl, output }) => {
         const signal = { name, payload, ...signalId };
         if (flags.start === undefined) await (await handleOf(pawl, id, given)).signal(name, payload, signalId);
         else if (given === undefined) await pawl.signalWithStart(flags.start, startInput, { ...options, executionId: id, signal });

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { handleOf } from "../definition-of.ts";
+import { handleOf, loadGiven } from "../definition-of.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
-import { loadWorkflows } from "../load-workflows.ts";
 import { jsonText } from "../printable.ts";
 import { withPawl } from "../session.ts";
 
@@ -26,8 +25,8 @@ export function addUpdateCommand(program: Command): void {
         self: Command,
       ) => {
         const input = await readInput(flags.input);
-        const given = flags.file === undefined ? undefined : { file: flags.file, loaded: await loadWorkflows(flags.file) };
-        await withPawl(self, given === undefined ? {} : { library: given.loaded.library }, async ({ pawl, output }) => {
+        const given = await loadGiven(flags.file);
+        await withPawl(self, { library: given?.loaded.library }, async ({ pawl, output }) => {
           const reply: unknown = await (
             await handleOf(pawl, id, given)
           ).update(name, input, {

@@ -1,11 +1,11 @@
 /** A process dies before or after the commit that continues an execution as new: it happened whole or not at all, and once. */
 import { defineWorkflow, update } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
-import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants, query } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
-import { killPrograms } from "../support/program.ts";
 
 const workflow = defineWorkflow({
   name: "continuing",
@@ -19,23 +19,13 @@ const workflow = defineWorkflow({
     return ctx.continueAsNew(1);
   },
 });
-let template: FreshDatabase;
-
-beforeAll(async () => {
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await installTerminalGuard(template.url);
-});
-
-afterEach(killPrograms);
-
-afterAll(() => template.drop());
+const template = crashTemplate();
 
 test.each([
   ["continue-as-new/before", 1],
   ["continue-as-new/after", 2],
 ] as const)("killed at %s", async (kill, run) => {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   await runUntilKilled("continue-as-new.mjs", database.url, { kill });
   const [row] = await query<object>(
     database.url,

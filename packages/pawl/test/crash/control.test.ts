@@ -2,30 +2,22 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants, query } from "../support/database.ts";
 import { temporaryDirectory } from "../support/ledger.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
-import { killPrograms } from "../support/program.ts";
 import { makeControlled } from "../support/programs/controlled.mjs";
 import { waitFor } from "../support/wait.ts";
 
-let template: FreshDatabase;
+const template = crashTemplate();
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await installTerminalGuard(template.url);
 });
 
-afterEach(killPrograms);
-
-afterAll(async () => {
-  await template.drop();
-  await directory.remove();
-});
+afterAll(() => directory.remove());
 
 /** What the dead process must have left: state and run of each execution, in the order of their ids. */
 const left: readonly (readonly [kill: string, expected: readonly string[]])[] = [
@@ -42,7 +34,7 @@ const left: readonly (readonly [kill: string, expected: readonly string[]])[] = 
 ];
 
 test.each(left)("killed at %s", async (kill, expected) => {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   const ledger = join(directory.path, kill.replace("/", "-"));
   await runUntilKilled("control.mjs", database.url, { ledger, kill });
   const rows = await query<{ row: string }>(

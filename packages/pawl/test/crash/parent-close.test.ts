@@ -1,23 +1,13 @@
 /** A process dies before or after the commit that ends a parent: its children go on with it, or get what their policies say. */
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants, query } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
-import { killPrograms } from "../support/program.ts";
 import { makeFamily } from "../support/programs/family.mjs";
 import { waitFor } from "../support/wait.ts";
 
-let template: FreshDatabase;
-
-beforeAll(async () => {
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await installTerminalGuard(template.url);
-});
-
-afterEach(killPrograms);
-
-afterAll(() => template.drop());
+const template = crashTemplate();
 
 const states = async (url: string) => {
   const rows = await query<{ id: string; state: string }>(url, "SELECT execution_id AS id, state FROM pawl.executions ORDER BY execution_id");
@@ -30,7 +20,7 @@ test.each([
   ["before", "running"],
   ["after", "completed"],
 ])("killed %s it", async (phase, parent) => {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   await runUntilKilled("family.mjs", database.url, { phase });
   expect(await states(database.url)).toEqual({ parent, "parent-cancel": "running", "parent-terminate": "running", "parent-abandon": "running" });
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });

@@ -4,11 +4,12 @@
  */
 import { join } from "node:path";
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, type FreshDatabase } from "../support/database.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
 import { countByStep, readLedger, recordedSteps, temporaryDirectory } from "../support/ledger.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { Program } from "../support/program.ts";
 import { bookings, makeTrip } from "../support/programs/trip.mjs";
 import { inParallel } from "../support/wait.ts";
 
@@ -19,26 +20,18 @@ interface Kill {
 
 const cancels = bookings.map((what) => `cancel-${what}`);
 const width = 3;
-let template: FreshDatabase;
+const template = crashTemplate();
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await installTerminalGuard(template.url);
 });
 
-afterEach(killPrograms);
-
-afterAll(async () => {
-  await template.drop();
-  await directory.remove();
-});
+afterAll(() => directory.remove());
 
 /** Every boundary that a run without a kill meets, each time that it does. */
 async function allKills(): Promise<readonly Kill[]> {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   const program = new Program("saga.mjs", { url: database.url, ledger: join(directory.path, "record") });
   const counts = (await program.report("boundaries"))["counts"] as Record<string, number>;
   await program.exited;
@@ -49,7 +42,7 @@ async function allKills(): Promise<readonly Kill[]> {
 }
 
 async function killAndFinish(kill: Kill, ledger: string): Promise<void> {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   await runUntilKilled("saga.mjs", database.url, { ledger, kill });
   const before = await recordedSteps(database.url);
   const killedAt = (await readLedger(ledger)).length;

@@ -1,10 +1,10 @@
 /** A process dies before or after a commit that changes attributes, deletes or imports: it happened whole or not at all. */
 import { openPawl, silentLogger } from "pawl/internal";
 import { defineWorkflow } from "pawl";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants, query } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
-import { killPrograms } from "../support/program.ts";
 
 const workflow = defineWorkflow({
   name: "searchable",
@@ -13,17 +13,7 @@ const workflow = defineWorkflow({
     await ctx.setAttributes({ phase: "done", size: 1 });
   },
 });
-let template: FreshDatabase;
-
-beforeAll(async () => {
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await installTerminalGuard(template.url);
-});
-
-afterEach(killPrograms);
-
-afterAll(() => template.drop());
+const template = crashTemplate();
 
 /** What the dead process must have left: attributes, the copy, and whether both are still there. */
 const left: readonly (readonly [string, { readonly attributes?: object; readonly ids: readonly string[] }])[] = [
@@ -37,7 +27,7 @@ const left: readonly (readonly [string, { readonly attributes?: object; readonly
 ];
 
 test.each(left)("killed at %s", async (kill, expected) => {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   await runUntilKilled("search.mjs", database.url, { kill });
   const rows = await query<{ execution_id: string; attributes: object }>(
     database.url,

@@ -1,27 +1,18 @@
 /** A process dies before or after any of the commits that write to a stream: workflow code has written once, an attempt that completed all of its chunks. */
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, freshDatabase, installTerminalGuard, type FreshDatabase } from "../support/database.ts";
+import { expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants } from "../support/database.ts";
 import { sessionsEnded } from "../support/killed-program.ts";
-import { killPrograms, Program } from "../support/program.ts";
+import { Program } from "../support/program.ts";
 import { makeTeller, tokens } from "../support/programs/teller.mjs";
 import { inParallel } from "../support/wait.ts";
 
-let template: FreshDatabase;
-
-beforeAll(async () => {
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await installTerminalGuard(template.url);
-});
-
-afterEach(killPrograms);
-
-afterAll(() => template.drop());
+const template = crashTemplate();
 
 /** Gives how many attempts the step took, and whether the process was killed. */
 async function killAndFinish(kill: { readonly phase: string; readonly occurrence: number }): Promise<{ readonly attempts: number; readonly killed: boolean }> {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   const program = new Program("streams.mjs", { url: database.url, kill });
   const killed = (await program.exited).signal === "SIGKILL";
   await sessionsEnded(database.url);

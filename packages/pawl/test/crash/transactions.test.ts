@@ -1,23 +1,12 @@
 /** A process dies around the commit of a transaction: its effect is there exactly once, together with its result. */
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants, execute, query } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
-import { killPrograms } from "../support/program.ts";
 import { makeMover } from "../support/programs/mover.mjs";
 
-let template: FreshDatabase;
-
-beforeAll(async () => {
-  template = await freshDatabase();
-  await (await openPawl({ url: template.url, logger: silentLogger })).close();
-  await execute(template.url, "CREATE TABLE public.account (cents integer NOT NULL); INSERT INTO public.account VALUES (1000)");
-  await installTerminalGuard(template.url);
-});
-
-afterEach(killPrograms);
-
-afterAll(() => template.drop());
+const template = crashTemplate((url) => execute(url, "CREATE TABLE public.account (cents integer NOT NULL); INSERT INTO public.account VALUES (1000)"));
 
 const look = async (url: string) => {
   const [row] = await query<{ cents: number; recorded: number }>(
@@ -33,7 +22,7 @@ test.each([
   ["before the reply", { cents: 900, recorded: 1 }],
   ["after the reply", { cents: 900, recorded: 1 }],
 ])("killed %s", async (at, left) => {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   await runUntilKilled("transactions.mjs", database.url, { at });
   expect(await look(database.url)).toEqual(left);
   const mover = makeMover();

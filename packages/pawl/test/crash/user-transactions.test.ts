@@ -1,32 +1,24 @@
 /** A process dies around the commit of a user's transaction: its rows, its start and its signal are there together, or none of them. */
 import { ExecutionNotFound } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { checkInvariants, copyDatabase, execute, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
+import { expect, test } from "vitest";
+import { crashTemplate } from "../support/crash-template.ts";
+import { checkInvariants, execute, query } from "../support/database.ts";
 import { runUntilKilled } from "../support/killed-program.ts";
-import { killPrograms } from "../support/program.ts";
 import { counting, shipping } from "../support/programs/orders.mjs";
 
-let template: FreshDatabase;
-
-beforeAll(async () => {
-  template = await freshDatabase();
-  const pawl = await openPawl({ url: template.url, logger: silentLogger });
+const template = crashTemplate(async (url) => {
+  const pawl = await openPawl({ url, logger: silentLogger });
   await pawl.start(counting, undefined, { executionId: "counting" });
   await pawl.close();
-  await execute(template.url, "CREATE TABLE public.orders (id text PRIMARY KEY)");
-  await installTerminalGuard(template.url);
+  await execute(url, "CREATE TABLE public.orders (id text PRIMARY KEY)");
 });
-
-afterEach(killPrograms);
-
-afterAll(() => template.drop());
 
 test.each([
   ["before the commit", false],
   ["after the commit", true],
 ])("killed %s", async (at, committed) => {
-  const database = await copyDatabase(template.url);
+  const database = await template.copy();
   await runUntilKilled("orders.mjs", database.url, { at });
   expect(await query(database.url, "SELECT id FROM public.orders")).toHaveLength(committed ? 1 : 0);
   const pawl = await openPawl({ url: database.url, migrate: false, logger: silentLogger });
