@@ -1,4 +1,4 @@
-import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type ScheduleOptions, type SqlClient } from "pawl";
+import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type RetentionScope, type ScheduleOptions, type SqlClient } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { rootOf, type ClientLog } from "./client-log.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
@@ -147,9 +147,9 @@ export class Client {
     await this.#try(async () => (to === undefined ? void (await this.#pawl.queues.delete("default")) : this.#pawl.queues.set("default", to)));
   }
 
-  /** Nothing that has ended is kept any longer. */
-  async forget(): Promise<void> {
-    await this.#try(async () => this.#pawl.retention.set({ keep: 0 }));
+  /** Nothing that has ended, or only no run that continued as new, is kept any longer. */
+  async forget(scope: RetentionScope = {}): Promise<void> {
+    await this.#try(async () => this.#pawl.retention.set({ ...scope, keep: 0 }));
     await this.#try(async () => this.#pawl.retention.run());
   }
 

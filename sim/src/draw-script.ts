@@ -47,6 +47,11 @@ export function drawHolds(chance: Chance, spanMs: number): readonly Hold[] {
   }));
 }
 
+/** When somebody deletes the runs that have continued as new; often never. */
+export function drawForgetting(chance: Chance, spanMs: number): readonly number[] {
+  return Array.from({ length: chance.pick([0, 0, 0, 4, 20]) }, () => chance.whole(100, spanMs));
+}
+
 /** Somebody is given another run, or copied, from one of its checkpoints or its start. */
 export interface Revert {
   readonly at: number;

@@ -36,8 +36,12 @@ export class Monitor {
   chunks: readonly ChunkRow[] = [];
   /** Runs that were left behind by a resume. */
   readonly #past = new Set<string>();
+  /** When a resume or rollback of its parent has taken a child from the worker that ran it. */
+  readonly #freed = new Map<string, number>();
   /** Whether a retention policy lets ended executions go. */
   mayForget = false;
+  /** Those that it has let go, by their ids. */
+  readonly #forgotten = new Map<string, ExecutionRow>();
   #lastTransaction = 0;
   #runOf = new Map<string, string>();
 
@@ -60,7 +64,11 @@ export class Monitor {
     const rows = runIds.map((runId) => read.get(runId) ?? before.get(runId)!);
     this.executions = new Map(rows.map((row) => [row.run_id, row]));
     this.#runOf = new Map(rows.map((row) => [row.execution_id, row.run_id]));
-    for (const row of rows) this.#checkRow(row, before.get(row.run_id));
+    for (const row of rows) {
+      this.#checkRow(row, before.get(row.run_id));
+      if ((transaction === "resume" || transaction === "next-run") && row.worker_id === null && (before.get(row.run_id)?.worker_id ?? null) !== null)
+        this.#freed.set(row.execution_id, this.#world.now);
+    }
     for (const [runId, row] of before) if (!this.executions.has(runId)) this.#gone(row);
     for (const row of rows) this.#checkWaking(row);
     for (const row of rows) this.#checkFamily(row);
@@ -77,10 +85,13 @@ export class Monitor {
   began(process: SimProcess, { executionId, idempotencyKey }: StepContext, workerId: string | undefined): ExecutionRow {
     const position = positionIn(idempotencyKey);
     const runId = this.#runOf.get(executionId);
+    // Terminated while its worker stood still, and gone before that hears of it.
+    const forgotten = this.#forgotten.get(executionId);
+    if (runId === undefined && forgotten !== undefined) return forgotten;
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
-    // Whoever ran the run before hears of a rollback a moment later, or when its lease ends.
-    if (this.#wasJustReverted(runId)) return this.executions.get(runId)!;
+    // Whoever ran the run before, or a child of it, hears of a rollback a moment later, or when its lease ends.
     const row = this.executions.get(runId)!;
+    if (this.#wasJustReverted(runId) || this.#wasJustFreed(executionId)) return row;
     const first = this.histories.get(runId)?.[0]?.event as Extract<Event, { type: "ExecutionStarted" }>;
     if (idempotencyKey !== `${keyLineage({ executionId, workflow: row.workflow }, first)}/${position}` && this.#world.steppedForwardMs === 0)
       throw new Violation("I1", `${process.name} begins step ${idempotencyKey} of a run that has continued as new`);
@@ -89,8 +100,7 @@ export class Monitor {
     if (result !== undefined && this.#world.steppedForwardMs === 0) {
       throw new Violation("I3", `${process.name} runs step ${idempotencyKey} again, whose result is recorded at ${result.seq}`);
     }
-    // A resume or rollback of its parent frees a child that runs: its worker hears of it a moment later, and others may pause it before.
-    if (first.parent !== undefined || this.#world.steppedForwardMs > 0) return row;
+    if (this.#world.steppedForwardMs > 0) return row;
     if (row.state === "paused") throw new Violation("pause", `${process.name} runs step ${idempotencyKey} of an execution that is paused`);
     if (row.state === "running" && row.worker_id !== workerId) {
       throw new Violation("I5", `${process.name} runs step ${idempotencyKey} as worker ${workerId}; its execution belongs to ${row.worker_id ?? "nobody"}`);
@@ -139,6 +149,11 @@ export class Monitor {
     if (reverted !== undefined && this.#world.databaseNow - reverted.at < toleratedMs) return true;
     const from = this.#continuedBy(runId);
     return from !== undefined && this.#wasJustReverted(from);
+  }
+
+  #wasJustFreed(executionId: string): boolean {
+    const freedAt = this.#freed.get(executionId);
+    return freedAt !== undefined && this.#world.now - freedAt < hearsOfRollbackMs;
   }
 
   #added(row: HistoryRow): void {
@@ -330,7 +345,10 @@ export class Monitor {
   #gone(before: ExecutionRow): void {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
     // A start whose reply was lost may come again, of the same run.
-    if (now === undefined && this.mayForget && isTerminal(before.state)) return void this.histories.delete(before.run_id);
+    if (now === undefined && this.mayForget && isTerminal(before.state)) {
+      this.#forgotten.set(before.execution_id, before);
+      return void this.histories.delete(before.run_id);
+    }
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
     const end = this.histories.get(before.run_id)?.at(-1)?.event;
     const how = this.histories.get(now.run_id)?.findLast(({ event }) => event.type === "ExecutionResumed")?.event;

@@ -7,6 +7,7 @@ export interface Mutant {
 const commit = "postgres/statements/commit.js";
 const commitOne = "postgres/statements/commit-one.js";
 const continuation = "postgres/statements/continue-as-new.js";
+const deleteContinued = "postgres/statements/delete-continued.js";
 const tables = "../migrations/0001_init.sql";
 const edit = (file: string, find: string, replace: string): Mutant["edits"][number] => ({ file, find, replace });
 
@@ -101,7 +102,11 @@ export const mutants: readonly Mutant[] = [
   { name: "an unpause queues nothing", edits: [edit("postgres/statements/unpause.js", "FROM due WHERE at IS NOT NULL", "FROM due WHERE false")] },
   {
     name: "the cancel of a parent does not wake a paused child",
-    edits: [edit(commit, "OR (state = 'paused' AND run_id", "OR (false AND run_id")],
+    edits: [edit(commit, "OR (state = 'paused' AND (run_id", "OR (false AND (run_id")],
+  },
+  {
+    name: "a worker that has lost the parent ends the pause of a child",
+    edits: [edit(commit, "(run_id IN (SELECT run_id FROM sent WHERE type = 'CancelRequested')) IS TRUE", "EXISTS (SELECT FROM sent) IS NOT NULL")],
   },
   {
     name: "a rollback forgets what was received after the checkpoint",
@@ -311,6 +316,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: "what is deleted leaves its events",
     edits: [edit("postgres/statements/delete-ended.js", "DELETE FROM history WHERE run_id", "DELETE FROM history WHERE false AND run_id")],
+  },
+  {
+    name: "the history of an earlier run outlives it",
+    edits: [edit(deleteContinued, "DELETE FROM history WHERE run_id", "DELETE FROM history WHERE false AND run_id")],
+  },
+  {
+    name: "earlier runs are deleted that did not continue as new",
+    edits: [edit(deleteContinued, " AND s.state = 'continued_as_new'", "")],
+  },
+  {
+    name: "an earlier run is deleted without those before it",
+    edits: [edit(deleteContinued, "q.run_number <= w.run_number", "q.run_number = w.run_number")],
+  },
+  {
+    name: "children remain with a run that is deleted",
+    edits: [edit(deleteContinued, "SET parent_run_id = NULL, parent_position = NULL", "SET parent_run_id = parent_run_id")],
   },
   { name: "a limit counts nothing", edits: [edit(tables, "q.concurrency - (SELECT count(*) FROM", "q.concurrency - (SELECT 0 * count(*) FROM")] },
   {

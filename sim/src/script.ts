@@ -1,5 +1,6 @@
 import { Ambushes, type Ambush } from "./ambush.ts";
 import {
+  drawForgetting,
   drawHolds,
   drawReverts,
   drawSendings,
@@ -46,6 +47,8 @@ export class Script {
     for (const revert of drawReverts(chance.fork("reverts"), troubleMs)) this.#at(revert.at, `someone may ${revert.by}`, () => this.#revert(revert));
     for (const transaction of drawUserTransactions(chance.fork("user transactions"), troubleMs))
       this.#at(transaction.at, `client-1 may ${transaction.what} in a transaction`, () => this.#transact(transaction));
+    for (const at of drawForgetting(chance.fork("earlier runs"), troubleMs))
+      this.#at(at, "client-1 deletes earlier runs", () => this.#processes.letClient("client-1", (client) => client.forget({ state: "continued_as_new" })));
     this.#schedulePause(chance.fork("queues"));
     this.#scheduleSendings(chance.fork("sendings"), clients);
   }

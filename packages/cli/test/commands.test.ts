@@ -124,7 +124,7 @@ test("retention sets, lists and deletes policies, and deletes what none of them 
   expect(await project.pawl("retention", "set", "--workflow", "order", "--keep", "0ms")).toMatchObject({ code: 0 });
   expect(await project.pawl("retention", "set", "--state", "failed", "--keep", "forever")).toMatchObject({ code: 0 });
   expect((await project.pawl("retention", "list")).stdout).toMatch(/^WORKFLOW +STATE +KEPT FOR\norder +all +0ms\nall +failed +forever\n$/);
-  expect(await project.json("retention", "run")).toEqual({ deleted: 1 });
+  expect(await project.json("retention", "run")).toEqual({ executions: 1, earlierRuns: 0 });
   expect(await project.pawl("show", "short-lived")).toMatchObject({ code: 1 });
   expect(await project.pawl("retention", "delete", "--workflow", "order")).toMatchObject({ code: 0 });
   expect(await project.pawl("retention", "delete", "--workflow", "order")).toMatchObject({ code: 1 });

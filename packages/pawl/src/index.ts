@@ -61,7 +61,7 @@ export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./bas
 export type { ChunkDocument, EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
 export type { BatchOptions, DebounceOptions } from "./client/merging.ts";
 export type { QueueDescription, QueueInfo, QueueOptions, Queues, RateOptions } from "./client/queues.ts";
-export type { Retention, RetentionPolicy, RetentionScope } from "./client/retention.ts";
+export type { Retention, RetentionCount, RetentionPolicy, RetentionScope } from "./client/retention.ts";
 export type { Workflows, WorkflowVersion } from "./client/workflow-versions.ts";
 export type { WorkerOptions } from "./worker/worker-options.ts";
 export type { Worker, WorkerHealth } from "./worker/worker.ts";

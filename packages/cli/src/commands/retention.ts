@@ -15,7 +15,8 @@ export function addRetentionCommand(program: Command): void {
     .command("retention")
     .summary("say how long ended executions are kept")
     .description(
-      "Says how long executions are kept after their end. Without a policy all are. Workers delete in the background what no policy keeps, with its whole history. " +
+      "Says how long executions are kept after their end, and earlier runs after their execution continued as new. Without a policy all are. " +
+        "Workers delete in the background what no policy keeps, with its whole history. " +
         "The policy that names the workflow decides, then the one that names the state, then the one for all.",
     )
     .addHelpText("after", examples([["pawl retention set --keep 30d", "keep everything for a month after its end"]]));
@@ -36,6 +37,7 @@ function addSet(retention: Command): void {
       examples([
         ["pawl retention set --state completed --keep 7d", "what went well is of no interest after a week"],
         ["pawl retention set --workflow payment --keep forever", "never delete payments"],
+        ["pawl retention set --state continued_as_new --keep 1d", "of what continues as new, only the runs of the last day"],
       ]),
     )
     .action(async (flags: ScopeFlags & { readonly keep: string }, self: Command) => {
@@ -91,12 +93,12 @@ function addRun(retention: Command): void {
     .command("run")
     .summary("delete now what no policy keeps")
     .description("Deletes now, in small batches, what no policy keeps any longer, instead of leaving it to the workers.")
-    .addHelpText("after", examples([["pawl retention run --json", "from a job at night: how many were deleted?"]]))
+    .addHelpText("after", examples([["pawl retention run --json", "from a job at night: how much was deleted?"]]))
     .action(async (_flags: object, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
         const deleted = await pawl.retention.run();
-        if (output.json) output.value({ deleted });
-        else output.lines([`${deleted} executions deleted`]);
+        if (output.json) output.value(deleted);
+        else output.lines([`${deleted.executions} executions and ${deleted.earlierRuns} earlier runs of others deleted`]);
       });
     });
   addGlobalOptions(command);
@@ -105,7 +107,7 @@ function addRun(retention: Command): void {
 function addScope(command: Command): Command {
   return command
     .option("--workflow <name>", "only executions of this workflow (all)")
-    .option("--state <state>", "only those that ended so: completed, failed, cancelled, terminated, ... (all)");
+    .option("--state <state>", "only those that ended so: completed, failed, cancelled, terminated, ..., continued_as_new (all)");
 }
 
 function scope({ workflow, state }: ScopeFlags): RetentionScope {

@@ -1,15 +1,18 @@
 import { formatDuration, toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
-import { latestTerminalStates, stateProblem, type LatestTerminalState } from "../kernel/execution-state.ts";
-import { firstRun, retentionBatch, type RetentionRule } from "../store/retention.ts";
+import { stateProblem, terminalStates, type TerminalState } from "../kernel/execution-state.ts";
+import { firstRun, retentionBatch, retentionWalks, type RetentionOutcome, type RetentionRule } from "../store/retention.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a policy is about. Left out: every workflow, every way to end. */
 export interface RetentionScope {
   readonly workflow?: string;
-  /** One in which executions have ended: completed, failed, cancelled, terminated, timed_out. */
-  readonly state?: LatestTerminalState;
+  /**
+   * One in which executions have ended: completed, failed, cancelled, terminated, timed_out; or continued_as_new, for the earlier runs
+   * of executions that go on as new.
+   */
+  readonly state?: TerminalState;
 }
 
 export interface RetentionPolicy extends RetentionScope {
@@ -17,6 +20,14 @@ export interface RetentionPolicy extends RetentionScope {
   readonly keep: string;
   /** The same in milliseconds, null for ever. */
   readonly keepMs: number | null;
+}
+
+/** What `run` has deleted. */
+export interface RetentionCount {
+  /** Each whole, with all its runs. */
+  readonly executions: number;
+  /** Of executions that are still there, and their histories. */
+  readonly earlierRuns: number;
 }
 
 /** What `Retention` needs of the Pawl it belongs to. */
@@ -30,7 +41,7 @@ export interface RetentionParent {
 /**
  * How long this namespace keeps executions that have ended. Without a policy everything is kept. Workers delete in the
  * background what no policy keeps any longer, with all runs and histories. What is open, quarantined or a child of an
- * execution that is still there is never deleted.
+ * execution that is still there is never deleted. Of what continues as new, open or not, the earlier runs go that are no longer kept.
  */
 export class Retention {
   readonly #parent: RetentionParent;
@@ -64,25 +75,28 @@ export class Retention {
     return this.#parent.store.deleteRetention(this.#parent.namespace, ruleOf(scope));
   }
 
-  /** Deletes now what no policy keeps any longer, in small batches; gives how many executions that were. */
-  async run(): Promise<number> {
-    let deleted = 0;
+  /** Deletes now what no policy keeps any longer, in small batches. */
+  async run(): Promise<RetentionCount> {
+    const deleted = { deleteEnded: 0, deleteContinued: 0 };
     // A child becomes one of its own when its parent goes, so what one walk leaves may be for the next.
-    for (let before = -1; deleted > before;) {
-      before = deleted;
-      for (let after: string | undefined = firstRun; after !== undefined;) {
-        this.#parent.checkOpen();
-        const step = await this.#parent.store.deleteEnded({ namespace: this.#parent.namespace, after, ...retentionBatch });
-        deleted += step.deleted;
-        after = step.next;
+    for (let found = true; found;) {
+      found = false;
+      for (const walk of retentionWalks) {
+        for (let after: string | undefined = firstRun; after !== undefined;) {
+          this.#parent.checkOpen();
+          const step: RetentionOutcome = await this.#parent.store[walk]({ namespace: this.#parent.namespace, after, ...retentionBatch });
+          deleted[walk] += step.deleted;
+          found ||= step.deleted > 0;
+          after = step.next;
+        }
       }
     }
-    return deleted;
+    return { executions: deleted.deleteEnded, earlierRuns: deleted.deleteContinued };
   }
 }
 
 function ruleOf({ workflow, state }: RetentionScope): RetentionRule {
-  const problem = state === undefined ? undefined : stateProblem(state, latestTerminalStates);
-  if (problem !== undefined) throw new OptionInvalid("state", `a policy is about a state in which executions have ended; ${problem}`);
+  const problem = state === undefined ? undefined : stateProblem(state, terminalStates);
+  if (problem !== undefined) throw new OptionInvalid("state", `a policy is about a state in which executions, or earlier runs of them, have ended; ${problem}`);
   return { ...(workflow === undefined ? {} : { workflow: checkName(workflow, "workflow") }), ...(state === undefined ? {} : { state }) };
 }

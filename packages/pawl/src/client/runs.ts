@@ -93,13 +93,17 @@ export class Runs {
     return this.historyOf((await (runId === undefined ? this.latest() : this.find(runId))).runId);
   }
 
+  /** @throws ExecutionNotFound, OptionInvalid if it is gone */
   async historyOf(runId: string): Promise<readonly RecordedEvent[]> {
     const events: RecordedEvent[] = [];
     for (;;) {
       const page = await this.#store.history(runId, events.at(-1)?.seq ?? 0, historyPage);
       events.push(...page);
-      if (page.length < historyPage) return events;
+      if (page.length < historyPage) break;
     }
+    // Every run has a first event: this one was deleted since its row was read.
+    if (events.length === 0) await this.find(runId);
+    return events;
   }
 }
 

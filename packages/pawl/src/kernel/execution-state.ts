@@ -20,10 +20,8 @@ export type TerminalState = (typeof terminalStates)[number];
 
 /** What an execution can be asked for by: as `continued_as_new` only its earlier runs end, and it goes on as the next one. */
 export type LatestState = Exclude<ExecutionState, "continued_as_new">;
-export type LatestTerminalState = Exclude<TerminalState, "continued_as_new">;
 
 export const latestStates: readonly LatestState[] = executionStates.filter((state) => state !== "continued_as_new");
-export const latestTerminalStates: readonly LatestTerminalState[] = terminalStates.filter((state) => state !== "continued_as_new");
 
 /** Why a state is none of those. */
 export function stateProblem(state: string, known: readonly string[]): string | undefined {

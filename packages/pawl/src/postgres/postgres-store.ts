@@ -1,10 +1,10 @@
 import type { Runtime } from "../base/runtime.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
-import { isTerminal, type ExecutionState, type LatestTerminalState } from "../kernel/execution-state.ts";
+import { isTerminal, type ExecutionState, type TerminalState } from "../kernel/execution-state.ts";
 import type { ChildMessage, MergeStart, StartOperation } from "../store/operations.ts";
 import type { ImportOperation } from "../store/import.ts";
-import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "../store/retention.ts";
+import type { RetentionOutcome, RetentionPolicyRow, RetentionRequest, RetentionRule } from "../store/retention.ts";
 import type { ClaimRuleNames } from "../store/claim-rules.ts";
 import type { PauseInfoRow, PauseTarget } from "../store/pauses.ts";
 import type { FilterField } from "../store/filter.ts";
@@ -58,9 +58,11 @@ import { PostgresTransactions } from "./postgres-transactions.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Queries } from "./queries.ts";
 import { claim, type ClaimRow } from "./statements/claim.ts";
+import { retentionOutcome } from "./retention-step.ts";
 import { readClaimRules, type ClaimRuleRow } from "./statements/claim-rules.ts";
 import { claimLimited } from "./statements/claim-limited.ts";
 import { closeExecution } from "./statements/close-execution.ts";
+import { deleteContinued } from "./statements/delete-continued.ts";
 import { deleteEnded } from "./statements/delete-ended.ts";
 import { expireWorkers } from "./statements/expire-workers.ts";
 import { fork } from "./statements/fork.ts";
@@ -443,14 +445,17 @@ export class PostgresStore implements Store {
     const rows = await this.#gateway.run(retentionPolicies(namespace));
     return rows.map(({ workflow, state, keep_ms }) => ({
       ...(workflow === null ? {} : { workflow }),
-      ...(state === null ? {} : { state: state as LatestTerminalState }),
+      ...(state === null ? {} : { state: state as TerminalState }),
       keepMs: keep_ms,
     }));
   }
 
-  async deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded> {
-    const [row] = await this.#gateway.run(deleteEnded(request));
-    return { deleted: row!.deleted, full: row!.full, next: row!.more ? (row!.last_run_id ?? undefined) : undefined };
+  async deleteEnded(request: RetentionRequest): Promise<RetentionOutcome> {
+    return retentionOutcome(await this.#gateway.run(deleteEnded(request)));
+  }
+
+  async deleteContinued(request: RetentionRequest): Promise<RetentionOutcome> {
+    return retentionOutcome(await this.#gateway.run(deleteContinued(request)));
   }
 
   hint(hint: Hint): void {

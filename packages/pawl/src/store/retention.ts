@@ -1,34 +1,41 @@
-import type { LatestTerminalState } from "../kernel/execution-state.ts";
+import type { TerminalState } from "../kernel/execution-state.ts";
 
-/** Which ended executions a policy is about; undefined: all workflows, all ways to end. */
+/** Which ended executions, and which runs that continued as new, a policy is about; undefined: all workflows, all ways to end. */
 export interface RetentionRule {
   readonly workflow?: string;
-  readonly state?: LatestTerminalState;
+  readonly state?: TerminalState;
 }
 
-/** How long ended executions are kept. `keepMs` null: for ever. */
+/** How long they are kept. `keepMs` null: for ever. */
 export interface RetentionPolicyRow extends RetentionRule {
   readonly keepMs: number | null;
 }
 
-/** One step of a walk through all executions in the order of their run ids. */
-export interface DeleteEndedRequest {
+/** One step of a walk through all executions, or through all earlier runs, in the order of their run ids. */
+export interface RetentionRequest {
   readonly namespace: string;
   /** Run id up to which the walk has come. */
   readonly after: string;
-  /** Look at so many executions. */
+  /** Look at so many of them. */
   readonly scan: number;
-  /** Delete about so many rows, events included; one execution in any case. */
+  /** Delete about so many rows, events included; one of those that are due in any case. */
   readonly rows: number;
 }
 
-export interface DeletedEnded {
+export interface RetentionOutcome {
+  /** How many executions, or runs. */
   readonly deleted: number;
   /** It came to as many rows as it was to delete, and left some that are due. */
   readonly full: boolean;
   /** Where to go on; undefined at the end of the walk. */
   readonly next: string | undefined;
 }
+
+/**
+ * The two walks, by the method of the store that takes a step of it: executions that have ended, and runs behind which their execution
+ * goes on as new.
+ */
+export const retentionWalks = ["deleteEnded", "deleteContinued"] as const;
 
 /** The beginning of a walk: before every run id. */
 export const firstRun = "00000000-0000-0000-0000-000000000000";

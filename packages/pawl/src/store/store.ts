@@ -10,7 +10,7 @@ import type { StreamStore } from "./streams.ts";
 import type { TransactionStore } from "./transact.ts";
 import type { Filter, FilterField } from "./filter.ts";
 import type { ImportOperation } from "./import.ts";
-import type { DeletedEnded, DeleteEndedRequest, RetentionPolicyRow, RetentionRule } from "./retention.ts";
+import type { RetentionOutcome, RetentionPolicyRow, RetentionRequest, RetentionRule } from "./retention.ts";
 import type { PauseInfoRow, PauseTarget } from "./pauses.ts";
 import type { AppendOperation, AppendOutcome, ChildMessage, MergeStart, StartOperation, StartOutcome } from "./operations.ts";
 
@@ -490,7 +490,9 @@ export interface Store {
   deleteRetention(namespace: string, rule: RetentionRule): Promise<boolean>;
   retentionPolicies(namespace: string): Promise<readonly RetentionPolicyRow[]>;
   /** Deletes what the policies no longer keep, of the next executions of a walk. */
-  deleteEnded(request: DeleteEndedRequest): Promise<DeletedEnded>;
+  deleteEnded(request: RetentionRequest): Promise<RetentionOutcome>;
+  /** Deletes runs that continued as new and that the policies no longer keep, with those before them, of the next earlier runs of a walk. */
+  deleteContinued(request: RetentionRequest): Promise<RetentionOutcome>;
 
   hint(hint: Hint): void;
   onHint(listener: (hint: Hint) => void): () => void;

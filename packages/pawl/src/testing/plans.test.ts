@@ -14,6 +14,7 @@ import { continueAsNew, findContinued } from "../postgres/statements/continue-as
 import { closeExecution } from "../postgres/statements/close-execution.ts";
 import { createSchedule } from "../postgres/statements/create-schedule.ts";
 import { deleteSchedule } from "../postgres/statements/delete-schedule.ts";
+import { deleteContinued } from "../postgres/statements/delete-continued.ts";
 import { deleteEnded } from "../postgres/statements/delete-ended.ts";
 import { findExisting } from "../postgres/statements/find-existing.ts";
 import { fireSchedules } from "../postgres/statements/fire-schedules.ts";
@@ -250,6 +251,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["find-continued", findContinued(append({}))],
   ["resume", resume("n", "e", newUuid())],
   ["delete-ended", deleteEnded({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
+  ["delete-continued", deleteContinued({ namespace: "n", after: newUuid(), scan: 10, rows: 10 })],
   ["import-execution", importExecution(importedExecution)],
   ["set-retention", setRetention("n", {}, 1)],
   ["delete-retention", deleteRetention("n", {})],

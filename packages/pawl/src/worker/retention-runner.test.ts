@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { silentLogger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
-import type { DeletedEnded, DeleteEndedRequest } from "../store/retention.ts";
+import type { RetentionOutcome, RetentionRequest } from "../store/retention.ts";
 import type { Store } from "../store/store.ts";
 import { RetentionRunner } from "./retention-runner.ts";
 
 const intervalMs = 60_000;
 
-interface Batch extends DeletedEnded {
+interface Batch extends RetentionOutcome {
   readonly tookMs?: number;
 }
 
@@ -31,16 +31,14 @@ async function pausesOf(batches: readonly Batch[]): Promise<readonly number[]> {
     },
   } as unknown as Runtime;
   const left = [...batches];
-  const asked: DeleteEndedRequest[] = [];
-  const store = {
-    retentionPolicies: async () => [{ keepMs: 1 }],
-    deleteEnded: async (request: DeleteEndedRequest): Promise<DeletedEnded> => {
-      asked.push(request);
-      const { tookMs = 1, ...outcome } = left.shift()!;
-      now += tookMs;
-      return outcome;
-    },
-  } as unknown as Store;
+  const asked: RetentionRequest[] = [];
+  const next = async (request: RetentionRequest): Promise<RetentionOutcome> => {
+    asked.push(request);
+    const { tookMs = 1, ...outcome } = left.shift()!;
+    now += tookMs;
+    return outcome;
+  };
+  const store = { retentionPolicies: async () => [{ keepMs: 1 }], deleteEnded: next, deleteContinued: next } as unknown as Store;
   const runner = new RetentionRunner(store, "n", silentLogger, runtime, intervalMs);
   runner.start();
   while (left.length > 0) {
@@ -53,8 +51,8 @@ async function pausesOf(batches: readonly Batch[]): Promise<readonly number[]> {
 }
 
 describe("retention", () => {
-  test("goes slowly where nothing is due, and rests between walks", async () => {
-    expect(await pausesOf([none, none, last, none])).toEqual([intervalMs, 1000, 1000, intervalMs, 1000]);
+  test("goes slowly where nothing is due, and rests when it has been through executions and earlier runs", async () => {
+    expect(await pausesOf([none, none, last, none, last, none])).toEqual([intervalMs, 1000, 1000, 1000, 1000, intervalMs, 1000]);
   });
 
   test("goes faster and faster while batches are full, until it deletes more than ends", async () => {

@@ -1,6 +1,6 @@
 import type { Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
-import { firstRun, retentionBatch } from "../store/retention.ts";
+import { firstRun, retentionBatch, retentionWalks } from "../store/retention.ts";
 import type { Store } from "../store/store.ts";
 
 /** Between two small batches of one walk where little is due, so that it is hardly felt: a thousand executions looked at a second. */
@@ -12,7 +12,7 @@ const shortPauseMs = 100;
 
 /**
  * Deletes what no retention policy keeps any longer. Every worker does this, without a leader: each walks through the
- * executions at its own pace and skips what another is deleting. What is due comes in with every end: while batches find
+ * executions, then through earlier runs, at its own pace and skips what another is deleting. What is due comes in with every end: while batches find
  * some, it halves the pauses between them, but is at it for half of the time at most. Where there is no policy, it asks for one now and then.
  */
 export class RetentionRunner {
@@ -24,6 +24,7 @@ export class RetentionRunner {
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
+  #walk: (typeof retentionWalks)[number] = retentionWalks[0];
   #after = firstRun;
   #pauseMs = betweenBatchesMs;
 
@@ -63,14 +64,17 @@ export class RetentionRunner {
     // Spread, so that a fleet started together does not walk together.
     const nextWalk = this.#intervalMs * (0.75 + this.#runtime.random() / 2);
     try {
-      if (this.#after === firstRun && (await this.#store.retentionPolicies(this.#namespace)).every(({ keepMs }) => keepMs === null)) return nextWalk;
+      const isBeginning = this.#walk === retentionWalks[0] && this.#after === firstRun;
+      if (isBeginning && (await this.#store.retentionPolicies(this.#namespace)).every(({ keepMs }) => keepMs === null)) return nextWalk;
       const began = this.#runtime.monotonicMs();
-      const { deleted, full, next } = await this.#store.deleteEnded({ namespace: this.#namespace, after: this.#after, ...retentionBatch });
+      const { deleted, full, next } = await this.#store[this.#walk]({ namespace: this.#namespace, after: this.#after, ...retentionBatch });
       const tookMs = this.#runtime.monotonicMs() - began;
-      this.#after = next ?? firstRun;
+      if (deleted > 0) this.#logger.info(`retention: ${deleted} ${this.#walk === "deleteEnded" ? "executions" : "earlier runs"} deleted`);
       this.#pauseMs = deleted === 0 ? betweenBatchesMs : Math.max(full ? shortestPauseMs : shortPauseMs, this.#pauseMs / 2);
-      if (deleted > 0) this.#logger.info(`retention: ${deleted} executions deleted`);
-      return next === undefined ? nextWalk : Math.min(Math.max(this.#pauseMs, tookMs), nextWalk);
+      this.#after = next ?? firstRun;
+      if (next === undefined) this.#walk = retentionWalks[retentionWalks.indexOf(this.#walk) + 1] ?? retentionWalks[0];
+      const isEnd = next === undefined && this.#walk === retentionWalks[0];
+      return isEnd ? nextWalk : Math.min(Math.max(this.#pauseMs, tookMs), nextWalk);
     } catch (error) {
       if (!this.#stopped) this.#logger.warn(`retention: ${error instanceof Error ? error.message : String(error)}`);
       return nextWalk;

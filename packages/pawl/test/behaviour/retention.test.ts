@@ -1,5 +1,6 @@
 import { defineWorkflow, ExecutionNotFound, OptionInvalid, type Pawl } from "pawl";
 import { beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { execute } from "../support/database.ts";
 import { eventually, harness, refusalOf, soon } from "./harness.ts";
 
@@ -29,6 +30,8 @@ beforeEach(async () => {
 });
 
 const ids = async (): Promise<string[]> => (await pawl.list()).executions.map(({ executionId }) => executionId).toSorted();
+/** How many executions go now. */
+const deleted = async (by = pawl): Promise<number> => (await by.retention.run()).executions;
 const left = (): Promise<number> =>
   h.count(
     "pawl.history h WHERE NOT EXISTS (SELECT FROM pawl.executions e WHERE e.run_id = h.run_id) AND NOT EXISTS (SELECT FROM pawl.past_runs p WHERE p.run_id = h.run_id)",
@@ -38,7 +41,7 @@ describe("retention", () => {
   test("deletes nothing without a policy", async () => {
     await pawl.execute(echo, 1, { executionId: "kept" });
     expect(await pawl.retention.list()).toEqual([]);
-    expect(await pawl.retention.run()).toBe(0);
+    expect(await deleted()).toBe(0);
     expect(await ids()).toEqual(["kept"]);
   });
 
@@ -48,9 +51,9 @@ describe("retention", () => {
     await pawl.start(sleeper, undefined, { executionId: "asleep" });
     await pawl.start(echo, 1, { executionId: "pending", delay: "1h" });
     await pawl.retention.set({ keep: "1h" });
-    expect(await pawl.retention.run()).toBe(0);
+    expect(await deleted()).toBe(0);
     await pawl.retention.set({ keep: 0 });
-    expect(await pawl.retention.run()).toBe(2);
+    expect(await deleted()).toBe(2);
     expect(await ids()).toEqual(["asleep", "pending"]);
     expect(await left()).toBe(0);
     await refusalOf(pawl.handle("ended").status(), ExecutionNotFound);
@@ -76,34 +79,34 @@ describe("retention", () => {
       { state: "failed", keep: "forever", keepMs: null },
       { keep: "0ms", keepMs: 0 },
     ]);
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     expect(await ids()).toEqual(["failed", "other"]);
     await pawl.retention.set({ workflow: "failing", keep: "1 day" });
     await pawl.retention.set({ workflow: "failing", state: "failed", keep: 0 });
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     expect(await pawl.retention.delete({ workflow: "other" })).toBe(true);
     expect(await pawl.retention.delete({ workflow: "other" })).toBe(false);
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     expect(await ids()).toEqual([]);
   });
 
   test("keeps a child for as long as its parent, and lets it stand alone afterwards", async () => {
     await pawl.execute(parent, undefined, { executionId: "family" });
     await pawl.retention.set({ workflow: "echo", keep: 0 });
-    expect(await pawl.retention.run()).toBe(0);
+    expect(await deleted()).toBe(0);
     await pawl.retention.set({ workflow: "parent", keep: 0 });
     await pawl.retention.set({ workflow: "echo", keep: "1 day" });
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     expect(await ids()).toEqual(["family.1"]);
     expect(await pawl.handle("family.1").status()).toMatchObject({ parentRunId: null, state: "completed" });
     await pawl.retention.set({ workflow: "echo", keep: 0 });
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
   });
 
   test("takes a parent and then its children in one run", async () => {
     await pawl.execute(parent, undefined, { executionId: "family" });
     await pawl.retention.set({ keep: 0 });
-    expect(await pawl.retention.run()).toBe(2);
+    expect(await deleted()).toBe(2);
   });
 
   test("deletes a parent whose child goes on, and the child ends on its own", async () => {
@@ -118,7 +121,7 @@ describe("retention", () => {
     await pawl.worker({ workflows: [held, leaving], ...soon, retentionInterval: "1h" });
     await pawl.execute(leaving, undefined, { executionId: "leaving" });
     await pawl.retention.set({ workflow: "leaving", keep: 0 });
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     await pawl.handle("leaving.1").result();
     expect(await pawl.handle("leaving.1").status()).toMatchObject({ state: "completed", parentRunId: null });
   });
@@ -135,7 +138,7 @@ describe("retention", () => {
     await pawl.worker({ workflows: [continuing, other], ...soon, retentionInterval: "1h" });
     await pawl.execute(continuing, 0, { executionId: "continuing" });
     await pawl.retention.set({ workflow: "continuing", keep: 0 });
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     expect(await pawl.handle("of-the-first-run").status()).toMatchObject({ state: "completed", parentRunId: null });
   });
 
@@ -147,7 +150,7 @@ describe("retention", () => {
     await (await handle.resume()).terminate();
     expect(await h.count("pawl.past_runs WHERE execution_id = 'resumed' AND namespace = $1", namespace)).toBe(1);
     await pawl.retention.set({ keep: 0 });
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     expect(await h.count("pawl.past_runs WHERE namespace = $1", namespace)).toBe(0);
     expect(await left()).toBe(0);
   });
@@ -167,7 +170,7 @@ describe("retention", () => {
     await elsewhere.worker({ workflows: all, ...soon, retentionInterval: "1h" });
     await elsewhere.execute(echo, 1, { executionId: "theirs" });
     await pawl.retention.set({ keep: 0 });
-    expect(await pawl.retention.run()).toBe(0);
+    expect(await deleted()).toBe(0);
     expect(await elsewhere.retention.list()).toEqual([]);
     expect((await elsewhere.list()).executions).toHaveLength(1);
   });
@@ -180,16 +183,16 @@ describe("retention", () => {
     await eventually(async () =>
       expect(await h.count("pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'executions' AND l.mode = 'RowShareLock'")).toBeGreaterThan(0),
     );
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
     await blocker;
-    expect(await pawl.retention.run()).toBe(1);
+    expect(await deleted()).toBe(1);
   });
 
   test("works off more than a batch, in small ones", async () => {
     await Promise.all(Array.from({ length: 2500 }, (_, index) => pawl.start(echo, index)));
     await eventually(async () => expect((await pawl.count({ state: "completed" })).count).toBe(2500));
     await pawl.retention.set({ keep: 0 });
-    expect(await pawl.retention.run()).toBe(2500);
+    expect(await deleted()).toBe(2500);
     expect(await pawl.count()).toMatchObject({ count: 0 });
   });
 
@@ -228,6 +231,22 @@ describe("retention", () => {
     expect((await pawl.count()).count).toBe(0);
   });
 
+  test.each(["rollback", "retry", "fork", "history"] as const)("says that there is none when it was faster than a %s", async (what) => {
+    await pawl.execute(failing, undefined, { executionId: "going" }).catch(() => {});
+    await pawl.retention.set({ keep: 0 });
+    const slow = await h.open({ namespace }, async (name, phase) => {
+      if (name === "read-history" && phase === "before") await pawl.retention.run();
+    });
+    const handle = slow.handle("going");
+    const asked = {
+      rollback: async () => handle.rollback({ to: 1 }),
+      retry: async () => handle.retry(),
+      fork: async () => handle.fork({ from: 1 }),
+      history: async () => handle.history(),
+    };
+    await refusalOf(asked[what](), ExecutionNotFound);
+  });
+
   test.each([
     [{ keep: "soon" }, "keep"],
     [{ keep: -1 }, "keep"],
@@ -237,5 +256,136 @@ describe("retention", () => {
   ])("refuses %j", async (options, path) => {
     expect((await refusalOf(pawl.retention.set(options), OptionInvalid)).path).toBe(path);
     expect(await pawl.retention.list()).toEqual([]);
+  });
+});
+
+describe("retention of what continues as new", () => {
+  /** Goes on as new at every signal, until one says that it is enough; the first run has a child. */
+  const loop = defineWorkflow({
+    name: "loop",
+    signals: { next: z.boolean() },
+    async run(ctx, round: number): Promise<number> {
+      await ctx.stream("log").write(round);
+      if (round === 0) await ctx.child(other, undefined, { executionId: `${ctx.executionId}-child` });
+      const isMore = await ctx.signal("next");
+      return isMore ? ctx.continueAsNew(round + 1) : round;
+    },
+  });
+
+  const runsOf = async (id: string): Promise<readonly string[]> => (await pawl.handle(id).runs()).map(({ runNumber, state }) => `${runNumber} ${state}`);
+  const isWaiting = async (id: string, run: number): Promise<void> =>
+    eventually(async () => expect(await pawl.handle(id).status()).toMatchObject({ runNumber: run, waitingFor: expect.stringContaining("signal") as string }));
+  const goOn = async (id: string, to: number): Promise<void> => {
+    await isWaiting(id, to - 1);
+    await pawl.handle(id, loop).signal("next", true);
+    await isWaiting(id, to);
+  };
+  const keepNone = async (): Promise<void> => pawl.retention.set({ state: "continued_as_new", keep: 0 });
+
+  beforeEach(async () => {
+    await pawl.worker({ workflows: [loop, other], ...soon, retentionInterval: "1h" });
+  });
+
+  test("deletes its earlier runs while it goes on, after the time that they are kept", async () => {
+    const handle = await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    await goOn("looping", 3);
+    await pawl.retention.set({ state: "continued_as_new", keep: "1h" });
+    expect(await pawl.retention.run()).toEqual({ executions: 0, earlierRuns: 0 });
+    await keepNone();
+    expect(await pawl.retention.run()).toEqual({ executions: 0, earlierRuns: 2 });
+    expect(await runsOf("looping")).toEqual(["3 running"]);
+    expect(await left()).toBe(0);
+    await refusalOf(handle.history({ runId: handle.runId! }), OptionInvalid);
+    await goOn("looping", 4);
+    expect(await runsOf("looping")).toEqual(["3 continued_as_new", "4 running"]);
+    await handle.signal("next", false);
+    expect(await handle.result()).toBe(3);
+    // What it wrote belongs to the execution.
+    const written: unknown[] = [];
+    for await (const { value } of handle.stream("log")) written.push(value);
+    expect(written).toEqual([0, 1, 2, 3]);
+  });
+
+  test("goes by the policy for all where none names the state, and by that of the workflow first", async () => {
+    await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    await pawl.retention.set({ keep: 0 });
+    await pawl.retention.set({ workflow: "loop", keep: "forever" });
+    expect((await pawl.retention.run()).earlierRuns).toBe(0);
+    await pawl.retention.delete({ workflow: "loop" });
+    expect((await pawl.retention.run()).earlierRuns).toBe(1);
+    await pawl.handle("looping").terminate();
+  });
+
+  test("leaves earlier runs that were resumed, and takes them with a later one that continued", async () => {
+    const handle = await pawl.start(loop, 0, { executionId: "looping" });
+    await isWaiting("looping", 1);
+    await handle.cancel();
+    await eventually(async () => expect((await handle.status()).state).toBe("cancelled"));
+    await handle.resume();
+    await isWaiting("looping", 2);
+    await keepNone();
+    expect((await pawl.retention.run()).earlierRuns).toBe(0);
+    await goOn("looping", 3);
+    expect(await runsOf("looping")).toEqual(["1 cancelled", "2 continued_as_new", "3 running"]);
+    expect((await pawl.retention.run()).earlierRuns).toBe(2);
+    expect(await runsOf("looping")).toEqual(["3 running"]);
+    // What is left can be rolled back, and its own earlier runs stay.
+    await handle.rollback({ to: 1 });
+    await isWaiting("looping", 4);
+    expect((await pawl.retention.run()).earlierRuns).toBe(0);
+    await handle.terminate();
+  });
+
+  test("leaves the children of these runs alone", async () => {
+    await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    expect((await pawl.handle("looping-child").status()).parentRunId).not.toBeNull();
+    await keepNone();
+    expect(await pawl.retention.run()).toEqual({ executions: 0, earlierRuns: 1 });
+    expect(await pawl.handle("looping-child").status()).toMatchObject({ state: "completed", parentRunId: null });
+    await pawl.handle("looping").terminate();
+  });
+
+  test("skips an execution of whose runs and children somebody holds one, whole, and takes it the next time", async () => {
+    await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    await goOn("looping", 3);
+    await keepNone();
+    const blocker = execute(h.url, `BEGIN; SELECT FROM pawl.executions WHERE execution_id = 'looping-child' FOR UPDATE; SELECT pg_sleep(1); COMMIT`);
+    await eventually(async () =>
+      expect(await h.count("pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'executions' AND l.mode = 'RowShareLock'")).toBeGreaterThan(0),
+    );
+    expect((await pawl.retention.run()).earlierRuns).toBe(0);
+    await blocker;
+    expect((await pawl.retention.run()).earlierRuns).toBe(2);
+    await pawl.handle("looping").terminate();
+  });
+
+  test("is done by workers in the background", async () => {
+    const process = await h.open({ namespace });
+    await process.worker({ workflows: all, ...soon, retentionInterval: 10 });
+    await keepNone();
+    await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    await eventually(async () => expect(await runsOf("looping")).toEqual(["2 running"]));
+    await pawl.handle("looping").terminate();
+  });
+
+  test("what is left can be exported and imported, with its streams", async () => {
+    const handle = await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    await goOn("looping", 3);
+    await keepNone();
+    await pawl.retention.run();
+    await handle.signal("next", false);
+    expect(await handle.result()).toBe(2);
+    const copy = await pawl.importExecution(JSON.parse(JSON.stringify(await pawl.exportExecution("looping"))), { executionId: "copy" });
+    expect(await copy.result()).toBe(2);
+    expect(await runsOf("copy")).toEqual(["1 completed"]);
+    const written: unknown[] = [];
+    for await (const { value } of copy.stream("log")) written.push(value);
+    expect(written).toEqual([0, 1, 2]);
   });
 });

@@ -87,6 +87,13 @@ const forgettable: Parameters<typeof withFamily>[1] = async (gateway, at) => {
   await gateway.run(setRetention(namespace, {}, 0));
 };
 
+/** The parent goes on as new, its children run, and nobody keeps the run that started them. */
+const continued: Parameters<typeof withFamily>[1] = async (gateway, at) => {
+  const after = { kind: "continue", runId: runs.next, version: "1", started: events.startedFrom(at.runId), received: [] } as const;
+  await commitAll(gateway, [], [appendTo(at, { events: [events.continued(runs.next)], after })]);
+  await gateway.run(setRetention(namespace, {}, 0));
+};
+
 const expired =
   (parent: string): Build =>
   async (gateway) => {
@@ -157,6 +164,7 @@ export function families(parent: string, suffix: string) {
     cancelled: fixture("cancelled", withFamily(parent, endedAs("cancelled"))),
     quarantined: fixture("quarantined", withFamily(parent, endedAs("quarantined"))),
     forgettable: fixture("forgettable", withFamily(parent, forgettable)),
+    continued: fixture("continued", withFamily(parent, continued)),
     expired: fixture("expired", expired(parent)),
     dead: fixture("dead", dead(parent)),
   };

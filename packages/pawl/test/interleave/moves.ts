@@ -10,6 +10,7 @@ import { registerWorker } from "../../src/postgres/statements/register-worker.ts
 import { release } from "../../src/postgres/statements/release.ts";
 import { signalInTransaction as signalInTransactionStatement } from "../../src/postgres/statements/signal-in-transaction.ts";
 import { stopWorker } from "../../src/postgres/statements/stop-worker.ts";
+import { deleteContinued } from "../../src/postgres/statements/delete-continued.ts";
 import { deleteEnded } from "../../src/postgres/statements/delete-ended.ts";
 import { takeOver } from "../../src/postgres/statements/take-over.ts";
 import type { Transaction } from "../../src/postgres/transaction.ts";
@@ -386,6 +387,18 @@ export function forget(): Move {
       return `${row!.deleted} deleted`;
     },
     weaker: [nothing("delete what has ended", "0 deleted")],
+  };
+}
+
+/** As workers do after that. */
+export function forgetContinued(): Move {
+  return {
+    name: "delete earlier runs",
+    async run({ gateway }) {
+      const [row] = await gateway.run(deleteContinued({ namespace, after: firstRun, ...retentionBatch }));
+      return `${row!.deleted} deleted`;
+    },
+    weaker: [nothing("delete earlier runs", "0 deleted")],
   };
 }
 

@@ -7,8 +7,8 @@ import { terminalGuard } from "./terminal-guard.ts";
  * Makes the database refuse any change of a run that has ended (I1) and any change or removal of an event (I2). Call it
  * after the schema was made (the first `Pawl.open`). What it refuses is also counted where no rollback takes it back, so
  * `checkInvariants` fails even if the writer swallowed the error. A resume, which moves the row to a new run, is allowed; so is
- * pointing a child that has ended to its parent's new run, and what retention deletes: whole executions that are due, or the link to
- * a parent that goes.
+ * pointing a child that has ended to its parent's new run, and what retention deletes: whole executions that are due, the first runs of
+ * those that continued as new, or the link to a parent that goes.
  */
 export async function installTerminalGuard(url: string): Promise<void> {
   await execute(url, terminalGuard);

@@ -53,4 +53,16 @@ BEGIN
  END IF;
  RETURN NULL;
 END $$;
-CREATE TRIGGER guard_deleted AFTER DELETE ON pawl.history FOR EACH ROW EXECUTE FUNCTION pawl_guard.history_deleted();`;
+CREATE TRIGGER guard_deleted AFTER DELETE ON pawl.history FOR EACH ROW EXECUTE FUNCTION pawl_guard.history_deleted();
+CREATE FUNCTION pawl_guard.past_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+ IF NOT EXISTS (SELECT FROM pawl.executions WHERE namespace = OLD.namespace AND execution_id = OLD.execution_id AND run_number > OLD.run_number) THEN RETURN NULL; END IF;
+ IF NOT EXISTS (SELECT FROM pawl.retention_policies p WHERE p.namespace = OLD.namespace AND p.workflow IN ('*', OLD.workflow) AND p.state IN ('*', 'continued_as_new')
+   AND OLD.finished_at + p.keep_ms * interval '1 millisecond' <= pawl.current_time_of_pawl()) THEN
+  PERFORM pawl_guard.refuse('run ' || OLD.run_number || ' of ' || OLD.execution_id || ' deleted, which is kept');
+ ELSIF EXISTS (SELECT FROM pawl.past_runs WHERE namespace = OLD.namespace AND execution_id = OLD.execution_id AND run_number < OLD.run_number) THEN
+  PERFORM pawl_guard.refuse('run ' || OLD.run_number || ' of ' || OLD.execution_id || ' deleted, and an earlier one is left');
+ END IF;
+ RETURN NULL;
+END $$;
+CREATE TRIGGER guard_past AFTER DELETE ON pawl.past_runs FOR EACH ROW EXECUTE FUNCTION pawl_guard.past_deleted();`;

@@ -261,9 +261,10 @@ describePlanted(workload, {
     ["a history without a run", /a history without a run/, ["INSERT INTO history VALUES (gen_random_uuid(), 1, 0, now(), 'ExecutionStarted', '{}')"]],
     [
       "an earlier run that is missing",
-      /resumed: it is run 2, and before it there are none/,
+      /resumed: it is run 2 and continues none, and before it there is none/,
       [`DELETE FROM history WHERE run_id = ${pastRunOf("resumed")}`, "DELETE FROM past_runs WHERE execution_id = 'resumed'"],
     ],
+    ["a gap between runs", /continued: it is run 2, and before it there are 0/, ["UPDATE past_runs SET run_number = 0 WHERE execution_id = 'continued'"]],
     [
       "a run that continued as another one than comes next",
       /continued: run 1 continued as nobody, run 2 is /,

@@ -21,8 +21,12 @@ export async function exportExecution(store: Store, namespace: string, execution
   for (const run of found) size.addEvents(run.events);
   for (const run of found) {
     const events = await readEvents(store, run.runId, run.events, size);
-    // Retention was faster.
-    if (events.length < run.events) throw new ExecutionNotFound(executionId);
+    if (events.length < run.events) {
+      // Retention was faster: the execution is gone, or its runs up to this one.
+      if (run === summary) throw new ExecutionNotFound(executionId);
+      runs.length = 0;
+      continue;
+    }
     runs.push({ runId: run.runId, version: run.version, state: run.state, startedAt: run.startedAt, events });
   }
   const { workflow, taskQueue, key, priority } = summary;

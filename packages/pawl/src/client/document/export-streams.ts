@@ -8,7 +8,7 @@ const page = 1000;
 
 /**
  * The streams of an execution as its runs have written them. It may have gone on since these were read: a stream ends before the
- * first chunk that they say nothing of.
+ * first chunk that they say nothing of. What is older than the first of them was written by runs that retention has deleted.
  */
 export async function exportStreams(
   store: Store,
@@ -19,13 +19,14 @@ export async function exportStreams(
 ): Promise<Readonly<Record<string, readonly ChunkDocument[]>> | undefined> {
   const known = new Set(runs.map(({ runId }) => runId));
   const recorded = recordedIn(runs);
+  const beganAt = runs[0]!.events[0]!.at;
   const streams: Record<string, ChunkDocument[]> = Object.create(null) as Record<string, ChunkDocument[]>;
   const cut = new Set<string>();
   let after: { readonly stream: string; readonly offset: number } | undefined;
   for (;;) {
     const chunks = await store.streams.readAll(namespace, executionId, after, page);
     for (const chunk of chunks) {
-      const isKnown = known.has(chunk.runId) && (chunk.step !== undefined || recorded.has(placeOf(chunk.runId, chunk.stream, chunk.offset)));
+      const isKnown = known.has(chunk.runId) ? chunk.step !== undefined || recorded.has(placeOf(chunk.runId, chunk.stream, chunk.offset)) : chunk.at <= beganAt;
       if (!isKnown) cut.add(chunk.stream);
       if (cut.has(chunk.stream)) continue;
       size.addChunk(chunk.data?.length ?? 0);

@@ -87,6 +87,7 @@ function placeIn({ key, priority }: Fields): { readonly key: string | null; read
 
 class RunReader {
   readonly #count: number;
+  readonly #newUuid: () => string;
   /** New run ids by those of the document. */
   readonly #ids = new Map<string, string>();
   /** Ids of runs that were left behind as they were, by a rollback. */
@@ -96,6 +97,7 @@ class RunReader {
 
   constructor(runs: readonly unknown[], newUuid: () => string) {
     this.#count = runs.length;
+    this.#newUuid = newUuid;
     for (const [index, run] of runs.entries()) {
       const runId = isObject(run) ? run["runId"] : undefined;
       if (typeof runId !== "string" || this.#ids.has(runId)) throw new DocumentInvalid(`runs[${index}].runId`, "must be an id that no other run has.");
@@ -154,8 +156,15 @@ class RunReader {
     const writtenIn = (events: readonly Event[]): StreamWritten[] => events.filter((event) => event.type === "StreamWritten");
     const { events } = read.at(-1)!;
     const own = events.findLastIndex(({ type }) => type === "ExecutionResumed" || type === "ExecutionForked") + 1;
+    const deleted = new Map<string, string>();
     return {
       newId: (runId) => this.#ids.get(runId),
+      idOfDeleted: (runId) => {
+        const id = deleted.get(runId) ?? this.#newUuid();
+        deleted.set(runId, id);
+        return id;
+      },
+      beganAt: read[0]!.run.createdAt,
       recorded: new Set(read.flatMap(({ run, events: list }) => writtenIn(list).map(({ offset, stream }) => placeOf(run.runId, stream, offset)))),
       latest: writtenIn(events.slice(own)),
     };

@@ -15,6 +15,10 @@ export function placeOf(runId: string, stream: string, offset: number): string {
 export interface RunsOfStreams {
   /** The new id of a run. */
   readonly newId: (runId: string) => string | undefined;
+  /** The new id of a run that retention had deleted before the document was made: what it wrote is older than `beganAt`. */
+  readonly idOfDeleted: (runId: string) => string;
+  /** When the first of the runs began, in milliseconds. */
+  readonly beganAt: number;
   /** What workflow code wrote, by the history of each run under its new id: see `placeOf`. */
   readonly recorded: ReadonlySet<string>;
   /** Of these, what the latest run wrote itself: each must be there. */
@@ -63,14 +67,16 @@ function readStream(stream: string, chunks: unknown, runs: RunsOfStreams): reado
 function readChunk(stream: string, offset: number, given: unknown, runs: RunsOfStreams, path: string): WholeChunk {
   if (!isObject(given)) throw new DocumentInvalid(path, "must be an object.");
   const { runId: of, epoch, at, step } = given;
-  const runId = typeof of === "string" ? runs.newId(of) : undefined;
-  if (runId === undefined) throw new DocumentInvalid(`${path}.runId`, "must be the id of one of the runs.");
-  if (!isCount(epoch, 1)) throw new DocumentInvalid(`${path}.epoch`, "must be a whole number from 1.");
   if (!isTime(at)) throw new DocumentInvalid(`${path}.at`, "must be a time in milliseconds since 1970.");
+  const known = typeof of === "string" ? runs.newId(of) : undefined;
+  const isDeleted = known === undefined && typeof of === "string" && at <= runs.beganAt;
+  const runId = isDeleted ? runs.idOfDeleted(of) : known;
+  if (runId === undefined) throw new DocumentInvalid(`${path}.runId`, "must be the id of one of the runs, or of an earlier one.");
+  if (!isCount(epoch, 1)) throw new DocumentInvalid(`${path}.epoch`, "must be a whole number from 1.");
   if (step !== undefined && (!isObject(step) || !isCount(step["position"], 1) || !isCount(step["attempt"], 1)))
     throw new DocumentInvalid(`${path}.step`, "must have a position and an attempt, whole numbers from 1.");
   const by = step === undefined ? undefined : { position: step["position"] as number, attempt: step["attempt"] as number };
-  if (by === undefined && !runs.recorded.has(placeOf(runId, stream, offset)))
+  if (by === undefined && !isDeleted && !runs.recorded.has(placeOf(runId, stream, offset)))
     throw new DocumentInvalid(path, "was written by workflow code, and the history of its run does not say so.");
   return { stream, offset, runId, epoch, at, step: by, data: readData(given, path) };
 }

@@ -63,7 +63,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const parks = batch.appends.some((append) => append.after.kind === "park");
   const stalls = batch.appends.some((append) => !append.progress);
   const wakes = messages.length > 0 || batch.appends.some((append) => append.after.kind === "park" && append.after.wakeAt !== null);
-  const cancels = messages.flatMap(({ message }) => (message.type === "CancelRequested" ? [message.toRunId] : []));
+  const cancels = messages.some(({ message }) => message.type === "CancelRequested");
   const unclaimed = starts.some((start) => start.claimBy === null);
   const searchable = starts.some(isSearchable);
   const ranked = starts.some(isRanked);
@@ -78,14 +78,14 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   if (starts.length > 0) parts.with(started(parts, starts, { hasAppends: targets.length > 0, searchable, policies, ranked, now }));
   parts.with(appended(parts, targets, starts, oneEventEach ? update : undefined, now));
   if (streamed) parts.with(streamedPart(parts, batch.appends, now));
-  if (messages.length > 0) parts.with(sent(parts, messages));
+  if (messages.length > 0) parts.with(sent(parts, messages, cancels));
   if (consumed.length > 0) parts.with(consumedPart(parts, consumed));
-  if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, cancels.length > 0 ? `${parts.add(uuids(cancels))}::uuid[]` : undefined, now));
+  if (wakes || unclaimed) parts.with(queuedPart(wakes, unclaimed, cancels, now));
 
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
-  const shape = [...traits, searchable, changes, streamed, cancels.length > 0, policies, ranked].map(Number).join("");
+  const shape = [...traits, searchable, changes, streamed, cancels, policies, ranked].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, delivers: messages.length > 0, now })}`;
@@ -373,7 +373,7 @@ function appended(parts: Parts, targets: readonly Target[], starts: readonly Sta
  WHERE (v.run_id IN (${written})) IS TRUE)`;
 }
 
-function sent(parts: Parts, messages: readonly { readonly message: Message; readonly sender: string }[]): () => string {
+function sent(parts: Parts, messages: readonly { readonly message: Message; readonly sender: string }[], cancels: boolean): () => string {
   const columns = [
     `${parts.add(uuids(messages.map(({ sender }) => sender)))}::uuid[]`,
     `${parts.add(uuids(messages.map(({ message }) => message.toRunId)))}::uuid[]`,
@@ -386,7 +386,7 @@ function sent(parts: Parts, messages: readonly { readonly message: Message; read
  SELECT m.run_id, m.message_id, m.type, m.data FROM unnest(${columns.join(", ")}) AS m(sender, run_id, message_id, type, data)
  WHERE (m.sender IN (SELECT run_id FROM updated WHERE accepted)) IS TRUE
   AND (m.run_id IN (SELECT run_id FROM updated WHERE state IN ('pending', 'running', 'paused', 'quarantined'))) IS TRUE
- ON CONFLICT DO NOTHING)`;
+ ON CONFLICT DO NOTHING${cancels ? " RETURNING run_id, type" : ""})`;
 }
 
 /** Offsets come from the owner, so a repetition of this commit finds its chunks and leaves them. */
@@ -420,13 +420,14 @@ function consumedPart(parts: Parts, consumed: readonly { readonly runId: string;
 /**
  * Tasks for parked timers, for parked executions that a message reached, and for starts that nobody claimed.
  *
- * @param cancels runs that are asked to cancel, which ends a pause too
+ * @param cancels some are asked to cancel, which ends a pause too, if whoever asks is still its parent's owner
  */
-function queuedPart(fromUpdated: boolean, fromStarted: boolean, cancels: string | undefined, now: string): () => string {
+function queuedPart(fromUpdated: boolean, fromStarted: boolean, cancels: boolean, now: string): () => string {
   const sources: string[] = [];
+  const orPaused = " OR (state = 'paused' AND (run_id IN (SELECT run_id FROM sent WHERE type = 'CancelRequested')) IS TRUE)";
   if (fromUpdated) {
     sources.push(`SELECT run_id, CASE WHEN delivered > 0 THEN ${now} ELSE wake_at END, namespace, task_queue, workflow || '@' || version
- FROM updated WHERE parked AND ${cancels === undefined ? "state = 'running'" : `(state = 'running' OR (state = 'paused' AND run_id = ANY(${cancels})))`} AND (delivered > 0 OR wake_at IS NOT NULL)`);
+ FROM updated WHERE parked AND ${cancels ? `(state = 'running'${orPaused})` : "state = 'running'"} AND (delivered > 0 OR wake_at IS NOT NULL)`);
   }
   if (fromStarted) {
     sources.push(`SELECT run_id, coalesce(not_before, ${now}), namespace, task_queue, workflow || '@' || version FROM started WHERE worker_id IS NULL`);

@@ -1,23 +1,13 @@
 import { terminalStates } from "../../kernel/execution-state.ts";
-import type { DeleteEndedRequest } from "../../store/retention.ts";
+import type { RetentionRequest } from "../../store/retention.ts";
+import { isDue, stepTaken, type RetentionStep } from "../retention-step.ts";
 import type { Transaction } from "../transaction.ts";
-
-export interface DeleteEndedRow {
-  readonly deleted: number;
-  /** Up to where it has looked; null if there was nothing. */
-  readonly last_run_id: string | null;
-  /** Whether more of what it has looked at is due. */
-  readonly full: boolean;
-  /** Whether there is more behind that. */
-  readonly more: boolean;
-}
 
 const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
 
 /**
  * delete-ended: looks at the next `scan` executions in the order of run ids and deletes those that ended longer ago than their
- * policy keeps them, with their earlier runs, histories and streams. The policy that names the workflow goes before the one that names
- * the state only. Of these it takes the first ones, until they come to `rows` rows, but always one.
+ * policy keeps them, with their earlier runs, histories and streams. Of these it takes the first ones, until they come to `rows` rows, but always one.
  *
  * A child is kept for as long as its parent is there in the run that started it, because a parent that is resumed asks for its
  * children. With the parent, also in a later run, goes the link: its children stand alone from then on, and what their policies say goes for them.
@@ -29,7 +19,7 @@ const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
  * Who is skipped, or has a child that is, waits for the next walk. Indexes: executions_pkey, executions_children,
  * past_runs_execution, history_pkey, stream_chunks_pkey, retention_policies_pkey.
  */
-export function deleteEnded({ namespace, after, scan, rows }: DeleteEndedRequest): Transaction<DeleteEndedRow> {
+export function deleteEnded({ namespace, after, scan, rows }: RetentionRequest): Transaction<RetentionStep> {
   return {
     name: "delete-ended",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
@@ -43,9 +33,7 @@ due AS MATERIALIZED (
   + (SELECT coalesce(sum(p.last_seq + 1), 0) FROM past_runs p WHERE p.namespace = s.namespace AND p.execution_id = s.execution_id) AS size
  FROM scanned s
  WHERE s.namespace = $1 AND s.state IN (${terminal})
-  AND s.finished_at + (SELECT p.keep_ms FROM retention_policies p
-   WHERE p.namespace = s.namespace AND p.workflow IN (s.workflow, '*') AND p.state IN (s.state, '*')
-   ORDER BY p.workflow = '*', p.state = '*' LIMIT 1) * interval '1 millisecond' <= (SELECT now FROM t)
+  AND ${isDue("s")}
   AND (SELECT p.run_id FROM executions p WHERE p.run_id = s.parent_run_id) IS NULL),
 wanted AS MATERIALIZED (
  SELECT run_id FROM (SELECT run_id, size, sum(size) OVER (ORDER BY run_id) AS so_far FROM due) AS d WHERE so_far <= $4::int OR so_far = size),
@@ -76,11 +64,7 @@ past AS (
   AND p.namespace = $1 AND p.execution_id = ANY(ARRAY(SELECT execution_id FROM whole)) RETURNING p.run_id),
 chunks AS (DELETE FROM stream_chunks WHERE namespace = $1 AND execution_id = ANY(ARRAY(SELECT execution_id FROM whole))),
 events AS (DELETE FROM history WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole UNION ALL SELECT run_id FROM past)))
-SELECT (SELECT count(*) FROM gone)::int AS deleted,
- CASE WHEN cut.yes THEN (SELECT run_id FROM wanted ORDER BY run_id DESC LIMIT 1) ELSE (SELECT run_id FROM scanned ORDER BY run_id DESC LIMIT 1) END AS last_run_id,
- cut.yes AS full,
- cut.yes OR (SELECT count(*) FROM scanned) = $3::int AS more
-FROM (SELECT (SELECT count(*) FROM wanted) < (SELECT count(*) FROM due) AS yes) AS cut`,
+${stepTaken}`,
     parameters: [namespace, after, scan, rows],
   };
 }

@@ -2,7 +2,7 @@ import type { RetentionRule } from "../../store/retention.ts";
 import type { Transaction } from "../transaction.ts";
 
 /** In the table, for all workflows or all states; no name has this character. */
-const all = "*";
+export const everything = "*";
 
 /** set-retention: one row for a namespace, workflow and state; the last one to say something decides. Index: retention_policies_pkey. */
 export function setRetention(namespace: string, rule: RetentionRule, keepMs: number | null): Transaction<never> {
@@ -10,7 +10,7 @@ export function setRetention(namespace: string, rule: RetentionRule, keepMs: num
     name: "set-retention",
     text: `INSERT INTO retention_policies (namespace, workflow, state, keep_ms) VALUES ($1, $2, $3, $4::float8)
 ON CONFLICT (namespace, workflow, state) DO UPDATE SET keep_ms = excluded.keep_ms`,
-    parameters: [namespace, rule.workflow ?? all, rule.state ?? all, keepMs],
+    parameters: [namespace, rule.workflow ?? everything, rule.state ?? everything, keepMs],
   };
 }
 
@@ -19,7 +19,7 @@ export function deleteRetention(namespace: string, rule: RetentionRule): Transac
   return {
     name: "delete-retention",
     text: `DELETE FROM retention_policies WHERE namespace = $1 AND workflow = $2 AND state = $3 RETURNING keep_ms`,
-    parameters: [namespace, rule.workflow ?? all, rule.state ?? all],
+    parameters: [namespace, rule.workflow ?? everything, rule.state ?? everything],
   };
 }
 
@@ -34,8 +34,8 @@ export interface RetentionRow {
 export function retentionPolicies(namespace: string): Transaction<RetentionRow> {
   return {
     name: "retention-policies",
-    text: `SELECT nullif(workflow, '${all}') AS workflow, nullif(state, '${all}') AS state, keep_ms FROM retention_policies
-WHERE namespace = $1 ORDER BY workflow = '${all}', workflow, state = '${all}', state`,
+    text: `SELECT nullif(workflow, '${everything}') AS workflow, nullif(state, '${everything}') AS state, keep_ms FROM retention_policies
+WHERE namespace = $1 ORDER BY workflow = '${everything}', workflow, state = '${everything}', state`,
     parameters: [namespace],
   };
 }

@@ -7,6 +7,8 @@ import type { RunView } from "../rows.ts";
 /** What the database has of an execution that the log speaks of. */
 interface Trace {
   readonly runIds: Set<string>;
+  /** Retention has deleted its first runs, and what was in their histories. */
+  isCut: boolean;
   state: string;
   /** A cancel request, in a history or on its way. */
   cancel: boolean;
@@ -19,7 +21,7 @@ interface Trace {
  * anybody was shown. Of an operation whose answer was lost nothing is asked.
  *
  * A cancel request may meet an execution that is just ending otherwise; then that end stands and no trace of it is left. Nor
- * is there one of a message that a run had not read when it ended.
+ * is there one of a message that a run had not read when it ended, or of what happened in runs that retention has deleted.
  */
 export const acknowledged: Invariant = {
   id: "I9",
@@ -50,14 +52,16 @@ export const acknowledged: Invariant = {
   },
 };
 
-function trace(traces: Map<string, Trace>, { kind, run, events }: RunView): void {
+function trace(traces: Map<string, Trace>, view: RunView): void {
+  const { run, events } = view;
   let known = traces.get(run.executionId);
-  if (known === undefined) traces.set(run.executionId, (known = { runIds: new Set(), state: run.state, cancel: false, messages: new Set() }));
+  if (known === undefined) traces.set(run.executionId, (known = { runIds: new Set(), isCut: false, state: run.state, cancel: false, messages: new Set() }));
   known.runIds.add(run.runId);
-  if (kind === "current") {
+  if (view.kind === "current") {
     known.state = run.state;
-    known.cancel ||= run.messages.includes("cancel");
-    for (const id of run.messages) known.messages.add(id);
+    known.isCut = (view.past[0] ?? run).runNumber > 1;
+    known.cancel ||= view.run.messages.includes("cancel");
+    for (const id of view.run.messages) known.messages.add(id);
   }
   for (const { type, event } of events) {
     if (type === "CancelRequested" || type === "ExecutionCancelled") known.cancel = true;
@@ -68,7 +72,9 @@ function trace(traces: Map<string, Trace>, { kind, run, events }: RunView): void
 
 function problemOf({ operation, runId, messageId }: ObservedOperation, found: Trace | undefined): string | undefined {
   if (found === undefined) return "there is no such execution";
-  if (runId !== undefined && !found.runIds.has(runId)) return `there is no run ${runId} of it`;
+  if (runId !== undefined && !found.runIds.has(runId) && !found.isCut) return `there is no run ${runId} of it`;
+  if (operation === "terminate") return found.state === "terminated" ? undefined : `it is ${found.state}`;
+  if (found.isCut) return undefined;
   const ended = isTerminal(found.state as ExecutionState);
   if ((operation === "signal" || operation === "update") && messageId !== undefined && !found.messages.has(`${operation}:${messageId}`)) {
     // Answered, an update is in a history for certain.
@@ -78,7 +84,6 @@ function problemOf({ operation, runId, messageId }: ObservedOperation, found: Tr
   if (operation === "cancel" && !found.cancel && !ended && found.runIds.size === 1) {
     return `it is ${found.state} and has no cancel request`;
   }
-  if (operation === "terminate" && found.state !== "terminated") return `it is ${found.state}`;
   if (operation === "resume" && found.runIds.size < 2) return "it has one run only";
   return undefined;
 }

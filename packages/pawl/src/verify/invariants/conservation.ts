@@ -13,8 +13,9 @@ const what: Partial<Record<Stray["kind"], string>> = {
 const states: ReadonlySet<string> = new Set(executionStates);
 
 /**
- * I24. Nothing vanishes and nothing is left over: every execution is in one of the known states, run n has the runs 1 to n - 1
- * before it, a run that continued as new is followed by the run that it names, and every task, message, history and earlier run belongs to an execution.
+ * I24. Nothing vanishes and nothing is left over: every execution is in one of the known states, its runs are numbered without gaps
+ * from 1 on, or from one on that continues what retention has deleted, a run that continued as new is followed by the run that it names,
+ * and every task, message, history and earlier run belongs to an execution.
  */
 export const conservation: Invariant = {
   id: "I24",
@@ -31,7 +32,7 @@ export const conservation: Invariant = {
         for (const detail of chainProblems(view, runs)) tally.violated({ ...about(view), detail });
         if (view.kind === "past") return;
         const numbers = view.past.map(({ runNumber }) => runNumber);
-        const isWhole = numbers.length === run.runNumber - 1 && numbers.every((number, index) => number === index + 1);
+        const isWhole = [...numbers, run.runNumber].every((number, index, all) => number === all[0]! + index);
         if (!isWhole) tally.violated({ ...about(view), detail: `it is run ${run.runNumber}, and before it there are ${numbers.join(", ") || "none"}` });
       },
       finish({ strays }) {
@@ -54,10 +55,16 @@ function* chainProblems({ run, events }: RunView, runs: readonly Run[]): Generat
     if (next.version !== version) yield `run ${run.runNumber} continued in version ${version}, run ${next.runNumber} is of ${next.version}`;
   }
   const first = events[0]?.event;
-  if (first?.type !== "ExecutionStarted" || first.continuedFrom === undefined) return;
+  if (first?.type !== "ExecutionStarted") return;
+  if (first.continuedFrom === undefined) {
+    if (run.runNumber > 1 && run.runNumber === runs[0]?.runNumber) yield `it is run ${run.runNumber} and continues none, and before it there is none`;
+    return;
+  }
   // Of a fork it is the run that the other execution goes on from.
   if (events.some(({ type }) => type === "ExecutionForked")) return;
   const before = runs.find(({ runId }) => runId === first.continuedFrom?.runId);
+  // Deleted by retention, and then no earlier one is left.
+  if (before === undefined && !runs.some(({ state, runNumber }) => state === "continued_as_new" && runNumber < run.runNumber)) return;
   if (before === undefined || before.runNumber >= run.runNumber || before.state !== "continued_as_new")
     yield `it says that it continues run ${first.continuedFrom.runId}, which is ${before === undefined ? "none of its runs" : `${before.state}, run ${before.runNumber}`}`;
 }

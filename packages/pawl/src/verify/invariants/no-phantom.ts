@@ -80,8 +80,10 @@ class Asked {
       // The log has no rollbacks and retries.
       const wasRolledBack = view.events.some(({ event }) => event?.type === "ExecutionResumed" && event.operation !== undefined);
       const continued = view.past.filter(({ state }) => state === "continued_as_new").length;
-      if (!wasRolledBack && runNumber - 1 - continued > count("resume"))
-        problems.push(`it has ${runNumber} runs, after ${count("resume")} resumes${continued === 0 ? "" : ` and ${continued} continuations`}`);
+      // Retention may have deleted the first ones.
+      const begun = runNumber - (view.past[0]?.runNumber ?? runNumber);
+      if (!wasRolledBack && begun - continued > count("resume"))
+        problems.push(`it has ${begun + 1} runs, after ${count("resume")} resumes${continued === 0 ? "" : ` and ${continued} continuations`}`);
       // A parent that is cancelled asks its children to stop.
       if (parentRunId === null && !scheduled && count("cancel") === 0 && (has("CancelRequested") || has("ExecutionCancelled")))
         problems.push("nobody cancelled it");

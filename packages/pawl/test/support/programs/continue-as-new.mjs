@@ -1,4 +1,4 @@
-/** Continues as new with a signal and an update on their way, and kills itself at the boundary of a transaction. */
+/** Continues as new with a signal and an update on their way, deletes the run before, and kills itself at the boundary of a transaction. */
 import { defineWorkflow, update } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { options, report } from "./program.mjs";
@@ -40,5 +40,8 @@ await handle.update("add", 0);
 await handle.signal("item", 2);
 await handle.update("add", 1);
 await handle.result();
+await pawl.retention.set({ state: "continued_as_new", keep: 0 });
+armed = true;
+await pawl.retention.run();
 await pawl.close();
 report("done", {});
