@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import type { StartOptions } from "pawl";
 import { definitionOf, handleOf, loadGiven } from "../definition-of.ts";
 import { UsageError } from "../failures.ts";
-import { addGlobalOptions, collect, examples } from "../global-options.ts";
+import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import { withPawl } from "../session.ts";
-import { startOptions, type StartOptionFlags } from "../start-options.ts";
+import { addStartOptions, startOptions, type StartOptionFlags } from "../start-options.ts";
 
 interface SignalFlags extends Omit<StartOptionFlags, "id" | "key" | "deduplicationId"> {
   readonly input?: string;
@@ -27,14 +27,6 @@ export function addSignalCommand(program: Command): void {
     .option("--start <workflow>", "start an execution of this workflow first if there is none of this id")
     .option("--start-input <json>", "with --start: its input, as --input")
     .option("--file <file>", "check what is sent against the workflow in this file")
-    .option("--delay <duration>", 'with --start: not before so long from now, such as "10m"')
-    .option("--timeout <duration>", "with --start: it ends timed_out so long after its start (the workflow's own, with --file)")
-    .option("--queue <name>", "with --start: task queue (the workflow's own)")
-    .option("--queue-key <key>", "with --start: its key within its queue")
-    .option("--priority <number>", "with --start: from -1000 (first) to 1000 (last)")
-    .option("--version <version>", "with --start: version of the workflow (the highest that is known)")
-    .option("--label <name=text>", "with --start: what the execution belongs to, repeatable", collect)
-    .option("--attribute <name=value>", "with --start: what it can be found by, repeatable", collect)
     .addHelpText("after", examples([['pawl signal order-7 approve --input \'{"by":"ann"}\'', 'what `await ctx.signal("approve")` gives']]))
     .action(async (id: string, name: string, flags: SignalFlags, self: Command) => {
       const payload = await readInput(flags.input);
@@ -58,5 +50,6 @@ export function addSignalCommand(program: Command): void {
         else output.lines([`${id} was sent ${name}`]);
       });
     });
+  addStartOptions(command, "with --start: ");
   addGlobalOptions(command);
 }

@@ -3,12 +3,12 @@ import type { AnyWorkflow, ExecutionHandle, Pawl, StartOptions } from "pawl";
 import { nodeRuntime } from "pawl/internal";
 import { definitionOf } from "../definition-of.ts";
 import { pawlCode, UsageError } from "../failures.ts";
-import { addGlobalOptions, collect, examples } from "../global-options.ts";
+import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import { loadWorkflows } from "../load-workflows.ts";
 import { jsonText, printable } from "../printable.ts";
 import { withPawl, type Session } from "../session.ts";
-import { startOptions, type StartOptionFlags } from "../start-options.ts";
+import { addStartOptions, startOptions, type StartOptionFlags } from "../start-options.ts";
 import { waitForEnd } from "../wait-for-end.ts";
 
 interface StartFlags extends StartOptionFlags {
@@ -29,15 +29,7 @@ export function addStartCommand(program: Command): void {
     .option("--input <json>", "its input: JSON, @file, or - for stdin")
     .option("--id <id>", "id of the execution; starting the same id again gives the same execution")
     .option("--key <key>", "idempotency key: one execution per workflow and key")
-    .option("--delay <duration>", 'not before so long from now, such as "10m"')
-    .option("--timeout <duration>", "it ends timed_out so long after its start (the workflow's own, with --file)")
-    .option("--queue <name>", "task queue (the workflow's own)")
-    .option("--queue-key <key>", "its key within its queue, for limits per key; keys take turns")
-    .option("--priority <number>", "from -1000 (first) to 1000 (last), in a queue that was set (0)")
     .option("--deduplication-id <id>", "gives the execution with this id instead, while there is an open one")
-    .option("--version <version>", "version of the workflow (the highest that is known)")
-    .option("--label <name=text>", "what the execution belongs to, repeatable", collect)
-    .option("--attribute <name=value>", 'what it can be found by, repeatable: a text, or JSON such as 7, true or "7"', collect)
     .option("--file <file>", "take the workflow from this file, TypeScript or JavaScript")
     .option("--wait", "show progress, then the result")
     .addHelpText(
@@ -82,6 +74,7 @@ export function addStartCommand(program: Command): void {
         await finish(session, handle);
       });
     });
+  addStartOptions(command);
   addGlobalOptions(command);
 }
 
