@@ -1,7 +1,7 @@
 import { formatDuration, toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
-import { stateProblem, terminalStates, type TerminalState } from "../kernel/execution-state.ts";
+import { terminalStates, type TerminalState } from "../kernel/execution-state.ts";
 import { firstRun, retentionBatch, retentionWalks, type RetentionOutcome, type RetentionRule } from "../store/retention.ts";
 import type { Store } from "../store/store.ts";
 
@@ -96,7 +96,7 @@ export class Retention {
 }
 
 function ruleOf({ workflow, state }: RetentionScope): RetentionRule {
-  const problem = state === undefined ? undefined : stateProblem(state, terminalStates);
-  if (problem !== undefined) throw new OptionInvalid("state", `a policy is about a state in which executions, or earlier runs of them, have ended; ${problem}`);
+  if (state !== undefined && !terminalStates.includes(state))
+    throw new OptionInvalid("state", `must be one in which executions, or earlier runs of them, have ended: ${terminalStates.join(", ")}; not "${String(state)}"`);
   return { ...(workflow === undefined ? {} : { workflow: checkName(workflow, "workflow") }), ...(state === undefined ? {} : { state }) };
 }
