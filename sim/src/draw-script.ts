@@ -47,9 +47,9 @@ export function drawHolds(chance: Chance, spanMs: number): readonly Hold[] {
   }));
 }
 
-/** When somebody deletes the runs that have continued as new; often never. */
+/** When somebody deletes the runs that have continued as new; mostly never. */
 export function drawForgetting(chance: Chance, spanMs: number): readonly number[] {
-  return Array.from({ length: chance.pick([0, 0, 0, 4, 20]) }, () => chance.whole(100, spanMs));
+  return Array.from({ length: chance.hits(0.1) ? 12 : 0 }, () => chance.whole(100, spanMs));
 }
 
 /** Somebody is given another run, or copied, from one of its checkpoints or its start. */

@@ -2,11 +2,13 @@ import type { Monitor } from "./monitor.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import { Violation } from "./violation.ts";
 
-/** What a transaction wrote without its result being recorded in the same transaction, and results without what they stand for. A resume, a rollback and a fork copy events. */
+/** What the transaction that committed last wrote without its result being recorded with it. Later, the result may be gone with its run. */
 const lonelySql = `SELECT 'the effect of ' || e.key || ' stands without a result' AS what FROM public.effects e
-WHERE NOT EXISTS (SELECT FROM history h WHERE h.xmin = e.xmin AND h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%')
-UNION ALL
-SELECT 'event ' || h.seq || ' of run ' || h.run_id || ' is a result without its effect' FROM history h
+WHERE e.xmin IN (SELECT max(xmin::text::bigint)::text::xid FROM public.effects)
+ AND NOT EXISTS (SELECT FROM history h WHERE h.xmin = e.xmin AND h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%')`;
+
+/** Results without what they stand for, or with more than that. A resume, a rollback and a fork copy events. */
+const brokenResultsSql = `SELECT 'event ' || h.seq || ' of run ' || h.run_id || ' is a result without its effect' AS what FROM history h
 WHERE h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%' AND NOT EXISTS (SELECT FROM public.effects e WHERE e.xmin = h.xmin)
  AND NOT EXISTS (SELECT FROM history r WHERE r.xmin = h.xmin AND r.type IN ('ExecutionResumed', 'ExecutionForked'))
 UNION ALL
@@ -28,12 +30,18 @@ UNION ALL
 SELECT 'signal ' || substr(i.message_id, 8) || ' was sent by a transaction that is not there' FROM inbox i
 WHERE i.message_id ~ '^signal:x8[0-9]+$' AND NOT EXISTS (SELECT FROM public.orders o WHERE 'signal:' || o.id = i.message_id)`;
 
+/** What is looked at after each kind of transaction: always, and when it has written a row. */
+const watchedTransactions: Readonly<Record<string, { readonly table: string; readonly always: string; readonly ofNew: string }>> = {
+  transaction: { table: "effects", always: brokenResultsSql, ofNew: lonelySql },
+  "user-transaction": { table: "orders", always: brokenOrdersSql, ofNew: lostSignalSql },
+};
+
 /** I7: what a transaction does, it does exactly once: its effect and its result are one. */
 export class TransactionWatch {
   readonly #database: SimDatabase;
   readonly #monitor: Monitor;
-  /** The last transaction of a user's that was looked at. */
-  #lastOrder: string | null = null;
+  /** The last transactions that were looked at, by the table they write to. */
+  readonly #last = new Map<string, string | null>();
 
   constructor(database: SimDatabase, monitor: Monitor) {
     this.#database = database;
@@ -41,19 +49,20 @@ export class TransactionWatch {
   }
 
   async observe(transaction: string): Promise<void> {
-    const sql = { transaction: lonelySql, "user-transaction": brokenOrdersSql }[transaction];
+    const watched = watchedTransactions[transaction];
     // The results go with their executions, when nobody keeps these; the effects are the user's.
-    if (sql === undefined || this.#monitor.mayForget) return;
-    const isNew = transaction === "user-transaction" && (await this.#hasNewOrder());
-    const [broken] = await this.#database.read<{ readonly what: string }>(isNew ? `${sql} UNION ALL ${lostSignalSql}` : sql);
+    if (watched === undefined || this.#monitor.mayForget) return;
+    const isNew = await this.#hasNewRow(watched.table);
+    const [broken] = await this.#database.read<{ readonly what: string }>(isNew ? `${watched.always} UNION ALL ${watched.ofNew}` : watched.always);
     if (broken !== undefined) throw new Violation("I7", broken.what);
   }
 
   /** One that is rolled back leaves none. */
-  async #hasNewOrder(): Promise<boolean> {
-    const [order] = await this.#database.read<{ readonly latest: string | null }>("SELECT max(xmin::text::bigint)::text AS latest FROM public.orders");
-    const isNew = order!.latest !== this.#lastOrder;
-    this.#lastOrder = order!.latest;
+  async #hasNewRow(table: string): Promise<boolean> {
+    const [row] = await this.#database.read<{ readonly latest: string | null }>(`SELECT max(xmin::text::bigint)::text AS latest FROM public.${table}`);
+    const { latest } = row!;
+    const isNew = latest !== (this.#last.get(table) ?? null);
+    this.#last.set(table, latest);
     return isNew;
   }
 }

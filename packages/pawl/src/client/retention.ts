@@ -97,6 +97,6 @@ export class Retention {
 
 function ruleOf({ workflow, state }: RetentionScope): RetentionRule {
   if (state !== undefined && !terminalStates.includes(state))
-    throw new OptionInvalid("state", `must be one in which executions, or earlier runs of them, have ended: ${terminalStates.join(", ")}; not "${String(state)}"`);
+    throw new OptionInvalid("state", `must be one in which executions, or earlier runs of them, have ended: ${terminalStates.join(", ")}; not "${state}"`);
   return { ...(workflow === undefined ? {} : { workflow: checkName(workflow, "workflow") }), ...(state === undefined ? {} : { state }) };
 }
