@@ -99,11 +99,10 @@ export class Runs {
     for (;;) {
       const page = await this.#store.history(runId, events.at(-1)?.seq ?? 0, historyPage);
       events.push(...page);
-      if (page.length < historyPage) break;
+      // Retention may have deleted it since its row was read, or since the page before.
+      if (page.length === 0) await this.find(runId);
+      if (page.length < historyPage) return events;
     }
-    // Every run has a first event: this one was deleted since its row was read.
-    if (events.length === 0) await this.find(runId);
-    return events;
   }
 }
 
