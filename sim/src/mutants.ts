@@ -109,6 +109,10 @@ export const mutants: readonly Mutant[] = [
     edits: [edit(commit, "(run_id IN (SELECT run_id FROM sent WHERE type = 'CancelRequested')) IS TRUE", "EXISTS (SELECT FROM sent) IS NOT NULL")],
   },
   {
+    name: "a pause ends when the time is over and the clock is set back",
+    edits: [edit("worker/active-execution.js", "if (this.#wasOverWhilePaused())", "if (false)")],
+  },
+  {
     name: "a rollback forgets what was received after the checkpoint",
     edits: [edit("../migrations/0001_init.sql", "AND type IN ('SignalReceived', 'UpdateReceived') ORDER BY seq", "AND false ORDER BY seq")],
   },

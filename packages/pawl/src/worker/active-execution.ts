@@ -36,6 +36,9 @@ import { WakeTimer } from "./wake-timer.ts";
 
 const keep: After = { kind: "keep" };
 
+/** Of these, the last in a history says whether it is paused. */
+const aboutPauses: ReadonlySet<Event["type"]> = new Set(["ExecutionPaused", "ExecutionUnpaused", "ExecutionResumed"]);
+
 /**
  * One execution that this worker has claimed: replays its history, then runs what its code asks for and writes what happens.
  *
@@ -141,6 +144,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   begin(inbox: Inbox | undefined): void {
     if (this.#deadline.begin() || this.#isTooLong(this.#writer.lastSeq)) return;
     if (inbox !== undefined) this.receive(inbox);
+    if (this.#wasOverWhilePaused()) return this.#timeOut();
     // A fresh execution has nothing to replay: what its code asks for may start at once.
     if (this.#delivery.isDone && this.#writer.outbox.isEmpty) this.#delivery.goLive();
     this.#replay.begin(this.#claimed.history);
@@ -422,6 +426,12 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   #timeOut(): void {
     if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, Math.round(this.#deadline.at! - timeLimits(this.#claimed.history).timeoutFrom)));
+  }
+
+  /** What is paused is claimed only to be cancelled, or when its time is over; the database's clock may have been set back since then. */
+  #wasOverWhilePaused(): boolean {
+    if (this.#deadline.at === undefined || this.#known.isCancelRequested) return false;
+    return this.#claimed.history.findLast(({ event }) => aboutPauses.has(event.type))?.event.type === "ExecutionPaused";
   }
 
   /** What the last append does. A run that continues is left in an append of its own, when all else is recorded. */
