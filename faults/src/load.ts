@@ -124,11 +124,11 @@ export class Load {
     await Promise.all([signal(1).then(() => signal(3)), add("one"), add("other")]);
   }
 
-  /** What is sent with an id may be sent again until it is known to be there. What is held answers nobody. */
+  /** What is sent with an id may be sent again until it is known to be there. What is held or has ended answers nobody. */
   async #untilAnswered(executionId: string, send: () => Promise<Answer<unknown>>): Promise<void> {
     for (let tries = 1; (await send()) === undefined && tries < 5; tries++) {
       const status = await this.#reader.status(executionId);
-      if (status !== undefined && "value" in status && status.value === "quarantined") return;
+      if (status !== undefined && "value" in status && status.value !== "pending" && status.value !== "running") return;
     }
   }
 

@@ -152,8 +152,10 @@ export class Recorder {
       return answer;
     } catch (error) {
       const code = error instanceof PawlError ? error.code : error instanceof Error ? error.message : String(error);
-      note(definite.has(code) ? "fail" : "unknown", { ...asked, error: code });
-      return definite.has(code) ? { refused: code } : undefined;
+      // An execution may have received an update and end before it answers.
+      const isRefused = definite.has(code) && !(operation === "update" && code === "EXECUTION_STATE_INVALID");
+      note(isRefused ? "fail" : "unknown", { ...asked, error: code });
+      return isRefused ? { refused: code } : undefined;
     } finally {
       stopped.abort();
     }

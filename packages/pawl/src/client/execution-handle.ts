@@ -264,7 +264,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
       const after = isOver && !isSearched ? undefined : seen;
       const reply = await store.updateReply(namespace, this.executionId, updateId, after);
       if (reply !== undefined) return reply;
-      if (isOver) throw new ExecutionStateInvalid(this.executionId, summary?.state ?? "gone", "updated", "It ended before it read the update.");
+      if (isOver) throw new ExecutionStateInvalid(this.executionId, summary?.state ?? "gone", "updated", "It ended without a reply to the update.");
       isSearched ||= after === undefined;
       ({ runId } = summary);
       seen = isSearched ? { runId, seq: summary.events } : undefined;
