@@ -378,27 +378,18 @@ export function resumeAs(run: "next" | "next2"): Move {
   };
 }
 
-/** As workers do in the background. */
-export function forget(): Move {
-  return {
-    name: "delete what has ended",
-    async run({ gateway }) {
-      const [row] = await gateway.run(deleteEnded({ namespace, after: firstRun, ...retentionBatch }));
-      return `${row!.deleted} deleted`;
-    },
-    weaker: [nothing("delete what has ended", "0 deleted")],
-  };
-}
+/** As workers do in the background, one after the other. */
+export const forget = (): Move => deletion("delete what has ended", deleteEnded);
+export const forgetContinued = (): Move => deletion("delete earlier runs", deleteContinued);
 
-/** As workers do after that. */
-export function forgetContinued(): Move {
+function deletion(name: string, statement: typeof deleteEnded): Move {
   return {
-    name: "delete earlier runs",
+    name,
     async run({ gateway }) {
-      const [row] = await gateway.run(deleteContinued({ namespace, after: firstRun, ...retentionBatch }));
+      const [row] = await gateway.run(statement({ namespace, after: firstRun, ...retentionBatch }));
       return `${row!.deleted} deleted`;
     },
-    weaker: [nothing("delete earlier runs", "0 deleted")],
+    weaker: [nothing(name, "0 deleted")],
   };
 }
 

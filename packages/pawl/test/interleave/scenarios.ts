@@ -176,6 +176,7 @@ function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "last
   const back = [by.rollBackAs("next", parent, "the start"), by.rollBackAs("next", parent, "a child")];
   const ends = [on.childEnds, on.siblingEnds];
   const closes = [by.cancel("parent"), by.terminate("parent"), by.terminate("child"), by.signal("parent", "child")];
+  const ofChildren = [...ends, ...closes, on.bothEnd, on.childStep, by.cancel("child"), by.releaseBy("two"), by.reap("kill two", ["two"])];
   return [
     ...pairsOf(
       at.waiting,
@@ -251,34 +252,8 @@ function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "last
       by.signalWithStart(),
     ),
     ...pairsOf(at.quarantined, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, by.claimBy("one")),
-    ...pairsOf(
-      at.forgettable,
-      by.forget(),
-      by.resumeAs("next"),
-      ...ends,
-      ...closes,
-      on.bothEnd,
-      on.childStep,
-      by.cancel("child"),
-      by.releaseBy("two"),
-      by.reap("kill two", ["two"]),
-      by.startAgain(),
-      by.signalWithStart(),
-    ),
-    ...pairsWith(
-      at.continued,
-      by.forgetContinued(),
-      by.forgetContinued(),
-      by.forget(),
-      by.claimBy("one"),
-      ...ends,
-      ...closes,
-      on.bothEnd,
-      on.childStep,
-      by.cancel("child"),
-      by.releaseBy("two"),
-      by.reap("kill two", ["two"]),
-    ),
+    ...pairsOf(at.forgettable, by.forget(), by.resumeAs("next"), ...ofChildren, by.startAgain(), by.signalWithStart()),
+    ...pairsWith(at.continued, by.forgetContinued(), by.forgetContinued(), by.forget(), by.claimBy("one"), ...ofChildren),
     ...pairsOf(
       at.expired,
       by.beat("one"),
