@@ -98,6 +98,14 @@ const oneStep: Program = { do: "step", ms: 0, value: 1 };
 /** The answer to the update is recorded after what ends the run. */
 export const untilUpdated: Program = { do: "until", bumps: 1, timeoutMs: 1000 };
 
+const sleepingChild: Program = { do: "child", program: { do: "sleep", ms: 3000 }, own: false };
+/** Children and grandchildren that sleep longer than the time of any execution that has one, beside steps that keep it awake. */
+export const sleepingFamily: Program = {
+  do: "together",
+  parts: [sleepingChild, sleepingChild, { ...sleepingChild, program: sleepingChild }, { do: "inOrder", parts: Array.from({ length: 20 }, () => oneStep) }],
+  concurrency: 4,
+};
+
 /** So many runs that have next to nothing to do: whatever time their execution has, it is soon over. */
 export function runsWithoutEnd(runs: number, first = oneStep): Program {
   return runs === 1 ? oneStep : { do: "continue", first, beside: oneStep, next: runsWithoutEnd(runs - 1, first) };

@@ -1,4 +1,4 @@
-import { drawProgram, runsWithoutEnd, untilUpdated, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
+import { drawProgram, runsWithoutEnd, sleepingFamily, untilUpdated, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
 import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
 import type { Chance } from "./random.ts";
 import type { Program } from "./workflows.ts";
@@ -188,10 +188,14 @@ export function drawRequests(
       ...(talk?.hits(0.5) === true
         ? { program: runsWithoutEnd(talk.whole(3, 10), untilUpdated), updates: Array.from({ length: 12 }, () => talk.whole(20, 3000)) }
         : {}),
-      // Its time ends while it goes from one run to the next.
-      ...(late?.hits(0.6) === true ? { program: runsWithoutEnd(40), timeoutMs: late.whole(30, 400) } : {}),
+      ...(late?.hits(0.6) === true ? tooLate(late) : {}),
     };
   });
+}
+
+/** Its time ends while it goes from one run to the next, or waits for children whose time ends with its own. */
+function tooLate(chance: Chance): Pick<Request, "program" | "timeoutMs"> {
+  return chance.hits(0.6) ? { program: runsWithoutEnd(40), timeoutMs: chance.whole(30, 400) } : { program: sleepingFamily, timeoutMs: chance.whole(60, 1000) };
 }
 
 /** Around everything else: what would come after a continuation is never done. */

@@ -166,10 +166,8 @@ export class Monitor {
     if (last !== undefined && row.epoch < last.epoch) throw new Violation("I4", `${where} has epoch ${row.epoch} after ${last.epoch}`);
     const event = decodeEvent(row.type, row.data);
     if (last !== undefined && endsRun(last.event.type)) throw new Violation("I1", `${where} follows the end`);
-    if (isWrittenByCode(event.type)) {
-      if (isPaused(history)) throw new Violation("pause", `${where}: it is paused`);
-      this.#checkDeadline(history, where);
-    }
+    if (isWrittenByCode(event.type) && isPaused(history)) throw new Violation("pause", `${where}: it is paused`);
+    this.#checkDeadline(history, event, where);
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
     this.#checkReceived(history, event, where);
@@ -208,14 +206,17 @@ export class Monitor {
     }
   }
 
-  /** I12: whoever claims a run whose time was over before it began knows that, and only ends it. */
-  #checkDeadline(history: readonly Recorded[], where: string): void {
+  /** I12: whoever claims a run whose time was over before it began knows that, and only ends it; so does who hears it from a child. */
+  #checkDeadline(history: readonly Recorded[], event: Event, where: string): void {
     const [first] = history;
     if (first?.event.type !== "ExecutionStarted") return;
-    if (history.some(({ event }) => event.type === "ExecutionResumed" || event.type === "ExecutionForked")) return;
+    if (history.some((recorded) => recorded.event.type === "ExecutionResumed" || recorded.event.type === "ExecutionForked")) return;
     const { timeoutMs = Infinity, timeoutFrom = first.at, deadline = Infinity } = first.event;
-    const lateMs = first.at - Math.min(deadline, timeoutFrom + timeoutMs) - this.#world.steppedBackMs;
-    if (lateMs >= 0) throw new Violation("I12", `${where}: its time was over ${lateMs} ms before it began`);
+    const over = Math.min(deadline, timeoutFrom + timeoutMs);
+    if (event.type === "ChildFailed" && event.deadline !== undefined && event.deadline >= over)
+      throw new Violation("I12", `${where}: its time was over with that of its child`);
+    const lateMs = first.at - over - this.#world.steppedBackMs;
+    if (lateMs >= 0 && isWrittenByCode(event.type)) throw new Violation("I12", `${where}: its time was over ${lateMs} ms before it began`);
   }
 
   /** I11: each signal and update is received once and answered once. */

@@ -426,5 +426,9 @@ export const mutants: readonly Mutant[] = [
       edit("kernel/deadline.js", "const own = timeoutMs === undefined", "const own = timeoutMs === undefined || timeoutFrom + timeoutMs <= history[0].at"),
     ],
   },
+  {
+    name: "a parent goes on when the time of its child and its own is over",
+    edits: [edit("worker/known-messages.js", "event.deadline >= deadline", "event.deadline > deadline")],
+  },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
 ];

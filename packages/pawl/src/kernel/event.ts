@@ -175,6 +175,8 @@ export interface ChildFailed {
   readonly position: number;
   readonly state: "failed" | "cancelled" | "terminated" | "timed_out";
   readonly failure: Failure;
+  /** When the time of one that timed out was over, milliseconds since 1970. Never as late as its parent's, who ends then itself. */
+  readonly deadline?: number;
 }
 
 /** Code waits for a signal, or for its state to change. What is there already is taken without such an event. */
@@ -342,6 +344,8 @@ export interface ExecutionTimedOut {
   readonly type: "ExecutionTimedOut";
   /** How long it was allowed to take since it was started; absent if its parent's time was over by then. */
   readonly timeoutMs?: number;
+  /** When its time was over, milliseconds since 1970. Absent in histories written before Pawl recorded it. */
+  readonly deadline?: number;
 }
 
 /** The run is over; the execution goes on with the next one, from another input and a history of its own. */

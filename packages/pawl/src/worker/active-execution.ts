@@ -166,8 +166,9 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   #take(inbox: Omit<Inbox, "runId">, thenFirst?: () => void): void {
     if (!this.#writer.isOpen) return;
-    const byParent = this.#known.take(inbox, this.#writer.outbox);
-    if (byParent !== undefined) return this.#endWith(terminated(this.executionId, byParent));
+    const last = this.#known.take(inbox, this.#writer.outbox, this.deadline);
+    if (last?.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, last));
+    if (last !== undefined) return this.#timeOut();
     // Inboxes are looked into once a second whether or not there is anything: who waits would never park.
     if (inbox.messages.length > 0) this.#parking.heardNews();
     thenFirst?.();
@@ -425,7 +426,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   // Ending
 
   #timeOut(): void {
-    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, Math.round(this.#deadline.at! - timeLimits(this.#claimed.history).timeoutFrom)));
+    if (this.#writer.isOpen) this.#endWith(timedOut(this.executionId, this.#deadline.at!, timeLimits(this.#claimed.history).timeoutFrom));
   }
 
   /** What is paused is claimed only to be cancelled, or when its time is over; the database's clock may have been set back since then. */

@@ -73,15 +73,20 @@ export function continuedAsNew(continuation: Continuation, runId: string, workfl
   };
 }
 
-/** The end of an execution whose time is over. */
-/** @param allowedMs how long it was allowed to take; not positive: its time was over before it was started */
-export function timedOut(executionId: string, allowedMs: number): EndEvent {
+/**
+ * The end of an execution whose time is over.
+ *
+ * @param deadline when it was over, milliseconds since 1970
+ * @param from when it began to count; not before the deadline: the time was over before the execution was started
+ */
+export function timedOut(executionId: string, deadline: number, from: number): EndEvent {
+  const allowedMs = Math.round(deadline - from);
   const timeoutMs = allowedMs > 0 ? allowedMs : undefined;
   const failure = toFailure(new ExecutionTimedOut(executionId, timeoutMs));
   return {
     state: "timed_out",
-    event: { type: "ExecutionTimedOut", ...(timeoutMs === undefined ? {} : { timeoutMs }) },
-    toParent: (position) => ({ type: "ChildFailed", position, state: "timed_out", failure }),
+    event: { type: "ExecutionTimedOut", ...(timeoutMs === undefined ? {} : { timeoutMs }), deadline },
+    toParent: (position) => ({ type: "ChildFailed", position, state: "timed_out", failure, deadline }),
   };
 }
 
@@ -100,8 +105,10 @@ export function childEnding(last: Event, position: number): ChildCompleted | Chi
       return { type: "ChildFailed", position, state: "failed", failure: last.failure };
     case "ExecutionCancelled":
       return { type: "ChildFailed", position, state: "cancelled", failure: toFailure(new ExecutionCancelled("child", last.reason)) };
-    case "ExecutionTimedOut":
-      return { type: "ChildFailed", position, state: "timed_out", failure: toFailure(new ExecutionTimedOut("child", last.timeoutMs)) };
+    case "ExecutionTimedOut": {
+      const failure = toFailure(new ExecutionTimedOut("child", last.timeoutMs));
+      return { type: "ChildFailed", position, state: "timed_out", failure, ...(last.deadline === undefined ? {} : { deadline: last.deadline }) };
+    }
     default:
       return { type: "ChildFailed", position, state: "terminated", failure: toFailure(new ExecutionTerminated("child")) };
   }

@@ -1,5 +1,5 @@
 import { decodeEvent } from "../kernel/event-codec.ts";
-import type { Event, ExecutionTerminated } from "../kernel/event.ts";
+import type { ChildFailed, Event, ExecutionTerminated } from "../kernel/event.ts";
 import { inboxIdOf, signalInboxId } from "../kernel/inbox-id.ts";
 import type { Inbox, InboxMessage } from "../store/store.ts";
 import type { Outbox } from "./outbox.ts";
@@ -39,15 +39,19 @@ export class KnownMessages {
   }
 
   /**
-   * Puts what is new in the inbox into the outbox, to be recorded. If its parent has ended, which ends it at once, gives that; the
-   * inbox goes with its own end. Requests to pause are no news of this kind.
+   * Puts what is new in the inbox into the outbox, to be recorded, until something ends it at once, which it gives: that its parent
+   * has ended, or that the time of a child was over which is also its own, whatever its worker's clock says. The inbox goes with its
+   * own end. Requests to pause are no news of this kind.
+   *
+   * @param deadline its own, milliseconds since 1970
    */
-  take({ inboxSeq, messages }: Omit<Inbox, "runId">, outbox: Outbox): ExecutionTerminated | undefined {
+  take({ inboxSeq, messages }: Omit<Inbox, "runId">, outbox: Outbox, deadline = Number.POSITIVE_INFINITY): ExecutionTerminated | ChildFailed | undefined {
     this.#seenInbox = Math.max(this.#seenInbox, inboxSeq);
     for (const message of messages) {
       if (message.type === "PauseRequested" || !this.#isNew(message)) continue;
       const event = decodeEvent(message.type, message.data);
       if (event.type === "ExecutionTerminated") return event;
+      if (event.type === "ChildFailed" && event.deadline !== undefined && event.deadline >= deadline) return event;
       if (this.tells(event)) outbox.discard(message.messageId);
       else outbox.addMessage(message, event);
     }

@@ -1,6 +1,6 @@
 import { defineWorkflow, ExecutionTimedOut, OptionInvalid } from "pawl";
 import { expect, test } from "vitest";
-import { eventually, harness, refusalOf, soon } from "./harness.ts";
+import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -24,7 +24,7 @@ test("an execution that takes longer than its timeout ends as timed out, and non
   const error = await refusalOf(handle.result(), ExecutionTimedOut);
   expect(error.message).toContain("300 ms");
   expect((await handle.status()).state).toBe("timed_out");
-  expect((await handle.history()).at(-1)!.event).toEqual({ type: "ExecutionTimedOut", timeoutMs: 300 });
+  expect((await handle.history()).at(-1)!.event).toEqual({ type: "ExecutionTimedOut", timeoutMs: 300, deadline: expect.any(Number) as number });
   expect(done).toEqual([]);
 });
 
@@ -59,4 +59,25 @@ test("a child has no more time than its parent, is asked to stop when the parent
   expect(await pawl.execute(impatient, undefined)).toBe("ExecutionTimedOut");
   await refusalOf(pawl.execute(parent, undefined, { executionId: "parent" }), ExecutionTimedOut);
   await eventually(async () => expect(["cancelled", "timed_out"]).toContain((await pawl.handle("parent.1").status()).state));
+});
+
+test("what hears that the time of a child was over with its own has timed out too, though its worker's clock is slow", async () => {
+  const child = defineWorkflow({ name: "child", run: async (ctx) => ctx.sleep("1 hour") });
+  const parent = defineWorkflow({ name: "parent", timeout: 1000, run: async (ctx) => ctx.child(child, undefined, { taskQueue: "fast" }) });
+  const over = gate();
+  let isSlow = false;
+  const slow = await h.open({}, async (name, phase) => {
+    // With nothing else that tells the time, a reply that is late leaves the clock as far behind.
+    if (isSlow && name === "claim" && phase === "before") await over.opened;
+    if (isSlow || name !== "commit" || phase !== "after") return;
+    isSlow = true;
+    await new Promise((resolve) => setTimeout(resolve, 800));
+  });
+  const fast = await h.open();
+  await fast.worker({ workflows: [child], taskQueues: ["fast"], ...soon });
+  const handle = await fast.start(parent, undefined, { executionId: "parent" });
+  await slow.worker({ workflows: [parent], ...soon });
+  await refusalOf(handle.result(), ExecutionTimedOut).finally(() => over.open());
+  expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "ChildStarted", "ExecutionTimedOut"]);
+  expect((await fast.handle("parent.1").status()).state).toBe("timed_out");
 });

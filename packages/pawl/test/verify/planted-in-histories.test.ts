@@ -185,6 +185,14 @@ describePlanted(workload, {
       /simple-1: event \d+ \(\w+\) was written, and its time was over \d.* before it began/,
       [replaceData("simple-1", "ExecutionStarted", "^\\{", '{"deadline":1000,')],
     ],
+    [
+      "a parent that went on when the time of its child and its own was over",
+      /waiting: event \d+ \(ChildFailed\) says that the time of the child was over, and so was its own/,
+      [
+        replaceData("waiting", "ExecutionStarted", "^\\{", '{"deadline":4102444800000,'),
+        ...append("waiting", "ChildFailed", { position: 1, state: "timed_out", failure: { name: "Error", message: "late" }, deadline: 4102444800000 }),
+      ],
+    ],
   ],
   I13: [
     [

@@ -31,7 +31,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   TimerFired: call,
   ChildStarted: { ...call, workflow: "string", executionId: "string", runId: "string", parentClosePolicy: "string?" },
   ChildCompleted: { ...call, result: "payload" },
-  ChildFailed: { ...call, state: "string", failure: "failure" },
+  ChildFailed: { ...call, state: "string", failure: "failure", deadline: "number?" },
   WaitStarted: { ...call, signal: "string?", timeoutMs: "number?" },
   WaitTimedOut: call,
   SignalReceived: { signalId: "string", name: "string", traceparent: "string?", payload: "payload" },
@@ -60,7 +60,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ExecutionFailed: { failure: "failure", causeSeq: "position?", causeCalls: "position?" },
   ExecutionCancelled: { reason: "string?" },
   ExecutionTerminated: { reason: "string?" },
-  ExecutionTimedOut: { timeoutMs: "number?" },
+  ExecutionTimedOut: { timeoutMs: "number?", deadline: "number?" },
   ExecutionContinuedAsNew: { nextRunId: "string", version: "string?" },
   ExecutionQuarantined: { failure: "failure" },
 };

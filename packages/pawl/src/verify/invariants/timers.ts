@@ -9,14 +9,14 @@ const roundingMs = 0.01;
 /**
  * I12. Nothing is early: a timer fires no earlier than its duration after it was recorded, a next attempt shows no earlier
  * than the back-off that the failed one recorded, a delayed start is not claimed before its time. Nor does anything begin when its
- * time is over: the next run of what took too long, and a child of such a parent, only end. That a timer fires once is I3's, that it
- * was started I15's.
+ * time is over: the next run of what took too long, and a child of such a parent, only end; and a parent whose child's time was over
+ * with its own does not go on with that. That a timer fires once is I3's, that it was started I15's.
  *
  * All times are the database's. If its clock was set back while a timer ran, the timer may seem early.
  */
 export const timers: Invariant = {
   id: "I12",
-  title: "Nothing is early, and nothing begins when its time is over",
+  title: "Nothing is early, and nothing begins or goes on when its time is over",
   check: (tally) => ({
     run(view) {
       for (const detail of earlyEvents(view, () => tally.looked())) tally.violated({ ...about(view), detail });
@@ -62,6 +62,9 @@ function checkDeadline(view: RunView, tally: Tally): void {
   const over = Math.min(deadline ?? Infinity, (timeoutFrom ?? started.at) + (timeoutMs ?? Infinity));
   if (over === Infinity) return;
   tally.looked();
+  const heard = view.events.find(({ event }) => event?.type === "ChildFailed" && event.deadline !== undefined && event.deadline >= over);
+  if (heard !== undefined)
+    tally.violated({ ...about(view), detail: `event ${heard.seq} (ChildFailed) says that the time of the child was over, and so was its own` });
   if (over > started.at) return;
   const done = view.events.find(({ type }) => isWrittenByCode(type));
   if (done === undefined) return;
