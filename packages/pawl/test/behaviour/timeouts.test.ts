@@ -63,7 +63,7 @@ test("a child has no more time than its parent, is asked to stop when the parent
 
 test("what hears that the time of a child was over with its own has timed out too, though its worker's clock is slow", async () => {
   const child = defineWorkflow({ name: "child", run: async (ctx) => ctx.sleep("1 hour") });
-  const parent = defineWorkflow({ name: "parent", timeout: 1000, run: async (ctx) => ctx.child(child, undefined, { taskQueue: "fast" }) });
+  const parent = defineWorkflow({ name: "parent", timeout: 3000, run: async (ctx) => ctx.child(child, undefined, { taskQueue: "fast" }) });
   const over = gate();
   let isSlow = false;
   const slow = await h.open({}, async (name, phase) => {
@@ -71,7 +71,7 @@ test("what hears that the time of a child was over with its own has timed out to
     if (isSlow && name === "claim" && phase === "before") await over.opened;
     if (isSlow || name !== "commit" || phase !== "after") return;
     isSlow = true;
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
   });
   const fast = await h.open();
   await fast.worker({ workflows: [child], taskQueues: ["fast"], ...soon });
