@@ -2,7 +2,8 @@ import { formatDuration, toMilliseconds, type Duration } from "../base/duration.
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
 import { terminalStates, type TerminalState } from "../kernel/execution-state.ts";
-import { firstRun, retentionBatch, retentionWalks, type RetentionOutcome, type RetentionRule } from "../store/retention.ts";
+import type { RetentionRule } from "../store/retention.ts";
+import { RetentionWalk } from "../store/retention-walk.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a policy is about. Left out: every workflow, every way to end. */
@@ -77,21 +78,20 @@ export class Retention {
 
   /** Deletes now what no policy keeps any longer, in small batches. */
   async run(): Promise<RetentionCount> {
-    const deleted = { deleteEnded: 0, deleteContinued: 0 };
+    const deleted = { executions: 0, earlierRuns: 0 };
+    const walk = new RetentionWalk(this.#parent.store, this.#parent.namespace);
     // A child becomes one of its own when its parent goes, so what one walk leaves may be for the next.
     for (let found = true; found;) {
       found = false;
-      for (const walk of retentionWalks) {
-        for (let after: string | undefined = firstRun; after !== undefined;) {
-          this.#parent.checkOpen();
-          const step: RetentionOutcome = await this.#parent.store[walk]({ namespace: this.#parent.namespace, after, ...retentionBatch });
-          deleted[walk] += step.deleted;
-          found ||= step.deleted > 0;
-          after = step.next;
-        }
+      for (let isEnd = false; !isEnd;) {
+        this.#parent.checkOpen();
+        const step = await walk.step();
+        deleted[step.what] += step.deleted;
+        found ||= step.deleted > 0;
+        ({ isEnd } = step);
       }
     }
-    return { executions: deleted.deleteEnded, earlierRuns: deleted.deleteContinued };
+    return deleted;
   }
 }
 

@@ -31,12 +31,6 @@ export interface RetentionOutcome {
   readonly next: string | undefined;
 }
 
-/**
- * The two walks, by the method of the store that takes a step of it: executions that have ended, and runs behind which their execution
- * goes on as new.
- */
-export const retentionWalks = ["deleteEnded", "deleteContinued"] as const;
-
 /** The beginning of a walk: before every run id. */
 export const firstRun = "00000000-0000-0000-0000-000000000000";
 

@@ -1,6 +1,6 @@
 import type { Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
-import { firstRun, retentionBatch, retentionWalks } from "../store/retention.ts";
+import { RetentionWalk } from "../store/retention-walk.ts";
 import type { Store } from "../store/store.ts";
 
 /** Between two small batches of one walk where little is due, so that it is hardly felt: a thousand executions looked at a second. */
@@ -21,11 +21,10 @@ export class RetentionRunner {
   readonly #logger: Logger;
   readonly #runtime: Runtime;
   readonly #intervalMs: number;
+  readonly #walk: RetentionWalk;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
-  #walk: (typeof retentionWalks)[number] = retentionWalks[0];
-  #after = firstRun;
   #pauseMs = betweenBatchesMs;
 
   /** @param intervalMs between the end of a walk and the next one */
@@ -35,6 +34,7 @@ export class RetentionRunner {
     this.#logger = logger;
     this.#runtime = runtime;
     this.#intervalMs = intervalMs;
+    this.#walk = new RetentionWalk(store, namespace);
   }
 
   start(): void {
@@ -64,16 +64,12 @@ export class RetentionRunner {
     // Spread, so that a fleet started together does not walk together.
     const nextWalk = this.#intervalMs * (0.75 + this.#runtime.random() / 2);
     try {
-      const isBeginning = this.#walk === retentionWalks[0] && this.#after === firstRun;
-      if (isBeginning && (await this.#store.retentionPolicies(this.#namespace)).every(({ keepMs }) => keepMs === null)) return nextWalk;
+      if (this.#walk.isAtStart && (await this.#store.retentionPolicies(this.#namespace)).every(({ keepMs }) => keepMs === null)) return nextWalk;
       const began = this.#runtime.monotonicMs();
-      const { deleted, full, next } = await this.#store[this.#walk]({ namespace: this.#namespace, after: this.#after, ...retentionBatch });
+      const { what, deleted, full, isEnd } = await this.#walk.step();
       const tookMs = this.#runtime.monotonicMs() - began;
-      if (deleted > 0) this.#logger.info(`retention: ${deleted} ${this.#walk === "deleteEnded" ? "executions" : "earlier runs"} deleted`);
+      if (deleted > 0) this.#logger.info(`retention: ${deleted} ${what === "executions" ? what : "earlier runs"} deleted`);
       this.#pauseMs = deleted === 0 ? betweenBatchesMs : Math.max(full ? shortestPauseMs : shortPauseMs, this.#pauseMs / 2);
-      this.#after = next ?? firstRun;
-      if (next === undefined) this.#walk = retentionWalks[retentionWalks.indexOf(this.#walk) + 1] ?? retentionWalks[0];
-      const isEnd = next === undefined && this.#walk === retentionWalks[0];
       return isEnd ? nextWalk : Math.min(Math.max(this.#pauseMs, tookMs), nextWalk);
     } catch (error) {
       if (!this.#stopped) this.#logger.warn(`retention: ${error instanceof Error ? error.message : String(error)}`);
