@@ -38,3 +38,16 @@ test("a death, or a message that nobody has answered, is not the old way", () =>
   patches.applied();
   expect(patches.isPatched("a")).toBe("now");
 });
+
+test("starts that were merged into it, a pause and a fork from its start lead to no old way", () => {
+  for (const event of [
+    { type: "StartMerged", startId: "s", input: { value: null } },
+    { type: "ExecutionPaused" },
+    { type: "ExecutionUnpaused" },
+    { type: "ExecutionForked", executionId: "copy", fromExecutionId: "original", fromRunId: "r", fromSeq: 1 },
+  ] satisfies RecordedEvent["event"][]) {
+    const patches = new Patches();
+    patches.read([started, recorded(event, 2)]);
+    expect(patches.isPatched("a"), event.type).toBe("now");
+  }
+});

@@ -2,8 +2,12 @@ import type { Event, RecordedEvent } from "./event.ts";
 
 /** Come from outside, whichever way the code goes. */
 const outside: ReadonlySet<Event["type"]> = new Set([
+  "StartMerged",
   "WorkerLost",
+  "ExecutionPaused",
+  "ExecutionUnpaused",
   "ExecutionResumed",
+  "ExecutionForked",
   "SignalReceived",
   "UpdateReceived",
   "CancelRequested",

@@ -119,3 +119,17 @@ test("a worker may die at any moment around a patch, and the run goes the same w
   expect(report.safe, String(report)).toBe(true);
   expect(report.crashPoints.join("\n")).toContain('the mark of patch "change"');
 });
+
+test("what has replayed nothing goes the new way: merged starts, what was paused before it began, a fork from the start", async () => {
+  const patched = defineWorkflow({ name: "patched-first", run: (ctx, _input: readonly string[]) => Promise.resolve(ctx.patched("first")) });
+  const pawl = await h.open();
+  const batch = { key: "all", size: 2, window: "1 hour" };
+  const [first, merged] = [await pawl.start(patched, ["a"], { batch }), await pawl.start(patched, ["b"], { batch })];
+  expect(merged.executionId).toBe(first.executionId);
+  const paused = await pawl.start(patched, []);
+  await paused.pause();
+  await paused.resume();
+  await pawl.worker({ workflows: [patched], ...soon });
+  const fork = await merged.fork({ from: 1 });
+  for (const handle of [merged, paused, fork]) expect(await handle.result()).toBe(true);
+});
