@@ -1,4 +1,4 @@
-import { Closed, ExecutionCancelled } from "../base/errors.ts";
+import { Closed, ExecutionCancelled, NondeterminismDetected } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { parseInput } from "../definition/schema.ts";
@@ -323,16 +323,19 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#starter.advanceAfter(event);
   }
 
-  deliveredAll(): void {
-    if (!this.#delivery.isLive) {
-      // Messages that were waiting come first: a cancel request must reach the code before anything is started.
-      if (!this.#writer.isIdle) return;
-      this.#delivery.goLive();
-      for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
+  goLive(outcome: CodeOutcome | undefined): boolean {
+    // What code that does not fit its history asks for is nothing to go by.
+    if (outcome?.outcome === "threw" && outcome.error instanceof NondeterminismDetected) return true;
+    // Messages that were waiting come first: a cancel request must reach the code before anything is started.
+    if (!this.#writer.isIdle) return false;
+    this.#delivery.goLive();
+    for (const reply of this.#replay.mailbox.replies.values()) this.#reply(reply);
+    if (outcome !== undefined) this.#starter.advanceUnawaited();
+    else {
       this.#starter.advanceAll();
       this.#children.askForUnsure();
     }
-    this.rest();
+    return true;
   }
 
   /** The code has ended, or cannot go on: write how. */

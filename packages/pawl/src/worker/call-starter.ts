@@ -79,6 +79,12 @@ export class CallStarter {
     for (const call of this.#open.values()) this.advance(call);
   }
 
+  /** The code has ended without waiting for these: what only has to be recorded is, as where it ends in the turn in which it asks for them. */
+  advanceUnawaited(): void {
+    for (const call of this.#open.values())
+      if (call.kind === "child" ? call.runId === undefined : call.kind === "value" || call.kind === "attributes" || call.kind === "stream") this.advance(call);
+  }
+
   /** An event has been applied that settles nothing. */
   advanceAfter(event: Event): void {
     if (!("position" in event)) return;

@@ -8,8 +8,10 @@ export interface DeliveryOwner {
   mayDeliver(): boolean;
   /** The code has been given an event that settles nothing, which is none of those that were there at first. */
   delivered(event: Event): void;
-  /** The code has been given all that is recorded. */
-  deliveredAll(): void;
+  /** The code has been given all that was there at first: what it has asked for may begin. False: not yet, more is being recorded. */
+  goLive(outcome: CodeOutcome | undefined): boolean;
+  /** The code has been given all that is recorded, and has not ended. */
+  rest(): void;
   /** The code has ended, or cannot go on. */
   finish(outcome: CodeOutcome): void;
 }
@@ -110,8 +112,9 @@ export class Delivery {
     } catch (error) {
       return this.#owner.finish({ outcome: "threw", error });
     }
+    if (!this.#live && !this.#owner.goLive(this.#outcome)) return;
     if (this.#outcome !== undefined) return this.#owner.finish(this.#outcome);
-    this.#owner.deliveredAll();
+    this.#owner.rest();
   }
 
   #take(): RecordedEvent | undefined {

@@ -1,5 +1,6 @@
 import { defineWorkflow, ExecutionCancelled, ExecutionFailed, ExecutionNotFound, ExecutionTerminated, PawlError, type Pawl } from "pawl";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { causeOf, eventually, failureOf, gate, harness, parkedSleep, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
@@ -135,7 +136,6 @@ describe("a child that fails", () => {
   });
 
   test("by an input that does not fit makes the call throw with every path", async () => {
-    const { z } = await import("zod");
     const strict = defineWorkflow({ name: "strict-child", input: z.object({ a: z.number(), b: z.string() }), run: async () => "ran" });
     const parent = defineWorkflow({ name: "bad-child-input", run: async (ctx) => ctx.child(strict, { a: "x", b: 1 } as never) });
     const { pawl } = await h.run([parent, strict]);
@@ -304,6 +304,40 @@ describe("a child that is open when its parent ends", () => {
     await refusalOf(handle.result(), ExecutionCancelled);
     expect(await stateOf(pawl, "asked-abandon")).toBe("running");
     for (const id of ["asked-abandon", "abandoned-at-once"]) await pawl.handle(id).terminate();
+  });
+
+  test("that nobody waits for is started, and what is set is set, where the code ends as soon as it wakes", async () => {
+    const signals = { end: z.string() };
+    const slow = defineWorkflow({ name: "slow", signals, run: async (ctx) => ctx.signal("end") });
+    const late = defineWorkflow({
+      name: "late",
+      signals,
+      run: async (ctx, by: "child" | "signal") => {
+        await (by === "child" ? ctx.child(slow, undefined) : ctx.signal("end"));
+        void ctx.child(long, undefined, { executionId: `report-by-${by}`, parentClosePolicy: "abandon" });
+        void ctx.set("reported", true);
+        void ctx.setAttributes({ reported: true });
+        void ctx.stream("log").write("reported");
+        void ctx.step("never begun", () => begun.push(by));
+        return "done";
+      },
+    });
+    const begun: string[] = [];
+    const { pawl } = await h.run([long, slow, late]);
+    for (const by of ["child", "signal"] as const) {
+      const handle = await pawl.start(late, by);
+      await eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null }));
+      await pawl.handle(by === "signal" ? handle.executionId : `${handle.executionId}.1`).signal("end", "now");
+      expect(await handle.result()).toBe("done");
+      expect(await stateOf(pawl, `report-by-${by}`)).toBe("running");
+      expect(await handle.value("reported")).toBe(true);
+      expect((await handle.status()).attributes).toEqual({ reported: true });
+      const chunks: unknown[] = [];
+      for await (const { value } of handle.stream("log")) chunks.push(value);
+      expect(chunks).toEqual(["reported"]);
+      await pawl.handle(`report-by-${by}`).terminate();
+    }
+    expect(begun).toEqual([]);
   });
 
   test("has one of the policies that there are", async () => {
