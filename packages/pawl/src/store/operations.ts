@@ -62,6 +62,8 @@ export interface Message {
 /** A message to a child of a run, whichever run of its own it is in. Idempotent by `messageId`. */
 export interface ChildMessage extends Omit<Message, "toRunId"> {
   readonly executionId: string;
+  /** A run of the child that has it already, and gets nothing. */
+  readonly reachedRunId?: string;
 }
 
 /** The type of the event that the message becomes. The last one ends its receiver, without its code. */

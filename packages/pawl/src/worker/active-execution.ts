@@ -387,6 +387,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       this.#host.wantsInbox(this);
       this.#wake();
     }
+    if (operation.messages.length > 0) this.#children.follow(operation.messages);
     for (const recorded of this.#writer.record(taken, outcome.at)) {
       this.#children.note(recorded.event);
       const { event, at } = recorded;

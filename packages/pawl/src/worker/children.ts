@@ -5,7 +5,7 @@ import { toFailure } from "../base/values.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Event, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
-import type { ChildMessage, StartConflict, StartOperation } from "../store/operations.ts";
+import type { ChildMessage, Message, StartConflict, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, InboxMessage } from "../store/store.ts";
 import { childStart } from "./child-start.ts";
 import type { EndEvent } from "./end-event.ts";
@@ -210,6 +210,25 @@ export class Children {
     if (message === undefined) return;
     this.#writer.outbox.send(message);
     this.#writer.enlist();
+  }
+
+  /** Messages to children are written. A child may be in another run than the one this history names: a request to cancel follows it there. */
+  follow(messages: readonly Message[]): void {
+    const cancelled = messages.flatMap(({ toRunId, type }) => (type === "CancelRequested" ? this.#open.cancelledLater(toRunId) : []));
+    if (cancelled.length > 0) void this.#askToCancel(cancelled);
+  }
+
+  async #askToCancel(messages: readonly ChildMessage[]): Promise<void> {
+    this.#asking++;
+    try {
+      await this.#host.tellChildren(this.#parent.runId, messages);
+    } catch (error) {
+      // The store is closing; whoever claims it next asks again.
+      this.#host.failed(this.#parent, error);
+    } finally {
+      this.#asking--;
+    }
+    this.#parent.rest();
   }
 
   /**

@@ -37,6 +37,13 @@ export class OpenChildren {
     return undefined;
   }
 
+  /** The same for children that have gone on in another run than this one, and so have not got it. */
+  cancelledLater(runId: string): readonly ChildMessage[] {
+    const data = this.#reason("was cancelled");
+    const asked = [...this.#open.values()].filter((child) => child.runId === runId && child.asked);
+    return asked.map(({ executionId }) => ({ executionId, messageId: "cancel", type: "CancelRequested", data, reachedRunId: runId }));
+  }
+
   /** What they are told before the parent's end is written; also those that were asked to cancel, in a run that may be over. */
   parentEnded(state: string): readonly ChildMessage[] {
     const data = this.#reason(endings[state] ?? "has ended");

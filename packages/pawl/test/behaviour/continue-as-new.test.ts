@@ -413,6 +413,26 @@ describe("families", () => {
     await refusalOf(child.result(), ExecutionCancelled);
   });
 
+  test("a parent that is cancelled, and takes its time to clean up, reaches its child in whichever run it is at once", async () => {
+    const cleaned = gate();
+    const careful = defineWorkflow({
+      name: "careful",
+      run: (ctx) =>
+        ctx
+          .child(looping, 1_000_000, { executionId: "careful-child" })
+          .finally(() => ctx.shield((shielded) => shielded.step("clean up", () => cleaned.opened))),
+    });
+    const { pawl } = await h.run([looping, careful]);
+    const handle = await pawl.start(careful, undefined);
+    const child = pawl.handle("careful-child", looping);
+    await eventually(async () => expect((await child.status()).runNumber).toBeGreaterThan(2));
+    await handle.cancel();
+    await refusalOf(child.result(), ExecutionCancelled);
+    expect((await handle.status()).state).toBe("running");
+    cleaned.open();
+    await refusalOf(handle.result(), ExecutionCancelled);
+  });
+
   test("one start by key finds the execution in any of its runs", async () => {
     const { pawl } = await h.run([looping]);
     const first = await pawl.start(looping, 2, { idempotencyKey: "loop" });

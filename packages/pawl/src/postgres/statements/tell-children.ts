@@ -1,4 +1,4 @@
-import { texts } from "../parameters.ts";
+import { texts, uuids } from "../parameters.ts";
 import type { ChildMessage } from "../../store/operations.ts";
 import type { Transaction } from "../transaction.ts";
 
@@ -15,8 +15,8 @@ const alive = "e.state IN ('pending', 'running', 'paused', 'quarantined')";
 
 /**
  * tell-children: puts into the inboxes of children that have not ended what their policies say, and wakes those that are parked or
- * paused. A run that is about to end sends it: children that have gone on in another run since they were started are found by their
- * parent only.
+ * paused. A run that is cancelled or about to end sends it: children that have gone on in another run since they were started are found
+ * by their parent only.
  *
  * Lock order: executions by run_id, then inbox, then tasks. Index: executions_children.
  */
@@ -24,7 +24,8 @@ export function tellChildren(parentRunId: string, messages: readonly ChildMessag
   return {
     name: "tell-children",
     text: `WITH wanted AS MATERIALIZED (
- SELECT e.run_id, e.execution_id FROM executions e WHERE e.parent_run_id = $1::uuid AND (e.execution_id = ANY($2::text[])) IS TRUE AND ${alive}),
+ SELECT e.run_id, e.execution_id FROM executions e WHERE e.parent_run_id = $1::uuid AND (e.execution_id = ANY($2::text[])) IS TRUE
+  AND (e.run_id = ANY($6::uuid[])) IS NOT TRUE AND ${alive}),
 picked AS MATERIALIZED (
  SELECT run_id FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted)) ORDER BY run_id FOR UPDATE),
 touched AS (
@@ -47,6 +48,7 @@ FROM wanted w LEFT JOIN touched t ON t.run_id = w.run_id`,
       texts(messages.map(({ messageId }) => messageId)),
       texts(messages.map(({ type }) => type)),
       texts(messages.map(({ data }) => data)),
+      uuids(messages.flatMap(({ reachedRunId }) => reachedRunId ?? [])),
     ],
   };
 }
