@@ -23,6 +23,7 @@ export class ClientLog {
 
   /** Executions that someone asked to stop, whatever came of it; for a child, its family. */
   readonly #stopped = new Set<string>();
+  readonly #stoppedPrefixes: string[] = [];
   /** Executions that were given another run, or may have been: what was told of the run before is of the past. */
   readonly #reverted = new Set<string>();
   readonly #results = new Map<string, string>();
@@ -39,8 +40,13 @@ export class ClientLog {
     this.#stopped.add(rootOf(executionId));
   }
 
+  /** Those whose ids begin so, and their families. */
+  stopAll(prefix: string): void {
+    this.#stoppedPrefixes.push(prefix);
+  }
+
   wasStopped(executionId: string): boolean {
-    return this.#stopped.has(rootOf(executionId));
+    return this.#stopped.has(rootOf(executionId)) || this.#stoppedPrefixes.some((prefix) => executionId.startsWith(prefix));
   }
 
   result(executionId: string, told: string, monitor: Monitor): void {
@@ -71,6 +77,8 @@ export class ClientLog {
 
   /** I11: an acknowledged signal is in the history or on its way into it, as long as its execution goes on. */
   checkSent(monitor: Monitor): void {
+    // A start whose reply was lost may begin anew, under the same ids, what has gone with its messages.
+    if (monitor.mayForget) return;
     for (const { executionId, runId, id } of this.sent) {
       const row = monitor.row(executionId);
       // What a run had not read when it ended, the next run does not get; a continuation and a rollback take it along.

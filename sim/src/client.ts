@@ -1,6 +1,8 @@
 import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type RetentionScope, type ScheduleOptions, type SqlClient } from "pawl";
 import type { AnyWorkflow } from "pawl";
 import { rootOf, type ClientLog } from "./client-log.ts";
+import type { BulkWatch } from "./bulk-watch.ts";
+import type { DrawnBulk } from "./draw-bulks.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
 import type { Request, Revert, Sending, UserTransaction } from "./draw-script.ts";
 import type { Monitor } from "./monitor.ts";
@@ -142,6 +144,26 @@ export class Client {
     await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
   }
 
+  async bulk(bulk: DrawnBulk, watch: BulkWatch): Promise<void> {
+    const { bulkId: executionId, operation, prefix, checkpoint } = bulk;
+    if (changesResults.has(operation)) this.#log.stopAll(prefix);
+    const before = watch.runsOf(bulk);
+    const progress = await this.#try(async () => {
+      const handle = await this.#pawl.bulk({
+        executionId,
+        operation,
+        // What schedules have started is counted.
+        filter: `executionId.startsWith("${prefix}") && !executionId.contains(":")`,
+        ...(operation === "rollback" ? { to: checkpoint } : {}),
+        ...(operation === "fork" ? { from: checkpoint } : {}),
+        ...(operation === "signal" ? { signal: { name: "go", payload: this.#log.nextOrder(executionId) } } : {}),
+      });
+      this.#log.started.add(executionId);
+      return handle.result();
+    });
+    if (progress !== undefined) watch.completed(bulk, before);
+  }
+
   /** Other limits of the queue, or none any more. */
   async limit(to: QueueOptions | undefined): Promise<void> {
     await this.#try(async () => (to === undefined ? void (await this.#pawl.queues.delete("default")) : this.#pawl.queues.set("default", to)));
@@ -163,6 +185,9 @@ export class Client {
     }
   }
 }
+
+/** Bulk operations after which an execution may end in another way than its program says, or once more. */
+const changesResults: ReadonlySet<DrawnBulk["operation"]> = new Set(["cancel", "terminate", "resume", "retry", "rollback"]);
 
 function endOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -1,4 +1,4 @@
-import type { OverlapPolicy } from "pawl";
+import type { OverlapPolicy, TimingOptions } from "pawl";
 import { drawProgram } from "./draw-program.ts";
 import type { Chance } from "./random.ts";
 import type { Program } from "./workflows.ts";
@@ -8,6 +8,8 @@ export interface DrawnSchedule {
   readonly scheduleId: string;
   readonly program: Program;
   readonly everyMs: number;
+  /** How that is said. */
+  readonly timing: "interval" | "cron" | "calendar";
   readonly jitterMs: number;
   readonly overlap: OverlapPolicy;
   readonly catchUpMs: number;
@@ -22,6 +24,7 @@ const policies = ["skip", "buffer_one", "buffer_all", "cancel_other", "terminate
 /** In most simulations there are none, and then no worker looks for any. */
 export function drawSchedules(chance: Chance, spanMs: number): readonly DrawnSchedule[] {
   if (!chance.hits(0.4)) return [];
+  const timings = chance.fork("timings");
   return Array.from({ length: chance.whole(1, 3) }, (_, index) => {
     const pauseAt = chance.whole(500, spanMs);
     return {
@@ -30,6 +33,7 @@ export function drawSchedules(chance: Chance, spanMs: number): readonly DrawnSch
       // No parts that wait for ever or kill their worker: the schedule is what is tried.
       program: drawProgram(chance, 2),
       everyMs: chance.pick([1000, 1000, 2000, 3000]),
+      timing: timings.pick(["interval", "interval", "cron", "calendar"] as const),
       jitterMs: chance.pick([0, 0, 700]),
       overlap: chance.pick(policies),
       catchUpMs: chance.pick([10_000, 3_600_000]),
@@ -39,4 +43,13 @@ export function drawSchedules(chance: Chance, spanMs: number): readonly DrawnSch
       triggerAt: chance.hits(0.3) ? chance.whole(500, spanMs) : undefined,
     };
   });
+}
+
+/** All three mean the same instants. */
+export function timingOf({ timing, everyMs }: DrawnSchedule): TimingOptions {
+  if (timing === "interval") return { interval: everyMs };
+  const everySeconds = everyMs / 1000;
+  if (timing === "cron") return { cron: `*/${everySeconds} * * * * *` };
+  const second = Array.from({ length: 60 / everySeconds }, (_, index) => index * everySeconds);
+  return { calendar: { hour: { from: 0, to: 23 }, minute: { from: 0, to: 59 }, second } };
 }

@@ -430,5 +430,17 @@ export const mutants: readonly Mutant[] = [
     name: "a parent goes on when the time of its child and its own is over",
     edits: [edit("worker/known-messages.js", "event.deadline >= deadline", "event.deadline > deadline")],
   },
+  {
+    name: "a bulk operation passes by the first of a page",
+    edits: [edit("client/bulk/apply-bulk.js", "let next = 0;", "let next = targets.length > 1 ? 1 : 0;")],
+  },
+  {
+    name: "a bulk operation sends its signals under other ids",
+    edits: [edit("client/bulk/apply-bulk.js", "{ signalId: bulkId }", "{ signalId: bulkId + handle.executionId }")],
+  },
+  {
+    name: "a cron pattern passes by an instant within the same second",
+    edits: [edit("kernel/schedule/cron.js", "Math.floor(at / 1000) * 1000", "Math.ceil(at / 1000) * 1000")],
+  },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
 ];

@@ -78,7 +78,7 @@ export class Peace {
   #waitsForEver(given: string): boolean {
     const { requests, watch } = this.#scene;
     // Forks, and children that a rolled-back run has started.
-    const executionId = given.replaceAll(/-fork\d+|\.r\d+/g, "");
+    const executionId = given.replaceAll(/-fork\d+|\.bulk\d+|\.r\d+/g, "");
     const waits = (id: string): boolean => requests.some((request) => request.executionId === id && request.program.do === "wait to be cancelled");
     const parent = executionId.slice(0, Math.max(0, executionId.lastIndexOf(".")));
     return waits(executionId) || (waits(parent) && isTerminal(watch.monitor.row(parent)?.state ?? "terminated"));

@@ -1,5 +1,7 @@
+import type { BulkWatch } from "./bulk-watch.ts";
 import type { ClientLog } from "./client-log.ts";
 import type { Request } from "./draw-script.ts";
+import type { DrawnBulk } from "./draw-bulks.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
 import type { DrawnSchedule } from "./draw-schedules.ts";
 import type { MergeWatch } from "./merge-watch.ts";
@@ -24,6 +26,7 @@ export interface Scene {
   readonly requests: readonly Request[];
   readonly schedules: readonly DrawnSchedule[];
   readonly merges: readonly DrawnMerge[];
+  readonly bulks: readonly DrawnBulk[];
   readonly watch: Watch;
   readonly failure: Failure;
 }
@@ -36,6 +39,7 @@ export interface Watch {
   readonly transactions: TransactionWatch;
   readonly schedules: ScheduleWatch | undefined;
   readonly merges: MergeWatch;
+  readonly bulks: BulkWatch;
   readonly queue: QueueWatch | undefined;
 }
 

@@ -11,8 +11,9 @@ import {
   type Sending,
   type UserTransaction,
 } from "./draw-script.ts";
+import type { DrawnBulk } from "./draw-bulks.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
-import type { DrawnSchedule } from "./draw-schedules.ts";
+import { timingOf, type DrawnSchedule } from "./draw-schedules.ts";
 import type { DrawnQueue } from "./draw-queues.ts";
 import { isCounted, isTerminal } from "./execution-rows.ts";
 import type { Client } from "./client.ts";
@@ -36,11 +37,12 @@ export class Script {
 
   /** @param clients so many client processes there are: client-1 and on */
   schedule(clients: number): void {
-    const { chance, requests, schedules, merges } = this.#scene;
+    const { chance, requests, schedules, merges, bulks } = this.#scene;
     const script = chance.fork("script");
     for (const request of requests) this.#scheduleRequest(request, script, clients);
     for (const schedule of schedules) this.#scheduleSchedule(schedule);
     for (const merge of merges) this.#scheduleMerged(merge, script, clients);
+    for (const bulk of bulks) this.#scheduleBulk(bulk, chance.fork("who asks for bulks"), clients);
     for (const { at, by, victim } of drawStrikes(chance.fork("strikes"), troubleMs)) this.#at(at, `someone may ${by}`, () => this.#strike(by, victim));
     for (const { at, victim, resumeAfter } of drawHolds(chance.fork("holds"), troubleMs))
       this.#at(at, "someone may pause", () => this.#hold(victim, resumeAfter));
@@ -79,10 +81,10 @@ export class Script {
   }
 
   #scheduleSchedule(drawn: DrawnSchedule): void {
-    const { scheduleId, program: input, everyMs, jitterMs, overlap, catchUpMs, maximumRuns, createAt, pause, triggerAt } = drawn;
+    const { scheduleId, program: input, jitterMs, overlap, catchUpMs, maximumRuns, createAt, pause, triggerAt } = drawn;
     const byClient = (inMs: number, label: string, action: (client: Client) => Promise<void>): void =>
       this.#at(inMs, `client-1 ${label} schedule ${scheduleId}`, () => this.#processes.letClient("client-1", action));
-    const options = { scheduleId, input, interval: everyMs, jitter: jitterMs, overlap, catchUpWindow: catchUpMs, maximumRuns };
+    const options = { scheduleId, input, ...timingOf(drawn), jitter: jitterMs, overlap, catchUpWindow: catchUpMs, maximumRuns };
     byClient(createAt, "makes", async (client) => {
       if (await client.makeSchedule(options)) this.#scene.watch.schedules?.made.add(scheduleId);
     });
@@ -102,6 +104,15 @@ export class Script {
         if (executionId !== undefined) watch.merges.acknowledged({ workflow: merge.workflow, number, executionId }, sentAt);
       };
       this.#at(at, `${name} starts ${merge.workflow} ${number}`, () => this.#processes.letClient(name, start));
+    }
+  }
+
+  #scheduleBulk(bulk: DrawnBulk, chance: Chance, clients: number): void {
+    const { bulkId, operation, prefix, at, copies } = bulk;
+    for (let copy = 0; copy < copies; copy++) {
+      const name = `client-${chance.whole(1, clients)}`;
+      const ask = (): boolean => this.#processes.letClient(name, (client) => client.bulk(bulk, this.#scene.watch.bulks));
+      this.#at(at + copy * chance.pick([0, 1, 900]), `${name} asks for ${bulkId}: ${operation} ${prefix}...`, ask);
     }
   }
 

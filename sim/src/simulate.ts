@@ -1,4 +1,6 @@
+import { BulkWatch } from "./bulk-watch.ts";
 import { ClientLog } from "./client-log.ts";
+import { drawBulks } from "./draw-bulks.ts";
 import { drawMerges } from "./draw-merges.ts";
 import { drawQueue, type DrawnQueue } from "./draw-queues.ts";
 import { drawSchedules } from "./draw-schedules.ts";
@@ -80,6 +82,7 @@ class Simulation {
     );
     const schedules = drawSchedules(chance.fork("schedules"), troubleMs * 0.6);
     const merges = drawMerges(chance.fork("merges"), troubleMs * 0.6);
+    const bulks = drawBulks(chance.fork("bulks"), troubleMs);
     const monitor = new Monitor(database, world);
     const watch: Watch = {
       monitor,
@@ -88,6 +91,7 @@ class Simulation {
       transactions: new TransactionWatch(database, monitor),
       schedules: schedules.length === 0 ? undefined : new ScheduleWatch(database, monitor, world, schedules),
       merges: new MergeWatch(monitor, world, merges),
+      bulks: new BulkWatch(monitor, world, bulks),
       queue: this.#queue === undefined ? undefined : new QueueWatch(database, monitor, world),
     };
     const transport = new Transport({
@@ -104,7 +108,7 @@ class Simulation {
         this.#script.layAmbushes();
       },
     });
-    this.#scene = { database, chance, world, transport, log: new ClientLog(), requests, schedules, merges, watch, failure: new Failure() };
+    this.#scene = { database, chance, world, transport, log: new ClientLog(), requests, schedules, merges, bulks, watch, failure: new Failure() };
     this.#processes = new Processes(this.#scene);
     this.#script = new Script(this.#scene, this.#processes);
     this.#peace = new Peace(this.#scene, this.#processes);
@@ -155,6 +159,7 @@ class Simulation {
     log.checkOrder(monitor);
     watch.schedules?.checkAtEnd();
     watch.merges.checkAtEnd();
+    watch.bulks.checkAtEnd();
     for (const { executionId, program } of requests) {
       const outcome = monitor.outcome(executionId);
       if (outcome === undefined || log.wasStopped(executionId)) continue;
