@@ -418,6 +418,11 @@ describe("signal, update, query and value", () => {
     expect(await pawl.handle("cart-1").result()).toEqual({ paid: 15, items: [7, 8] });
   });
 
+  test("query makes no schema", async () => {
+    const query = ["query", "cart-1", "items", "--file", "workflows.ts", "--schema", "elsewhere"];
+    expect(await project.pawl(...query)).toMatchObject({ code: 1, stderr: expect.stringContaining("[SCHEMA_OUTDATED]") as string });
+  });
+
   test("say what is wrong with the id, the name and the file", async () => {
     const [unknown, ended, query, elsewhere] = await Promise.all([
       project.pawl("signal", "nobody", "pay"),

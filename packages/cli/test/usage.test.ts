@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeProject, type Project } from "./support/cli.ts";
+import { workflowsFile } from "./support/workflows.ts";
 
 let project: Project;
 
@@ -31,12 +32,15 @@ test("a wrong date is exit code 2", async () => {
 });
 
 test("looking where there is no database creates none", async () => {
-  const [list, doctor, verify] = await Promise.all([project.pawl("list"), project.pawl("doctor"), project.pawl("verify")]);
+  await project.write({ "workflows.ts": workflowsFile });
+  const query = ["query", "cart-7", "items", "--file", "workflows.ts"];
+  const [list, doctor, verify, asked] = await Promise.all([project.pawl("list"), project.pawl("doctor"), project.pawl("verify"), project.pawl(...query)]);
   expect(list.code).toBe(3);
   expect(verify.code).toBe(3);
+  expect(asked.code).toBe(3);
   expect(list.stderr).toMatch(/There is no embedded database in \.pawl\. .*--dir.*--url/);
   expect(doctor.code).toBe(1);
-  expect(await readdir(project.directory)).toEqual(["node_modules"]);
+  expect(await readdir(project.directory)).toEqual(["node_modules", "workflows.ts"]);
 });
 
 test("every command has help with an example", async () => {

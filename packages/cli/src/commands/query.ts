@@ -19,7 +19,7 @@ export function addQueryCommand(program: Command): void {
     .action(async (id: string, name: string, flags: { readonly file: string; readonly input?: string }, self: Command) => {
       const argument = await readInput(flags.input);
       const loaded = await loadWorkflows(flags.file);
-      await withPawl(self, { prepare: true, library: loaded.library }, async ({ pawl, output }) => {
+      await withPawl(self, { library: loaded.library }, async ({ pawl, output }) => {
         const handle = await handleOf(pawl, id, { file: flags.file, loaded });
         const answer: unknown = await handle.query(name, argument);
         if (output.json) output.value({ executionId: id, query: name, answer });
