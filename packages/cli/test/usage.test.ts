@@ -31,6 +31,17 @@ test("a wrong date is exit code 2", async () => {
   expect(await project.pawl("list", "--since", "yesterday")).toMatchObject({ code: 2 });
 });
 
+test.each([
+  [["bulk", "rollback", "--filter", 'state == "failed"', "--to", "7"], /--to: 7 is the number of a checkpoint of one execution\. .*1 .*name of a step.*latest/],
+  [["bulk", "fork", "--filter", 'state == "failed"', "--from", "12"], /--from: 12 is the number/],
+  [["value", "cart-7", "status", "--timeout", "10s"], /--timeout .* --wait/],
+  [["worker", "workflows.ts", "--drain", "soon"], /--drain: "soon" has no number/],
+])("%j is refused before anything is opened", async (args, message) => {
+  const { code, stderr } = await project.pawl(...args);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) as string });
+  expect(stderr).toContain("[OPTION_INVALID]");
+});
+
 test("looking where there is no database creates none", async () => {
   await project.write({ "workflows.ts": workflowsFile });
   const query = ["query", "cart-7", "items", "--file", "workflows.ts"];

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type BulkCheckpoint, type BulkOperation, type BulkOptions, type BulkProgress } from "pawl";
+import { readCheckpoint } from "../checkpoint-option.ts";
 import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
@@ -51,8 +52,8 @@ export function addBulkCommand(program: Command): void {
         operation: operation as BulkOperation,
         filter: flags.filter,
         ...(flags.reason === undefined ? {} : { reason: flags.reason }),
-        ...(flags.to === undefined ? {} : { to: checkpoint(flags.to) }),
-        ...(flags.from === undefined ? {} : { from: checkpoint(flags.from) }),
+        ...(flags.to === undefined ? {} : { to: readBulkCheckpoint(flags.to, "--to") }),
+        ...(flags.from === undefined ? {} : { from: readBulkCheckpoint(flags.from, "--from") }),
         ...(flags.toVersion === undefined ? {} : { version: flags.toVersion }),
         ...(flags.signal === undefined ? {} : { signal: { name: flags.signal, payload: await readInput(flags.input) } }),
         ...(flags.id === undefined ? {} : { executionId: flags.id }),
@@ -67,10 +68,14 @@ export function addBulkCommand(program: Command): void {
   addGlobalOptions(command);
 }
 
-/** Other checkpoints are the library's to refuse. */
-function checkpoint(given: string): BulkCheckpoint {
-  if (given === "latest") return given;
-  return given === "1" ? 1 : { step: given };
+/** A number other than 1 stands for something else in every execution. @throws UsageError */
+function readBulkCheckpoint(given: string, option: string): BulkCheckpoint {
+  const choice = readCheckpoint(given, option);
+  if (typeof choice !== "number" || choice === 1) return choice;
+  throw new UsageError(
+    "OPTION_INVALID",
+    `${option}: ${given} is the number of a checkpoint of one execution. For all of them give 1 for the start, the name of a step, or latest.`,
+  );
 }
 
 function report(executionId: string, progress: BulkProgress, output: Output): void {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { jsonText } from "../printable.ts";
 import { withPawl } from "../session.ts";
@@ -14,6 +15,8 @@ export function addValueCommand(program: Command): void {
     .option("--timeout <duration>", 'with --wait: give up after so long, such as "10s"')
     .addHelpText("after", examples([["pawl value docs-7 progress --wait --timeout 1m", "as soon as it is there"]]))
     .action(async (id: string, key: string, flags: { readonly wait?: boolean; readonly timeout?: string }, self: Command) => {
+      if (flags.timeout !== undefined && flags.wait !== true)
+        throw new UsageError("OPTION_INVALID", "--timeout is how long --wait waits. Add --wait, or leave it out.");
       await withPawl(self, {}, async ({ pawl, output }) => {
         const value = await pawl.handle(id).value(key, flags);
         if (output.json) output.value({ executionId: id, key, value: value ?? null });

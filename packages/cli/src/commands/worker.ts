@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { toMilliseconds } from "pawl/internal";
 import { collect, addGlobalOptions, examples, wholeNumber, type GlobalFlags } from "../global-options.ts";
 import { loadWorkflows } from "../load-workflows.ts";
 import { printable } from "../printable.ts";
@@ -31,6 +32,8 @@ export function addWorkerCommand(program: Command): void {
       ]),
     )
     .action(async (file: string, flags: WorkerFlags, self: Command) => {
+      // Now: only when the worker stops would it be read otherwise.
+      toMilliseconds(flags.drain, "--drain");
       const { workflows, steps, library } = await loadWorkflows(file);
       await withPawl(self, { prepare: true, handlesSignals: true, library, drain: flags.drain }, async (session) => {
         const worker = await session.pawl.worker({
