@@ -3,7 +3,7 @@ import { openEmbedded } from "pawl/internal";
 import type { GlobalFlags } from "./global-options.ts";
 import { Interrupt } from "./interrupt.ts";
 import { openOutput, type Output } from "./output.ts";
-import { checkDatabaseExists, givenUrl } from "./session.ts";
+import { checkDatabaseExists, embeddedCloseMs, givenUrl } from "./session.ts";
 
 /** A database that was found or started, before anybody looked into it. */
 export interface Place {
@@ -23,9 +23,14 @@ export async function withDatabase(
   const interrupt = new Interrupt();
   try {
     const given = givenUrl(flags);
-    const embedded = given === undefined ? await openEmbedded({ directory: flags.dir ?? ".pawl", onProgress: (line) => output.remark(line) }) : undefined;
+    const embedded =
+      given === undefined
+        ? await interrupt.open(openEmbedded({ directory: flags.dir ?? ".pawl", onProgress: (line) => output.remark(line) }), {
+            close: (opened) => opened.close(),
+            withinMs: embeddedCloseMs,
+          })
+        : undefined;
     try {
-      interrupt.check();
       await interrupt.race(work({ place: { url: embedded?.url ?? given!, schema: flags.schema ?? "pawl" }, flags, output }));
     } finally {
       await embedded?.close();

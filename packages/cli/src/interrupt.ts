@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
 import { Interrupted } from "./failures.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -33,9 +34,22 @@ export class Interrupt {
     for (const signal of signals) process.on(signal, this.#listener);
   }
 
-  /** @throws Interrupted if a signal has come */
-  check(): void {
-    if (this.#signal !== undefined) throw interrupted(this.#signal);
+  /**
+   * What is opened, or Interrupted if a signal comes before. What is open within `withinMs` of the signal is closed again; the
+   * end of the process has to do for what takes longer.
+   */
+  async open<Opened>(
+    opening: Promise<Opened>,
+    { close, withinMs }: { readonly close: (opened: Opened) => Promise<void>; readonly withinMs: number },
+  ): Promise<Opened> {
+    try {
+      return await this.race(opening);
+    } catch (error) {
+      if (this.#signal === undefined) throw error;
+      const closed = opening.then(close).catch(() => {});
+      await Promise.race([closed, wait(withinMs)]);
+      throw interrupted(this.#signal);
+    }
   }
 
   /** What `work` gives, or Interrupted as soon as a signal comes. */

@@ -53,7 +53,7 @@ export function buildProgram(): Command {
         ["pawl doctor", "check the database, the workers and the promise that everything wakes"],
       ]) +
         "\n\nWithout --url and DATABASE_URL, pawl keeps a PostgreSQL of its own in .pawl/ of the current directory." +
-        "\nExit codes: 0 done, 1 failed, 2 wrong usage or input, 3 database unreachable, 130 interrupted.",
+        "\nExit codes: 0 done, 1 failed, 2 wrong usage or input, 3 database unreachable, 130, 143 or 129 stopped by a signal.",
     );
   addGlobalOptions(program);
   program.commandsGroup("Run:");

@@ -29,6 +29,8 @@ export interface SessionOptions {
 
 /** A person waits: better an early answer than a patient one. Workers wait as long as the library does. */
 const connectTimeout = "5s";
+/** After a signal: for an embedded server that is just being started, and would run on without a user. */
+export const embeddedCloseMs = 5000;
 
 /** Opens the database, does the work, and closes whatever happens: the embedded PostgreSQL stops with its last user. */
 export async function withPawl(command: Command, options: SessionOptions, work: (session: Session) => Promise<void>): Promise<void> {
@@ -39,7 +41,7 @@ export async function withPawl(command: Command, options: SessionOptions, work: 
   const telemetry = library && (await registeredTelemetry(() => library.openTelemetry(), output.logger));
   const interrupt = new Interrupt();
   try {
-    const pawl = await (library?.Pawl ?? Pawl).open({
+    const opening = (library?.Pawl ?? Pawl).open({
       ...openOptions(flags),
       migrate: options.prepare === true,
       logger: output.logger,
@@ -47,8 +49,12 @@ export async function withPawl(command: Command, options: SessionOptions, work: 
       onProgress: (line) => output.remark(line),
       ...(options.handlesSignals === true ? {} : { connectTimeout }),
     });
+    const pawl = await interrupt.open(opening, {
+      close: (opened) => opened.close(),
+      // A connection ends with the process.
+      withinMs: givenUrl(flags) === undefined ? embeddedCloseMs : 0,
+    });
     try {
-      interrupt.check();
       const done = work({ pawl, output, interrupt });
       await (options.handlesSignals === true ? done : interrupt.race(done));
     } finally {

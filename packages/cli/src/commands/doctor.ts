@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { withDatabase } from "../database.ts";
 import { examine } from "../doctor/examine.ts";
 import { failureCheck, nodeCheck, type Check } from "../doctor/checks.ts";
+import { Interrupted } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { openOutput, type Output } from "../output.ts";
 import { printable } from "../printable.ts";
@@ -29,6 +30,7 @@ export function addDoctorCommand(program: Command): void {
           checks.push(...(await examine(place, flags.namespace ?? "default", output.logger)));
         });
       } catch (error) {
+        if (error instanceof Interrupted) throw error;
         checks.push(failureCheck(error));
       }
       report(checks, await openOutput(self.optsWithGlobals<GlobalFlags>()));
