@@ -149,8 +149,9 @@ export class StepAttempt {
     if (this.#expiredMs !== undefined) this.#expire(this.#expiredMs);
   }
 
-  /** Its outcome is recorded. */
+  /** It is done, and its result is recorded. */
   finish(): void {
+    if (!this.#ended) this.#span?.end(undefined);
     this.#ended = true;
     this.#clear();
   }

@@ -262,6 +262,28 @@ test("an execution that nobody traced when it was started has a trace of its own
   expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([derivedTraceId(handle.executionId)]));
 });
 
+test("a transactional step has a span for each attempt, which ends with it", async () => {
+  const { spans, tracerProvider } = recorder();
+  const booking = defineWorkflow({
+    name: "booking",
+    retry: quickly,
+    run: (ctx) =>
+      ctx.transaction("book", async (tx, { attempt }) => {
+        await tx.query("SELECT 1");
+        if (attempt === 1) throw new Error("once");
+        return "booked";
+      }),
+  });
+  const pawl = await h.open({ telemetry: openTelemetry({ tracerProvider }) });
+  const worker = await pawl.worker({ workflows: [booking], ...soon });
+  expect(await pawl.execute(booking, undefined)).toBe("booked");
+  await worker.stop();
+  expect(spans.filter(({ name }) => name === "step book").map(({ ended, error }) => ({ ended, error }))).toEqual([
+    { ended: true, error: "once" },
+    { ended: true, error: undefined },
+  ]);
+});
+
 test("a signal that was sent within a span is linked to it where it is received, also after export and import", async () => {
   const { spans, tracerProvider } = recorder();
   const telemetry = openTelemetry({ tracerProvider });
