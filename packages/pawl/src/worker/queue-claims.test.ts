@@ -20,10 +20,13 @@ async function claims(
   let names = { ...none, ...rules };
   const asked: ClaimRequest[] = [];
   const lookedAhead: NextDueRequest[] = [];
+  const measured: number[] = [];
+  let clock = 0;
   const store = {
     readClaimRules: async () => names,
     claim: async (request: ClaimRequest): Promise<ClaimOutcome> => {
       asked.push(request);
+      clock += 3;
       return { executions: [], now: undefined, repeated: false, ...(request.limited === true ? { more, unlimited, search: searches[asked.length - 1] } : {}) };
     },
     nextDue: async (request: NextDueRequest) => {
@@ -33,13 +36,18 @@ async function claims(
   } as unknown as Store;
   const known = new ClaimRules(store, "n", ["a", "b", "c"], definitions);
   await known.refresh();
-  const queues = new QueueClaims(store, { random: () => 0 }, "n", known, "pollMs" in options ? options.pollMs : 100);
-  const claim = () => queues.claim({ workerId: "w", limit: 10, suspects: true }, async () => {});
+  const queues = new QueueClaims(store, { random: () => 0, monotonicMs: () => clock }, "n", known, "pollMs" in options ? options.pollMs : 100);
+  const claim = () =>
+    queues.claim({ workerId: "w", limit: 10, suspects: true }, async (_outcome, tookMs) => {
+      measured.push(tookMs);
+      // What is claimed is adopted.
+      clock += 50;
+    });
   const change = (next: Partial<ClaimRuleNames>): Promise<boolean> => {
     names = { ...none, ...next };
     return known.refresh();
   };
-  return { known, queues, claim, change, asked, lookedAhead };
+  return { known, queues, claim, change, asked, lookedAhead, measured };
 }
 
 describe("claims of a worker", () => {
@@ -59,6 +67,12 @@ describe("claims of a worker", () => {
     await claim();
     await claim();
     expect(asked.map(({ taskQueues }) => taskQueues.join())).toEqual(["b", "a,c", "a,c", "b"]);
+  });
+
+  test("are measured each by itself, without what the one before led to", async () => {
+    const { claim, measured } = await claims({ limitedQueues: ["b"] });
+    await claim();
+    expect(measured).toEqual([3, 3]);
   });
 
   test("take a queue whose limits are gone with those that have none at once, whatever was heard of it", async () => {

@@ -11,7 +11,7 @@ const spreadMs = 40;
  */
 export class QueueClaims {
   readonly #store: Store;
-  readonly #runtime: Pick<Runtime, "random">;
+  readonly #runtime: Pick<Runtime, "random" | "monotonicMs">;
   readonly #namespace: string;
   readonly #rules: ClaimRules;
   readonly #lookAheadMs: number | undefined;
@@ -26,7 +26,7 @@ export class QueueClaims {
   #search: string | undefined;
 
   /** @param pollMs the longest time until the next claim; undefined: nobody comes by himself, so nobody asks when to come */
-  constructor(store: Store, runtime: Pick<Runtime, "random">, namespace: string, rules: ClaimRules, pollMs: number | undefined) {
+  constructor(store: Store, runtime: Pick<Runtime, "random" | "monotonicMs">, namespace: string, rules: ClaimRules, pollMs: number | undefined) {
     this.#store = store;
     this.#runtime = runtime;
     this.#namespace = namespace;
@@ -48,8 +48,11 @@ export class QueueClaims {
     return this.#counted.size > 0 && this.#counted.delete(runId);
   }
 
-  /** One claim, or one from each kind of queue. Calls back with each outcome as it comes, and gives how many were claimed. */
-  async claim(request: Pick<ClaimRequest, "workerId" | "limit" | "suspects">, claimed: (outcome: ClaimOutcome) => Promise<void>): Promise<number> {
+  /** One claim, or one from each kind of queue. Calls back with each outcome as it comes and how long it took, and gives how many were claimed. */
+  async claim(
+    request: Pick<ClaimRequest, "workerId" | "limit" | "suspects">,
+    claimed: (outcome: ClaimOutcome, tookMs: number) => Promise<void>,
+  ): Promise<number> {
     this.#more = false;
     this.#waitMs = undefined;
     const where = { namespace: this.#namespace, definitions: this.#rules.openDefinitions };
@@ -65,6 +68,7 @@ export class QueueClaims {
       const taskQueues = limited ? this.#limitedInTurn() : free;
       if (taskQueues.length === 0) continue;
       const { workerId, limit } = request;
+      const began = this.#runtime.monotonicMs();
       const outcome = await this.#store.claim({
         ...where,
         workerId,
@@ -73,6 +77,7 @@ export class QueueClaims {
         taskQueues,
         ...(limited ? { limited, search: this.#search } : {}),
       });
+      const tookMs = this.#runtime.monotonicMs() - began;
       if (limited) {
         // Whose limits are gone was not looked into: the next claim takes it with those that have none.
         const anyGone = this.#rules.limitsGone(outcome.unlimited ?? []);
@@ -83,7 +88,7 @@ export class QueueClaims {
       }
       taken += outcome.executions.length;
       suspects &&= !outcome.executions.some(({ suspect }) => suspect);
-      await claimed(outcome);
+      await claimed(outcome, tookMs);
     }
     // Where there is more, the next claim comes at once.
     if (taken < request.limit && !this.#more) await this.#lookAhead({ ...where, taskQueues: openQueues });
