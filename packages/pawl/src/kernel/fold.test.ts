@@ -103,6 +103,34 @@ describe("fold", () => {
     ]);
   });
 
+  const timedOut: Event = { type: "ExecutionTimedOut", timeoutMs: 5 };
+  test.each([...endings.map(([event]) => event).filter(({ type }) => type !== "ExecutionQuarantined"), timedOut])(
+    "ends the steps that are open when their run ends as cancelled: %j",
+    (end) => {
+      const events: Event[] = [
+        started,
+        { type: "StepStarted", position: 1, name: "charge", attempt: 1 },
+        { type: "StepCompleted", position: 1, name: "charge", attempt: 1, result: payload("paid") },
+        { type: "StepStarted", position: 2, name: "ship", attempt: 1 },
+        { type: "StepAttemptFailed", position: 3, name: "mail", attempt: 4, failure, retryInMs: 10 },
+        { type: "ChildStarted", position: 4, workflow: "step:embed", executionId: "x.4", runId: "r" },
+        end,
+      ];
+      expect(fold(history(...events)).steps).toEqual([
+        { position: 1, name: "charge", state: "completed", attempt: 1, startedAt: 1001, endedAt: 1002 },
+        { position: 2, name: "ship", state: "cancelled", attempt: 1, startedAt: 1003, endedAt: 1006 },
+        { position: 3, name: "mail", state: "cancelled", attempt: 4, startedAt: undefined, endedAt: 1006 },
+        { position: 4, name: "embed", state: "cancelled", attempt: 1, startedAt: 1005, endedAt: 1006 },
+      ]);
+    },
+  );
+
+  test("leaves steps open where their run is only held", () => {
+    const open: Event = { type: "StepStarted", position: 1, name: "ship", attempt: 1 };
+    for (const held of [{ type: "ExecutionQuarantined", failure } as const, { type: "ExecutionPaused", wakeAt: 0 } as const])
+      expect(fold(history(started, open, held)).steps).toMatchObject([{ state: "running", endedAt: undefined }]);
+  });
+
   test("gives what a plain recount gives, for any interleaving of steps", () => {
     const outcomes = fc.array(
       fc.record({

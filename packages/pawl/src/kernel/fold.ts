@@ -4,12 +4,13 @@ import { remoteStepName } from "../definition/remote-step.ts";
 import type { Event } from "./event.ts";
 import type { ExecutionState } from "./execution-state.ts";
 import { readPayload } from "./payload.ts";
+import { endsRun } from "./run-end.ts";
 
-/** A step as the history shows it. */
+/** A step as the history shows it. `cancelled`: its run ended before it did. */
 export interface StepView {
   readonly position: number;
   readonly name: string;
-  readonly state: "running" | "completed" | "failed";
+  readonly state: "running" | "completed" | "failed" | "cancelled";
   readonly attempt: number;
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
@@ -67,7 +68,7 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         break;
       case "ChildStarted": {
         const name = remoteStepName(event.workflow);
-        if (name !== undefined) steps.set(event.position, { position: event.position, name, state: "running", attempt: 1, startedAt: at, endedAt: undefined });
+        if (name !== undefined) steps.set(event.position, openStep({ position: event.position, name, attempt: 1 }, at));
         break;
       }
       case "ChildCompleted":
@@ -77,10 +78,10 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         break;
       }
       case "StepStarted":
-        steps.set(event.position, { ...event, state: "running", startedAt: at, endedAt: undefined });
+        steps.set(event.position, openStep(event, at));
         break;
       case "StepAttemptFailed":
-        steps.set(event.position, { ...event, state: "running", startedAt: steps.get(event.position)?.startedAt, endedAt: undefined });
+        steps.set(event.position, openStep(event, steps.get(event.position)?.startedAt));
         break;
       case "StepCompleted":
       case "StepFailed":
@@ -133,6 +134,16 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         break;
       default:
     }
+    if (endsRun(event.type)) cancelOpen(steps, at);
   }
   return { state, lastSeq, finishedAt, result, failure, reason, labels, attributes: readAttributes(attributes), steps: [...steps.values()] };
+}
+
+function openStep({ position, name, attempt }: Pick<StepView, "position" | "name" | "attempt">, startedAt: number | undefined): StepView {
+  return { position, name, state: "running", attempt, startedAt, endedAt: undefined };
+}
+
+/** What has no result when its run ends gets none any more. */
+function cancelOpen(steps: Map<number, StepView>, at: number): void {
+  for (const [position, step] of steps) if (step.state === "running") steps.set(position, { ...step, state: "cancelled", endedAt: at });
 }
