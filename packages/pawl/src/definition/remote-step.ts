@@ -29,8 +29,13 @@ export function remoteStep(name: string, fn: object, taskQueue: string, path: st
   return { workflow: workflowOf(name, taskQueue, () => undefined), args };
 }
 
-/** What a worker that has a step offers. @throws OptionInvalid for what `step()` did not make */
-export function stepWorkflow(step: ReusableStep, path: string): AnyWorkflow {
+/** What a worker that has these steps offers. @throws OptionInvalid for what `step()` did not make */
+export function stepWorkflows(steps: readonly ReusableStep[]): readonly AnyWorkflow[] {
+  if (!Array.isArray(steps)) throw new OptionInvalid("steps", "must be an array of reusable steps made by step(name, fn, options)");
+  return steps.map((step: ReusableStep, index) => stepWorkflow(step, `steps[${index}]`));
+}
+
+function stepWorkflow(step: ReusableStep, path: string): AnyWorkflow {
   const made = reusableStep(step);
   if (made === undefined) throw new OptionInvalid(path, "must be a reusable step, made by step(name, fn, options)");
   const { name, fn, options } = made;

@@ -42,7 +42,7 @@ export class CrashReport {
   readonly differences: readonly CrashDifference[];
   /** All steps that some crash made run again: what they do must be safe to repeat. */
   readonly repeatedSteps: readonly RepeatedStep[];
-  /** How the execution ends without a crash. */
+  /** How the execution ends without a crash; with `waitingFor` where it does not, so that nothing after that was explored. */
   readonly outcome: CrashOutcome;
   /** What the steps leave behind without a crash. */
   readonly effects: unknown;
@@ -73,13 +73,24 @@ export class CrashReport {
     const advice = this.differences.some(({ what }) => what === "effects")
       ? ["A step that dies before its result is recorded runs again. Make what it does safe to repeat: step.idempotencyKey is the same for every attempt."]
       : [];
-    return [head, ...differences, ...unreached, ...advice].join("\n\n");
+    return [head, ...unended(this.outcome), ...differences, ...unreached, ...advice].join("\n\n");
   }
 
   /** As `toString()`, where it is logged. */
   [inspect.custom](): string {
     return this.toString();
   }
+}
+
+/** No crash can change how it ends where it does not end: that alone says nothing of the code. */
+function unended(outcome: CrashOutcome): string[] {
+  const waits = "waitingFor" in outcome;
+  if (!waits && outcome.state !== "quarantined") return [];
+  const why =
+    waits && outcome.state === "running"
+      ? `it waits for ${outcome.waitingFor ?? "something"}, and nobody gives it that`
+      : `it stays ${outcome.state}${"error" in outcome ? ` (${outcome.error})` : ""}`;
+  return [`It did not end, even without a crash: ${why}. Nothing behind that was explored. What it needs, give it in workflows, steps, mocks or interact.`];
 }
 
 function describeDifference({ crashPoint, what, expected, actual, repeatedSteps }: CrashDifference, number: number): string {

@@ -37,8 +37,8 @@ export interface CrashRunOptions {
 export type CrashOutcome =
   | { readonly state: "completed"; readonly result: unknown }
   | { readonly state: string; readonly error: string }
-  /** Nothing would ever wake it. */
-  | { readonly state: "running"; readonly waitingFor: string | null };
+  /** It has not ended: nothing would ever wake it. */
+  | { readonly state: string; readonly waitingFor: string | null };
 
 export interface CrashRunRecord {
   readonly points: readonly CrashPoint[];
@@ -205,6 +205,6 @@ async function outcomeOf(handle: ExecutionHandle): Promise<CrashOutcome> {
 }
 
 async function waitsInVain(handle: ExecutionHandle): Promise<CrashOutcome> {
-  const { waitingFor } = await handle.status();
-  return { state: "running", waitingFor };
+  const { state, waitingFor } = await handle.status();
+  return { state, waitingFor };
 }

@@ -1,6 +1,7 @@
 import { inspect, isDeepStrictEqual } from "node:util";
 import { OptionInvalid } from "../base/errors.ts";
 import type { ExecutionHandle } from "../client/execution-handle.ts";
+import { stepWorkflows, type ReusableStep } from "../definition/remote-step.ts";
 import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "../definition/workflow.ts";
 import { CrashUnsafe, ExplorationUnstable } from "./crash-errors.ts";
@@ -19,6 +20,8 @@ export interface ExploreOptions<Result = unknown> {
   readonly reset?: () => void | Promise<void>;
   /** Workflows that it starts as children. */
   readonly workflows?: readonly AnyWorkflow[];
+  /** Reusable steps that it runs on other queues: those made with a `taskQueue`. */
+  readonly steps?: readonly ReusableStep[];
   /** Mocks for each run, which get new ones each time. */
   readonly mocks?: (mocks: Mocks) => void;
   /** What the world does to the execution while it runs, such as cancelling it. Called once in each run; its process does not crash. */
@@ -70,12 +73,16 @@ class Exploration {
   readonly #workflow: AnyWorkflow;
   readonly #input: unknown;
   readonly #options: ExploreOptions;
+  /** All that its worker has. */
+  readonly #workflows: readonly AnyWorkflow[];
 
   constructor(database: MemoryDatabase, workflow: AnyWorkflow, input: unknown, options: ExploreOptions) {
     this.#database = database;
     this.#workflow = workflow;
     this.#input = input;
     this.#options = options;
+    const { workflows = [], steps = [] } = options;
+    this.#workflows = [...(workflows.includes(workflow) ? workflows : [workflow, ...workflows]), ...stepWorkflows(steps)];
   }
 
   async run(): Promise<CrashReport> {
@@ -111,12 +118,11 @@ class Exploration {
   }
 
   async #life(crashAt: CrashPoint | undefined): Promise<Observed> {
-    const { workflows = [], mocks, interact, setUp, reset } = this.#options;
+    const { mocks, interact, setUp, reset } = this.#options;
     await setUp?.(this.#database.sql);
     await reset?.();
     const before = await this.#look();
-    const all = workflows.includes(this.#workflow) ? workflows : [this.#workflow, ...workflows];
-    const options = { workflow: this.#workflow, input: this.#input, workflows: all, mocks, interact };
+    const options = { workflow: this.#workflow, input: this.#input, workflows: this.#workflows, mocks, interact };
     let effects: unknown;
     const record = await new CrashRun(this.#database, options, crashAt).run(async () => {
       effects = await this.#look();

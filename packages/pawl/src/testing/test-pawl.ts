@@ -1,7 +1,7 @@
 import { silentLogger, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { OptionInvalid } from "../base/errors.ts";
-import { stepWorkflow, type ReusableStep } from "../definition/remote-step.ts";
+import { stepWorkflows } from "../definition/remote-step.ts";
 import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Pawl } from "../pawl.ts";
@@ -70,7 +70,7 @@ export class TestPawl extends TimedPawl {
     const { workflows = [], steps = [], ...others } = options;
     // What is wrong with the lists, the worker says.
     if (!Array.isArray(workflows) || !Array.isArray(steps)) return super.worker(options);
-    const all = [...workflows, ...steps.map((step: ReusableStep, index) => stepWorkflow(step, `steps[${index}]`))];
+    const all = [...workflows, ...stepWorkflows(steps)];
     return super.worker({ ...others, workflows: this.mocks.withMocked(all).map((workflow) => this.#instrument(workflow)) });
   }
 

@@ -1,5 +1,5 @@
 import { OptionInvalid, WorkflowDuplicate } from "../base/errors.ts";
-import { stepWorkflow, type ReusableStep } from "../definition/remote-step.ts";
+import { stepWorkflows, type ReusableStep } from "../definition/remote-step.ts";
 import { definitionKey, type AnyWorkflow } from "../definition/workflow.ts";
 
 /** The workflows a worker has, by name and version. */
@@ -18,9 +18,7 @@ export class WorkflowRegistry {
       if (known !== undefined && known !== workflow) throw new WorkflowDuplicate(workflow.name, workflow.version);
       this.#workflows.set(key, workflow);
     });
-    if (!Array.isArray(steps)) throw new OptionInvalid("steps", "must be an array of reusable steps made by step(name, fn, options)");
-    steps.forEach((step: ReusableStep, index) => {
-      const workflow = stepWorkflow(step, `steps[${index}]`);
+    stepWorkflows(steps).forEach((workflow, index) => {
       const key = definitionKey(workflow.name, workflow.version);
       if (this.#workflows.has(key)) throw new OptionInvalid(`steps[${index}]`, `another step here has the same name, or a workflow is called ${workflow.name}`);
       this.#workflows.set(key, workflow);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { defineWorkflow, OptionInvalid, type AnyWorkflow } from "pawl";
+import { defineWorkflow, OptionInvalid, step as reusableStep, stepContext, type AnyWorkflow } from "pawl";
 import { assertCrashSafe, CrashUnsafe, exploreCrashes, ExplorationUnstable } from "pawl/testing";
 
 // The first in-memory database of a process takes long to make where the machine is busy.
@@ -237,7 +237,68 @@ test("an execution that waits in vain is an outcome, too", async () => {
   const nobody = defineWorkflow({ name: "nobody", taskQueue: "elsewhere", run: () => {} });
   const waiting = defineWorkflow({ name: "waiting", run: (ctx) => ctx.child(nobody, undefined) });
   const report = await exploreCrashes(waiting, undefined);
-  expect(report).toMatchObject({ safe: true, outcome: { state: "running", waitingFor: expect.stringContaining("child") } });
+  expect(report).toMatchObject({ safe: true, outcome: { state: "running", waitingFor: "child explored.1" } });
+  expect(String(report)).toBe(`"waiting" is safe: a crash at any of its 4 crash points changes nothing.
+
+It did not end, even without a crash: it waits for child explored.1, and nobody gives it that. Nothing behind that was explored. What it needs, give it in workflows, steps, mocks or interact.`);
+});
+
+test("an execution that is held is told of, too", async () => {
+  const sleepy = defineWorkflow({ name: "sleepy", run: (ctx) => ctx.sleep("1 day") });
+  const interact = async (handle: { pause(): Promise<unknown> }): Promise<void> => void (await handle.pause());
+  const report = await exploreCrashes(sleepy, undefined, { interact });
+  expect(report.outcome).toMatchObject({ state: "paused" });
+  expect(String(report)).toContain("It did not end, even without a crash: it stays paused. Nothing behind that was explored.");
+  let runs = 0;
+  const fickle = defineWorkflow({ name: "fickle", run: (ctx) => (++runs === 1 ? ctx.sleep("1 day") : ctx.step("other", () => {})) });
+  const held = await exploreCrashes(fickle, undefined, { reset: () => void (runs = 0) });
+  expect(held.outcome).toMatchObject({ state: "quarantined" });
+  expect(String(held)).toContain("It did not end, even without a crash: it stays quarantined (NondeterminismDetected: ");
+});
+
+describe("a step on another queue", () => {
+  const chargingBy = (key: (idempotencyKey: string) => string | undefined) => {
+    const charge = reusableStep("charge", async (cents: number) => payments.charge(cents, key(stepContext().idempotencyKey)), { taskQueue: "payments" });
+    const order = defineWorkflow({
+      name: "order",
+      async run(ctx, { cents }: Order) {
+        const receipt = await charge(cents);
+        return ctx.step("ship", () => `${receipt}, shipped`);
+      },
+    });
+    return { order, steps: [charge] };
+  };
+  const safe = chargingBy((key) => key);
+  const unsafe = chargingBy(() => undefined);
+
+  test("is explored where the explorer has it, and so is what comes after it", async () => {
+    const report = await exploreCrashes(safe.order, { cents: 5 }, { ...payments.observed, steps: safe.steps });
+    expect(report).toMatchObject({ safe: true, outcome: { state: "completed", result: "receipt of 5, shipped" } });
+    expect(String(report)).not.toContain("did not end");
+    expect(report.crashPoints).toEqual(
+      expect.arrayContaining(['before the function of step "charge" of child explored.1', 'before the function of step "ship"']),
+    );
+    expect(report.repeatedSteps.map(({ step }) => step)).toEqual(["charge", "ship"]);
+  });
+
+  test("is found where it is not safe to repeat", async () => {
+    const { differences } = await exploreCrashes(unsafe.order, { cents: 5 }, { ...payments.observed, steps: unsafe.steps });
+    expect(differences.map(({ crashPoint, what }) => [crashPoint, what])).toEqual([
+      ['after the function of step "charge" of child explored.1, before its result is recorded', "effects"],
+      [expect.stringMatching(/^before the commit of the result of step "charge" of child explored\.1/), "effects"],
+    ]);
+  });
+
+  test("may be mocked", async () => {
+    const report = await exploreCrashes(unsafe.order, { cents: 5 }, { steps: unsafe.steps, mocks: (mocks) => void mocks.step("charge", () => "mocked") });
+    expect(report).toMatchObject({ safe: true, outcome: { state: "completed", result: "mocked, shipped" } });
+  });
+
+  test("is waited for in vain where nobody has it, which the report says", async () => {
+    const report = await exploreCrashes(unsafe.order, { cents: 5 }, payments.observed);
+    expect(report).toMatchObject({ safe: true, outcome: { state: "running", waitingFor: 'step "charge" on queue payments' } });
+    expect(String(report)).toContain('It did not end, even without a crash: it waits for step "charge" on queue payments, and nobody gives it that.');
+  });
 });
 
 test("globals that workers guard are given back", async () => {
@@ -266,6 +327,10 @@ describe("what cannot be judged is refused with the next step", () => {
 
   test("what is no workflow", async () => {
     await expect(exploreCrashes("order" as unknown as AnyWorkflow, undefined)).rejects.toThrow(OptionInvalid);
+  });
+
+  test("what is no reusable step", async () => {
+    await expect(exploreCrashes(careful, { cents: 5 }, { steps: [async () => {}] })).rejects.toThrow(/^steps\[0\]: must be a reusable step/);
   });
 
   test("an interaction that fails", async () => {
