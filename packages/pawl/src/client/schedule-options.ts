@@ -80,7 +80,10 @@ export interface ScheduleOptions extends TimingOptions, SchedulePolicies, Schedu
 /** The input of every execution; may be left out where the workflow takes none. */
 export type ScheduledInput<W extends AnyWorkflow> = undefined extends InputOf<W> ? { readonly input?: InputOf<W> } : { readonly input: InputOf<W> };
 
-/** What is given is changed, the rest stays, the input too: it has to fit a workflow that is given. New times count from the change. */
+/**
+ * What is given is changed, the rest stays, the input too: it has to fit a workflow that is given, and a new one what the
+ * schedule starts, where its definition is in this process. New times count from the change.
+ */
 export interface ScheduleUpdate extends TimingOptions, SchedulePolicies, ScheduledWorkOptions {
   /** Brings its task queue and, where its definition is given or in this process, its timeout. */
   readonly workflow?: AnyWorkflow | string;

@@ -16,6 +16,7 @@ import type { ScheduleUpdate } from "./schedule-options.ts";
 /**
  * What the executions of a schedule are, from what is given and, for the rest, from what they were. A new workflow or version
  * brings its own task queue; where its definition is given or in this process, its own timeout, too, and the input has to fit it.
+ * So has a new input for what the schedule starts already.
  *
  * @param find what a live worker offers under a name. @throws WorkflowUnknown
  * @param codeOf the definition that a worker of this process has
@@ -39,11 +40,13 @@ export async function scheduledWork(
   const former = before === undefined ? undefined : (decodeEvent("ExecutionStarted", before.started) as ExecutionStarted);
   const input = options.input === undefined && former !== undefined ? readPayload(former.input) : options.input;
   const text = encodeValue(input, "input");
-  // By name, too, the code may be here.
-  const code = given ?? (definition === undefined ? undefined : codeOf(definition.name, definition.version));
+  const pinned = definition?.version ?? before!.version;
+  // By name, too, the code may be here, as that of what the schedule starts already.
+  const code = given ?? codeOf(name, pinned);
   // What is kept has to fit another version, too.
-  if (code?.input !== undefined) await parseInput(code, input);
-  const own = code === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : lengthOf(code.timeout);
+  if (code?.input !== undefined && (definition !== undefined || options.input !== undefined)) await parseInput(code, input);
+  const brought = definition === undefined ? undefined : code;
+  const own = brought === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : lengthOf(brought.timeout);
   const timeoutMs = changed(lengthOf(options.timeout), own);
   const { found } = searchValues(options.labels ?? undefined, options.attributes ?? undefined, "schedule");
   const labels = options.labels === undefined ? former?.labels : found.labels;
@@ -54,7 +57,7 @@ export async function scheduledWork(
   checkPlace(place);
   return {
     workflow: name,
-    version: definition?.version ?? before!.version,
+    version: pinned,
     taskQueue: checkName(options.taskQueue ?? definition?.taskQueue ?? before!.taskQueue, "taskQueue"),
     row: {
       ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),

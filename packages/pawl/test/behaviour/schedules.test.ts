@@ -393,6 +393,24 @@ test("an update of the input keeps the timeout, and one of the workflow takes th
   expect(await next()).not.toHaveProperty("event.timeoutMs");
 });
 
+test("an update of the input alone is checked where a worker of this process has the schedule's version, and changes nothing else", async () => {
+  const [here, elsewhere] = await Promise.all([h.open({ namespace: "update-input-alone" }), h.open({ namespace: "update-input-alone" })]);
+  const first = defineWorkflow({ name: "work", version: "1", timeout: "1 hour", input: z.object({ days: z.number() }), run: async () => 1 });
+  const second = defineWorkflow({ name: "work", version: "2", input: z.object({ weeks: z.number() }), run: async () => 2 });
+  await here.worker({ workflows: [first, second], ...soon });
+  const options = { scheduleId: "s", workflow: first, input: { days: 1 }, cron: "0 0 1 1 *", timeout: "5 minutes" } as const;
+  const handle = await here.schedules.create(options);
+  const error = await refusalOf(handle.update({ input: { weeks: 1 }, overlap: "allow_all" }), InputInvalid);
+  expect(error.message).toContain("days");
+  expect(await handle.describe()).toMatchObject({ input: { days: 1 }, overlap: "skip" });
+  await handle.update({ input: { days: 2 } });
+  expect(await handle.describe()).toMatchObject({ version: "1", input: { days: 2 }, timeoutMs: 300_000 });
+  // Where the code is not, nothing can be checked.
+  await elsewhere.schedules.get("s").update({ input: { weeks: 1 } });
+  await handle.update({ overlap: "allow_all" });
+  expect(await handle.describe()).toMatchObject({ input: { weeks: 1 }, overlap: "allow_all" });
+});
+
 test("a schedule that had come to its end goes on from now when it is given more runs", async () => {
   const namespace = "more-runs";
   const options = { scheduleId: "s", workflow: report, input: { days: 1 }, interval: "1 hour", maximumRuns: 1 } as const;
