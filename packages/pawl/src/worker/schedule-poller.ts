@@ -120,8 +120,8 @@ export class SchedulePoller {
       if (this.#stopped) break;
       try {
         const fire = await this.#advance(schedule, now);
-        fires.push(fire);
-        starts += fire.starts.length;
+        if (fire !== undefined) fires.push(fire);
+        starts += fire?.starts.length ?? 0;
       } catch (error) {
         // A definition that this process cannot read must not stop the others.
         loggerOf(this.#logger, { scheduleId: schedule.scheduleId }).error(`a schedule cannot go on: ${error instanceof Error ? error.message : String(error)}`);
@@ -143,10 +143,16 @@ export class SchedulePoller {
     return fired;
   }
 
-  /** What is to be stopped is stopped first, which an accepted fire has decided: if this process dies in between, the next one does so again. */
-  async #advance(schedule: StoredSchedule, now: number): Promise<Fire> {
+  /**
+   * What is to be stopped is stopped first, which an accepted fire has decided: if this process dies in between, the next one does so again.
+   *
+   * @returns undefined if somebody has changed or advanced it before anything was stopped
+   */
+  async #advance(schedule: StoredSchedule, now: number): Promise<Fire | undefined> {
     const { id, scheduleId, definition, state, open, revision } = schedule;
     const next: Advance = advance({ scheduleId, definition, timetable: new Timetable(definition, scheduleId), state, open, now });
+    // Many may have come before this one since the look, and somebody's change meanwhile: a stop cannot be taken back.
+    if (next.cancel.length + next.terminate.length > 0 && !(await this.#isStill(scheduleId, revision))) return undefined;
     const reason = `its schedule ${scheduleId} starts the next execution`;
     for (const executionId of next.cancel) await this.#store.cancel(this.#namespace, executionId, reason);
     for (const executionId of next.terminate) await this.#store.terminate(this.#namespace, executionId, reason);
@@ -159,5 +165,8 @@ export class SchedulePoller {
       ...next.wake,
       starts: next.starts.map((start) => ({ ...start, scheduleId, runId: this.#runtime.newUuid() })),
     };
+  }
+  async #isStill(scheduleId: string, revision: string): Promise<boolean> {
+    return (await this.#store.schedules.read(this.#namespace, scheduleId))?.schedule.revision === revision;
   }
 }

@@ -1,5 +1,5 @@
 /** Processes that die while they fire schedules, replies that are lost, and several processes at once: one execution for each instant. */
-import { defineWorkflow, type Pawl } from "pawl";
+import { defineWorkflow, type Pawl, type ScheduleHandle } from "pawl";
 import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
@@ -213,15 +213,25 @@ describe.each(["cancel_other", "terminate_other"] as const)("%s", (overlap) => {
     ]);
   });
 
-  test.each(["pause", "delete"] as const)("a process that has read what is due stops nothing after a %s", async (what) => {
-    const namespace = `overtaken-${overlap}-${what}`;
+  const changes = {
+    pause: (handle) => handle.pause(),
+    "update of the times": (handle) => handle.update({ interval: "1 day" }),
+    delete: (handle) => handle.delete(),
+  } satisfies Record<string, (handle: ScheduleHandle) => Promise<void>>;
+
+  test.each(
+    (Object.keys(changes) as (keyof typeof changes)[]).flatMap((change) => [["what is due", change, 0] as const, ["whom it has to stop", change, 1] as const]),
+  )("a process that has read %s stops nothing after: %s", async (_what, change, fires) => {
+    const namespace = `overtaken-${overlap}-${change.replaceAll(" ", "-")}-${fires}`;
     const run = await replacing(namespace, overlap);
+    let fired = 0;
     let asked = false;
     // Between the look and what is made of it.
     const overtake: Interceptor = async (name, phase) => {
-      if (name !== "due-schedules" || phase !== "after" || asked) return;
+      if (name === "fire-schedules" && phase === "after") fired++;
+      if (name !== "due-schedules" || phase !== "after" || fired < fires || asked) return;
       asked = true;
-      await open(namespace, "2026-01-01T00:02:00Z", (pawl) => pawl.schedules.get("s")[what]());
+      await open(namespace, "2026-01-01T00:02:00Z", (pawl) => changes[change](pawl.schedules.get("s")));
     };
     await run("2026-01-01T00:02:00Z", overtake);
     await run("2026-01-01T00:03:00Z");
