@@ -95,6 +95,31 @@ describe("while an execution of the schedule has not ended", () => {
     if (overlap.endsWith("_other")) expect(running[0]!.executionId).toBe("s:2026-01-01T00:03:00Z");
   });
 
+  test("one that ends and goes on before the next instant counts, and one that an instant has found ended does not", async () => {
+    const namespace = "overlap-resumed";
+    const first = "s:2026-01-01T00:01:00Z";
+    const cancel = (time: string) => at(time, namespace, (pawl) => pawl.handle(first).cancel());
+    const resume = (time: string) => at(time, namespace, (pawl) => pawl.handle(first).resume());
+    await at("2026-01-01T00:00:30Z", namespace, (pawl) => pawl.schedules.create({ scheduleId: "s", workflow: long, interval: "1 minute" }));
+    await tick("2026-01-01T00:01:10Z", namespace);
+    await cancel("2026-01-01T00:01:20Z");
+    await tick("2026-01-01T00:01:30Z", namespace);
+    await resume("2026-01-01T00:01:40Z");
+    await tick("2026-01-01T00:02:10Z", namespace);
+    expect(await started(namespace)).toEqual([first]);
+
+    await cancel("2026-01-01T00:02:20Z");
+    await tick("2026-01-01T00:02:30Z", namespace);
+    await tick("2026-01-01T00:03:10Z", namespace);
+    await resume("2026-01-01T00:03:20Z");
+    await at("2026-01-01T00:03:30Z", namespace, (pawl) => pawl.handle("s:2026-01-01T00:03:00Z").terminate());
+    await tick("2026-01-01T00:04:10Z", namespace);
+    expect(await started(namespace)).toEqual([first, "s:2026-01-01T00:03:00Z", "s:2026-01-01T00:04:00Z"]);
+    const pawl = await h.open({ namespace });
+    expect(await pawl.handle(first).status()).toMatchObject({ state: "running" });
+    expect(await pawl.schedules.get("s").describe()).toMatchObject({ skipped: 1, open: ["s:2026-01-01T00:04:00Z"] });
+  });
+
   test("a buffered instant starts as soon as it ends, without a poll", async () => {
     const release = gate();
     const slow = defineWorkflow({ name: "slow", run: async (ctx) => ctx.step("wait", () => release.opened) });
