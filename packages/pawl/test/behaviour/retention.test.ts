@@ -312,9 +312,22 @@ describe("retention of what continues as new", () => {
     await goOn("looping", 2);
     await pawl.retention.set({ keep: 0 });
     await pawl.retention.set({ workflow: "loop", keep: "forever" });
+    await keepNone();
     expect((await pawl.retention.run()).earlierRuns).toBe(0);
     await pawl.retention.delete({ workflow: "loop" });
     expect((await pawl.retention.run()).earlierRuns).toBe(1);
+    await goOn("looping", 3);
+    await pawl.retention.set({ workflow: "loop", keep: "forever" });
+    await pawl.retention.set({ workflow: "loop", state: "continued_as_new", keep: 0 });
+    expect((await pawl.retention.run()).earlierRuns).toBe(1);
+    await pawl.handle("looping").terminate();
+  });
+
+  test("of an open execution goes by a policy of its workflow alone, too", async () => {
+    await pawl.start(loop, 0, { executionId: "looping" });
+    await goOn("looping", 2);
+    await pawl.retention.set({ workflow: "loop", keep: 0 });
+    expect(await pawl.retention.run()).toEqual({ executions: 0, earlierRuns: 1 });
     await pawl.handle("looping").terminate();
   });
 
@@ -345,6 +358,17 @@ describe("retention of what continues as new", () => {
     await keepNone();
     expect(await pawl.retention.run()).toEqual({ executions: 0, earlierRuns: 1 });
     expect(await pawl.handle("looping-child").status()).toMatchObject({ state: "completed", parentRunId: null });
+    await pawl.handle("looping").terminate();
+  });
+
+  test("lets children of earlier runs go by their own policies, also while these runs are kept", async () => {
+    await pawl.start(loop, 0, { executionId: "looping" });
+    await pawl.retention.set({ workflow: "other", keep: 0 });
+    await isWaiting("looping", 1);
+    expect(await pawl.retention.run()).toEqual({ executions: 0, earlierRuns: 0 });
+    await goOn("looping", 2);
+    expect(await pawl.retention.run()).toEqual({ executions: 1, earlierRuns: 0 });
+    expect(await runsOf("looping")).toEqual(["1 continued_as_new", "2 running"]);
     await pawl.handle("looping").terminate();
   });
 
