@@ -237,6 +237,22 @@ test("a rate of a key leaves other keys alone", async () => {
   await eventually(() => expect(begun).toHaveLength(6));
 });
 
+test("a fork has begun already: no rate counts it or holds it back", async () => {
+  const pawl = await h.open();
+  await pawl.queues.set("forked", { rate: { limit: 2, per: "1h" } });
+  const { workflow, begun, open } = noted("forked");
+  open();
+  await pawl.worker({ workflows: [workflow], ...soon });
+  const [first] = await startAll(pawl, workflow, [["forked-0"]]);
+  await first!.result();
+  for (let fork = 1; fork <= 3; fork++) expect(await (await first!.fork({ from: 1, executionId: `forked-fork-${fork}` })).result()).toBe("forked-0");
+  await startAll(pawl, workflow, [["forked-1"], ["forked-2"]]);
+  await eventually(() => expect(begun).toContain("forked-1"));
+  expect(await pawl.handle("forked-2").status()).toMatchObject({ state: "pending" });
+  expect(await (await first!.fork({ from: 1, executionId: "forked-fork-4" })).result()).toBe("forked-0");
+  await pawl.handle("forked-2").terminate();
+});
+
 test("limits change while the queue is in use: more begin above, nothing is stopped below", async () => {
   const { workflow, begun, open } = noted("changing");
   const pawl = await h.open();
