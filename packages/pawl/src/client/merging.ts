@@ -5,7 +5,7 @@ import type { MergeStart } from "../store/operations.ts";
 
 export interface DebounceOptions {
   readonly key: string;
-  /** It begins when no start has come for so long. */
+  /** It begins when no start has come for so long; the 10,000th is the last that it takes. */
   readonly period: Duration;
   /** It begins so long after the first start at the latest (ten times `period`). */
   readonly maxWait?: Duration;
@@ -29,7 +29,8 @@ export interface Merging extends Pick<MergeStart, "periodMs" | "longestMs" | "si
   readonly longestDelayMs: number;
 }
 
-const largestBatch = 10_000;
+/** Each start is an event of the history, which must not become too long. */
+const mostStarts = 10_000;
 
 interface Options {
   readonly debounce?: DebounceOptions;
@@ -53,12 +54,12 @@ export function mergingOf(options: Options, input: unknown): Merging | undefined
     const longestMs = toMilliseconds(debounce.maxWait ?? periodMs * 10, "debounce.maxWait");
     if (periodMs < 1) throw new OptionInvalid("debounce.period", "must be at least 1 ms");
     const delayMs = Math.min(periodMs, longestMs);
-    return { kind: "debounce", mergeKey: `debounce:${key}`, periodMs, longestMs, size: undefined, delayMs, longestDelayMs: longestMs };
+    return { kind: "debounce", mergeKey: `debounce:${key}`, periodMs, longestMs, size: mostStarts, delayMs, longestDelayMs: longestMs };
   }
   const { size, window } = batch!;
   const key = checkId(batch!.key, "batch.key");
-  if (!Number.isInteger(size) || size < 2 || size > largestBatch)
-    throw new OptionInvalid("batch.size", `must be a whole number from 2 to ${largestBatch}, not ${String(size)}`);
+  if (!Number.isInteger(size) || size < 2 || size > mostStarts)
+    throw new OptionInvalid("batch.size", `must be a whole number from 2 to ${mostStarts}, not ${String(size)}`);
   const delayMs = toMilliseconds(window, "batch.window");
   if (delayMs < 1) throw new OptionInvalid("batch.window", "must be at least 1 ms");
   if (!Array.isArray(input)) throw new OptionInvalid("batch", "takes starts whose input is an array: the execution gets their elements in one");

@@ -47,8 +47,8 @@ export interface MergeStart {
   /** It may begin so long after now, and at the latest so long after its start (debounce). */
   readonly periodMs: number | undefined;
   readonly longestMs: number | undefined;
-  /** It may begin at once with so many (batch). */
-  readonly size: number | undefined;
+  /** With so many it takes no more; a batch may begin at once then. */
+  readonly size: number;
 }
 
 /** A message into another execution, delivered in the commit of the one that sends it. Idempotent by `messageId`. */

@@ -214,7 +214,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
   ["read-next-due", nextDue({ namespace: "n", taskQueues: ["q"], definitions: ["w@1"], withinMs: 1000 })],
   ["claim", claim({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true })],
   ["claim-limited", claimLimited({ workerId: newUuid(), namespace: "n", taskQueues: ["q"], definitions: ["w@1"], limit: 10, suspects: true, limited: true })],
-  ["merge-start", mergeStart({ runId: newUuid(), startId: newUuid(), data: "{}", periodMs: 1, longestMs: 1, size: undefined })],
+  ["merge-start", mergeStart({ runId: newUuid(), startId: newUuid(), data: "{}", periodMs: 1, longestMs: 1, size: 2 })],
   ["set-queue", setQueue("n", "q2", limits)],
   ["delete-queue", deleteQueue("n", "q2")],
   ["list-queues", listQueues("n", undefined)],

@@ -3,6 +3,7 @@ import { defineWorkflow, OptionInvalid, type StartOptions } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { execute } from "../support/database.ts";
 import { causeOf, eventually, failureOf, gate, harness, soon } from "./harness.ts";
 
 const h = harness();
@@ -43,6 +44,27 @@ test("it does not wait for longer than maxWait, however many come", async () => 
   await Promise.all([first.result(), last.result()]);
 });
 
+test("with 10,000 starts it takes no more: it begins at its time, and the next start makes another one", async () => {
+  const pawl = await h.open();
+  const start = (input: string) => pawl.start(echo, input, { debounce: { key: "very-busy", period: 500, maxWait: "1 hour" } });
+  const first = await start("first");
+  // As if so many had come meanwhile.
+  await execute(
+    h.url,
+    `WITH e AS (UPDATE pawl.executions SET last_seq = 9999 WHERE execution_id = '${first.executionId}' RETURNING run_id)
+     INSERT INTO pawl.history (run_id, seq, epoch, at, type, data)
+     SELECT e.run_id, n, 0, pawl.current_time_of_pawl(), 'StartMerged', json_build_object('startId', gen_random_uuid(), 'input', n::text)::text
+     FROM e, generate_series(2, 9999) n`,
+  );
+  const [last, next] = [await start("last"), await start("next")];
+  expect(last.executionId).toBe(first.executionId);
+  expect(next.executionId).not.toBe(first.executionId);
+  await pawl.worker({ workflows: [echo], ...soon });
+  expect(await Promise.all([first.result(), next.result()])).toEqual(["last", "next"]);
+  const { startedAt } = await first.status();
+  expect(startedAt!.getTime() - (await first.history())[9999]!.at.getTime()).toBeGreaterThanOrEqual(500);
+});
+
 test("a batch begins with so many starts and gets their elements in the order of their acknowledgement, or after its window", async () => {
   const { pawl } = await h.run([all]);
   const options = { batch: { key: "index", size: 3, window: "1 hour" } };
@@ -64,6 +86,21 @@ test("what a batch comes to is checked when it begins: with what the schema refu
   const starts = [await pawl.start(few, [1, 2], options), await pawl.start(few, [3], options)];
   for (const handle of starts) expect(await causeOf(handle.result())).toMatchObject({ code: "INPUT_INVALID" });
 });
+
+test.each([{ events: 3 }, { characters: 300 }])(
+  "starts that come to more than a history may hold (%j) have all failed before the code runs",
+  async (historyLimit) => {
+    let runs = 0;
+    const counted = defineWorkflow({ name: "counted", run: async (_ctx, input: string[]) => void (runs += input.length) });
+    const pawl = await h.open();
+    const options = { batch: { key: "long", size: 3, window: "1 hour" } };
+    const handles = [];
+    for (let index = 0; index < 3; index++) handles.push(await pawl.start(counted, ["x".repeat(100)], options));
+    await pawl.worker({ workflows: [counted], historyLimit, ...soon });
+    for (const handle of handles) expect(await causeOf(handle.result())).toMatchObject({ code: "HISTORY_TOO_LONG" });
+    expect(runs).toBe(0);
+  },
+);
 
 test("a batch is never larger than its size, and nothing is lost or doubled, also without a worker and with many at once", async () => {
   const pawls = [await h.open(), await h.open()];

@@ -13,7 +13,8 @@ export interface MergedRow {
  *
  * What was due already, and waits for a limit of its queue, is put off too: its task is no longer in order.
  *
- * Of a batch that is complete, the merge key is taken away: the next start begins another one.
+ * Of what has as many starts as it takes, the merge key is taken away: the next start begins another one. A batch is due then, and what is
+ * debounced when its last start says.
  *
  * Lock order: the execution, then history, tasks. Indexes: executions_pkey, tasks_pkey, history_pkey.
  */
@@ -27,7 +28,7 @@ known AS MATERIALIZED (SELECT was_merged($1::uuid, $2) AS yes FROM (SELECT count
 merged AS (
  UPDATE executions e SET last_seq = e.last_seq + 1,
   merge_key = CASE WHEN e.last_seq + 1 >= $6::int THEN NULL ELSE e.merge_key END,
-  not_before = CASE WHEN $6::int IS NULL THEN least(e.created_at + $5::float8 * interval '1 millisecond', (SELECT now FROM t) + $4::float8 * interval '1 millisecond')
+  not_before = CASE WHEN $4::float8 IS NOT NULL THEN least(e.created_at + $5::float8 * interval '1 millisecond', (SELECT now FROM t) + $4::float8 * interval '1 millisecond')
    WHEN e.last_seq + 1 >= $6::int THEN least(e.not_before, (SELECT now FROM t)) ELSE coalesce(e.not_before, e.created_at) END
  WHERE e.run_id = (SELECT run_id FROM locked WHERE NOT (SELECT yes FROM known)) AND e.state = 'pending'
  RETURNING e.run_id, e.last_seq, e.not_before),
@@ -37,6 +38,6 @@ moved AS (
  UPDATE tasks k SET visible_at = (SELECT m.not_before FROM merged m WHERE m.run_id = k.run_id), queue_key = NULL, priority = NULL
  WHERE k.run_id = ANY(ARRAY(SELECT run_id FROM merged)))
 SELECT yes OR EXISTS (SELECT FROM merged) AS merged FROM known`,
-    parameters: [merge.runId, merge.startId, merge.data, merge.periodMs ?? null, merge.longestMs ?? null, merge.size ?? null],
+    parameters: [merge.runId, merge.startId, merge.data, merge.periodMs ?? null, merge.longestMs ?? null, merge.size],
   };
 }
