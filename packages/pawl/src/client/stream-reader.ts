@@ -52,13 +52,15 @@ export async function* readStream(source: StreamSource, executionId: string, str
   const { follow = true, signal } = options;
   let from = options.from ?? 0;
   let runId: string | undefined;
+  /** Whether the last chunk that was read is a mark of the end. */
+  let isClosed = false;
   /** Undefined: nothing new, and more may come. */
   const read = async (): Promise<StreamPage | undefined> => {
     source.checkOpen();
     const page = await store.streams.read({ namespace, executionId, stream, from, limit: pageSize });
     if (page === undefined) throw new ExecutionNotFound(executionId);
     ({ runId } = page);
-    return page.chunks.length > 0 || !follow || isTerminal(page.state) || signal?.aborted === true ? page : undefined;
+    return page.chunks.length > 0 || isClosed || !follow || isTerminal(page.state) || signal?.aborted === true ? page : undefined;
   };
   for (;;) {
     const page = await waitForNews(store, runtime, read, undefined, { runId: () => runId, signal });
@@ -68,10 +70,11 @@ export async function* readStream(source: StreamSource, executionId: string, str
       if (chunk.data !== null) yield chunkOf(chunk, chunk.data);
     }
     const last = page.chunks.at(-1);
-    if (last !== undefined) from = last.offset + 1;
-    if (page.chunks.length === pageSize) continue;
-    // Written to again after its mark by a resumed run, it has chunks behind it.
-    if (last === undefined || last.data === null || !follow) return;
+    if (last === undefined) return;
+    from = last.offset + 1;
+    isClosed = last.data === null;
+    // Written to again after its mark by a resumed run, it has chunks behind it, which may be on the next page.
+    if (page.chunks.length < pageSize && (isClosed || !follow)) return;
   }
 }
 

@@ -208,6 +208,24 @@ describe("readers", () => {
     await handle.terminate();
   });
 
+  test("end at a close that is the last of a full page", async () => {
+    const full = defineWorkflow({
+      name: "full",
+      run: async (ctx) => {
+        await ctx.step("generate", async (step) => {
+          for (let i = 0; i < 499; i++) await step.stream("tokens").write(i);
+        });
+        await ctx.stream("tokens").close();
+        await ctx.sleep("1 hour");
+      },
+    });
+    const { pawl } = await h.run([full]);
+    const handle = await pawl.start(full, undefined);
+    expect(await values(handle.stream("tokens"))).toHaveLength(499);
+    expect(await handle.status()).toMatchObject({ state: "running" });
+    await handle.terminate();
+  });
+
   test("read on after a resume, which writes to the same stream again", async () => {
     const stopped = defineWorkflow({
       name: "stopped",
