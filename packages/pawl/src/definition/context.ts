@@ -141,7 +141,7 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    * payload. Signals of one name are taken in the order in which they came. Throws `WaitTimeout`.
    */
   signal<Name extends keyof Signals & string>(name: Name, options?: WaitOptions): Promise<StandardSchemaV1.InferOutput<Signals[Name]>>;
-  /** Waits until `isTrue` of the state; asked after every change. It must change nothing. Throws `WaitTimeout`. */
+  /** Waits until `isTrue` of the state; asked after every change. It must change nothing. Throws `WaitTimeout`, and what `isTrue` throws. */
   readonly until: (isTrue: () => boolean, options?: WaitOptions) => Promise<void>;
   /** Publishes a value of this execution for others to read (`handle.value`). Setting it again replaces it. */
   readonly set: (key: string, value: unknown) => Promise<void>;

@@ -12,7 +12,7 @@ export class CallTable {
   /** Calls whose outcome is not recorded yet, by position. */
   readonly open = new Map<number, Call>();
   /** Those of them that wait for the state, in call order. */
-  readonly #stateWaits = new Set<WaitCall>();
+  readonly stateWaits = new Set<WaitCall>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
   #lastPosition = 0;
@@ -34,7 +34,7 @@ export class CallTable {
 
   add(call: Call): void {
     this.open.set(call.position, call);
-    if (call.kind === "wait" && call.isTrue !== undefined) this.#stateWaits.add(call);
+    if (call.kind === "wait" && call.isTrue !== undefined) this.stateWaits.add(call);
   }
 
   /** A call that was never open. @param what as `NondeterminismDetected` names it */
@@ -45,14 +45,8 @@ export class CallTable {
   close(call: Call): void {
     call.settled = true;
     this.open.delete(call.position);
-    if (call.kind === "wait") this.#stateWaits.delete(call);
+    if (call.kind === "wait") this.stateWaits.delete(call);
     this.#settled.set(call.position, call.kind);
-  }
-
-  /** The first open wait whose state is there. @param ask calls the function of the workflow's code that says so */
-  trueWait(ask: (isTrue: () => boolean) => boolean): WaitCall | undefined {
-    for (const call of this.#stateWaits) if (call.isTrue !== undefined && ask(call.isTrue)) return call;
-    return undefined;
   }
 
   /**

@@ -245,15 +245,28 @@ export class Replay {
   }
 
   /**
-   * Goes on with code that waited for its state and has it now. To be called when everything that an event led to has
-   * happened, before the next is applied. Returns whether there was such code.
+   * Goes on with code that waited for its state and has it now, or whose condition throws. To be called when everything that an
+   * event led to has happened, before the next is applied. Returns whether there was such code.
    */
   settleWaits(): boolean {
-    const call = this.hasContinued ? undefined : this.#table.trueWait((isTrue) => runAmbient(this.#ambient!, isTrue));
-    if (call === undefined) return false;
-    this.#table.close(call);
-    call.resolve(undefined);
-    return true;
+    if (this.hasContinued) return false;
+    for (const call of this.#table.stateWaits) {
+      const settle = this.#ask(call);
+      if (settle === undefined) continue;
+      this.#table.close(call);
+      settle();
+      return true;
+    }
+    return false;
+  }
+
+  /** How a wait for the state ends now; undefined: it does not. No event says so: on replay the condition gives the same at the same place. */
+  #ask(call: WaitCall): (() => void) | undefined {
+    try {
+      return runAmbient(this.#ambient!, call.isTrue!) ? () => call.resolve(undefined) : undefined;
+    } catch (error) {
+      return () => call.reject(error as Error);
+    }
   }
 
   /** Whether code goes the new way at a patch. The first answer for an id is the answer for the whole run. */

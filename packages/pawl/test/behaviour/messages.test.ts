@@ -17,6 +17,7 @@ import {
   WorkflowUnknown,
   type ExecutionHandle,
 } from "pawl";
+import { recordHistory, replayHistory } from "pawl/testing";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { causeOf, eventually, gate, harness, refusalOf, soon } from "./harness.ts";
@@ -512,6 +513,33 @@ describe("waiting for the state", () => {
     const { pawl } = await h.run([workflow]);
     const handle = await pawl.start(workflow, undefined);
     expect(await causeOf(handle.result())).toMatchObject({ name: "WaitTimeout", code: "WAIT_TIMEOUT" });
+  });
+
+  test("fails when its condition throws later: code can catch that, here and wherever it is replayed, and other waits go on", async () => {
+    const workflow = defineWorkflow({
+      name: "breaking",
+      state: () => ({ word: "" as string | null, caught: [] as string[] }),
+      queries: { caught: ({ caught }: { caught: string[] }) => caught },
+      updates: { say: update(z.string().nullable(), (state: { word: string | null }, word) => void (state.word = word)) },
+      run: async (ctx) => {
+        const end = ctx.until(() => ctx.state.word === "end");
+        await ctx.until(() => ctx.state.word!.length > 3).catch((error: Error) => ctx.state.caught.push(error.name));
+        await ctx.set("state", "caught");
+        await end;
+        return ctx.step("tell", () => ctx.state.caught);
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await parked(handle);
+    await handle.update("say", null);
+    expect(await handle.value("state", { wait: true })).toBe("caught");
+    const elsewhere = await h.open();
+    expect(await elsewhere.handle(handle.executionId, workflow).query("caught")).toEqual(["TypeError"]);
+    await parked(handle);
+    await handle.update("say", "end");
+    expect(await handle.result()).toEqual(["TypeError"]);
+    expect(await replayHistory(workflow, await recordHistory(handle))).toMatchObject({ state: "completed", result: ["TypeError"] });
   });
 
   test("sees what other branches of the code have changed", async () => {

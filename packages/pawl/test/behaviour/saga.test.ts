@@ -1,5 +1,6 @@
-import { defineWorkflow, ExecutionCancelled } from "pawl";
+import { defineWorkflow, ExecutionCancelled, update } from "pawl";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { causeOf, eventually, harness, parkedSleep, refusalOf } from "./harness.ts";
 
 const h = harness();
@@ -35,6 +36,30 @@ test("a saga that fails undoes what it has done, the last first, and fails with 
   const handle = await pawl.start(workflow, undefined);
   expect(await causeOf(handle.result())).toMatchObject({ name: "RangeError", message: "no money" });
   expect(done.slice(3)).toEqual(["cancel car", "cancel hotel", "cancel flight"]);
+});
+
+test("a saga that waits for a state whose condition throws later is undone", async () => {
+  const done: string[] = [];
+  const workflow = defineWorkflow({
+    name: "waiting-trip",
+    state: () => ({ price: 100 }),
+    updates: { price: update(z.number(), (state: { price: number }, price) => void (state.price = price)) },
+    run: async (ctx) =>
+      ctx.saga(async (saga) => {
+        await ctx.step("book", () => void done.push("book"));
+        saga.compensate((undo) => undo.step("cancel", () => void done.push("cancel")));
+        await ctx.until(() => {
+          if (ctx.state.price > 500) throw new RangeError("no money");
+          return ctx.state.price < 50;
+        });
+      }),
+  });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  await eventually(() => expect(done).toEqual(["book"]));
+  await handle.update("price", 1000);
+  expect(await causeOf(handle.result())).toMatchObject({ name: "RangeError", message: "no money" });
+  expect(done).toEqual(["book", "cancel"]);
 });
 
 test("a cancelled saga is undone although the execution was cancelled", async () => {
