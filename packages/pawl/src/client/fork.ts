@@ -10,7 +10,7 @@ import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ChildCompleted, ChildFailed, Event, ExecutionStarted, RecordedEvent, StepCompleted, StepFailed } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { seedsOf } from "../kernel/seed.ts";
-import type { EditedEvent } from "../store/store.ts";
+import type { EditedEvent, ExecutionSummary } from "../store/store.ts";
 import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface ForkOptions {
@@ -102,7 +102,8 @@ export async function fork(
     }),
   });
   if (outcome === "forked") return { executionId, runId };
-  return { executionId, runId: await existing(parent, executionId, { fromExecutionId, fromRunId, fromSeq: options.from === "latest" ? undefined : fromSeq }) };
+  const from = { fromExecutionId, fromRunId, fromSeq: options.from === "latest" ? undefined : fromSeq, workflow: latest.workflow };
+  return { executionId, runId: await existing(parent, executionId, from) };
 }
 
 interface Edit {
@@ -163,23 +164,42 @@ function namedEnds(events: readonly RecordedEvent[]): readonly NamedEnd[] {
   });
 }
 
-/** The id is taken: by this very fork, or by something else. Without `fromSeq` it may have been made when that run was not as far. */
-async function existing(
-  parent: RunsParent,
-  executionId: string,
-  from: { readonly fromExecutionId: string; readonly fromRunId: string; readonly fromSeq: number | undefined },
-): Promise<string> {
+interface ForkedFrom {
+  readonly fromExecutionId: string;
+  readonly fromRunId: string;
+  /** Undefined: it may have been made when that run was not as far. */
+  readonly fromSeq: number | undefined;
+  readonly workflow: string;
+}
+
+/** The id is taken: by this very fork, or by something else. Gives its latest run. */
+async function existing(parent: RunsParent, executionId: string, from: ForkedFrom): Promise<string> {
   const runs = new Runs(parent, executionId);
-  const { runId } = await runs.latest().catch((error: unknown) => {
+  const latest = await runs.latest().catch((error: unknown) => {
     // Retention deleted what should be copied.
     throw error instanceof ExecutionNotFound ? new ExecutionNotFound(from.fromExecutionId) : error;
   });
-  const forked = (await runs.historyOf(runId)).findLast(({ event }) => event.type === "ExecutionForked")?.event;
-  const isSame =
+  // A run that continued as new does not say where the first was forked from.
+  const first = (await parent.store.pastRuns(parent.namespace, executionId))[0] ?? latest;
+  const history = await runs.historyOf(first.runId);
+  // Retention deleted the run that says it.
+  const isSame = first.runNumber > 1 ? mayBeForked(latest, history, from) : wasForked(history, executionId, from);
+  if (!isSame) throw new ExecutionConflict(executionId, "was not forked from there");
+  return latest.runId;
+}
+
+function wasForked(history: readonly RecordedEvent[], executionId: string, from: ForkedFrom): boolean {
+  const forked = history.findLast(({ event }) => event.type === "ExecutionForked")?.event;
+  return (
     forked?.type === "ExecutionForked" &&
     forked.fromRunId === from.fromRunId &&
     forked.fromSeq === (from.fromSeq ?? forked.fromSeq) &&
-    forked.executionId === executionId;
-  if (!isSame) throw new ExecutionConflict(executionId, "was not forked from there");
-  return runId;
+    forked.executionId === executionId
+  );
+}
+
+/** What a fork never has shows that it is none: another workflow, a parent, or an id to start it by. */
+function mayBeForked({ workflow, idempotencyKey, deduplicationId }: ExecutionSummary, history: readonly RecordedEvent[], from: ForkedFrom): boolean {
+  const { parent } = history[0]!.event as ExecutionStarted;
+  return workflow === from.workflow && idempotencyKey === null && deduplicationId === null && parent === undefined;
 }

@@ -251,6 +251,38 @@ describe("fork", () => {
     await fork.result();
   });
 
+  test("again to the same id gives the same execution when it has continued as new, also when its first run is gone", async () => {
+    const rounds = defineWorkflow({
+      name: "rounds",
+      run: async (ctx, left: number): Promise<number> => {
+        await ctx.step("round", () => left);
+        return left > 0 ? ctx.continueAsNew(left - 1) : left;
+      },
+    });
+    const owning = defineWorkflow({ name: "owning", run: (ctx) => ctx.child(rounds, 1, { executionId: "rounds-child" }) });
+    const { pawl } = await h.run([rounds, owning]);
+    const handle = await pawl.start(rounds, 0, { executionId: "rounds" });
+    await handle.result();
+    await (await pawl.start(rounds, 1, { executionId: "rounds-key", idempotencyKey: "key" })).result();
+    await (await pawl.start(owning, undefined, { executionId: "rounds-parent" })).result();
+    const fork = await handle.fork({ from: 1, input: 2, executionId: "rounds-fork" });
+    await fork.result();
+    const again = async (id = "rounds-fork", from: 1 | 2 = 1) => handle.fork({ from, input: 2, executionId: id });
+    const { runId, runNumber } = await fork.status();
+    expect(runNumber).toBe(3);
+    expect((await again()).runId).toBe(runId);
+    await refusalOf(again("rounds-fork", 2), ExecutionConflict);
+    await pawl.retention.set({ state: "continued_as_new", keep: 0 });
+    await pawl.retention.run();
+    await pawl.retention.delete({ state: "continued_as_new" });
+    expect(await fork.runs()).toHaveLength(1);
+    expect((await again()).runId).toBe(runId);
+    // What was started with a key or by a parent is no fork.
+    await refusalOf(again("rounds-key"), ExecutionConflict);
+    await refusalOf(again("rounds-child"), ExecutionConflict);
+    await refusalOf(pawl.handle("rounds-parent").fork({ from: 1, executionId: "rounds-fork" }), ExecutionConflict);
+  });
+
   test("refuses what cannot be", async () => {
     const { workflow } = adder();
     const { pawl } = await h.run([workflow]);
