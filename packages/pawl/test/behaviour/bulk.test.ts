@@ -1,7 +1,7 @@
-import { defineWorkflow, ExecutionConflict, ExecutionFailed, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
+import { defineWorkflow, ExecutionCancelled, ExecutionConflict, ExecutionFailed, FilterInvalid, OptionInvalid, WorkflowUnknown } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, harness, refusalOf, soon } from "./harness.ts";
+import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -42,6 +42,28 @@ describe("bulk", () => {
     const cancel = await pawl.bulk({ operation: "cancel", filter: 'workflow == "waiting"' });
     expect(await cancel.result()).toEqual({ matched: 105, done: 2, skipped: 103, failed: 0, failures: [] });
     await eventually(async () => expect((await handles[104]!.status()).state).toBe("cancelled"));
+  });
+
+  test("stops when it is cancelled, also in the middle of a page", async () => {
+    const go = gate();
+    let begun = 0;
+    let done = 0;
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "pause") return;
+      if (phase === "after") return void done++;
+      begun++;
+      await go.opened;
+    });
+    await pawl.worker({ workflows, ...soon });
+    await Promise.all(Array.from({ length: 30 }, () => pawl.start(waiting, undefined, { delay: "1 day", labels: { group: "held" } })));
+    const bulk = await pawl.bulk({ operation: "pause", filter: 'labels.group == "held"' });
+    await eventually(() => expect(begun).toBe(8));
+    await bulk.cancel();
+    await refusalOf(bulk.result(), ExecutionCancelled);
+    go.open();
+    await eventually(() => expect(done).toBeGreaterThanOrEqual(8));
+    expect((await pawl.count({ filter: 'labels.group == "held" && state == "paused"' })).count).toBe(8);
+    expect(begun).toBe(8);
   });
 
   test("leaves children to the retry of their parent, which begins them anew", async () => {

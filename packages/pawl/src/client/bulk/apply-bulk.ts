@@ -29,6 +29,7 @@ export function addProgress(a: BulkProgress, b: BulkProgress): BulkProgress {
  * Does it to each of them, some at a time. Done again after a crash it changes nothing more: requests are idempotent, the next run
  * is started only from the run that was found, and a signal or a fork has an id made of the bulk operation's.
  *
+ * @param signal once it has fired, no further one is begun
  * @throws what says nothing about one execution, such as that the database is gone: the step is tried again
  */
 export async function applyBulk(
@@ -36,11 +37,13 @@ export async function applyBulk(
   request: BulkRequest,
   bulkId: string,
   targets: readonly BulkTarget[],
+  signal: AbortSignal,
 ): Promise<BulkProgress> {
   let progress: BulkProgress = { ...nothingDone, matched: targets.length };
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < targets.length) {
+      signal.throwIfAborted();
       const target = targets[next++]!;
       const outcome = await applyToOne(handleOf(target.executionId), request, bulkId, target);
       progress = addProgress(progress, outcome);

@@ -55,7 +55,7 @@ export function bulkWorkflow(client: BulkClient, taskQueue: string): AnyWorkflow
         const from = after;
         const targets = await ctx.step("find", () => find(request, createdBefore, from));
         if (targets.length > 0) {
-          const page = await ctx.step("apply", () => applyBulk((id) => client.handle(id), request, ctx.executionId, targets));
+          const page = await ctx.step("apply", ({ signal }) => applyBulk((id) => client.handle(id), request, ctx.executionId, targets, signal));
           progress = addProgress(progress, page);
           await ctx.set("progress", progress);
         }
