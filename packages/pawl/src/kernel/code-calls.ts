@@ -232,6 +232,11 @@ export class CodeCalls {
     return `${familyName(this.#replay.identity.executionId, this.#replay.continuedFrom)}${this.#childSuffix}`;
   }
 
+  /** The total time of steps that have not ended counts from their next attempt. */
+  giveTimeAnew(): void {
+    for (const call of this.#table.open.values()) if (call.kind === "step") call.startedAt = undefined;
+  }
+
   /** What the run before started under the ids of before is not what this one starts: these get others. */
   startChildrenAnew(suffix: string): void {
     this.#childSuffix = suffix;

@@ -25,6 +25,7 @@ export function deadlineOf(history: readonly RecordedEvent[]): number | undefine
   return own === undefined || deadline === undefined ? (own ?? deadline) : Math.min(own, deadline);
 }
 
-function isGivenAnew(event: RecordedEvent["event"]): boolean {
+/** Whether a run gets its time anew there, and so do its steps. */
+export function isGivenAnew(event: RecordedEvent["event"]): boolean {
   return (event.type === "ExecutionResumed" && event.operation !== undefined) || event.type === "ExecutionForked";
 }

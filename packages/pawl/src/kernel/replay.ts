@@ -9,6 +9,7 @@ import { CallTable } from "./call-table.ts";
 import { childError } from "./child-error.ts";
 import { CodeCalls } from "./code-calls.ts";
 import { continuation, type Continuation } from "./continuation.ts";
+import { isGivenAnew } from "./deadline.ts";
 import type { ContinuationLink, ExecutionStarted, RecordedEvent, ScheduleLink, SignalReceived } from "./event.ts";
 import { Failures, type CallFailure } from "./failures.ts";
 import { Mailbox, type UpdateReply } from "./mailbox.ts";
@@ -155,6 +156,7 @@ export class Replay {
     this.#patches.applied();
     const seed = this.#laterSeeds?.get(seq);
     if (seed !== undefined) this.random.reseed(seed);
+    if (isGivenAnew(event)) this.calls.giveTimeAnew();
     switch (event.type) {
       case "StepStarted": {
         const call = this.#table.of(event, "step", event.name);

@@ -314,6 +314,36 @@ describe("retry", () => {
     expect((await handle.status()).runNumber).toBe(3);
   });
 
+  test("gives a step that was under way its total time anew", async () => {
+    let mended = false;
+    const begun = gate();
+    const workflow = defineWorkflow({
+      name: "under-way",
+      retry: { maximumAttempts: 1 },
+      run: async (ctx) =>
+        Promise.all([
+          ctx.step("slow", ({ signal }) => (mended ? "slow" : new Promise<never>((_, reject) => signal.addEventListener("abort", reject))), {
+            totalTimeout: 1000,
+          }),
+          ctx.step("fails", async () => {
+            if (mended) return "mended";
+            await begun.opened;
+            throw new Error("no");
+          }),
+        ]),
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    const startedAt = await eventually(async () => (await handle.history()).find(({ event }) => event.type === "StepStarted")!.at.getTime());
+    begun.open();
+    await refusalOf(handle.result(), ExecutionFailed);
+    await eventually(() => expect(Date.now()).toBeGreaterThan(startedAt + 1000));
+    mended = true;
+    const again = await handle.retry();
+    expect(await again.result()).toEqual(["slow", "mended"]);
+    expect((await types(again)).filter((type) => type === "StepStarted")).toHaveLength(2);
+  });
+
   test("starts a child that failed anew", async () => {
     let fails = true;
     const child = defineWorkflow({

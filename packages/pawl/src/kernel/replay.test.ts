@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { defineWorkflow } from "../definition/workflow.ts";
+import type { Event, RecordedEvent } from "./event.ts";
+import { replayEvents } from "./replay-events.ts";
+import { Replay } from "./replay.ts";
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const ignored = (): void => {};
+const host = { called: ignored, abandoned: ignored, orphaned: ignored, replied: ignored, patched: ignored, logged: ignored, ended: ignored, unread: ignored };
+
+/** When the total time of a step begins that has not ended; each event is one second after the one before. */
+async function beginsAt(...events: readonly Event[]): Promise<number | undefined> {
+  const history = [{ type: "ExecutionStarted", input: { value: null } } as const, ...events].map((event, index): RecordedEvent => ({
+    seq: index + 1,
+    at: (index + 1) * 1000,
+    epoch: 1,
+    event,
+  }));
+  const workflow = defineWorkflow({ name: "w", run: (ctx) => ctx.step("s", ignored, { totalTimeout: "1 minute" }) });
+  const replay = new Replay(workflow, { executionId: "x", runId: "r" }, { first: "seed" }, host);
+  await replayEvents(replay, history, turn);
+  const call = replay.open.get(1);
+  expect(call?.kind).toBe("step");
+  return call?.kind === "step" ? call.startedAt : undefined;
+}
+
+test("the total time of a step counts from its first attempt, and where time is given anew from the first after that", async () => {
+  const attempt = (n: number): Event => ({ type: "StepStarted", position: 1, name: "s", attempt: n });
+  const resumed: Event = { type: "ExecutionResumed", fromRunId: "q", fromState: "failed", runNumber: 2 };
+  expect(await beginsAt(attempt(1), attempt(2))).toBe(2000);
+  expect(await beginsAt(attempt(1), resumed, attempt(2))).toBe(2000);
+  for (const anew of [
+    { ...resumed, operation: "retry" },
+    { ...resumed, operation: "rollback" },
+    { type: "ExecutionForked", executionId: "x", fromExecutionId: "y", fromRunId: "q", fromSeq: 2 },
+  ] satisfies Event[]) {
+    expect(await beginsAt(attempt(1), anew)).toBeUndefined();
+    expect(await beginsAt(attempt(1), anew, attempt(2), attempt(3))).toBe(4000);
+  }
+});
