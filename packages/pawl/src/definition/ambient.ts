@@ -24,6 +24,14 @@ export function runAmbient<Result>(ambient: Ambient, fn: () => Result): Result {
   return storage.run(ambient, fn);
 }
 
+/**
+ * Runs workflow code with another context in the place of its own, which reusable steps and `workflowContext()` then find. Where no
+ * workflow code runs, nothing changes: a step that calls it stays a step, and its durable calls stay refused.
+ */
+export function runWithContext<Result>(context: WorkflowContext, fn: () => Result): Result {
+  return currentAmbient()?.kind === "workflow" ? runAmbient({ kind: "workflow", context }, fn) : fn();
+}
+
 /** Runs Pawl's own code that workflow code has called into, so that timers and I/O it starts do not count as the workflow's. */
 export function runOutside<Result>(fn: () => Result): Result {
   // Not exit(): before Node 22 that switches the storage off and on again, and a run() inside it brings the outer value back.

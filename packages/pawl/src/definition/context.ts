@@ -89,7 +89,7 @@ export interface ContinueOptions {
 
 /** What a saga has done so far, and how to undo it. */
 export interface Saga {
-  /** Undoes what has just been done, should the saga fail. Called with a context that a cancel request leaves alone. */
+  /** Undoes what has just been done, should the saga fail. A cancel request leaves alone the context it is called with, and reusable steps that it calls. */
   compensate(undo: (ctx: WorkflowContext) => Promise<unknown>): void;
 }
 
@@ -104,7 +104,7 @@ export type Tasks<Results extends readonly unknown[]> = { readonly [I in keyof R
 /**
  * The durable calls of a workflow. Each takes the next position in call order; its outcome is recorded once and, on
  * replay, delivered in the order of the history. After a cancel request every call throws `ExecutionCancelled`, except
- * through the context that `shield` gives.
+ * through the context that `shield` gives, and by reusable steps in its function.
  */
 // What continues may be anything where the workflow's input is not known.
 // oxlint-disable-next-line typescript/no-explicit-any

@@ -1,4 +1,5 @@
 import { OptionInvalid } from "../base/errors.ts";
+import { runWithContext } from "../definition/ambient.ts";
 import type { Saga, WorkflowContext } from "../definition/context.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function runSaga<Result>(fn: (saga: Saga) => Promise<Result>, shiel
     const failures: unknown[] = [];
     for (const undo of undos.toReversed()) {
       try {
-        await undo(shielded);
+        await runWithContext(shielded, () => undo(shielded));
       } catch (failure) {
         failures.push(failure);
       }

@@ -2,7 +2,7 @@ import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { limits } from "../base/limits.ts";
 import { checkName } from "../base/ids.ts";
-import { currentAmbient } from "../definition/ambient.ts";
+import { currentAmbient, runWithContext } from "../definition/ambient.ts";
 import type { WaitOptions, WorkflowContext } from "../definition/context.ts";
 import { allOf, mapConcurrently, raceOf } from "./combinators.ts";
 import type { Replay } from "./replay.ts";
@@ -164,6 +164,7 @@ class ReplayContext implements WorkflowContext {
 
   shield: WorkflowContext["shield"] = (fn) => {
     if (typeof fn !== "function") throw new OptionInvalid("ctx.shield", "takes a function (ctx) => promise");
-    return fn(createContext(this.#replay, true));
+    const shielded = createContext(this.#replay, true);
+    return runWithContext(shielded, () => fn(shielded));
   };
 }

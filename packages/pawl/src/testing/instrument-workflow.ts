@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { runAmbient } from "../definition/ambient.ts";
+import { runAmbient, runWithContext } from "../definition/ambient.ts";
 import type { StepContext, StepFunction, WorkflowContext } from "../definition/context.ts";
 import { argumentsOf, withArguments } from "../definition/reusable-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -72,11 +72,16 @@ function instrumentContext(original: WorkflowContext, workflow: AnyWorkflow, ins
     // A step that runs elsewhere takes its arguments along.
     return args === undefined ? instrumented : withArguments(instrumented, args);
   };
-  const shield: WorkflowContext["shield"] = (fn) =>
-    typeof fn === "function" ? original.shield((ctx) => fn(instrumentContext(ctx, workflow, instruments))) : original.shield(fn);
+  const withInstruments =
+    <Result>(fn: (ctx: WorkflowContext) => Result) =>
+    (ctx: WorkflowContext): Result => {
+      const context = instrumentContext(ctx, workflow, instruments);
+      return runWithContext(context, () => fn(context));
+    };
+  const shield: WorkflowContext["shield"] = (fn) => original.shield(typeof fn === "function" ? withInstruments(fn) : fn);
   const saga: WorkflowContext["saga"] = (fn) => {
     if (typeof fn !== "function") return original.saga(fn);
-    return original.saga((made) => fn({ compensate: (undo) => made.compensate((ctx) => undo(instrumentContext(ctx, workflow, instruments))) }));
+    return original.saga((made) => fn({ compensate: (undo) => made.compensate(typeof undo === "function" ? withInstruments(undo) : undo) }));
   };
   const replaced: Partial<WorkflowContext> = { step, transaction, shield, saga };
   return new Proxy(original, {

@@ -1,4 +1,4 @@
-import { defineWorkflow, ExecutionCancelled, update } from "pawl";
+import { defineWorkflow, ExecutionCancelled, step, update, workflowContext } from "pawl";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { causeOf, eventually, harness, parkedSleep, refusalOf } from "./harness.ts";
@@ -71,6 +71,35 @@ test("a cancelled saga is undone although the execution was cancelled", async ()
   await handle.cancel();
   await refusalOf(handle.result(), ExecutionCancelled);
   expect(done.slice(3)).toEqual(["cancel car", "cancel hotel", "cancel flight"]);
+});
+
+test("reusable steps and workflowContext() undo a cancelled saga too, in a mix with steps of the given context", async () => {
+  const done: string[] = [];
+  const book = step("book", (part: string) => void done.push(`book ${part}`));
+  const cancel = step("cancel", async (part: string) => void done.push(`cancel ${part}`));
+  const workflow = defineWorkflow({
+    name: "reusable-trip",
+    run: async (ctx) =>
+      ctx.saga(async (saga) => {
+        await book("flight");
+        saga.compensate(() => cancel("flight"));
+        await book("hotel");
+        saga.compensate(async (undo) => {
+          await undo.step("ask", () => void done.push("ask"));
+          await undo.sleep(parkedSleep);
+          await cancel("hotel");
+        });
+        await book("car");
+        saga.compensate(() => workflowContext().step("return", () => void done.push("return car")));
+        await ctx.sleep("1 day");
+      }),
+  });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  await eventually(() => expect(done).toHaveLength(3));
+  await handle.cancel();
+  await refusalOf(handle.result(), ExecutionCancelled);
+  expect(done.slice(3)).toEqual(["return car", "ask", "cancel hotel", "cancel flight"]);
 });
 
 test("a compensation that fails does not stop the others, and is told of in the end", async () => {

@@ -1,6 +1,6 @@
-import { defineWorkflow, NotInWorkflow, step, stepContext, workflow, workflowContext, workflowsOf } from "pawl";
+import { defineWorkflow, ExecutionCancelled, NotInWorkflow, step, stepContext, workflow, workflowContext, workflowsOf } from "pawl";
 import { describe, expect, test } from "vitest";
-import { causeOf, harness, parkedSleep, quickly } from "./harness.ts";
+import { causeOf, eventually, harness, parkedSleep, quickly, refusalOf } from "./harness.ts";
 
 const h = harness();
 
@@ -55,6 +55,113 @@ describe("step()", () => {
     const run = defineWorkflow({ name: "library", run: async (ctx) => ctx.map([[1, 2], [3]], library, { concurrency: 1 }) });
     const { pawl } = await h.run([run]);
     expect(await pawl.execute(run, undefined)).toEqual([6, 6]);
+  });
+});
+
+describe("after a cancel request", () => {
+  const note = step("note", (ran: string[], what: string) => void ran.push(what));
+  const refused = (ran: string[], call: Promise<unknown>) => call.catch((error: Error) => void ran.push(error.name));
+
+  test("reusable steps work on inside a shield and whatever it calls, and are refused before, after and beside it", async () => {
+    const ran: string[] = [];
+    const cleanUp = async (): Promise<void> => {
+      await note(ran, "first");
+      await workflowContext().sleep(parkedSleep);
+      await Promise.all([note(ran, "second"), Promise.resolve().then(() => note(ran, "third"))]);
+    };
+    const run = defineWorkflow({
+      name: "shields-steps",
+      run: async (ctx) => {
+        await note(ran, "begun");
+        await ctx.sleep("1 day").catch(() => {});
+        await refused(ran, note(ran, "before"));
+        let release = (): void => {};
+        const inside = new Promise<void>((resolve) => (release = resolve));
+        const beside = inside.then(() => refused(ran, note(ran, "beside")));
+        await ctx.shield(async () => {
+          release();
+          await beside;
+          await cleanUp();
+          await refused(
+            ran,
+            ctx.step("through the workflow's own", () => void ran.push("own")),
+          );
+        });
+        await refused(ran, note(ran, "after"));
+        await refused(ran, workflowContext().sleep(1));
+        return ran.length;
+      },
+    });
+    const { pawl } = await h.run([run]);
+    const handle = await pawl.start(run, undefined);
+    await eventually(() => expect(ran).toEqual(["begun"]));
+    await handle.cancel();
+    await handle.result();
+    const no = "ExecutionCancelled";
+    // It parks inside the shield, so what is refused there may be refused again on replay.
+    expect(ran.filter((what) => what !== no)).toEqual(["begun", "first", "second", "third"]);
+    expect(ran.slice(ran.indexOf("begun") + 1, ran.indexOf("first"))).toEqual([no, no]);
+    expect(ran.slice(ran.indexOf("third") + 1)).toEqual([no, no, no]);
+  });
+
+  test("a shielded reusable step that runs already goes on, and one of a parallel branch does not", async () => {
+    const ran: string[] = [];
+    const begun: string[] = [];
+    const slow = step("slow", async (name: string) => {
+      begun.push(name);
+      await new Promise((resolve) => stepContext().signal.addEventListener("abort", resolve, { once: true }));
+    });
+    const held = step("held", async () => {
+      begun.push("held");
+      await eventually(() => expect(ran).toContain("ExecutionCancelled"));
+      return "kept";
+    });
+    const run = defineWorkflow({
+      name: "shields-one-branch",
+      run: async (ctx) => {
+        const [, kept] = await ctx.all([() => refused(ran, slow("beside")), () => ctx.shield(() => held())]);
+        return kept;
+      },
+    });
+    const { pawl } = await h.run([run]);
+    const handle = await pawl.start(run, undefined);
+    await eventually(() => expect(begun.toSorted()).toEqual(["beside", "held"]));
+    await handle.cancel();
+    expect(await handle.result()).toBe("kept");
+    expect(ran).toEqual(["ExecutionCancelled"]);
+  });
+
+  test("decorated methods work on inside a shield", async () => {
+    const ran: string[] = [];
+    class Rental {
+      @workflow()
+      async rent(): Promise<void> {
+        const ctx = workflowContext();
+        try {
+          await this.allocate();
+          await ctx.sleep("1 day");
+        } finally {
+          await ctx.shield(() => this.release());
+        }
+      }
+
+      @step()
+      async allocate(): Promise<void> {
+        ran.push("allocated");
+      }
+
+      @step()
+      async release(): Promise<void> {
+        ran.push("released");
+      }
+    }
+    const { rent } = workflowsOf(new Rental());
+    const { pawl } = await h.run([rent]);
+    const handle = await pawl.start(rent, undefined);
+    await eventually(() => expect(ran).toEqual(["allocated"]));
+    await handle.cancel();
+    await refusalOf(handle.result(), ExecutionCancelled);
+    expect(ran).toEqual(["allocated", "released"]);
   });
 });
 

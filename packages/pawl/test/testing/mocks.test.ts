@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { defineWorkflow, OptionInvalid, step, stepContext } from "pawl";
+import { defineWorkflow, ExecutionCancelled, OptionInvalid, step, stepContext } from "pawl";
 import { TestPawl } from "pawl/testing";
 import { z } from "zod";
 
@@ -114,6 +114,30 @@ test("what a mocked child throws fails it at once, and mocks of steps work insid
   await pawl.worker({ workflows: [careful] });
   expect(await pawl.execute(careful, undefined)).toEqual([expect.stringContaining("declined"), "released"]);
   expect([mock.calls.length, undone.calls.length]).toEqual([1, 1]);
+});
+
+test("mocks of reusable steps work inside shields and compensations, which a cancel request leaves alone", async () => {
+  const release = step("release", (what: string) => `really ${what}`);
+  const mock = pawl.mocks.step(release, (what) => `mocked ${what}`);
+  const undone: unknown[] = [];
+  const careful = defineWorkflow({
+    name: "careful-with-steps",
+    run: async (ctx) =>
+      ctx.saga(async (saga) => {
+        saga.compensate(async () => undone.push(await release("flight")));
+        try {
+          await ctx.sleep("1 day");
+        } finally {
+          undone.push(await ctx.shield(() => release("server")));
+        }
+      }),
+  });
+  await pawl.worker({ workflows: [careful] });
+  const handle = await pawl.start(careful, undefined);
+  await handle.cancel();
+  await expect(handle.result()).rejects.toThrow(ExecutionCancelled);
+  expect([...new Set(undone)]).toEqual(["mocked server", "mocked flight"]);
+  expect(mock.calls.map(({ args }) => args)).toEqual([["server"], ["flight"]]);
 });
 
 test("an execution that began on a mock stays on it", async () => {
