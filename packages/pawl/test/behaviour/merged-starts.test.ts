@@ -1,10 +1,10 @@
 /** Starts that become one execution: debounced ones, and batches. */
-import { defineWorkflow, OptionInvalid, type StartOptions } from "pawl";
+import { defineWorkflow, ExecutionCancelled, OptionInvalid, type StartOptions } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { execute } from "../support/database.ts";
-import { causeOf, eventually, failureOf, gate, harness, soon } from "./harness.ts";
+import { causeOf, eventually, failureOf, gate, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -171,6 +171,18 @@ test("what waits for a limit of its queue is put off by another start, as if it 
   const last = await start("c", 10);
   expect(last.executionId).toBe(first.executionId);
   expect(await first.result()).toBe("c");
+});
+
+test("starts that are merged and cancelled before they begin have all been cancelled, and the next start is another execution", async () => {
+  const pawl = await h.open();
+  const options = { batch: { key: "cancelled", size: 3, window: "1 hour" } };
+  const first = await pawl.start(all, [1], options);
+  const second = await pawl.start(all, [2], options);
+  expect(await second.cancel()).toBe("cancelled");
+  await refusalOf(first.result(), ExecutionCancelled);
+  // The invariants, which are checked after each test, see that nobody had to ask its code.
+  expect((await first.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StartMerged", "ExecutionCancelled"]);
+  expect((await pawl.start(all, [3], options)).executionId).not.toBe(first.executionId);
 });
 
 test("what cannot be merged is refused", async () => {

@@ -25,6 +25,6 @@ function problemOf({ events }: RunView, looked: () => void): string | undefined 
   if (requested >= 0 || cancelled >= 0) looked();
   if (cancelled < 0 || (requested >= 0 && requested < cancelled)) return undefined;
   const before = events.slice(0, cancelled).findLast(({ type }) => type !== "ExecutionPaused" && type !== "ExecutionUnpaused")?.type;
-  if (before === "ExecutionStarted" || before === "ExecutionQuarantined") return undefined;
+  if (before === "ExecutionStarted" || before === "StartMerged" || before === "ExecutionQuarantined") return undefined;
   return `event ${events[cancelled]!.seq}: it was cancelled after ${before ?? "nothing"}, without a request`;
 }
