@@ -9,6 +9,8 @@ import {
   OptionInvalid,
   type EventDocument,
   type ExecutionDocument,
+  type ExecutionHandle,
+  type Pawl,
   type RunDocument,
 } from "pawl";
 import { describe, expect, test } from "vitest";
@@ -236,6 +238,63 @@ describe("an exported execution", () => {
     expect(await (await imported.resume()).result()).toEqual({ before: expect.any(String) as string, outcome: "ExecutionNotFound" });
   });
 
+  describe("that was made of merged starts", () => {
+    const sum = defineWorkflow({
+      name: "sum",
+      run: async (ctx, input: readonly number[]) => ctx.step("sum", () => input.reduce((total, value) => total + value, 0)),
+    });
+    const merged = async (pawl: Pawl, key: string, size: number) => {
+      const batch = { key, size, window: "1 hour" } as const;
+      await pawl.start(sum, [1], { batch });
+      return pawl.start(sum, [2], { batch });
+    };
+    const typesOf = async (handle: ExecutionHandle) => (await handle.history()).map(({ event }) => event.type);
+
+    test("comes back with all of them, and so do its later runs, its forks, and those that ended before they began", async () => {
+      const { pawl } = await h.run([sum]);
+      const elsewhere = await h.open({ namespace: "merged" });
+      const copyOf = async (handle: ExecutionHandle) => {
+        const copy = await elsewhere.importExecution(file(await pawl.exportExecution(handle.executionId)));
+        const types = await typesOf(handle);
+        expect(types.slice(0, 2)).toEqual(["ExecutionStarted", "StartMerged"]);
+        expect(await typesOf(copy)).toEqual(types);
+        return copy;
+      };
+      const cancelled = await merged(pawl, "cancelled", 3);
+      await cancelled.cancel();
+      expect((await (await copyOf(cancelled)).status()).state).toBe("cancelled");
+      const terminated = await merged(pawl, "terminated", 3);
+      await terminated.terminate();
+      expect((await (await copyOf(terminated)).status()).state).toBe("terminated");
+
+      const ended = await merged(pawl, "ended", 2);
+      expect(await ended.result()).toBe(3);
+      const fork = await ended.fork({ from: 1 });
+      expect(await fork.result()).toBe(3);
+      expect(await (await copyOf(fork)).result()).toBe(3);
+      expect(await (await ended.rollback({ to: 1 })).result()).toBe(3);
+      const copy = await copyOf(ended);
+      expect(await copy.result()).toBe(3);
+      expect(await copy.runs()).toHaveLength(2);
+    });
+
+    test("and was paused before it began is held, and goes on with all of them", async () => {
+      const pawl = await h.open({ namespace: "merged-and-paused" });
+      const handle = await merged(pawl, "paused", 3);
+      await handle.pause();
+      const document = file(await pawl.exportExecution(handle.executionId));
+      await handle.terminate();
+      await pawl.retention.set({ keep: 0 });
+      await pawl.retention.run();
+      await pawl.retention.delete();
+      const imported = await pawl.importExecution(document);
+      expect(await imported.status()).toMatchObject({ state: "quarantined", startedAt: null });
+      expect(await typesOf(imported)).toEqual(["ExecutionStarted", "StartMerged", "ExecutionPaused", "ExecutionQuarantined"]);
+      await pawl.worker({ workflows: [sum], ...soon });
+      expect(await (await imported.resume()).result()).toBe(3);
+    });
+  });
+
   test("that was pending, or quarantined already, is held too", async () => {
     const pawl = await h.open({ namespace: "pending" });
     const handle = await pawl.start(child, 1, { executionId: "delayed", delay: "1 hour" });
@@ -299,6 +358,12 @@ describe("a document", () => {
     ["with a value that cannot be read", (d) => (d.runs[0]!.events[1]!.data = { "result#": "#[[" }), "runs[0].events[1].data"],
     ["with a wrong time", (d) => (d.runs[0]!.events[1]!["at"] = "2026"), "runs[0].events[1].at"],
     ["with an epoch that falls", (d) => (d.runs[0]!.events[0]!["epoch"] = 9), "runs[0].events[1].epoch"],
+    ["with an event that only the start has the epoch of", (d) => (d.runs[0]!.events[1]!["epoch"] = 0), "runs[0].events[1].epoch"],
+    [
+      "with a start merged after it had begun",
+      (d) => d.runs[0]!.events.splice(1, 0, { ...d.runs[0]!.events[1]!, type: "StartMerged", data: { startId: "x", input: 1 } }),
+      "runs[0].events[1].epoch",
+    ],
     ["with a label that is none", (d) => (d.runs[0]!.events[0]!.data["labels"] = { a: 1 }), "runs[0].events[0].data"],
     ["with an attribute that is none", (d) => (d.runs[0]!.events[0]!.data["attributes"] = { a: { time: "x" } }), "runs[0].events[0].data"],
   ];

@@ -223,7 +223,9 @@ function checkOrder(read: readonly { readonly imported: ImportedEvent; readonly 
       throw new DocumentInvalid(`${where}.type`, "a run begins with ExecutionStarted, and has it nowhere else.");
     if (endsRun(event.type) && index < read.length - 1) throw new DocumentInvalid(`${where}.type`, `${event.type} ends a run, and here more follows.`);
     if (imported.epoch < before) throw new DocumentInvalid(`${where}.epoch`, `is ${imported.epoch}, and the event before it has ${before}.`);
-    if (index > 0 && imported.epoch === 0) throw new DocumentInvalid(`${where}.epoch`, "only the first event is written under no claim.");
+    // Whatever else is written before there is an owner, such as a pause, raises the epoch.
+    if (index > 0 && (imported.epoch === 0) !== (event.type === "StartMerged"))
+      throw new DocumentInvalid(`${where}.epoch`, "the start, and starts merged into it, have the epoch 0, and nothing else has.");
     before = imported.epoch;
   }
 }
