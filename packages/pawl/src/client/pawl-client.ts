@@ -210,7 +210,7 @@ export class PawlClient implements HandleParent {
     return handle as ExecutionHandle<BulkProgress>;
   }
 
-  /** Workers that lived within the last day, newest first. */
+  /** All live workers, and behind them the 200 newest of those that stopped or died within the last day; each newest first. */
   async workers(): Promise<readonly WorkerSummary[]> {
     this.checkOpen();
     const workers = await this.store.workers(this.namespace);

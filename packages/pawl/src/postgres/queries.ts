@@ -235,16 +235,25 @@ export class Queries {
       .select({ n: sql<number>`count(*)::int` })
       .from(executions)
       .where(eq(executions.workerId, workers.id));
-    const rows = await this.#db
-      // Nobody may be there to declare it dead.
-      .select({ worker: workers, claimed: sql<number>`(${claimed})`, lapsed: sql<boolean>`${workers.leaseUntil} < now()` })
-      .from(workers)
-      .where(and(eq(workers.namespace, namespace), gt(workers.leaseUntil, sql`now() - interval '1 day'`)))
+    // Nobody may be there to declare one dead whose lease has ended.
+    const isLive = sql<boolean>`(${workers.state} = 'live' AND ${workers.leaseUntil} >= now())`;
+    const ids = (condition: SQL) =>
+      this.#db
+        .select({ id: workers.id })
+        .from(workers)
+        .where(and(eq(workers.namespace, namespace), condition));
+    // A process that dies and starts again and again leaves more of these than anybody reads.
+    const ended = ids(sql`NOT ${isLive} AND ${workers.leaseUntil} > now() - interval '1 day'`)
       .orderBy(desc(workers.startedAt))
       .limit(200);
-    return rows.map(({ worker, claimed: held, lapsed }) => ({
+    const rows = await this.#db
+      .select({ worker: workers, claimed: sql<number>`(${claimed})`, live: isLive })
+      .from(workers)
+      .where(inArray(workers.id, ids(isLive).unionAll(ended)))
+      .orderBy(desc(isLive), desc(workers.startedAt));
+    return rows.map(({ worker, claimed: held, live }) => ({
       workerId: worker.id,
-      state: worker.state === "live" && lapsed ? "dead" : (worker.state as WorkerSummary["state"]),
+      state: worker.state === "live" && !live ? "dead" : (worker.state as WorkerSummary["state"]),
       host: worker.host,
       pid: worker.pid,
       taskQueues: worker.taskQueues,

@@ -463,6 +463,7 @@ export interface Store {
   list(filter: ListFilter, page: ListPage): Promise<readonly ExecutionSummary[]>;
   /** Without `groupBy` one group of value null; at most `limit` groups, the largest first. */
   count(filter: ListFilter, groupBy: FilterField | undefined, limit: number): Promise<readonly CountedGroup[]>;
+  /** Every live one first, then the newest of those whose lease ended within the last day. */
   workers(namespace: string): Promise<readonly WorkerSummary[]>;
   /** Of every version of every workflow, or of one, what has not ended, or failed, timed out or was cancelled. Reads every execution's row. */
   unfinishedByVersion(namespace: string, workflow: string | undefined): Promise<readonly VersionCount[]>;

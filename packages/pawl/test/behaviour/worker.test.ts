@@ -1,5 +1,6 @@
 import { defineWorkflow } from "pawl";
 import { describe, expect, test } from "vitest";
+import { execute } from "../support/database.ts";
 import { eventually, gate, harness, parkedSleep, soon } from "./harness.ts";
 
 const h = harness();
@@ -228,6 +229,26 @@ describe("health()", () => {
     await Promise.all(handles.map((handle) => handle.result()));
     await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 0 }, active: 0 }));
   });
+});
+
+test("a live worker is listed first, and starts by name find it, however many have died since it started", async () => {
+  const pawl = await h.open({ namespace: "crashing" });
+  const lives = defineWorkflow({ name: "lives-long", run: async () => "done" });
+  const worker = await pawl.worker({ workflows: [lives], ...soon });
+  // Of the newest, only its lease says so far that it is dead.
+  await execute(
+    h.url,
+    `INSERT INTO pawl.workers (id, namespace, state, lease_until, host, pid, pid_started, task_queues, definitions, definition_queues, concurrency, started_at)
+ SELECT gen_random_uuid(), 'crashing', CASE WHEN i = 250 THEN 'live' ELSE 'dead' END, now() - interval '1 second', 'h', 1, 'p' || i, '{default}', '{crashes@1}', '{default}', 1,
+  now() + i * interval '1 second' FROM generate_series(1, 250) AS i`,
+  );
+  const listed = await pawl.workers();
+  expect(listed[0]).toMatchObject({ workerId: worker.health().workerId, state: "live" });
+  expect(listed.slice(1).map(({ state }) => state)).toEqual(Array.from({ length: 200 }, () => "dead"));
+  const startedAt = listed.slice(1).map((dead) => dead.startedAt);
+  expect(startedAt).toEqual(startedAt.toSorted((a, b) => b - a));
+  expect(await pawl.execute("lives-long", undefined)).toBe("done");
+  expect(await pawl.workflows.versions()).toMatchObject([{ workflow: "lives-long", workers: [worker.health().workerId] }]);
 });
 
 test("two workers of two processes share the work, and no execution runs twice", async () => {
