@@ -10,7 +10,7 @@ import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import type { Committer } from "../store/committer.ts";
-import type { StartOperation, StartOutcome } from "../store/operations.ts";
+import type { ExistingExecution, StartOperation, StartOutcome } from "../store/operations.ts";
 import { placed } from "../store/queue-place.ts";
 import { searchValues } from "../store/search-values.ts";
 import { ExecutionHandle, type HandleParent } from "./execution-handle.ts";
@@ -173,12 +173,19 @@ export class Starts {
       throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
     }
     if (operation.idempotencyKey !== null) {
-      // A run that continued as new has an input of its own.
-      const firstRun = (await this.#parent.store.pastRuns(this.#parent.namespace, existing.executionId))[0]?.runId ?? existing.runId;
-      const [first] = await this.#parent.store.history(firstRun, 0, 1);
-      const recorded = first === undefined ? undefined : encodeValue(readPayload((first.event as ExecutionStarted).input), "input");
+      const recorded = await this.#inputOf(existing);
       if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
     }
     return new ExecutionHandle(this.#parent, existing.executionId, existing.runId, definition);
+  }
+
+  /** What it was started with, encoded; undefined if the run that says so has been deleted. */
+  async #inputOf({ executionId, runId }: ExistingExecution): Promise<string | undefined> {
+    const oldestRun = (await this.#parent.store.pastRuns(this.#parent.namespace, executionId))[0]?.runId ?? runId;
+    const [first] = await this.#parent.store.history(oldestRun, 0, 1);
+    if (first === undefined) return undefined;
+    const { input, continuedFrom } = first.event as ExecutionStarted;
+    // A run that continued as new has an input of its own, and may be the oldest one left.
+    return continuedFrom === undefined ? encodeValue(readPayload(input), "input") : undefined;
   }
 }

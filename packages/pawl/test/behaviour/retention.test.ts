@@ -1,4 +1,4 @@
-import { defineWorkflow, ExecutionNotFound, OptionInvalid, type Pawl } from "pawl";
+import { defineWorkflow, ExecutionConflict, ExecutionNotFound, OptionInvalid, type Pawl } from "pawl";
 import { beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { execute } from "../support/database.ts";
@@ -349,6 +349,23 @@ describe("retention of what continues as new", () => {
     await isWaiting("looping", 4);
     expect((await pawl.retention.run()).earlierRuns).toBe(0);
     await handle.terminate();
+  });
+
+  test("leaves its idempotency key, and with the first run goes the input that starts with it are compared with", async () => {
+    const first = await pawl.start(loop, 0, { executionId: "looping", idempotencyKey: "loop" });
+    const start = (input: number) => pawl.start(loop, input, { idempotencyKey: "loop" });
+    await goOn("looping", 2);
+    await goOn("looping", 3);
+    await refusalOf(start(7), ExecutionConflict);
+    await keepNone();
+    expect((await pawl.retention.run()).earlierRuns).toBe(2);
+    const again = [await start(0), await start(7)];
+    expect(again.map(({ executionId }) => executionId)).toEqual(["looping", "looping"]);
+    // Also where the oldest run that is left is a copy of one that continued.
+    await first.rollback({ to: 1 });
+    await isWaiting("looping", 4);
+    expect((await start(0)).executionId).toBe("looping");
+    await first.terminate();
   });
 
   test("leaves the children of these runs alone", async () => {
