@@ -172,7 +172,8 @@ export class Starts {
     if (existing.workflow !== operation.workflow) {
       throw new ExecutionConflict(existing.executionId, `runs workflow "${existing.workflow}", not "${operation.workflow}"`);
     }
-    if (operation.idempotencyKey !== null) {
+    // Found by its id or deduplication id alone, it may have been started with anything.
+    if (existing.hasKey) {
       const recorded = await this.#inputOf(existing);
       if (recorded !== undefined && recorded !== input) throw new ExecutionConflict(existing.executionId, `has the same idempotency key but another input`);
     }

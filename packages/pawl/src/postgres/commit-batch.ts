@@ -115,7 +115,7 @@ async function startOutcomes(
   }
   if (conflicting.length === 0) return outcomes;
   const found = new Map<string, ExistingRow>();
-  // Where id and idempotency key belong to different executions, the id decides: it comes first.
+  // Where they belong to different executions, the id decides, then the idempotency key: that is their order here.
   for (const row of await gateway.run(findExisting(conflicting))) if (!found.has(row.wanted)) found.set(row.wanted, row);
   for (const start of conflicting) {
     const row = found.get(start.runId);
@@ -137,7 +137,7 @@ async function startOutcomes(
 
 /** Some other execution, of which nothing is left. */
 function deletedExecution({ executionId, workflow, version }: StartOperation): ExistingExecution {
-  return { runId: "", executionId, workflow, version, state: "completed", parentRunId: null, parentPosition: null };
+  return { runId: "", executionId, workflow, version, state: "completed", parentRunId: null, parentPosition: null, hasKey: false };
 }
 
 function existingExecution(row: ExistingRow) {
@@ -149,6 +149,7 @@ function existingExecution(row: ExistingRow) {
     state: row.state as ExecutionState,
     parentRunId: row.parent_run_id,
     parentPosition: row.parent_position,
+    hasKey: row.has_key,
   };
 }
 

@@ -68,8 +68,9 @@ export class PostgresTransactions implements TransactionStore {
       // Somebody else's start has come between; the next statement sees it.
       if (row === undefined) continue;
       if (row.run_id === start.runId) return { outcome: "started", at: 0 };
-      const { run_id: runId, execution_id: executionId, workflow, version, state, parent_run_id: parentRunId, parent_position: parentPosition } = row;
-      return { outcome: "exists", existing: { runId, executionId, workflow, version, state: state as ExecutionState, parentRunId, parentPosition } };
+      const { run_id: runId, execution_id: executionId, workflow, version, parent_run_id: parentRunId, parent_position: parentPosition, has_key: hasKey } = row;
+      const state = row.state as ExecutionState;
+      return { outcome: "exists", existing: { runId, executionId, workflow, version, state, parentRunId, parentPosition, hasKey } };
     }
   }
 

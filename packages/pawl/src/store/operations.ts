@@ -115,7 +115,7 @@ export interface NextRunOperation {
 
 export type StartOutcome =
   | { readonly outcome: "started"; readonly at: number }
-  /** The id or the idempotency key is taken: here is who has it. */
+  /** Its id or one of its keys is taken: here is who has it. */
   | { readonly outcome: "exists"; readonly existing: ExistingExecution };
 
 export interface ExistingExecution {
@@ -126,6 +126,8 @@ export interface ExistingExecution {
   readonly state: ExecutionState;
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
+  /** Whether it has the idempotency key of the start that found it, which may have found it by something else. */
+  readonly hasKey: boolean;
 }
 
 export type AppendOutcome =

@@ -137,6 +137,36 @@ describe("an idempotency key", () => {
   });
 });
 
+describe("an idempotency key beside another id", () => {
+  test("is compared with nothing where the execution was found by its id and has another key, or none", async () => {
+    const pawl = await h.open();
+    await pawl.start(double, { n: 1 }, { executionId: "keyless" });
+    await pawl.start(double, { n: 1 }, { executionId: "keyed", idempotencyKey: "its-own" });
+    for (const executionId of ["keyless", "keyed"]) {
+      const found = await pawl.start(double, { n: 2 }, { executionId, idempotencyKey: "another" });
+      expect(found.executionId).toBe(executionId);
+    }
+    // Neither has got the key by that.
+    const third = await pawl.start(double, { n: 3 }, { idempotencyKey: "another" });
+    expect(["keyless", "keyed"]).not.toContain(third.executionId);
+    // The id decides where the key is another's, and that one's input does not matter.
+    expect((await pawl.start(double, { n: 2 }, { executionId: "keyed", idempotencyKey: "another" })).executionId).toBe("keyed");
+    await refusalOf(pawl.start(double, { n: 2 }, { executionId: "keyed", idempotencyKey: "its-own" }), ExecutionConflict);
+    await refusalOf(pawl.start(other, { n: 1 }, { executionId: "keyed", idempotencyKey: "its-own" }), ExecutionConflict);
+  });
+
+  test("is compared with nothing where the execution was found by its deduplication id", async () => {
+    const pawl = await h.open();
+    const open = await pawl.start(double, { n: 1 }, { deduplicationId: "open" });
+    expect((await pawl.start(double, { n: 2 }, { deduplicationId: "open", idempotencyKey: "late" })).executionId).toBe(open.executionId);
+    // What has the key comes before what has the deduplication id.
+    const keyed = await pawl.start(double, { n: 3 }, { idempotencyKey: "late" });
+    expect(keyed.executionId).not.toBe(open.executionId);
+    expect((await pawl.start(double, { n: 3 }, { deduplicationId: "open", idempotencyKey: "late" })).executionId).toBe(keyed.executionId);
+    await refusalOf(pawl.start(double, { n: 2 }, { deduplicationId: "open", idempotencyKey: "late" }), ExecutionConflict);
+  });
+});
+
 describe("when an execution begins", () => {
   test("a delayed start is durable at once, not claimed before its time, and then runs", async () => {
     const { pawl } = await h.run([double]);

@@ -493,6 +493,8 @@ describe("a start in a transaction", () => {
     await client.query("BEGIN");
     expect(await pawl.start(greeting, "Ann", { transaction: client, executionId: "before" })).toMatchObject({ runId: before.runId });
     expect(await pawl.start(greeting, "Ann", { transaction: client, idempotencyKey: "key" })).toMatchObject({ executionId: "before" });
+    await refusalOf(pawl.start(greeting, "Bob", { transaction: client, idempotencyKey: "key" }), ExecutionConflict);
+    expect(await pawl.start(greeting, "Bob", { transaction: client, executionId: "before", idempotencyKey: "another" })).toMatchObject({ runId: before.runId });
     const twice = await Promise.all([1, 2].map(() => pawl.start(greeting, "Bob", { transaction: client, executionId: "twice" })));
     expect(twice[0]!.runId).toBe(twice[1]!.runId);
     await refusalOf(pawl.start(other, undefined, { transaction: client, executionId: "before" }), ExecutionConflict);

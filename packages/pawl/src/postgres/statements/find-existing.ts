@@ -8,8 +8,8 @@ import type { ExistingRow } from "./reads.ts";
  * executions_idempotency, executions_deduplication, executions_merging.
  */
 export function findExisting(starts: readonly StartOperation[]): Transaction<ExistingRow> {
-  const columns =
-    "e.run_id, e.execution_id, e.workflow, e.version, e.state, e.parent_run_id, e.parent_position, (extract(epoch FROM e.created_at) * 1000)::float8 AS created_at";
+  const columns = `e.run_id, e.execution_id, e.workflow, e.version, e.state, e.parent_run_id, e.parent_position,
+ (extract(epoch FROM e.created_at) * 1000)::float8 AS created_at, (e.workflow = s.workflow AND e.idempotency_key = s.idempotency_key) IS TRUE AS has_key`;
   return {
     name: "find-existing",
     text: `WITH s AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS s(run_id, namespace, execution_id, workflow, idempotency_key, deduplication_id, merge_key))

@@ -86,4 +86,5 @@ export interface ExistingRow {
   readonly parent_run_id: string | null;
   readonly parent_position: number | null;
   readonly created_at: number;
+  readonly has_key: boolean;
 }

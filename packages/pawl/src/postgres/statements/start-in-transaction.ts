@@ -8,6 +8,8 @@ export interface StartedInTransactionRow {
   readonly parent_run_id: string | null;
   readonly parent_position: number | null;
   readonly execution_id: string;
+  /** Whether it has the idempotency key of this start. */
+  readonly has_key: boolean;
 }
 
 /**
@@ -35,9 +37,9 @@ queued AS (
  INSERT INTO ${s}.tasks (run_id, visible_at, namespace, task_queue, definition)
  SELECT run_id, coalesce(not_before, (SELECT now FROM t)), $2::text, $6::text, workflow || '@' || version FROM started),
 told AS MATERIALIZED (SELECT pg_notify('pawl_${schema}', $12::text) FROM started)
-SELECT ${columns} FROM started WHERE (SELECT count(*) FROM told) = 1
+SELECT ${columns}, true AS has_key FROM started WHERE (SELECT count(*) FROM told) = 1
 UNION ALL
-(SELECT ${columns} FROM ${s}.executions WHERE namespace = $2::text AND NOT EXISTS (SELECT FROM started)
+(SELECT ${columns}, (workflow = $4::text AND idempotency_key = $7::text) IS TRUE FROM ${s}.executions WHERE namespace = $2::text AND NOT EXISTS (SELECT FROM started)
  AND (execution_id = $3::text OR (workflow = $4::text AND idempotency_key = $7::text)) ORDER BY execution_id = $3::text DESC LIMIT 1)`,
     values: [
       start.runId,
