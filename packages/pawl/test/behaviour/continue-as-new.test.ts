@@ -417,10 +417,13 @@ describe("families", () => {
     const cleaned = gate();
     const careful = defineWorkflow({
       name: "careful",
-      run: (ctx) =>
-        ctx
-          .child(looping, 1_000_000, { executionId: "careful-child" })
-          .finally(() => ctx.shield((shielded) => shielded.step("clean up", () => cleaned.opened))),
+      async run(ctx) {
+        try {
+          return await ctx.child(looping, 1_000_000, { executionId: "careful-child" });
+        } finally {
+          await ctx.shield((shielded) => shielded.step("clean up", () => cleaned.opened));
+        }
+      },
     });
     const { pawl } = await h.run([looping, careful]);
     const handle = await pawl.start(careful, undefined);
