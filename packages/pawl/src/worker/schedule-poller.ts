@@ -166,6 +166,7 @@ export class SchedulePoller {
       starts: next.starts.map((start) => ({ ...start, scheduleId, runId: this.#runtime.newUuid() })),
     };
   }
+
   async #isStill(scheduleId: string, revision: string): Promise<boolean> {
     return (await this.#store.schedules.read(this.#namespace, scheduleId))?.schedule.revision === revision;
   }
