@@ -7,14 +7,13 @@ import type { ExecutionRow } from "./snapshot.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
-/** The run that each execution had when a bulk operation was asked for, by its id. */
-type RunsBefore = ReadonlyMap<string, string>;
-
 /** I9: bulk operations come to every execution that they are about, and do to it what they say. */
 export class BulkWatch {
   readonly #monitor: Monitor;
   readonly #world: World;
   readonly #bulks: readonly DrawnBulk[];
+  /** The run that each execution had when a bulk operation was asked for first, by its id. */
+  readonly #runsBefore = new Map<DrawnBulk, ReadonlyMap<string, string>>();
 
   constructor(monitor: Monitor, world: World, bulks: readonly DrawnBulk[]) {
     this.#monitor = monitor;
@@ -22,15 +21,16 @@ export class BulkWatch {
     this.#bulks = bulks;
   }
 
-  /** Before it is asked for. */
-  runsOf({ prefix }: DrawnBulk): RunsBefore {
-    const rows = this.#rowsOf(prefix).filter((row) => !isTerminal(row.state));
-    return new Map(rows.map((row) => [row.execution_id, row.run_id]));
+  /** To be called before it is asked for. Asked for again, it is what it was. */
+  asked(bulk: DrawnBulk): void {
+    if (this.#runsBefore.has(bulk)) return;
+    const rows = this.#rowsOf(bulk.prefix).filter((row) => !isTerminal(row.state));
+    this.#runsBefore.set(bulk, new Map(rows.map((row) => [row.execution_id, row.run_id])));
   }
 
   /** Its result was told: whoever was there before and is in the same run has had it done. */
-  completed(bulk: DrawnBulk, before: RunsBefore): void {
-    for (const [executionId, runId] of before) {
+  completed(bulk: DrawnBulk): void {
+    for (const [executionId, runId] of this.#runsBefore.get(bulk)!) {
       const row = this.#monitor.row(executionId);
       if (row?.run_id !== runId || isTerminal(row.state) || this.#wasDone(row, bulk)) continue;
       throw new Violation("I9", `${bulk.bulkId} is done, and passed by ${executionId} (${row.state}): ${bulk.operation}`);

@@ -147,7 +147,7 @@ export class Client {
   async bulk(bulk: DrawnBulk, watch: BulkWatch): Promise<void> {
     const { bulkId: executionId, operation, prefix, checkpoint } = bulk;
     if (changesResults.has(operation)) this.#log.stopAll(prefix);
-    const before = watch.runsOf(bulk);
+    watch.asked(bulk);
     const progress = await this.#try(async () => {
       const handle = await this.#pawl.bulk({
         executionId,
@@ -161,7 +161,7 @@ export class Client {
       this.#log.started.add(executionId);
       return handle.result();
     });
-    if (progress !== undefined) watch.completed(bulk, before);
+    if (progress !== undefined) watch.completed(bulk);
   }
 
   /** Other limits of the queue, or none any more. */
