@@ -147,8 +147,10 @@ export class Controller {
     for (const { pid, blockers } of rows) {
       const session = running.find((each) => each.pid === pid)!;
       const others = sessions.filter((each) => blockers.includes(each.pid));
-      // Two that wait for each other stay running until the server's deadlock check has picked one.
-      if (session.state === "running" && others.length > 0 && others.every((other) => other.state !== "running")) session.state = "blocked";
+      // Two that wait for each other stay running until the server's deadlock check has picked one. Whoever is done holds nothing any more:
+      // the server said so a moment before.
+      const stay = others.every((other) => other.state === "gate" || other.state === "blocked");
+      if (session.state === "running" && others.length > 0 && stay) session.state = "blocked";
     }
   }
 
