@@ -17,7 +17,7 @@ export class Load {
   readonly #reader: Recorder;
   readonly #workflows: ReturnType<typeof makeWorkflows>;
   readonly #random: Random;
-  readonly #open = new Set<Promise<void>>();
+  readonly #open = new Set<Promise<unknown>>();
   readonly #started: string[] = [];
   readonly #enqueued: string[] = [];
   #count = 0;
@@ -41,7 +41,7 @@ export class Load {
     this.#running = false;
     await this.#loops;
     // Nobody waited for them while there were no workers.
-    for (const executionId of this.#enqueued.splice(0)) this.#track(this.#awaitResult(executionId));
+    for (const executionId of this.#enqueued.splice(0)) this.#track(this.#writer.result(executionId));
     await Promise.all(this.#open);
   }
 
@@ -77,7 +77,7 @@ export class Load {
     }
   }
 
-  #track(work: Promise<void>): void {
+  #track(work: Promise<unknown>): void {
     this.#open.add(work);
     void work.finally(() => this.#open.delete(work));
   }
@@ -131,10 +131,6 @@ export class Load {
       const status = await this.#reader.status(executionId);
       if (status !== undefined && "value" in status && status.value !== "pending" && status.value !== "running") return;
     }
-  }
-
-  async #awaitResult(executionId: string): Promise<void> {
-    await this.#writer.result(executionId);
   }
 
   async #reading(): Promise<void> {

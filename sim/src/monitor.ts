@@ -208,6 +208,7 @@ export class Monitor {
 
   /** I12: whoever claims a run whose time was over before it began knows that, and only ends it; so does who hears it from a child. */
   #checkDeadline(history: readonly Recorded[], event: Event, where: string): void {
+    if (event.type !== "ChildFailed" && !isWrittenByCode(event.type)) return;
     const [first] = history;
     if (first?.event.type !== "ExecutionStarted") return;
     if (history.some((recorded) => recorded.event.type === "ExecutionResumed" || recorded.event.type === "ExecutionForked")) return;

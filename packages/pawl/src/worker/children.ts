@@ -77,7 +77,7 @@ export class Children {
     this.#open = new OpenChildren(executionId);
   }
 
-  /** Whether the store was asked how some are: the execution must not park before it knows. */
+  /** Whether the store is asked how some are, or told of a cancel request: the execution must not park before that is done. */
   get isAsking(): boolean {
     return this.#asking > 0;
   }
@@ -107,28 +107,19 @@ export class Children {
     if (call.startBy === undefined || this.#overdue.has(call.position)) return;
     if (call.startBy > this.#host.now()) return this.#timer.arm();
     this.#overdue.add(call.position);
-    void this.#failUnlessBegun(call);
+    void this.#beforeParking(() => this.#failUnlessBegun(call));
   }
 
   async #failUnlessBegun(call: ChildCall): Promise<void> {
-    this.#asking++;
-    try {
-      const { pending } = await this.#host.childOutcomes(this.#parent.runId, [call]);
-      call.startBy = undefined;
-      if (this.#writer.isGone || call.settled || !pending.includes(call)) return;
-      const { position } = call;
-      const { name, taskQueue, scheduleToStartMs } = call.remote!;
-      this.#known.hasResult(position);
-      this.cancel(call.runId!);
-      const failure = toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!));
-      this.#writer.emit({ type: "StepFailed", position, name, attempt: 1, failure });
-    } catch (error) {
-      // The store is closing; whoever claims it next asks again.
-      this.#host.failed(this.#parent, error);
-    } finally {
-      this.#asking--;
-      this.#parent.rest();
-    }
+    const { pending } = await this.#host.childOutcomes(this.#parent.runId, [call]);
+    call.startBy = undefined;
+    if (this.#writer.isGone || call.settled || !pending.includes(call)) return;
+    const { position } = call;
+    const { name, taskQueue, scheduleToStartMs } = call.remote!;
+    this.#known.hasResult(position);
+    this.cancel(call.runId!);
+    const failure = toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!));
+    this.#writer.emit({ type: "StepFailed", position, name, attempt: 1, failure });
   }
 
   /**
@@ -141,7 +132,7 @@ export class Children {
       const position = parentPosition!;
       if (existing.parentRunId === this.#parent.runId && existing.parentPosition === position) {
         const call = this.#calls.get(position);
-        if (call?.kind === "child" && isTerminal(existing.state)) void this.#ask([call]);
+        if (call?.kind === "child" && isTerminal(existing.state)) void this.#beforeParking(() => this.#ask([call]));
       } else this.#isNotMine(position, new ExecutionConflict(executionId, "was not started by this call"));
     }
   }
@@ -156,7 +147,7 @@ export class Children {
   /** Asks for children whose end may never be told. */
   askForUnsure(): void {
     const unsure = this.#unsure();
-    if (unsure.length > 0) void this.#ask(unsure);
+    if (unsure.length > 0) void this.#beforeParking(() => this.#ask(unsure));
   }
 
   /**
@@ -173,13 +164,18 @@ export class Children {
   }
 
   async #ask(children: readonly ChildCall[]): Promise<void> {
+    const { messages, foreign, missing } = await this.#host.childOutcomes(this.#parent.runId, children);
+    if (this.#writer.isGone) return;
+    for (const call of foreign) if (!call.settled) this.#isNotMine(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
+    for (const call of missing) if (!call.settled) this.#isNotMine(call.position, new ExecutionNotFound(call.executionId));
+    this.#parent.hear(messages);
+  }
+
+  /** Has the store say or do something that must be known or done before the execution parks. */
+  async #beforeParking(work: () => Promise<void>): Promise<void> {
     this.#asking++;
     try {
-      const { messages, foreign, missing } = await this.#host.childOutcomes(this.#parent.runId, children);
-      if (this.#writer.isGone) return;
-      for (const call of foreign) if (!call.settled) this.#isNotMine(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
-      for (const call of missing) if (!call.settled) this.#isNotMine(call.position, new ExecutionNotFound(call.executionId));
-      this.#parent.hear(messages);
+      await work();
     } catch (error) {
       // The store is closing; whoever claims it next asks again.
       this.#host.failed(this.#parent, error);
@@ -215,20 +211,7 @@ export class Children {
   /** Messages to children are written. A child may be in another run than the one this history names: a request to cancel follows it there. */
   follow(messages: readonly Message[]): void {
     const cancelled = messages.flatMap(({ toRunId, type }) => (type === "CancelRequested" ? this.#open.cancelledLater(toRunId) : []));
-    if (cancelled.length > 0) void this.#askToCancel(cancelled);
-  }
-
-  async #askToCancel(messages: readonly ChildMessage[]): Promise<void> {
-    this.#asking++;
-    try {
-      await this.#host.tellChildren(this.#parent.runId, messages);
-    } catch (error) {
-      // The store is closing; whoever claims it next asks again.
-      this.#host.failed(this.#parent, error);
-    } finally {
-      this.#asking--;
-    }
-    this.#parent.rest();
+    if (cancelled.length > 0) void this.#beforeParking(() => this.#host.tellChildren(this.#parent.runId, cancelled));
   }
 
   /**

@@ -19,6 +19,13 @@ import { causeOf, eventually, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
+/** Deletes what has ended, once: what is imported afterwards stays. */
+async function forgetAll(pawl: Pawl): Promise<void> {
+  await pawl.retention.set({ keep: 0 });
+  await pawl.retention.run();
+  await pawl.retention.delete();
+}
+
 const rich = { when: new Date(5), big: 2n ** 70n, map: new Map([["a", new Set([1])]]), bytes: new Uint8Array([1, 2]), text: "\0\ud800é😀" };
 const flags = { finish: false };
 const workflow = defineWorkflow({
@@ -229,9 +236,7 @@ describe("an exported execution", () => {
     // Elsewhere it would have other random numbers, and other children.
     expect((await refusalOf(from.importExecution(document, { executionId: "other" }), DocumentInvalid)).path).toBe("executionId");
 
-    await from.retention.set({ keep: 0 });
-    await from.retention.run();
-    await from.retention.delete();
+    await forgetAll(from);
     const imported = await from.importExecution(document);
     expect(await imported.status()).toMatchObject({ state: "quarantined" });
     await from.worker({ workflows: [waiting, held], ...soon });
@@ -284,9 +289,7 @@ describe("an exported execution", () => {
       await handle.pause();
       const document = file(await pawl.exportExecution(handle.executionId));
       await handle.terminate();
-      await pawl.retention.set({ keep: 0 });
-      await pawl.retention.run();
-      await pawl.retention.delete();
+      await forgetAll(pawl);
       const imported = await pawl.importExecution(document);
       expect(await imported.status()).toMatchObject({ state: "quarantined", startedAt: null });
       expect(await typesOf(imported)).toEqual(["ExecutionStarted", "StartMerged", "ExecutionPaused", "ExecutionQuarantined"]);
@@ -300,9 +303,7 @@ describe("an exported execution", () => {
     const handle = await pawl.start(child, 1, { executionId: "delayed", delay: "1 hour" });
     const document = file(await pawl.exportExecution("delayed"));
     await handle.terminate();
-    await pawl.retention.set({ keep: 0 });
-    await pawl.retention.run();
-    await pawl.retention.delete();
+    await forgetAll(pawl);
     const imported = await pawl.importExecution(document);
     expect(await imported.status()).toMatchObject({ state: "quarantined", startedAt: null });
     const held = file(await pawl.exportExecution("delayed"));
