@@ -438,6 +438,7 @@ export const mutants: readonly Mutant[] = [
     name: "a bulk operation sends its signals under other ids",
     edits: [edit("client/bulk/apply-bulk.js", "{ signalId: bulkId }", "{ signalId: bulkId + handle.executionId }")],
   },
+  { name: "a bulk operation counts what is gone as failed", edits: [edit("client/bulk/apply-bulk.js", "if (isGone(error))", "if (false)")] },
   {
     name: "a cron pattern passes by an instant within the same second",
     edits: [edit("kernel/schedule/cron.js", "Math.floor(at / 1000) * 1000", "Math.ceil(at / 1000) * 1000")],

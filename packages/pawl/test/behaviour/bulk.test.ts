@@ -224,6 +224,36 @@ describe("bulk", () => {
     expect((await handle.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(2);
   });
 
+  test("skips executions whose run retention has deleted since it was found", async () => {
+    const client = await h.open();
+    let isFound = false;
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "list" || phase !== "after" || isFound) return;
+      isFound = true;
+      const handle = client.handle("goes-on");
+      await handle.signal("turn", null);
+      await eventually(async () => expect((await handle.runs()).length).toBe(2));
+      await client.handle("ends").terminate();
+      await client.retention.set({ workflow: "turning", keep: 0 });
+      await client.retention.run();
+      await eventually(async () => expect((await handle.runs()).length).toBe(1));
+    });
+    const turning = defineWorkflow({
+      name: "turning",
+      signals: { turn: z.null() },
+      async run(ctx) {
+        await ctx.signal("turn");
+        return ctx.continueAsNew(undefined);
+      },
+    });
+    await pawl.worker({ workflows: [turning], ...soon });
+    for (const executionId of ["ends", "goes-on", "stays"]) await client.start(turning, undefined, { executionId });
+    await eventually(async () => expect((await client.count({ filter: 'workflow == "turning" && state == "running"' })).count).toBe(3));
+    const bulk = await client.bulk({ operation: "fork", filter: 'workflow == "turning"', from: 1, executionId: "copy" });
+    expect(await bulk.result()).toEqual({ matched: 3, done: 1, skipped: 2, failed: 0, failures: [] });
+    expect(await client.handle("stays.copy").status()).toMatchObject({ workflow: "turning" });
+  });
+
   test("refuses what it cannot do, and is no workflow that people see", async () => {
     const idle = await h.open();
     await refusalOf(idle.bulk({ operation: "cancel", filter: 'state == "running"' }), WorkflowUnknown);

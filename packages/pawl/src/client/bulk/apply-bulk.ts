@@ -1,4 +1,4 @@
-import { Closed, ExecutionNotFound, ExecutionStateInvalid, PawlError } from "../../base/errors.ts";
+import { Closed, ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, PawlError } from "../../base/errors.ts";
 import type { ExecutionHandle } from "../execution-handle.ts";
 import type { BulkFailure, BulkProgress, BulkRequest } from "./bulk-options.ts";
 
@@ -60,7 +60,7 @@ async function applyToOne(handle: ExecutionHandle, request: BulkRequest, bulkId:
     return { ...nothingDone, done: 1 };
   } catch (error) {
     if (!(error instanceof PawlError) || error instanceof Closed) throw error;
-    if (error instanceof ExecutionNotFound) return { ...nothingDone, skipped: 1 };
+    if (isGone(error)) return { ...nothingDone, skipped: 1 };
     if (error instanceof ExecutionStateInvalid) {
       const isDone = (request.operation === "retry" || request.operation === "rollback") && (await wasStartedFrom(handle, target.runId));
       return isDone ? { ...nothingDone, done: 1 } : { ...nothingDone, skipped: 1 };
@@ -68,6 +68,11 @@ async function applyToOne(handle: ExecutionHandle, request: BulkRequest, bulkId:
     const failure: BulkFailure = { executionId: target.executionId, code: error.code, message: error.message };
     return { ...nothingDone, failed: 1, failures: [failure] };
   }
+}
+
+/** Retention deleted the execution that was found, or only the run that it had then. */
+function isGone(error: PawlError): boolean {
+  return error instanceof ExecutionNotFound || (error instanceof OptionInvalid && error.path === "runId");
 }
 
 async function act(handle: ExecutionHandle, request: BulkRequest, bulkId: string, runId: string): Promise<unknown> {
