@@ -112,7 +112,9 @@ export class Monitor {
   ownedStep({ executionId, idempotencyKey }: StepContext, workerId: string | undefined): { readonly events: readonly Event[] } | undefined {
     const runId = this.#runOf.get(executionId);
     const row = runId === undefined ? undefined : this.executions.get(runId);
-    if (row?.worker_id !== workerId || workerId === undefined) return undefined;
+    if (row === undefined || row.worker_id !== workerId || workerId === undefined) return undefined;
+    // It may be the run before that begins it, in the same worker.
+    if (this.#wasJustReverted(row.run_id)) return undefined;
     const position = positionIn(idempotencyKey);
     const events = this.histories.get(runId!)!.map(({ event }) => event);
     return { events: events.filter((event) => "position" in event && event.position === position) };

@@ -440,6 +440,10 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "a bulk operation counts what is gone as failed", edits: [edit("client/bulk/apply-bulk.js", "if (isGone(error))", "if (false)")] },
   {
+    name: "a slot goes on to the next while the reply that freed it is being read",
+    edits: [edit("worker/local-executions.js", "queueMicrotask(() => this.#active.get(runId)?.resumeSteps())", "this.#active.get(runId)?.resumeSteps()")],
+  },
+  {
     name: "a cron pattern passes by an instant within the same second",
     edits: [edit("kernel/schedule/cron.js", "Math.floor(at / 1000) * 1000", "Math.ceil(at / 1000) * 1000")],
   },

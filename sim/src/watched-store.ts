@@ -42,10 +42,12 @@ export class Claims {
       return known;
     };
     const [commit, claim, registerWorker] = [store.commit.bind(store), store.claim.bind(store), store.registerWorker.bind(store)];
-    const [nextDue, release] = [store.nextDue.bind(store), store.release.bind(store)];
+    const [nextDue, release, readClaimRules] = [store.nextDue.bind(store), store.release.bind(store), store.readClaimRules.bind(store)];
     store.nextDue = (request) => this.#whileClaiming(process, nextDue(request));
     // Until what it may own is given back, nothing is claimed.
     store.release = (...given) => this.#whileClaiming(process, release(...given));
+    // Until it hears that a pause has ended, it leaves alone what was paused.
+    store.readClaimRules = (namespace) => this.#whileClaiming(process, readClaimRules(namespace));
     store.registerWorker = (registration) => {
       this.#workers.set(process, registration.workerId);
       return registerWorker(registration);

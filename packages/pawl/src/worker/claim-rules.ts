@@ -16,6 +16,7 @@ export class ClaimRules {
   #names = noRules;
   #areKnown = false;
   #reading: Promise<boolean> | undefined;
+  #next: Promise<boolean> | undefined;
 
   /** @param definitions `name@version` of what the worker has */
   constructor(store: Pick<Store, "readClaimRules">, namespace: string, taskQueues: readonly string[], definitions: readonly string[]) {
@@ -61,8 +62,16 @@ export class ClaimRules {
 
   /** Gives whether something has changed for this worker. @throws Closed */
   refresh(): Promise<boolean> {
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
+    if (this.#reading === undefined) return this.#begin();
+    // The answer that is on its way may have been read before the change that this is about.
+    this.#next ??= this.#reading.catch(() => false).then(() => this.#begin());
+    return this.#next;
+  }
+
+  #begin(): Promise<boolean> {
+    this.#next = undefined;
+    this.#reading = this.#read().finally(() => {
+      if (this.#next === undefined) this.#reading = undefined;
     });
     return this.#reading;
   }

@@ -71,7 +71,8 @@ export class LocalExecutions implements ExecutionHost {
         poller.slotFreed();
         this.#checkQuiet();
       },
-      (runId) => this.#active.get(runId)?.resumeSteps(),
+      // Not at once: the reply that ends one execution here may say of the next that another worker owns it.
+      (runId) => queueMicrotask(() => this.#active.get(runId)?.resumeSteps()),
     );
     this.#clock = new DatabaseClock(parent.runtime);
     this.#inboxes = new InboxReader(parent.store, parent.runtime, () => this.#checkQuiet());

@@ -231,6 +231,50 @@ describe("health()", () => {
   });
 });
 
+test("a step is not begun for what the same answer of the database says is lost", async () => {
+  const begun = { first: 0, second: 0 };
+  let stopped = false;
+  const retry = { backoffCoefficient: 1, jitter: 0 };
+  const first = defineWorkflow({
+    name: "first",
+    retry: { ...retry, initialInterval: 100 },
+    run: (ctx) =>
+      ctx.step("takes the slot in the end", async ({ signal, attempt }) => {
+        begun.first++;
+        if (attempt === 1) throw new Error("again");
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        stopped = true;
+      }),
+  });
+  const second = defineWorkflow({
+    name: "second",
+    retry: { ...retry, initialInterval: 200 },
+    run: (ctx) =>
+      ctx.step("waits for the slot", () => {
+        begun.second++;
+        throw new Error("again");
+      }),
+  });
+  const { pawl, worker } = await h.run([first, second], { concurrency: 1 });
+  const handles = [await pawl.start(first, undefined, { executionId: "first" }), await pawl.start(second, undefined, { executionId: "second" })];
+  await eventually(() => expect(begun).toEqual({ first: 2, second: 1 }));
+  // The long step is announced: nothing more is written, and the worker hears of its loss only when it asks.
+  await eventually(async () => expect((await handles[0]!.history()).at(-1)!.event.type).toBe("StepStarted"));
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect(worker.health()).toMatchObject({ slots: { used: 1 }, active: 2 });
+  // Both are taken over at once.
+  await execute(
+    h.url,
+    `WITH freed AS (UPDATE pawl.executions SET worker_id = NULL, epoch = epoch + 1 WHERE execution_id IN ('first', 'second') RETURNING *)
+     INSERT INTO pawl.tasks (run_id, visible_at, namespace, task_queue, definition)
+     SELECT run_id, now() + interval '1 hour', namespace, task_queue, workflow || '@' || version FROM freed`,
+  );
+  await eventually(() => expect(stopped).toBe(true));
+  await eventually(() => expect(worker.health()).toMatchObject({ slots: { used: 0 }, active: 0 }));
+  expect(begun).toEqual({ first: 2, second: 1 });
+  await Promise.all(handles.map((handle) => handle.terminate()));
+});
+
 test("a live worker is listed first, and starts by name find it, however many have died since it started", async () => {
   const pawl = await h.open({ namespace: "crashing" });
   const lives = defineWorkflow({ name: "lives-long", run: async () => "done" });
