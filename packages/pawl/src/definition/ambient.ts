@@ -7,10 +7,18 @@ import type { StepContext, WorkflowContext } from "./context.ts";
  * (which need not).
  */
 export type Ambient =
-  | { readonly kind: "workflow"; readonly context: WorkflowContext }
+  | { readonly kind: "workflow"; readonly context: WorkflowContext; readonly race?: Race }
   /** It makes or changes the state, and makes no durable calls. */
   | { readonly kind: "state" }
   | { readonly kind: "step"; readonly context: StepContext };
+
+/** One call of `ctx.race`, as the code sees it that one of its tasks runs. */
+export interface Race {
+  /** One of its tasks has won. */
+  isOver: boolean;
+  /** The race of whose tasks this one is a part. */
+  readonly outer: Race | undefined;
+}
 
 /**
  * Shared by every copy of this library in the process: a workflow file may have loaded another copy than the worker's, and
@@ -29,7 +37,26 @@ export function runAmbient<Result>(ambient: Ambient, fn: () => Result): Result {
  * workflow code runs, nothing changes: a step that calls it stays a step, and its durable calls stay refused.
  */
 export function runWithContext<Result>(context: WorkflowContext, fn: () => Result): Result {
-  return currentAmbient()?.kind === "workflow" ? runAmbient({ kind: "workflow", context }, fn) : fn();
+  const ambient = currentAmbient();
+  return ambient?.kind === "workflow" ? runAmbient({ ...ambient, context }, fn) : fn();
+}
+
+/** Runs a task of a race: the calls that its code makes, also later, are made in that race. */
+export function runInRace<Result>(race: Race, fn: () => Result): Result {
+  const ambient = currentAmbient();
+  return ambient?.kind === "workflow" ? runAmbient({ ...ambient, race }, fn) : fn();
+}
+
+/** The innermost race that the code which is running now is a part of. */
+export function currentRace(): Race | undefined {
+  const ambient = currentAmbient();
+  return ambient?.kind === "workflow" ? ambient.race : undefined;
+}
+
+/** Whether a task of it has won, or of a race around it: nobody waits for its other tasks any more. */
+export function isRaceOver(race: Race | undefined): boolean {
+  for (let each = race; each !== undefined; each = each.outer) if (each.isOver) return true;
+  return false;
 }
 
 /** Runs Pawl's own code that workflow code has called into, so that timers and I/O it starts do not count as the workflow's. */

@@ -177,7 +177,7 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
   readonly all: <Results extends readonly unknown[]>(tasks: Tasks<Results>, options?: ConcurrencyOptions) => Promise<Results>;
   /** Runs `fn` for every item and gives all results in order; throws the first error. */
   readonly map: <Item, Result>(items: readonly Item[], fn: (item: Item, index: number) => Promise<Result>, options?: ConcurrencyOptions) => Promise<Result[]>;
-  /** Runs the tasks and settles as the first of them settles. The others go on. */
+  /** Runs the tasks and settles as the first of them settles. The others go on, but take no signal any more. */
   readonly race: <Results extends readonly unknown[]>(tasks: Tasks<Results>) => Promise<Results[number]>;
   /** The time of the latest recorded event: the same on every replay. */
   readonly now: () => Date;

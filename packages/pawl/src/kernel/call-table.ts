@@ -11,8 +11,8 @@ import type { CallEvent } from "./call-events.ts";
 export class CallTable {
   /** Calls whose outcome is not recorded yet, by position. */
   readonly open = new Map<number, Call>();
-  /** Those of them that wait for the state, in call order. */
-  readonly stateWaits = new Set<WaitCall>();
+  /** Those of them that something else than an event may end, in call order: the state, or in a race a signal that came before. */
+  readonly waits = new Set<WaitCall>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
   #lastPosition = 0;
@@ -34,7 +34,7 @@ export class CallTable {
 
   add(call: Call): void {
     this.open.set(call.position, call);
-    if (call.kind === "wait" && call.isTrue !== undefined) this.stateWaits.add(call);
+    if (call.kind === "wait" && (call.isTrue !== undefined || call.race !== undefined)) this.waits.add(call);
   }
 
   /** A call that was never open. @param what as `NondeterminismDetected` names it */
@@ -45,7 +45,7 @@ export class CallTable {
   close(call: Call): void {
     call.settled = true;
     this.open.delete(call.position);
-    if (call.kind === "wait") this.stateWaits.delete(call);
+    if (call.kind === "wait") this.waits.delete(call);
     this.#settled.set(call.position, call.kind);
   }
 

@@ -1,5 +1,6 @@
 import type { Failure } from "../base/failure.ts";
 import type { StoredChanges } from "../base/search-values.ts";
+import type { Race } from "../definition/ambient.ts";
 import type { ChildOptions, StepContext, StepFunction } from "../definition/context.ts";
 import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
@@ -85,6 +86,8 @@ export interface WaitCall extends CallBase {
   /** The name of the signal; undefined: it waits for the state. */
   readonly signal: string | undefined;
   readonly isTrue: (() => boolean) | undefined;
+  /** The race that it was called in: once that is over, it takes no signal. */
+  readonly race: Race | undefined;
   readonly timeoutMs: number | undefined;
   /** Whether its start is recorded. */
   started: boolean;

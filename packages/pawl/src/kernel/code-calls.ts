@@ -5,7 +5,7 @@ import { limits } from "../base/limits.ts";
 import { checkPlace } from "../base/queue-place.ts";
 import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { encodeChunk, encodeValue } from "../base/values.ts";
-import { runOutside } from "../definition/ambient.ts";
+import { currentRace, runOutside, type Race } from "../definition/ambient.ts";
 import type { ChildOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
 import { remoteStep } from "../definition/remote-step.ts";
 import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
@@ -116,12 +116,30 @@ export class CodeCalls {
   /** @param isTrue of the state; undefined for a signal */
   wait(signal: string | undefined, isTrue: (() => boolean) | undefined, options: WaitOptions | undefined, shielded: boolean): Promise<unknown> {
     const timeoutMs = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
+    const race = signal === undefined ? undefined : currentRace();
     return this.#call(shielded, (position, resolve, reject) => {
-      // What is there already settles the call before anybody hears of it.
-      const taken = signal === undefined ? (isTrue!() ? { value: undefined } : undefined) : this.#replay.mailbox.take(signal);
+      const taken = signal === undefined ? (isTrue!() ? { value: undefined } : undefined) : this.#takeSignal(signal, race);
       if (taken !== undefined) resolve(taken.value);
-      return { position, settled: taken !== undefined, shielded, resolve, reject, kind: "wait", signal, isTrue, timeoutMs, started: false, fireAt: undefined };
+      return {
+        position,
+        settled: taken !== undefined,
+        shielded,
+        resolve,
+        reject,
+        kind: "wait",
+        signal,
+        isTrue,
+        race,
+        timeoutMs,
+        started: false,
+        fireAt: undefined,
+      };
     });
+  }
+
+  /** What is there already settles the call before anybody hears of it; but in a race only one task may win, so it takes what is there in its turn. */
+  #takeSignal(signal: string, race: Race | undefined): { readonly value: unknown } | undefined {
+    return race === undefined ? this.#replay.mailbox.take(signal) : undefined;
   }
 
   value(key: string, value: unknown, shielded: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 import { OptionInvalid } from "../base/errors.ts";
+import { currentRace, runInRace, type Race } from "../definition/ambient.ts";
 import type { ConcurrencyOptions } from "../definition/context.ts";
 
 /**
@@ -50,7 +51,13 @@ export async function raceOf<Results extends readonly unknown[]>(tasks: { readon
 > {
   checkTasks("ctx.race", tasks);
   if (tasks.length === 0) throw new OptionInvalid("ctx.race tasks", "must not be empty, or it would wait for ever");
-  return Promise.race(tasks.map((task) => task()));
+  const race: Race = { isOver: false, outer: currentRace() };
+  try {
+    return await Promise.race(tasks.map((task) => runInRace(race, task)));
+  } finally {
+    // From here on the signals that losers wait for are left to others.
+    race.isOver = true;
+  }
 }
 
 function checkTasks(call: string, tasks: readonly unknown[]): void {

@@ -1,7 +1,7 @@
 import { checkName } from "../base/ids.ts";
 import { ContinuedAsNew, ExecutionCancelled, NondeterminismDetected, WaitTimeout } from "../base/errors.ts";
 import { toError } from "../base/values.ts";
-import { runAmbient, runOutside, type Ambient } from "../definition/ambient.ts";
+import { isRaceOver, runAmbient, runOutside, type Ambient } from "../definition/ambient.ts";
 import type { ContinueOptions } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, WaitCall } from "./call.ts";
@@ -247,12 +247,17 @@ export class Replay {
   }
 
   /**
-   * Goes on with code that waited for its state and has it now, or whose condition throws. To be called when everything that an
-   * event led to has happened, before the next is applied. Returns whether there was such code.
+   * Goes on with code that waited for its state and has it now, or whose condition throws, and with a task of a race for whose
+   * signal nobody has waited. To be called when everything that an event led to has happened, before the next is applied. Returns
+   * whether there was such code.
    */
   settleWaits(): boolean {
     if (this.hasContinued) return false;
-    for (const call of this.#table.stateWaits) {
+    for (const call of this.#table.waits) {
+      if (isRaceOver(call.race)) {
+        this.#table.waits.delete(call);
+        continue;
+      }
       const settle = this.#ask(call);
       if (settle === undefined) continue;
       this.#table.close(call);
@@ -264,6 +269,10 @@ export class Replay {
 
   /** How a wait for the state ends now; undefined: it does not. No event says so: on replay the condition gives the same at the same place. */
   #ask(call: WaitCall): (() => void) | undefined {
+    if (call.signal !== undefined) {
+      const taken = this.mailbox.take(call.signal);
+      return taken && (() => call.resolve(taken.value));
+    }
     try {
       return runAmbient(this.#ambient!, call.isTrue!) ? () => call.resolve(undefined) : undefined;
     } catch (error) {
@@ -310,7 +319,7 @@ export class Replay {
       return false;
     }
     for (const call of this.open.values()) {
-      if (call.kind !== "wait" || call.signal !== event.name) continue;
+      if (call.kind !== "wait" || call.signal !== event.name || isRaceOver(call.race)) continue;
       this.#table.close(call);
       call.resolve(parsed.value);
       return true;

@@ -187,6 +187,43 @@ describe("signals", () => {
     expect(await handle.result()).toEqual(["b1", "a2", "a3"]);
   });
 
+  test("are not taken by what lost a race: they come to whoever waits next, sent before or while it waits, parked or not", async () => {
+    const judge = defineWorkflow({
+      name: "judge",
+      signals: { approve: z.number(), reject: z.number(), end: z.null() },
+      run: async (ctx) => {
+        const verdicts: string[] = [];
+        for (;;) {
+          const verdict = await ctx.race([
+            () => ctx.signal("approve").then((n) => `approve ${n}`),
+            async () => `reject ${await ctx.signal("reject")}`,
+            () => ctx.race([() => ctx.signal("end").then(() => "end"), () => ctx.sleep("1 day").then(() => "late")]),
+          ]);
+          if (verdict === "end") return verdicts;
+          verdicts.push(verdict);
+          await ctx.step("noted", () => verdict);
+        }
+      },
+    });
+    const sent = ["approve", "reject", "reject", "approve", "reject", "approve"] as const;
+    const { pawl } = await h.run([judge]);
+    // All are there before anybody waits: each race takes one, that of the first task that has one.
+    const early = await pawl.start(judge, undefined, { delay: "200 ms" });
+    for (const [n, name] of sent.entries()) await early.signal(name, n);
+    await early.signal("end", null);
+    expect(await early.result()).toEqual(["approve 0", "approve 3", "approve 5", "reject 1", "reject 2", "reject 4"]);
+    // One by one, replayed each time.
+    const late = await pawl.start(judge, undefined);
+    for (const [n, name] of sent.entries()) {
+      await parked(late);
+      await late.signal(name, n);
+      await eventually(async () => expect((await late.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(n + 1));
+    }
+    await late.signal("end", null);
+    expect(await late.result()).toEqual(sent.map((name, n) => `${name} ${n}`));
+    for (const handle of [early, late]) expect(await replayHistory(judge, await recordHistory(handle))).toMatchObject({ state: "completed" });
+  });
+
   test("that do not come in time are given up, and the workflow goes on", async () => {
     const workflow = defineWorkflow({
       name: "in-vain",
