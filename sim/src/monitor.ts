@@ -1,5 +1,6 @@
 import { fold, type Event, type StepContext } from "pawl";
 import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, keyLineage, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { earliestDue } from "./earliest-due.ts";
 import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimDatabase } from "./sim-database.ts";
@@ -71,6 +72,7 @@ export class Monitor {
     }
     for (const [runId, row] of before) if (!this.executions.has(runId)) this.#gone(row);
     for (const row of rows) this.#checkWaking(row);
+    for (const row of rows) this.#checkWakesInTime(row, before.get(row.run_id));
     for (const row of rows) this.#checkFamily(row);
     for (const row of rows) this.#checkMessages(row);
     for (const row of rows) if (isTerminal(row.state) && !isTerminal(before.get(row.run_id)?.state ?? "")) this.#checkChildrenAsked(row);
@@ -247,7 +249,10 @@ export class Monitor {
     // Parking is progress too, and leaves no event: then fewer claims count than there were deaths.
     if (event.type === "WorkerLost" && (event.claims < 1 || event.claims > deaths + 1))
       throw new Violation("I6", `${where} counts ${event.claims} claims, after ${deaths} deaths`);
-    if (event.type === "ExecutionQuarantined" && deaths > 0 && deaths < 3) throw new Violation("I6", `${where} comes after ${deaths} deaths`);
+    if (event.type !== "ExecutionQuarantined") return;
+    if (event.failure.name !== "WorkerDeaths")
+      throw new Violation("determinism", `${where}: ${event.failure.name}: ${event.failure.message}; its code does the same whenever it is replayed`);
+    if (deaths > 0 && deaths < 3) throw new Violation("I6", `${where} comes after ${deaths} deaths`);
   }
 
   /** I21: children are started by their parents, and what parents hear of them is true. */
@@ -409,6 +414,15 @@ export class Monitor {
       "I19",
       `${row.execution_id} (${row.state}) has no task, no claim and no open child, after ${history.length} events: nothing will wake it`,
     );
+  }
+
+  /** I12: what is parked wakes when its first timer or retry is due, or at once where that is over. */
+  #checkWakesInTime(row: ExecutionRow, before: ExecutionRow | undefined): void {
+    if (row.state !== "running" || row.worker_id !== null || row.visible_at === null) return;
+    if (before !== undefined && before.worker_id === row.worker_id && before.visible_at === row.visible_at) return;
+    const due = earliestDue(this.histories.get(row.run_id) ?? []);
+    const latest = Math.max(due ?? row.visible_at, this.#world.databaseNow + this.#world.steppedBackMs + 1);
+    if (row.visible_at > latest) throw new Violation("I12", `${row.execution_id} wakes ${row.visible_at - latest} ms after its first timer is due`);
   }
 
   /** The end of a run: its row says what its history says. */

@@ -440,8 +440,12 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "a bulk operation counts what is gone as failed", edits: [edit("client/bulk/apply-bulk.js", "if (isGone(error))", "if (false)")] },
   {
-    name: "a slot goes on to the next while the reply that freed it is being read",
-    edits: [edit("worker/local-executions.js", "queueMicrotask(() => this.#active.get(runId)?.resumeSteps())", "this.#active.get(runId)?.resumeSteps()")],
+    name: "what is parked wakes eight seconds after its timer is due",
+    edits: [edit("worker/parking.js", "wakeAt: this.#wakeAt ?? null", "wakeAt: this.#wakeAt === undefined ? null : this.#wakeAt + 8000")],
+  },
+  {
+    name: "a late record about the loser of a race is taken for a mismatch",
+    edits: [edit("kernel/call-table.js", "if (this.#settled.has(position))", "if (false)")],
   },
   {
     name: "a cron pattern passes by an instant within the same second",
