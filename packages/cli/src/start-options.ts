@@ -9,7 +9,7 @@ export interface StartOptionFlags {
   readonly key?: string;
   readonly delay?: string;
   readonly timeout?: string;
-  readonly queueKey?: string;
+  readonly idempotencyKey?: string;
   readonly priority?: string;
   readonly deduplicationId?: string;
   readonly queue?: string;
@@ -24,7 +24,7 @@ export function addStartOptions(command: Command, when = ""): void {
     .option("--delay <duration>", `${when}not before so long from now, such as "10m"`)
     .option("--timeout <duration>", `${when}it ends timed_out so long after its start (the workflow's own, with --file)`)
     .option("--queue <name>", `${when}task queue (the workflow's own)`)
-    .option("--queue-key <key>", `${when}its key within its queue, for limits per key; keys take turns`)
+    .option("--key <key>", `${when}its key within its queue, for limits per key; keys take turns`)
     .option("--priority <number>", `${when}from -1000 (first) to 1000 (last), in a queue that was set (0)`)
     .option("--version <version>", `${when}version of the workflow (the highest that is known)`)
     .option("--label <name=text>", `${when}what the execution belongs to, repeatable`, collect)
@@ -35,11 +35,11 @@ export function addStartOptions(command: Command, when = ""): void {
 export function startOptions(flags: StartOptionFlags): StartOptions {
   return {
     ...(flags.id === undefined ? {} : { executionId: flags.id }),
-    ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
+    ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
     ...(flags.delay === undefined ? {} : { delay: flags.delay }),
     ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
-    ...(flags.queueKey === undefined ? {} : { key: flags.queueKey }),
+    ...(flags.key === undefined ? {} : { key: flags.key }),
     ...(flags.priority === undefined ? {} : { priority: Number(flags.priority) }),
     ...(flags.deduplicationId === undefined ? {} : { deduplicationId: flags.deduplicationId }),
     ...(flags.version === undefined ? {} : { version: flags.version }),

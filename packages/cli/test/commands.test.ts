@@ -66,7 +66,7 @@ describe("list", () => {
 describe("labels and attributes", () => {
   test("are given at a start, found by a filter, counted and shown", async () => {
     const start = (id: string, ...flags: string[]) => project.pawl("start", "greet", "--id", id, "--input", '{"name":"L"}', "--wait", ...flags);
-    await start("labelled-1", "--label", "customer=acme", "--attribute", "pages=120", "--attribute", "urgent=true", "--queue-key", "acme", "--priority", "-5");
+    await start("labelled-1", "--label", "customer=acme", "--attribute", "pages=120", "--attribute", "urgent=true", "--key", "acme", "--priority", "-5");
     await start("labelled-2", "--label", "customer=acme");
     const filter = 'labels.customer == "acme" && attributes.pages > 100';
     const [listed, counted, json, shown] = await Promise.all([
@@ -103,14 +103,23 @@ test("queue sets, lists, shows and deletes limits", async () => {
   expect(await project.pawl("queue", "delete", "mails")).toMatchObject({ code: 0 });
   expect(await project.pawl("queue", "delete", "mails")).toMatchObject({ code: 1 });
   expect(await project.pawl("queue", "show", "mails")).toMatchObject({ code: 1 });
-  const place = ["--queue-key", "k", "--priority", "-3", "--deduplication-id", "once", "--queue", "nobody"];
+  const place = ["--key", "k", "--priority", "-3", "--deduplication-id", "once", "--queue", "nobody"];
   const first = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Ann"}', ...place);
   const second = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Bob"}', ...place);
   expect(second.executionId).toBe(first.executionId);
   const placed = 'key == "k" && priority < 0';
   expect((await project.json<{ executions: readonly { executionId: string }[] }>("list", "--filter", placed)).executions).toMatchObject([first]);
   expect((await project.pawl("show", first.executionId)).stdout).toMatch(/Queue +nobody\nQueue key +k\nPriority +-3\n/);
-  const keyed = await project.json<{ readonly executionId: string }>("start", "greet", "--input", '{"name":"Ann"}', "--key", "ann-once", "--queue", "nobody");
+  const keyed = await project.json<{ readonly executionId: string }>(
+    "start",
+    "greet",
+    "--input",
+    '{"name":"Ann"}',
+    "--idempotency-key",
+    "ann-once",
+    "--queue",
+    "nobody",
+  );
   expect((await project.pawl("show", keyed.executionId)).stdout).toMatch(/^Execution {7}.*\n[^]*Queue +nobody\nIdempotency key ann-once\n/);
   expect(await project.pawl("terminate", keyed.executionId)).toMatchObject({ code: 0 });
   expect((await project.pawl("count", "--by", "priority", "--filter", placed)).stdout).toBe("COUNT  priority\n    1  -3\n");

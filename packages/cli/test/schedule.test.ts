@@ -155,7 +155,7 @@ test("times to come are dates, times with a zone, or so long from now", async ()
 test("executions are started with labels, attributes, a timeout and a place in their queue, which update changes and takes away", async () => {
   const made = ["schedule", "create", "marked", "greet", "--interval", "1d", "--input", '{"name":"Ann"}'];
   const marks = ["--label", "team=red", "--label", "env=prod", "--attribute", "pages=7", "--attribute", "due=2026-12-24T18:00:00Z"];
-  expect(await project.pawl(...made, ...marks, "--timeout", "2h", "--queue-key", "none", "--priority", "-5")).toMatchObject({ code: 0 });
+  expect(await project.pawl(...made, ...marks, "--timeout", "2h", "--key", "none", "--priority", "-5")).toMatchObject({ code: 0 });
   const expected = {
     labels: { team: "red", env: "prod" },
     attributes: { pages: 7, due: "2026-12-24T18:00:00.000Z" },
@@ -183,7 +183,7 @@ test("executions are started with labels, attributes, a timeout and a place in t
   expect(found.executions).toMatchObject([{ executionId }]);
 
   expect(await told("update", "marked", "--label", "team=blue", "--priority", "3")).toEqual({ ...expected, labels: { team: "blue" }, priority: 3 });
-  const removed = ["--label", "none", "--attribute", "none", "--timeout", "none", "--queue-key", "none", "--priority", "none"];
+  const removed = ["--label", "none", "--attribute", "none", "--timeout", "none", "--key", "none", "--priority", "none"];
   expect(await told("update", "marked", ...removed)).toEqual({ labels: {}, attributes: {}, timeoutMs: null, key: null, priority: 0 });
   expect((await project.pawl("schedule", "show", "marked")).stdout).not.toMatch(/^(Timeout|Queue key|Priority|Labels|Attributes) /m);
 

@@ -28,7 +28,7 @@ export function addStartCommand(program: Command): void {
     .argument("<workflow>", "name of the workflow")
     .option("--input <json>", "its input: JSON, @file, or - for stdin")
     .option("--id <id>", "id of the execution; starting the same id again gives the same execution")
-    .option("--key <key>", "idempotency key: one execution per workflow and key")
+    .option("--idempotency-key <key>", "idempotency key: one execution per workflow and key")
     .option("--deduplication-id <id>", "gives the execution with this id instead, while there is an open one")
     .option("--file <file>", "take the workflow from this file, TypeScript or JavaScript")
     .option("--wait", "show progress, then the result")

@@ -1,8 +1,8 @@
-import { NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
+import { InputInvalid, NondeterminismDetected, OptionInvalid } from "../base/errors.ts";
 import { decodeValue, toError } from "../base/values.ts";
 import type { AnyWorkflow, OutputOf } from "../definition/workflow.ts";
 import { describeCall, type Call } from "../kernel/call.ts";
-import type { Event } from "../kernel/event.ts";
+import type { Event, RecordedEvent } from "../kernel/event.ts";
 import { Replay, type CodeOutcome } from "../kernel/replay.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { replayEvents } from "../kernel/replay-events.ts";
@@ -30,6 +30,7 @@ export type ReplayOutcome<Result = unknown> = {
  * deployment whether executions that are under way will survive it.
  *
  * A history that ended `completed`, `cancelled` or `continued_as_new` must end so again. One that failed may go on: its code may have been mended.
+ * One that failed because the schema refused its input fits where it is refused again.
  *
  * @param history what `pawl history <id> --json` prints or `recordHistory(handle)` gives: the object, or its text
  * @throws NondeterminismDetected naming what the history has and what the code did; InputInvalid if the schema of today
@@ -59,6 +60,8 @@ export async function replayHistory<W extends AnyWorkflow>(workflow: W, history:
   try {
     await replayEvents(replay, parsed.events, drained);
   } catch (error) {
+    if (error instanceof InputInvalid && wasRefused(parsed.events))
+      return { executionId: parsed.executionId, events: parsed.events.length, state: "failed", error };
     // The code had ended before the history did: with what, says more than that it made no call.
     if (error instanceof NondeterminismDetected && error.called === "nothing" && ended !== undefined) {
       throw new NondeterminismDetected(error.position, error.recorded, describeEnd(ended));
@@ -81,6 +84,12 @@ const endsToRepeat: ReadonlyMap<string, string> = new Map([
   ["ExecutionCancelled", "cancelled"],
   ["ExecutionContinuedAsNew", "continued_as_new"],
 ]);
+
+/** Whether the schema has refused the input when the execution began: it made no call, and makes none today. */
+function wasRefused(events: readonly RecordedEvent[]): boolean {
+  const last = events.at(-1)!.event;
+  return last.type === "ExecutionFailed" && last.failure.code === "INPUT_INVALID";
+}
 
 /** A recorded end must come again, at the same place. */
 function checkEnd(last: Event, executionId: string, replay: Replay, ended: CodeOutcome | undefined, called: number): void {

@@ -144,6 +144,18 @@ describe("code that no longer fits", () => {
     const strict = defineWorkflow({ name: "order", input: z.object({ cents: z.number(), currency: z.string() }), run: () => {} });
     await expect(replayHistory(strict, whole)).rejects.toThrow(/input.currency/);
   });
+
+  test("an execution whose input the schema has refused fits where it is refused again", async () => {
+    const strict = defineWorkflow({ name: "strict", input: z.object({ cents: z.number() }), run: async (ctx, { cents }) => ctx.step("pay", () => cents) });
+    const lenient = defineWorkflow({ name: "strict", run: async (ctx) => ctx.step("pay", () => 0) });
+    await pawl.worker({ workflows: [strict] });
+    const handle = await pawl.start(lenient, undefined);
+    await expect(handle.result()).rejects.toThrow(/input/);
+    const history = await recordHistory(handle);
+    const outcome = await replayHistory(strict, history);
+    expect(outcome).toMatchObject({ state: "failed", events: 2, error: { code: "INPUT_INVALID" } });
+    expect(await replayHistory(lenient, history)).toMatchObject({ state: "running", waitingFor: ['step "pay"'] });
+  });
 });
 
 describe("what is no history of the workflow", () => {

@@ -20,7 +20,7 @@ export interface ScheduleFlags {
   readonly queue?: string;
   readonly version?: string;
   readonly timeout?: string;
-  readonly queueKey?: string;
+  readonly key?: string;
   readonly priority?: string;
   readonly label?: readonly string[];
   readonly attribute?: readonly string[];
@@ -41,7 +41,7 @@ export function addScheduleOptions(command: Command, defaults: boolean): Command
     .option("--catch-up <duration>", `how late an instant may still be started${otherwise('"1d"')}`)
     .option("--jitter <duration>", `start up to so long after the instant${otherwise("0")}`)
     .option("--queue <name>", `task queue${otherwise("the workflow's own")}`)
-    .option("--queue-key <key>", `the key of every execution within its queue, for limits per key${orNone}`)
+    .option("--key <key>", `the key of every execution within its queue, for limits per key${orNone}`)
     .option("--priority <number>", `from -1000 (first) to 1000 (last), in a queue that was set${otherwise("0")}${orNone}`)
     .option("--timeout <duration>", `every execution ends timed_out so long after its start${orNone}`)
     .option("--label <name=text>", `what every execution belongs to, repeatable${defaults ? "" : "; instead of all there were, or none"}`, collect)
@@ -58,7 +58,7 @@ export function scheduleOptions(
   flags: ScheduleFlags,
   changes: boolean,
 ): TimingOptions & Pick<SchedulePolicies, "overlap" | "catchUpWindow" | "jitter"> & ScheduledWorkOptions {
-  const { timeout, queueKey, priority, label, attribute } = flags;
+  const { timeout, key, priority, label, attribute } = flags;
   const none = (flag: string | readonly string[]): boolean => changes && String(flag) === "none";
   return {
     ...timing(flags),
@@ -69,7 +69,7 @@ export function scheduleOptions(
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
     ...(flags.version === undefined ? {} : { version: flags.version }),
     ...(timeout === undefined ? {} : { timeout: none(timeout) ? null : timeout }),
-    ...(queueKey === undefined ? {} : { key: none(queueKey) ? null : queueKey }),
+    ...(key === undefined ? {} : { key: none(key) ? null : key }),
     ...(priority === undefined ? {} : { priority: none(priority) ? null : Number(priority) }),
     ...(label === undefined ? {} : { labels: none(label) ? null : readLabels(label) }),
     ...(attribute === undefined ? {} : { attributes: none(attribute) ? null : readAttributes(attribute) }),
