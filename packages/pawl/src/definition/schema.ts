@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { handled } from "../base/handled.ts";
 import { InputInvalid, type InputIssue } from "../base/errors.ts";
 import { toFailure } from "../base/values.ts";
 import type { AnyWorkflow } from "./workflow.ts";
@@ -43,10 +44,8 @@ export function parsePayload(schema: StandardSchemaV1, payload: unknown): Parsed
 /** Undefined: the schema is asynchronous. */
 function parseNow(schema: StandardSchemaV1, value: unknown, root: string): Parsed | undefined {
   try {
-    const result = schema["~standard"].validate(value);
-    if (!(result instanceof Promise)) return parsedBy(result, root);
-    result.catch(() => {});
-    return undefined;
+    const result = handled(schema["~standard"].validate(value));
+    return result instanceof Promise ? undefined : parsedBy(result, root);
   } catch (error) {
     return { issues: [thrown(error, root)] };
   }

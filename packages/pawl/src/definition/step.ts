@@ -1,3 +1,4 @@
+import { handled } from "../base/handled.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkStepName } from "../base/ids.ts";
 import { currentAmbient } from "./ambient.ts";
@@ -29,13 +30,13 @@ export function step(
   if (typeof nameOrOptions === "string") {
     const name = checkStepName(nameOrOptions, "step.name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
-    return reusable({ name, fn, options }, async (...args: unknown[]) =>
+    const call = async (...args: unknown[]): Promise<unknown> =>
       callStep(
         name,
         withArguments(() => fn(...args), args),
         options,
-      ),
-    );
+      );
+    return reusable({ name, fn, options }, (...args: unknown[]) => handledInWorkflow(call(...args)));
   }
   const { name: given, ...stepOptions } = nameOrOptions;
   if (stepOptions.taskQueue !== undefined)
@@ -46,7 +47,7 @@ export function step(
   const decorator: StepDecorator = (method, context) => {
     const name = checkStepName(given ?? String(context.name), "step.name");
     return function (...args) {
-      return callStep(name, () => method.apply(this, args), stepOptions);
+      return handledInWorkflow(callStep(name, () => method.apply(this, args), stepOptions));
     };
   };
   return decorator;
@@ -56,6 +57,11 @@ export type StepDecorator = <This, Arguments extends unknown[], Result>(
   method: (this: This, ...args: Arguments) => Promise<Result>,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Arguments) => Promise<Result>>,
 ) => (this: This, ...args: Arguments) => Promise<Result>;
+
+/** Outside of a workflow a rejection that nobody waits for is that of the plain function. */
+function handledInWorkflow<Result>(called: Promise<Result>): Promise<Result> {
+  return currentAmbient()?.kind === "workflow" ? handled(called) : called;
+}
 
 /** The one mechanism behind `step()` and `@step()`. */
 export async function callStep<Result>(name: string, fn: () => Result | Promise<Result>, options: StepOptions): Promise<Result> {

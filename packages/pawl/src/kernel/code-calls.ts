@@ -1,5 +1,6 @@
 import { OptionInvalid, StreamClosed } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
+import { handled } from "../base/handled.ts";
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import { checkPlace } from "../base/queue-place.ts";
@@ -232,17 +233,16 @@ export class CodeCalls {
     const position = this.#table.takePosition();
     if (this.#replay.cancelRequested !== undefined && !shielded) {
       this.#table.addSettled(position, "a call after the cancel request");
-      return Promise.reject(this.#replay.cancelError());
+      return handled(Promise.reject(this.#replay.cancelError()));
     }
-    const promise = new Promise((resolve, reject) => {
-      const call = make(position, resolve, reject);
-      if (call.settled) return this.#table.addSettled(position, call.kind);
-      this.#table.add(call);
-      runOutside(() => this.#host.called(call));
-    });
-    // A loser of a race may reject with nobody waiting; whoever does wait has their own handler.
-    promise.catch(ignore);
-    return promise;
+    return handled(
+      new Promise((resolve, reject) => {
+        const call = make(position, resolve, reject);
+        if (call.settled) return this.#table.addSettled(position, call.kind);
+        this.#table.add(call);
+        runOutside(() => this.#host.called(call));
+      }),
+    );
   }
 
   /** What the ids of children begin with, unless they are chosen. */

@@ -1,3 +1,4 @@
+import { handled } from "../base/handled.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { currentRace, runInRace, type Race } from "../definition/ambient.ts";
 import type { ConcurrencyOptions } from "../definition/context.ts";
@@ -53,7 +54,8 @@ export async function raceOf<Results extends readonly unknown[]>(tasks: { readon
   if (tasks.length === 0) throw new OptionInvalid("ctx.race tasks", "must not be empty, or it would wait for ever");
   const race: Race = { isOver: false, outer: currentRace() };
   try {
-    return await Promise.race(tasks.map((task) => runInRace(race, task)));
+    // Should one throw at once, nobody waits for those before it.
+    return await Promise.race(tasks.map((task) => handled(runInRace(race, task))));
   } finally {
     // From here on the signals that losers wait for are left to others.
     race.isOver = true;

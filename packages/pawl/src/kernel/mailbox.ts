@@ -1,3 +1,4 @@
+import { handled } from "../base/handled.ts";
 import { PayloadInvalid, MessageUnknown } from "../base/errors.ts";
 import { decodeValue, encodeValue, toFailure } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
@@ -91,9 +92,8 @@ export class Mailbox {
       if (update === undefined) throw new MessageUnknown(this.#workflow.name, "update", name, Object.keys(this.#workflow.updates));
       const parsed = update.input === undefined ? { value: input } : parsePayload(update.input, input);
       if ("issues" in parsed) throw new PayloadInvalid(`update "${name}"`, parsed.issues);
-      const result = runAmbient({ kind: "state" }, () => update.apply(this.state as never, parsed.value as never));
-      // Nobody waits for it: what it rejects with must not end the process.
-      if (result instanceof Promise) result.catch(() => {});
+      // A promise is refused, and nobody waits for it.
+      const result = handled(runAmbient({ kind: "state" }, () => update.apply(this.state as never, parsed.value as never)));
       return { type: "UpdateCompleted", updateId, result: { text: encodeValue(result, `result of update "${name}"`) } };
     } catch (error) {
       return { type: "UpdateRejected", updateId, failure: toFailure(error) };

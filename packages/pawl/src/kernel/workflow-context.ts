@@ -1,4 +1,5 @@
 import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
+import { handled } from "../base/handled.ts";
 import type { Logger } from "../base/logger.ts";
 import { limits } from "../base/limits.ts";
 import { checkName } from "../base/ids.ts";
@@ -127,7 +128,7 @@ class ReplayContext implements WorkflowContext {
 
   saga: WorkflowContext["saga"] = (fn) => {
     if (typeof fn !== "function") throw new OptionInvalid("ctx.saga", "takes a function (saga) => promise");
-    return runSaga(fn, createContext(this.#replay, true));
+    return handled(runSaga(fn, createContext(this.#replay, true)));
   };
 
   setAttributes: WorkflowContext["setAttributes"] = (changes) => {
@@ -150,11 +151,11 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.callContinue(input, options);
   };
 
-  all: WorkflowContext["all"] = (tasks, options) => allOf(tasks, options);
+  all: WorkflowContext["all"] = (tasks, options) => handled(allOf(tasks, options));
 
-  map: WorkflowContext["map"] = (items, fn, options) => mapConcurrently(items, fn, options);
+  map: WorkflowContext["map"] = (items, fn, options) => handled(mapConcurrently(items, fn, options));
 
-  race: WorkflowContext["race"] = (tasks) => raceOf(tasks);
+  race: WorkflowContext["race"] = (tasks) => handled(raceOf(tasks));
 
   now: WorkflowContext["now"] = () => new Date(this.#replay.nowMs);
 
@@ -165,6 +166,6 @@ class ReplayContext implements WorkflowContext {
   shield: WorkflowContext["shield"] = (fn) => {
     if (typeof fn !== "function") throw new OptionInvalid("ctx.shield", "takes a function (ctx) => promise");
     const shielded = createContext(this.#replay, true);
-    return runWithContext(shielded, () => fn(shielded));
+    return handled(runWithContext(shielded, () => fn(shielded)));
   };
 }
