@@ -128,6 +128,20 @@ describe("toError", () => {
     expectStable(failure);
   });
 
+  test("gives an AggregateError whose errors could not be kept back with an empty list", () => {
+    const many = Array.from({ length: 400 }, (_, row) => new Error(`row ${row} could not be written: ${"x".repeat(100)}`));
+    const nested = new AggregateError([new AggregateError([new AggregateError([new Error("leaf")], "2")], "1")], "0");
+    const listless = Object.assign(new AggregateError([], "none"), { errors: undefined });
+    for (const error of [new AggregateError(many, "400 rows failed"), listless, new AggregateError([], "empty")]) {
+      const failure = toFailure(error);
+      expect(failure).not.toHaveProperty("fields");
+      expect(toError(failure)).toMatchObject({ name: "AggregateError", message: error.message, errors: [] });
+      expectStable(failure);
+    }
+    expect(toError(toFailure(nested))).toMatchObject({ errors: [{ errors: [{ message: "2", errors: [] }] }] });
+    expectStable(toFailure(nested));
+  });
+
   test("gives other classes back as Error with their name, code and fields", () => {
     const restored = toError(toFailure(new ExecutionNotFound("e1")));
     expect(Object.getPrototypeOf(restored)).toBe(Error.prototype);

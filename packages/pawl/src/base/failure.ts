@@ -52,12 +52,8 @@ export function makeError(failure: Failure, decode: DecodeFields): Error {
 }
 
 function newError(name: string, message: string): Error {
-  if (name === "AggregateError") {
-    const error = new AggregateError([], message);
-    // The errors, when they were kept, come with the fields.
-    Reflect.deleteProperty(error, "errors");
-    return error;
-  }
+  // The errors, when they were kept, come with the fields. Code relies on there being a list.
+  if (name === "AggregateError") return new AggregateError([], message);
   const BuiltIn = (Object.hasOwn(builtIns, name) ? builtIns[name] : undefined) ?? Error;
   return new BuiltIn(message);
 }
@@ -112,7 +108,7 @@ function fieldsOf(thrown: object, encode: EncodeFields): string | undefined {
   try {
     const entries = fieldKeys(thrown).flatMap((key): [string, unknown][] => {
       const value = read(thrown, key);
-      return value === undefined ? [] : [[key, value]];
+      return value === undefined || (key === "errors" && isRestoredEmpty(thrown, value)) ? [] : [[key, value]];
     });
     if (entries.length === 0) return undefined;
     return encoded(Object.fromEntries(entries), FIELDS_BYTES, encode) ?? encoded(Object.fromEntries(thinned(entries, encode)), FIELDS_BYTES, encode);
@@ -121,6 +117,11 @@ function fieldsOf(thrown: object, encode: EncodeFields): string | undefined {
   } finally {
     nesting--;
   }
+}
+
+/** An AggregateError comes back with an empty list if there is none: as if there had been none, so that it is the same failure again. */
+function isRestoredEmpty(thrown: object, errors: unknown): boolean {
+  return Array.isArray(errors) && errors.length === 0 && read(thrown, "name") === "AggregateError";
 }
 
 /** `errors` comes last, because a restored AggregateError has it in another place than the original. */

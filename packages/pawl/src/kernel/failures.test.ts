@@ -38,3 +38,28 @@ test("causes that go round in a circle are gone through once", () => {
   failures.add(error, 2, 1);
   expect(failures.behind(error, 2)).toEqual({ seq: 2, calls: 1 });
 });
+
+test("errors whose causes and lists cannot be read, or are no lists, are gone through as far as they can", () => {
+  const failures = new Failures();
+  const unreadable = new AggregateError([], "unreadable");
+  for (const key of ["cause", "errors"]) {
+    Object.defineProperty(unreadable, key, {
+      get: () => {
+        throw new Error("trap");
+      },
+    });
+  }
+  const listless = Object.assign(new AggregateError([], "listless", { cause: unreadable }), { errors: undefined });
+  failures.add(listless, 4, 1);
+  for (const thrown of [listless, unreadable, new Error("outer", { cause: listless })]) expect(failures.behind(thrown, 9)).toEqual({ seq: 4, calls: 1 });
+  const { proxy, revoke } = Proxy.revocable([], {});
+  revoke();
+  expect(failures.behind(Object.assign(new AggregateError([]), { errors: proxy, cause: listless }), 9)).toEqual({ seq: 4, calls: 1 });
+});
+
+test("an error that collects more than a call has arguments is gone through", () => {
+  const failures = new Failures();
+  const error = new Error("last");
+  failures.add(error, 4, 1);
+  expect(failures.behind(new AggregateError([...Array.from({ length: 300_000 }, () => undefined), error]), 9)).toEqual({ seq: 4, calls: 1 });
+});

@@ -1,3 +1,5 @@
+import { isError } from "../base/is-error.ts";
+
 /** A failure of a durable call, as the code got it. */
 export interface CallFailure {
   /** Of the event that recorded it. */
@@ -44,9 +46,18 @@ function partsOf(error: unknown): ReadonlySet<object> {
     const part = open.pop();
     if (typeof part !== "object" || part === null || parts.has(part)) continue;
     parts.add(part);
-    if (!(part instanceof Error)) continue;
-    open.push(part.cause);
-    if (part instanceof AggregateError) open.push(...(part.errors as readonly unknown[]));
+    if (isError(part)) addHeld(part, open);
   }
   return parts;
+}
+
+/** Code may throw any object, also one whose getters throw: what cannot be read is left out. */
+function addHeld(error: Partial<AggregateError>, held: unknown[]): void {
+  try {
+    held.push(error.cause);
+  } catch {}
+  try {
+    // One by one: they may be more than a call can have arguments.
+    if (Array.isArray(error.errors)) for (const collected of error.errors as readonly unknown[]) held.push(collected);
+  } catch {}
 }

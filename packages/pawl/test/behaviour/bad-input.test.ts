@@ -419,6 +419,12 @@ describe("inside a workflow", () => {
         },
       ),
       Object.create(null),
+      Object.assign(new AggregateError([], "without a list"), { errors: undefined }),
+      Object.defineProperty(new Error("without a cause"), "cause", {
+        get: () => {
+          throw new Error("trap");
+        },
+      }),
     ];
     for (const thrown of weird) {
       const error = await failureOf(

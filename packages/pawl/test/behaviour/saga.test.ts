@@ -38,6 +38,29 @@ test("a saga that fails undoes what it has done, the last first, and fails with 
   expect(done.slice(3)).toEqual(["cancel car", "cancel hotel", "cancel flight"]);
 });
 
+test("a saga is undone, and a step's error caught, where the step collects more errors than can be kept", async () => {
+  const done: string[] = [];
+  const rows = Array.from({ length: 400 }, (_, row) => new Error(`row ${row} could not be written: ${"x".repeat(100)}`));
+  const workflow = defineWorkflow({
+    name: "batch",
+    retry: { maximumAttempts: 1 },
+    run: async (ctx) => {
+      const undone = ctx.saga(async (saga) => {
+        saga.compensate((undo) => undo.step("undo", () => void done.push("undone")));
+        await ctx.step("write", () => {
+          throw new AggregateError(rows, "400 rows failed");
+        });
+      });
+      const caught = await undone.catch((error: AggregateError) => [error.message, error.errors]);
+      await ctx.sleep(parkedSleep);
+      return caught;
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  expect(await pawl.execute(workflow, undefined)).toEqual(["400 rows failed", []]);
+  expect(done).toEqual(["undone"]);
+});
+
 test("a saga that waits for a state whose condition throws later is undone", async () => {
   const done: string[] = [];
   const workflow = defineWorkflow({
