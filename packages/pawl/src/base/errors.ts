@@ -464,11 +464,18 @@ export class NotInWorkflow extends PawlError {
   }
 }
 
-/** A durable call was made from inside a step. Steps are plain functions; only workflow code makes durable calls. */
+/**
+ * A durable call was made from inside a step, or another call that counts on replay, where the step does not run. Only workflow code makes
+ * them. The step is not tried again.
+ */
 export class DurableCallInStep extends PawlError {
   readonly code = "DURABLE_CALL_IN_STEP";
+  readonly nonRetryable = true;
   constructor(call: string, step: string) {
-    super(`${call} was called inside step "${step}". Durable calls belong in workflow code; return from the step first, or call the function directly.`);
+    super(
+      `${call} was called inside step "${step}", which does not run on replay. It belongs in workflow code: call it before the step or after it; ` +
+        `inside, call plain functions.`,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { NotInWorkflow } from "../base/errors.ts";
+import { DurableCallInStep, NotInWorkflow } from "../base/errors.ts";
 import type { StepContext, WorkflowContext } from "./context.ts";
 
 /**
@@ -67,6 +67,17 @@ export function runOutside<Result>(fn: () => Result): Result {
 
 export function currentAmbient(): Ambient | undefined {
   return storage.getStore();
+}
+
+/**
+ * For what counts on replay, where the step does not run: positions in an order that nothing records, numbers that the code would get in
+ * the place of later ones, compensations that would be missing.
+ *
+ * @throws DurableCallInStep inside a step
+ */
+export function refuseInStep(call: string): void {
+  const ambient = currentAmbient();
+  if (ambient?.kind === "step") throw new DurableCallInStep(call, ambient.context.step);
 }
 
 /** The context of the workflow this code runs in. @throws NotInWorkflow outside one. */

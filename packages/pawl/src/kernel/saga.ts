@@ -1,5 +1,5 @@
 import { OptionInvalid } from "../base/errors.ts";
-import { runWithContext } from "../definition/ambient.ts";
+import { refuseInStep, runWithContext } from "../definition/ambient.ts";
 import type { Saga, WorkflowContext } from "../definition/context.ts";
 
 /**
@@ -12,6 +12,7 @@ export async function runSaga<Result>(fn: (saga: Saga) => Promise<Result>, shiel
   const undos: ((ctx: WorkflowContext) => Promise<unknown>)[] = [];
   const saga: Saga = {
     compensate: (undo) => {
+      refuseInStep("saga.compensate");
       if (typeof undo !== "function") throw new OptionInvalid("saga.compensate", "takes a function (ctx) => promise that undoes what was done");
       undos.push(undo);
     },

@@ -1,9 +1,9 @@
-import { DurableCallInStep, OptionInvalid } from "../base/errors.ts";
+import { OptionInvalid } from "../base/errors.ts";
 import { handled } from "../base/handled.ts";
 import type { Logger } from "../base/logger.ts";
 import { limits } from "../base/limits.ts";
 import { checkName } from "../base/ids.ts";
-import { currentAmbient, runWithContext } from "../definition/ambient.ts";
+import { refuseInStep, runWithContext } from "../definition/ambient.ts";
 import type { WaitOptions, WorkflowContext } from "../definition/context.ts";
 import { allOf, mapConcurrently, raceOf } from "./combinators.ts";
 import type { Replay } from "./replay.ts";
@@ -17,12 +17,6 @@ export function createContext(replay: Replay, shielded: boolean): WorkflowContex
 
 function notCalled(): never {
   throw new TypeError("A transaction has no step function of its own.");
-}
-
-/** Durable calls made by a step's own code would take positions in an order that nothing records. */
-function refuseInStep(call: string): void {
-  const ambient = currentAmbient();
-  if (ambient?.kind === "step") throw new DurableCallInStep(call, ambient.context.step);
 }
 
 /** Calls are own properties, so that users may take them out of the context. */
@@ -121,12 +115,19 @@ class ReplayContext implements WorkflowContext {
     refuseInStep("ctx.stream");
     checkName(name, "ctx.stream name");
     return {
-      write: (value) => this.#replay.calls.stream(name, { value }, this.#shielded),
-      close: () => this.#replay.calls.stream(name, undefined, this.#shielded),
+      write: (value) => {
+        refuseInStep("stream.write");
+        return this.#replay.calls.stream(name, { value }, this.#shielded);
+      },
+      close: () => {
+        refuseInStep("stream.close");
+        return this.#replay.calls.stream(name, undefined, this.#shielded);
+      },
     };
   };
 
   saga: WorkflowContext["saga"] = (fn) => {
+    refuseInStep("ctx.saga");
     if (typeof fn !== "function") throw new OptionInvalid("ctx.saga", "takes a function (saga) => promise");
     return handled(runSaga(fn, createContext(this.#replay, true)));
   };
@@ -159,9 +160,15 @@ class ReplayContext implements WorkflowContext {
 
   now: WorkflowContext["now"] = () => new Date(this.#replay.nowMs);
 
-  random: WorkflowContext["random"] = () => this.#replay.random.next();
+  random: WorkflowContext["random"] = () => {
+    refuseInStep("ctx.random");
+    return this.#replay.random.next();
+  };
 
-  uuid: WorkflowContext["uuid"] = () => this.#replay.random.uuid();
+  uuid: WorkflowContext["uuid"] = () => {
+    refuseInStep("ctx.uuid");
+    return this.#replay.random.uuid();
+  };
 
   shield: WorkflowContext["shield"] = (fn) => {
     if (typeof fn !== "function") throw new OptionInvalid("ctx.shield", "takes a function (ctx) => promise");

@@ -248,7 +248,7 @@ describe("@workflow() and @step()", () => {
   });
 });
 
-describe("a durable call inside a step", () => {
+describe("a call inside a step that counts on replay", () => {
   const makers: readonly [string, Parameters<typeof defineWorkflow>[0]["run"]][] = [
     ["ctx.step", (ctx) => ctx.step("outer", () => ctx.step("inner", () => 1))],
     ["ctx.sleep", (ctx) => ctx.step("outer", () => ctx.sleep(1))],
@@ -262,10 +262,28 @@ describe("a durable call inside a step", () => {
         }),
     ],
     ["ctx.step", (ctx) => ctx.step("outer", () => ctx.shield((shielded) => shielded.step("inner", () => 1)))],
+    ["ctx.random", (ctx) => ctx.step("outer", () => ctx.random())],
+    ["ctx.uuid", (ctx) => ctx.step("outer", () => ctx.uuid())],
+    ["ctx.saga", (ctx) => ctx.step("outer", () => ctx.saga(async () => 1))],
+    ["saga.compensate", (ctx) => ctx.saga((saga) => ctx.step("outer", () => saga.compensate(async () => {})))],
+    [
+      "stream.write",
+      (ctx) => {
+        const stream = ctx.stream("taken-along");
+        return ctx.step("outer", () => stream.write(1));
+      },
+    ],
+    [
+      "stream.close",
+      (ctx) => {
+        const stream = ctx.stream("taken-along");
+        return ctx.step("outer", () => stream.close());
+      },
+    ],
   ];
 
-  test.each(makers)("is refused: %s", async (call, run) => {
-    const nested = defineWorkflow({ name: "nested", retry: { maximumAttempts: 1 }, run });
+  test.each(makers)("is refused, and the step not tried again: %s", async (call, run) => {
+    const nested = defineWorkflow({ name: "nested", run });
     const { pawl } = await h.run([nested]);
     const cause = await causeOf(pawl.execute(nested, undefined));
     expect(cause).toMatchObject({ name: "DurableCallInStep", code: "DURABLE_CALL_IN_STEP" });
