@@ -46,5 +46,5 @@ export function resolveRetryPolicy(policy: RetryPolicy, path: string): ResolvedR
   if (!Array.isArray(nonRetryableErrors) || nonRetryableErrors.some((name) => typeof name !== "string")) {
     throw new OptionInvalid(`${path}.nonRetryableErrors`, "must be an array of names or codes of errors");
   }
-  return { initialIntervalMs, backoffCoefficient, maximumIntervalMs, maximumAttempts, nonRetryableErrors, jitter };
+  return { initialIntervalMs, backoffCoefficient, maximumIntervalMs, maximumAttempts, nonRetryableErrors: [...nonRetryableErrors], jitter };
 }

@@ -41,6 +41,13 @@ describe("decideRetry", () => {
     for (const [given, final] of ends) expect(decideRetry(listed, 1, given, 0).retry, JSON.stringify(given)).toBe(!final);
   });
 
+  test("keeps the list of errors that it was made with", () => {
+    const nonRetryableErrors = ["CardDeclined"];
+    const made = policy({ nonRetryableErrors });
+    nonRetryableErrors.pop();
+    expect(decideRetry(made, 1, { name: "CardDeclined", message: "" }, 0).retry).toBe(false);
+  });
+
   test("waits nothing where the initial interval is zero", () => {
     expect(waits(policy({ initialInterval: 0 }), 3)).toEqual([0, 0, 0]);
   });

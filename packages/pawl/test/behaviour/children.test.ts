@@ -23,6 +23,41 @@ describe("a child", () => {
     expect((await pawl.list({ parent: "family" })).executions.map(({ executionId }) => executionId).toSorted()).toEqual(["family.1", "family.2", "family.3"]);
   });
 
+  test("is started with the options as they were when it was called, whatever the code does with the object afterwards", async () => {
+    const at = new Date(0);
+    const options = { taskQueue: "", key: "", priority: 0, labels: { customer: "" }, attributes: { at } };
+    const parent = defineWorkflow({
+      name: "reuses-options",
+      signals: { ping: z.number() },
+      run: async (ctx) => {
+        const children = ["ann", "bob", "cy"].map((customer, index) => {
+          options.taskQueue = options.key = options.labels.customer = customer;
+          options.priority = index + 1;
+          at.setTime(options.priority * 1000);
+          return ctx.child(square, { n: options.priority }, options);
+        });
+        return Promise.all(children);
+      },
+    });
+    const pawl = await h.open();
+    const handle = await pawl.start(parent, undefined, { executionId: "reuser" });
+    // With a message to be read it starts nothing in its first turn: all three are called by then.
+    await handle.signal("ping", 1);
+    for (const taskQueue of ["default", "ann", "bob", "cy"]) await pawl.worker({ workflows: [parent, square], taskQueues: [taskQueue], ...soon });
+    expect(await handle.result()).toEqual([1, 4, 9]);
+    const { executions } = await pawl.list({ parent: "reuser" });
+    const started = executions.map(({ taskQueue, key, priority, labels, attributes }) => ({ taskQueue, key, priority, labels, attributes }));
+    expect(started.toSorted((a, b) => a.priority - b.priority)).toEqual(
+      ["ann", "bob", "cy"].map((customer, index) => ({
+        taskQueue: customer,
+        key: customer,
+        priority: index + 1,
+        labels: { customer },
+        attributes: { at: new Date((index + 1) * 1000) },
+      })),
+    );
+  });
+
   test("is an execution of its own: it can be asked for, also while its parent waits", async () => {
     const held = gate();
     const waiting = defineWorkflow({ name: "waiting", run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "waited")) });
