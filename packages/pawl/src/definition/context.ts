@@ -8,7 +8,7 @@ import type { SqlClient, TransactionFunction, TransactionOptions } from "./trans
 import type { StepStream, WorkflowStream } from "./stream.ts";
 import type { AnyWorkflow, InputOf, OutputOf } from "./workflow.ts";
 
-/** What a step's function is given. */
+/** What a step's function is given. To be passed on whole: copied, as by `{ ...step }`, it lacks most of its fields. */
 export interface StepContext {
   readonly executionId: string;
   readonly step: string;
