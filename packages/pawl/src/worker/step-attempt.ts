@@ -100,16 +100,19 @@ export class StepAttempt {
     this.#watchHeartbeat();
     const context = new AttemptContext(this.#owner, this);
     let result: unknown;
+    let isLater: boolean;
     try {
       const { transaction } = call;
       result = runAmbient(
         { kind: "step", context },
         this.#traced(() => (transaction === undefined ? call.fn(context) : this.#owner.transact(this, transaction, context))),
       );
+      // Asks what the function gives, which may throw too.
+      isLater = isThenable(result);
     } catch (error) {
       return this.#end({ ok: false, error });
     }
-    if (!isThenable(result)) return this.#end({ ok: true, value: result });
+    if (!isLater) return this.#end({ ok: true, value: result });
     Promise.resolve(result).then(
       (value) => this.#end({ ok: true, value }),
       (error: unknown) => this.#end({ ok: false, error }),

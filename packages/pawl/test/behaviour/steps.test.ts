@@ -94,6 +94,23 @@ describe("a failing step", () => {
     }
   });
 
+  test("fails where the promise it seems to give cannot be asked", async () => {
+    const odd = (): object =>
+      new Proxy(
+        {},
+        {
+          has: () => {
+            throw new Error("no then");
+          },
+        },
+      );
+    const workflow = defineWorkflow({ name: "odd-result", run: async (ctx) => ctx.step("odd", odd, { retry: { maximumAttempts: 1 } }) });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect((await causeOf(handle.result())).message).toBe("no then");
+    expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepFailed", "ExecutionFailed"]);
+  });
+
   test("takes its policy from the workflow, field by field overridden by its own", async () => {
     let attempts = 0;
     const workflow = defineWorkflow({
