@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ExecutionNotFound, NonRetryable, StreamClosed, StreamFull } from "./errors.ts";
+import { DurableCallInStep, ExecutionNotFound, NonRetryable, StreamClosed, StreamFull } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { toError, toFailure } from "./values.ts";
 import { limits } from "./limits.ts";
@@ -102,6 +102,9 @@ describe("toFailure", () => {
     expect(toFailure(new NonRetryable("no"))).toMatchObject({ name: "NonRetryable", code: "NON_RETRYABLE", nonRetryable: true });
     expect(toFailure(new StreamClosed("e", "s"))).toMatchObject({ name: "StreamClosed", nonRetryable: true });
     expect(toFailure(new StreamFull("e", "s", 1))).toMatchObject({ name: "StreamFull", nonRetryable: true });
+    // Of another copy of this library.
+    expect(toFailure(Object.assign(new Error("no"), { name: "NonRetryable", code: "NON_RETRYABLE" }))).toMatchObject({ nonRetryable: true });
+    expect(toFailure(new DurableCallInStep("ctx.uuid", "s"))).toMatchObject({ name: "DurableCallInStep", nonRetryable: true });
     expect(toFailure(Object.assign(new Error("no"), { nonRetryable: 1 })).nonRetryable).toBe(true);
     expect(toFailure(Object.assign(new Error("yes"), { nonRetryable: false }))).not.toHaveProperty("nonRetryable");
     expectStable(toFailure(new NonRetryable("no")));

@@ -96,7 +96,9 @@ function isCode(code: unknown): code is string | number {
 
 function isNonRetryable(thrown: object): boolean {
   try {
-    return thrown instanceof NonRetryable || (Object.hasOwn(thrown, "nonRetryable") && Boolean(read(thrown, "nonRetryable")));
+    // One of another copy of this library in the process has the same code.
+    if (thrown instanceof NonRetryable || read(thrown, "code") === "NON_RETRYABLE") return true;
+    return Object.hasOwn(thrown, "nonRetryable") && Boolean(read(thrown, "nonRetryable"));
   } catch {
     return false;
   }
