@@ -119,7 +119,7 @@ export class CodeCalls {
     const timeoutMs = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const race = signal === undefined ? undefined : currentRace();
     return this.#call(shielded, (position, resolve, reject) => {
-      const taken = signal === undefined ? (isTrue!() ? { value: undefined } : undefined) : this.#takeSignal(signal, race);
+      const taken = signal === undefined ? (handled(isTrue!()) ? { value: undefined } : undefined) : this.#takeSignal(signal, race);
       if (taken !== undefined) resolve(taken.value);
       return {
         position,

@@ -34,7 +34,7 @@ export class Mailbox {
 
   /** Made when it is needed, before the code is called at the latest. @throws what the workflow's function throws */
   get state(): object {
-    return (this.#state ??= runAmbient({ kind: "state" }, () => this.#workflow.state?.()) ?? {});
+    return (this.#state ??= handled(runAmbient({ kind: "state" }, () => this.#workflow.state?.())) ?? {});
   }
 
   /** The parsed payload of a signal, or why it does not fit its schema: then nobody gets it. */
@@ -82,7 +82,7 @@ export class Mailbox {
     const { queries } = this.#workflow;
     const query = Object.hasOwn(queries, name) ? queries[name] : undefined;
     if (query === undefined) throw new MessageUnknown(this.#workflow.name, "query", name, Object.keys(this.#workflow.queries));
-    return decodeValue(encodeValue(query(this.state as never, argument as never), `answer to query "${name}"`));
+    return decodeValue(encodeValue(handled(query(this.state as never, argument as never)), `answer to query "${name}"`));
   }
 
   #reply(updateId: string, name: string, input: unknown): UpdateReply {

@@ -1,3 +1,4 @@
+import { handled } from "../base/handled.ts";
 import { checkName } from "../base/ids.ts";
 import { ContinuedAsNew, ExecutionCancelled, NondeterminismDetected, WaitTimeout } from "../base/errors.ts";
 import { toError } from "../base/values.ts";
@@ -274,7 +275,7 @@ export class Replay {
       return taken && (() => call.resolve(taken.value));
     }
     try {
-      return runAmbient(this.#ambient!, call.isTrue!) ? () => call.resolve(undefined) : undefined;
+      return handled(runAmbient(this.#ambient!, call.isTrue!)) ? () => call.resolve(undefined) : undefined;
     } catch (error) {
       return () => call.reject(error as Error);
     }

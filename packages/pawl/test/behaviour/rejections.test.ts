@@ -118,6 +118,24 @@ test("calls after a cancel request that nobody waits for end nothing, whoever ma
   expect(await handle.result()).toBe("done");
 });
 
+test("a query, a state and a condition that give a promise end nothing", async () => {
+  const rejects = (): Promise<never> => Promise.reject(new Error("too late"));
+  const run = defineWorkflow({
+    name: "asynchronous",
+    // As plain JavaScript may have it: what these give is not waited for.
+    state: rejects,
+    queries: { total: () => rejects() },
+    run: async (ctx) => {
+      await ctx.until(rejects as unknown as () => boolean);
+      return "done";
+    },
+  });
+  const { pawl } = await h.run([run]);
+  const handle = await pawl.start(run, undefined);
+  expect(await handle.result()).toBe("done");
+  await expect(handle.query("total")).rejects.toMatchObject({ name: "ValueNotSerializable" });
+});
+
 test("a race in which a task throws at once leaves none of the others behind unhandled", async () => {
   const run = defineWorkflow({
     name: "race-throws",
