@@ -231,7 +231,7 @@ $$ INSERT INTO inbox (run_id, message_id, type, data)
   FROM history WHERE run_id = from_run AND seq > kept AND type IN ('SignalReceived', 'UpdateReceived') ORDER BY seq ON CONFLICT DO NOTHING;
  INSERT INTO inbox (run_id, message_id, type, data)
   SELECT to_run, message_id, type, data FROM inbox
-  WHERE run_id = from_run AND message_id NOT IN ('pause', 'cancel')
+  WHERE run_id = from_run AND message_id NOT IN ('pause', 'cancel', 'terminate')
    AND CASE WHEN type IN ('ChildCompleted', 'ChildFailed') THEN split_part(message_id, ':', 2)::integer = ANY(children) ELSE true END
   ORDER BY ordinal ON CONFLICT DO NOTHING;
  DELETE FROM inbox WHERE run_id = from_run; DELETE FROM tasks WHERE run_id = from_run $$;
@@ -269,9 +269,9 @@ BEGIN
  RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER deliver AFTER INSERT ON noted_signals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION deliver_signals();
--- Pausing, under the same rule. Whether it is to be cancelled already: then it is not paused any more.
-CREATE FUNCTION is_asked_to_cancel(asked uuid) RETURNS boolean LANGUAGE sql VOLATILE AS
-$$ SELECT EXISTS (SELECT FROM inbox WHERE run_id = asked AND message_id = 'cancel')
+-- Pausing, under the same rule. Whether it is to be cancelled already, or to end with its parent: then it is not paused any more.
+CREATE FUNCTION is_asked_to_end(asked uuid) RETURNS boolean LANGUAGE sql VOLATILE AS
+$$ SELECT EXISTS (SELECT FROM inbox WHERE run_id = asked AND message_id IN ('cancel', 'terminate'))
  OR EXISTS (SELECT FROM history WHERE run_id = asked AND type = 'CancelRequested') $$;
 
 CREATE FUNCTION take_task(held uuid) RETURNS timestamptz LANGUAGE sql VOLATILE AS

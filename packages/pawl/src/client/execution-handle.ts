@@ -372,14 +372,14 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    * Messages wait. One that is parked, or has not begun, is paused at once; a claimed one as soon as no step of it runs.
    *
    * @returns the state the request found or made
-   * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended, is quarantined, or is being cancelled
+   * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended, is quarantined, is being cancelled, or ends with its parent
    */
   async pause(options: { readonly reason?: string } = {}): Promise<ExecutionState> {
     this.#parent.checkOpen();
     const { outcome, state } = await this.#parent.store.pause(this.#parent.namespace, this.executionId, checkReason(options.reason));
     if (state === undefined) throw new ExecutionNotFound(this.executionId);
-    if (outcome === "cancelling")
-      throw new ExecutionStateInvalid(this.executionId, state, "paused", "It is being cancelled; wait for its end, or terminate it.");
+    if (outcome === "ending")
+      throw new ExecutionStateInvalid(this.executionId, state, "paused", "It is being cancelled, or ends with its parent; wait for its end, or terminate it.");
     if (outcome !== "unchanged" || state === "paused") return state;
     const why = state === "quarantined" ? "It is held already; `resume` lets it go on." : "It has ended; nothing was changed.";
     throw new ExecutionStateInvalid(this.executionId, state, "paused", why);

@@ -309,7 +309,7 @@ export interface PauseOperation {
 
 /** What became of a request to pause, and the state that it found or made. Undefined state: there is no such execution. */
 export interface PauseOutcome {
-  readonly outcome: "paused" | "asked" | "cancelling" | "unchanged";
+  readonly outcome: "paused" | "asked" | "ending" | "unchanged";
   readonly state: ExecutionState | undefined;
 }
 

@@ -1,4 +1,12 @@
-import { defineWorkflow, ExecutionCancelled, ExecutionNotFound, ExecutionStateInvalid, ExecutionTimedOut, type ExecutionHandle } from "pawl";
+import {
+  defineWorkflow,
+  ExecutionCancelled,
+  ExecutionNotFound,
+  ExecutionStateInvalid,
+  ExecutionTerminated,
+  ExecutionTimedOut,
+  type ExecutionHandle,
+} from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
@@ -216,6 +224,23 @@ describe("pause", () => {
     await child.pause();
     await handle.cancel();
     await refusalOf(child.result(), ExecutionCancelled);
+  });
+
+  test("a child that is to be terminated with its parent ends, whether it was paused before or is to be paused after", async () => {
+    const parent = defineWorkflow({
+      name: "parent",
+      run: async (ctx) => Promise.all(["before", "after"].map((id) => ctx.child(sleepy, undefined, { executionId: id, parentClosePolicy: "terminate" }))),
+    });
+    const { pawl, worker } = await h.run([parent, sleepy]);
+    const handle = await pawl.start(parent, undefined);
+    const [before, after] = [pawl.handle("before"), pawl.handle("after")];
+    for (const each of [handle, before, after]) await parked(each);
+    await worker.stop();
+    await before.pause();
+    await handle.terminate();
+    expect((await refusalOf(after.pause(), ExecutionStateInvalid)).message).toContain("ends with its parent");
+    await pawl.worker({ workflows: [parent, sleepy], ...soon });
+    for (const child of [before, after]) await refusalOf(child.result(), ExecutionTerminated);
   });
 
   test("one paused before it began is cancelled without its code", async () => {

@@ -1,7 +1,7 @@
 import { defineWorkflow, ExecutionFailed, ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, type ExecutionHandle } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, gate, harness, quickly, refusalOf } from "./harness.ts";
+import { eventually, gate, harness, quickly, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -218,6 +218,20 @@ describe("rollback", () => {
     await eventually(async () => expect((await handle.status()).state).toBe("cancelled"));
     await handle.rollback({ to: { step: "b" } });
     expect(await handle.result()).toBe("a1 b1 c1");
+  });
+
+  test("and so is what its parent's end asked for", async () => {
+    const { workflow } = chain(2000);
+    const parent = defineWorkflow({ name: "parent", run: async (ctx) => ctx.child(workflow, undefined, { parentClosePolicy: "terminate" }) });
+    const { pawl, worker } = await h.run([parent, workflow]);
+    const handle = await pawl.start(parent, undefined);
+    const child = pawl.handle(`${handle.executionId}.1`);
+    for (const each of [handle, child]) await parked(each);
+    await worker.stop();
+    await handle.terminate();
+    await child.rollback({ to: { step: "a" } });
+    await pawl.worker({ workflows: [parent, workflow], ...soon });
+    expect(await child.result()).toBe("a1 b2 c1");
   });
 
   test("an exported branch can be imported", async () => {

@@ -165,7 +165,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a pause that looks for a cancel request before it has the row",
-    mutation: replacing("pause", ["is_asked_to_cancel(run_id)", "EXISTS (SELECT FROM inbox x WHERE x.run_id = locked.run_id AND message_id = 'cancel')"]),
+    mutation: replacing("pause", ["is_asked_to_end(run_id)", "EXISTS (SELECT FROM inbox x WHERE x.run_id = locked.run_id AND message_id = 'cancel')"]),
     scenario: "due: pause parent | cancel parent",
   },
   {

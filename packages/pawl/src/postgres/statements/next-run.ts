@@ -18,7 +18,7 @@ export interface NextRunRow {
  * in; the last one moves to past_runs as it is. Its owner is fenced by the epoch and by the run id, which no row has any more.
  *
  * Messages that were on their way go to the new run, after the signals and updates that the part it does not keep had read; requests
- * to cancel or pause were about what is rolled back and go nowhere. Children that the kept part has started are children of
+ * to cancel or pause, and to end with its parent, were about what is rolled back and go nowhere. Children that the kept part has started are children of
  * the new run; their claims are given back, because a worker would send the child's end to the run of before. The others have no
  * parent any more, and those that have not ended are asked to cancel.
  *
