@@ -32,7 +32,7 @@ export class CodeCalls {
   readonly #defaultRetry: ResolvedRetryPolicy;
   /** Streams that the code has closed. */
   readonly #closedStreams = new Set<string>();
-  /** After a rollback or a retry: stands in the ids of the children it starts. */
+  /** After a rollback, a retry, or the resume of a cancelled run: stands in the ids of the children it starts. */
   #childSuffix = "";
   /** Every one that the code has named so far. */
   readonly #attributeNames = new Set<string>();

@@ -41,7 +41,7 @@ export function familyName(executionId: string, continuedFrom: ContinuationLink 
   return continuedFrom === undefined ? executionId : `${executionId}:${continuedFrom.count}`;
 }
 
-/** Whether it was made of the parent's id, and not chosen. A rollback or retry has the ids made after it say so, as `.r2`. */
+/** Whether it was made of the parent's id, and not chosen. A rollback, a retry or the resume of a cancelled run has the ids made after it say so, as `.r2`. */
 export function isMadeChildId(executionId: string, family: string, position: number): boolean {
   if (!executionId.startsWith(family) || !executionId.endsWith(`.${position}`)) return false;
   return /^(\.r\d+)?$/.test(executionId.slice(family.length, -`.${position}`.length));

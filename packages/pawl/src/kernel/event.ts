@@ -292,7 +292,7 @@ export interface ExecutionResumed {
   readonly operation?: "rollback" | "retry";
   /** The last event of the run before that may be in the prefix. */
   readonly toSeq?: number;
-  /** Of this run: part of the ids of the children that it starts, which the run before may have started too. */
+  /** Of this run: part of the ids of the children that it starts, where the run before may have started others since. */
   readonly runNumber?: number;
   readonly reason?: string;
 }

@@ -38,3 +38,26 @@ test("the total time of a step counts from its first attempt, and where time is 
     expect(await beginsAt(attempt(1), anew, attempt(2), attempt(3))).toBe(4000);
   }
 });
+
+test("children that were not started before a resume get ids with the number of the run, and those that were keep theirs", async () => {
+  const child = defineWorkflow({ name: "child", run: async () => {} });
+  const workflow = defineWorkflow({ name: "parent", run: (ctx) => Promise.all([ctx.child(child, undefined), ctx.child(child, undefined)]) });
+  const idsAfter = async (resumed: Event): Promise<readonly string[]> => {
+    const events: readonly Event[] = [
+      { type: "ExecutionStarted", input: { value: null } },
+      { type: "ChildStarted", position: 1, workflow: "child", executionId: "x.1", runId: "c" },
+      resumed,
+    ];
+    const replay = new Replay(workflow, { executionId: "x", runId: "r" }, { first: "seed" }, host);
+    await replayEvents(
+      replay,
+      events.map((event, index): RecordedEvent => ({ seq: index + 1, at: 1000, epoch: 1, event })),
+      turn,
+    );
+    return [...replay.open.values()].flatMap((call) => (call.kind === "child" ? [call.executionId] : []));
+  };
+  const ofCancelled: Event = { type: "ExecutionResumed", fromRunId: "q", fromState: "cancelled", runNumber: 2 };
+  expect(await idsAfter(ofCancelled)).toEqual(["x.1", "x.r2.2"]);
+  expect(await idsAfter({ ...ofCancelled, operation: "rollback" })).toEqual(["x.1", "x.r2.2"]);
+  expect(await idsAfter({ type: "ExecutionResumed", fromRunId: "q", fromState: "quarantined" })).toEqual(["x.1", "x.2"]);
+});

@@ -240,7 +240,7 @@ export class Replay {
       case "CancelRequested":
         return this.#cancel(at, event.reason);
       case "ExecutionResumed":
-        if (event.operation !== undefined) this.calls.startChildrenAnew(`.r${event.runNumber}`);
+        if (event.runNumber !== undefined) this.calls.startChildrenAnew(`.r${event.runNumber}`);
         return false;
       default:
         return false;

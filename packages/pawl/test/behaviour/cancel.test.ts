@@ -1,5 +1,15 @@
-import { defineWorkflow, ExecutionCancelled, ExecutionQuarantined, ExecutionStateInvalid, ExecutionTerminated, type ExecutionHandle, type Pawl } from "pawl";
+import {
+  defineWorkflow,
+  ExecutionCancelled,
+  ExecutionQuarantined,
+  ExecutionStateInvalid,
+  ExecutionTerminated,
+  step,
+  type ExecutionHandle,
+  type Pawl,
+} from "pawl";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { causeOf, eventually, failureOf, gate, harness, parkedSleep, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
@@ -162,7 +172,7 @@ describe("cancel", () => {
         await ctx.step("begin", () => "begun");
         // All recorded by one commit, delivered one after the other while the next one is under way.
         const steps = Array.from({ length: 30 }, (_, index) => ctx.step("many", () => index));
-        for (const step of steps) await step;
+        for (const each of steps) await each;
         await ctx.child(child, undefined);
       },
     });
@@ -337,6 +347,42 @@ describe("resume", () => {
     held.open();
     expect(await pawl.handle("has-child.2").result()).toBe("child done");
     expect(await (await handle.resume()).result()).toEqual([1, "child done"]);
+  });
+
+  test("starts children and steps on other queues beside those of the clean-up, and keeps those that it had started before", async () => {
+    const child = defineWorkflow({ name: "child", run: async (ctx, n: number) => ctx.step("it", () => n) });
+    const [release, charge] = ["release", "charge"].map((name) => step(name, async () => name, { taskQueue: "elsewhere" })) as [
+      () => Promise<string>,
+      () => Promise<string>,
+    ];
+    const parent = defineWorkflow({
+      name: "cleans-up-elsewhere",
+      signals: { go: z.unknown() },
+      run: async (ctx) => {
+        const kept = await ctx.child(child, 1);
+        try {
+          await ctx.signal("go");
+        } catch (error) {
+          await ctx.shield(async (shielded) => [await shielded.child(child, 2), await release()]);
+          throw error;
+        }
+        return [kept, await ctx.child(child, 3), await charge()];
+      },
+    });
+    const { pawl } = await h.run([parent, child]);
+    await pawl.worker({ steps: [release, charge], ...soon });
+    const handle = await pawl.start(parent, undefined, { executionId: "beside" });
+    for (const run of [2, 3]) {
+      await eventually(async () => expect(await types(handle)).toContain("WaitStarted"));
+      await handle.cancel();
+      await refusalOf(handle.result(), ExecutionCancelled);
+      await handle.resume();
+      expect((await handle.status()).runNumber).toBe(run);
+    }
+    await handle.signal("go", 1);
+    expect(await handle.result()).toEqual([1, 3, "charge"]);
+    const started = (await handle.history()).flatMap(({ event }) => (event.type === "ChildStarted" ? [event.executionId] : []));
+    expect(started).toEqual(["beside.1", "beside.r3.3", "beside.r3.4"]);
   });
 
   test("can be done again and again, each time as the next run, and by two at once only once", async () => {

@@ -1,5 +1,6 @@
 import {
   defineWorkflow,
+  ExecutionCancelled,
   ExecutionConflict,
   ExecutionNotFound,
   InputInvalid,
@@ -68,6 +69,36 @@ describe("fork", () => {
     // Of a fork too.
     const second = await fork.fork({ from: { step: "two" } });
     expect(await second.result()).toEqual(forked);
+  });
+
+  test("from a step of a clean-up is being cancelled, and replays with the other's random numbers also when it is resumed", async () => {
+    const workflow = defineWorkflow({
+      name: "random-names",
+      signals: { never: z.unknown() },
+      run: async (ctx) => {
+        await ctx.step(ctx.uuid(), () => 1);
+        try {
+          await ctx.signal("never");
+        } finally {
+          await ctx.shield(async (shielded) => {
+            await shielded.step("clean", () => 1);
+            await shielded.step(ctx.uuid(), () => 2);
+          });
+        }
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await eventually(async () => expect((await handle.history()).map(({ event }) => event.type)).toContain("WaitStarted"));
+    await handle.cancel();
+    await refusalOf(handle.result(), ExecutionCancelled);
+    const fork = await handle.fork({ from: { step: "clean" } });
+    await refusalOf(fork.result(), ExecutionCancelled);
+    const names = (await fork.checkpoints()).map((checkpoint) => checkpoint.step);
+    const resumed = await fork.resume();
+    await refusalOf(resumed.result(), ExecutionCancelled);
+    expect((await resumed.checkpoints()).map((checkpoint) => checkpoint.step)).toEqual(names);
+    expect((await resumed.history()).map(({ event }) => event.type)).toContain("ExecutionForked");
   });
 
   test("random numbers differ from the original's after the checkpoint", async () => {

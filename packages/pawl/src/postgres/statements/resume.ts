@@ -13,10 +13,12 @@ export interface ResumeRow {
  * resume: starts the next run of a cancelled or quarantined execution from a prefix of the last one's history: all of it
  * but the cancel request and what followed (cancelled), or all but the quarantine events (quarantined). The old run moves
  * to past_runs unchanged; messages that were on their way go to the new run.
+ * A request that it has copied as a fork stays: what it has copied belongs to the other execution, whose random numbers it replays with.
  * Signals and updates that it had read after the request are sent to the new run again: they were acknowledged.
  *
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
- * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more.
+ * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more. As these have ids
+ * that the run would give to those it starts, the number of the run is part of them from now on.
  * Labels and attributes stay as they are, also where the prefix does not reach as far: the event says what they are.
  * Another execution may have the deduplication id of a cancelled one by now, so it has none any more.
  * Who resumes a delayed start that was cancelled wants it to begin now.
@@ -37,7 +39,8 @@ old AS MATERIALIZED (
 kin AS MATERIALIZED (SELECT * FROM locked WHERE parent_run_id = (SELECT run_id FROM old)),
 cut AS MATERIALIZED (
  SELECT o.run_id, coalesce(
-  (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND ((h.type = 'CancelRequested' AND o.state = 'cancelled') OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
+  (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND ((h.type = 'CancelRequested' AND o.state = 'cancelled'
+   AND h.seq > (SELECT coalesce(max(f.seq), 0) FROM history f WHERE f.run_id = o.run_id AND f.type = 'ExecutionForked')) OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
  FROM old o),
 archived AS (
  INSERT INTO past_runs (run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at)
@@ -48,7 +51,8 @@ kept AS (
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT $3::uuid, c.seq + 1, o.epoch + 1, (SELECT now FROM t), 'ExecutionResumed',
-  json_strip_nulls(json_build_object('fromRunId', o.run_id, 'fromState', o.state, 'attributes', o.attributes))::text FROM old o, cut c),
+  json_strip_nulls(json_build_object('fromRunId', o.run_id, 'fromState', o.state, 'attributes', o.attributes,
+   'runNumber', CASE WHEN o.state = 'cancelled' THEN o.run_number + 1 END))::text FROM old o, cut c),
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,
   inbox_seq = e.inbox_seq + 1, state = 'running', finished_at = NULL, worker_id = NULL, waiting_for = NULL,
