@@ -112,14 +112,18 @@ interface Edit {
   readonly what: number | "input" | undefined;
 }
 
-/** It has no parent, and no deadline and no trace but its own. */
+/** It has no parent, and no deadline and no trace but its own. No schedule started it, but its code was told of one, and may be again. */
 function startedAnew(started: ExecutionStarted, options: ForkOptions, traceparent: string | undefined): Edit {
-  const { parent: _parent, deadline: _deadline, traceparent: _traceparent, input, merge, ...kept } = started;
+  const { parent: _parent, deadline: _deadline, traceparent: _traceparent, input, merge, schedule, ...kept } = started;
   const isEdited = "input" in options;
   const text = encodeValue(isEdited ? options.input : readPayload(input), "input");
   const merged = isEdited || merge === undefined ? {} : { merge };
   const traced = traceparent === undefined ? {} : { traceparent };
-  return { edit: { seq: 1, type: kept.type, data: encodeEvent({ ...kept, ...traced, ...merged, input: { text } }) }, what: isEdited ? "input" : undefined };
+  const scheduled = schedule === undefined ? {} : { schedule: { ...schedule, copied: true as const } };
+  return {
+    edit: { seq: 1, type: kept.type, data: encodeEvent({ ...kept, ...traced, ...scheduled, ...merged, input: { text } }) },
+    what: isEdited ? "input" : undefined,
+  };
 }
 
 /** What ended a call of the code's: a step, on whatever queue, or a child. */

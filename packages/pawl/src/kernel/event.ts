@@ -56,6 +56,8 @@ export interface ScheduleLink {
   /** ISO 8601, UTC. Of an execution that was triggered by hand, when that was. */
   readonly at: string;
   readonly triggered?: true;
+  /** It started another execution, of which this one is a fork or an imported copy: code that asks for it has to get the same. */
+  readonly copied?: true;
 }
 
 /** The run that a continuation goes on from, which ended `continued_as_new`. */

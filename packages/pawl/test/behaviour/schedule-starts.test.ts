@@ -52,6 +52,27 @@ test("an instant, a trigger and a backfill all carry everything, and are found b
   }
 });
 
+test("a fork and an imported copy of what a schedule started are none of its own, although their code sees the same", async () => {
+  const pawl = await h.open({ namespace: "copies" });
+  const daily = defineWorkflow({
+    name: "daily",
+    run: async (ctx, left: number): Promise<string> => {
+      await ctx.step(`report of ${ctx.schedule?.scheduleId}`, () => left);
+      return left > 0 ? ctx.continueAsNew(left - 1) : `report of ${ctx.schedule?.scheduleId}`;
+    },
+  });
+  await pawl.worker({ workflows: [daily], ...soon });
+  const schedule = await pawl.schedules.create({ scheduleId: "s", workflow: daily, input: 1, cron: rarely });
+  const handle = await schedule.trigger();
+  await handle.result();
+  const [first] = await handle.runs();
+  const fork = await handle.fork({ from: { step: "report of s" }, runId: first!.runId, executionId: "forked" });
+  expect(await fork.result()).toBe("report of s");
+  const copy = await pawl.importExecution(await pawl.exportExecution(handle.executionId), { executionId: "copied" });
+  expect(await copy.result()).toBe("report of s");
+  // What the invariants say of them is asked after each test.
+});
+
 test("describe and list show it", async () => {
   const pawl = await h.open({ namespace: "shown" });
   const plain = await pawl.schedules.create({ scheduleId: "plain", workflow: report, cron: rarely });

@@ -44,10 +44,10 @@ export function readDocument(document: unknown, target: ImportTarget): ImportOpe
   const from = { namespace: named("namespace", document, checkName), executionId: named("executionId", document, checkId) };
   const runs = document["runs"];
   if (!Array.isArray(runs) || runs.length === 0) throw new DocumentInvalid("runs", "must be a list of at least one run.");
-  const reader = new RunReader(runs, target.newUuid);
+  const executionId = target.executionId ?? from.executionId;
+  const reader = new RunReader(runs, { newUuid: target.newUuid, isCopy: executionId !== from.executionId });
   const read = runs.map((run, index) => reader.read(run, index));
   checkChain(read, runs);
-  const executionId = target.executionId ?? from.executionId;
   const latest = read.at(-1)!;
   if (!isTerminal(latest.run.state) && (executionId !== from.executionId || target.namespace !== from.namespace)) {
     throw new DocumentInvalid(
@@ -88,6 +88,8 @@ function placeIn({ key, priority }: Fields): { readonly key: string | null; read
 class RunReader {
   readonly #count: number;
   readonly #newUuid: () => string;
+  /** Whether it gets another id than it has in the document. */
+  readonly #isCopy: boolean;
   /** New run ids by those of the document. */
   readonly #ids = new Map<string, string>();
   /** Ids of runs that were left behind as they were, by a rollback. */
@@ -95,7 +97,8 @@ class RunReader {
   #events = 0;
   #bytes = 0;
 
-  constructor(runs: readonly unknown[], newUuid: () => string) {
+  constructor(runs: readonly unknown[], { newUuid, isCopy }: { readonly newUuid: () => string; readonly isCopy: boolean }) {
+    this.#isCopy = isCopy;
     this.#count = runs.length;
     this.#newUuid = newUuid;
     for (const [index, run] of runs.entries()) {
@@ -170,13 +173,18 @@ class RunReader {
     };
   }
 
-  /** The events that name runs of this execution name them by their new ids. */
-  #withNewIds(type: string, data: Fields): Fields {
+  /** The events that name runs of this execution name them by their new ids, and no schedule starts a copy. */
+  #asImported(type: string, data: Fields): Fields {
     const renamed = (fields: Fields, name: string): Fields => ({ ...fields, [name]: this.#ids.get(fields[name] as string) ?? fields[name] });
     if (type === "ExecutionResumed") return renamed(data, "fromRunId");
     if (type === "ExecutionContinuedAsNew") return renamed(data, "nextRunId");
-    const { continuedFrom } = data;
-    return type === "ExecutionStarted" && isObject(continuedFrom) ? { ...data, continuedFrom: renamed(continuedFrom, "runId") } : data;
+    if (type !== "ExecutionStarted") return data;
+    const { continuedFrom, schedule } = data;
+    return {
+      ...data,
+      ...(isObject(continuedFrom) ? { continuedFrom: renamed(continuedFrom, "runId") } : {}),
+      ...(this.#isCopy && isObject(schedule) ? { schedule: { ...schedule, copied: true } } : {}),
+    };
   }
 
   #event(given: unknown, path: string): { readonly imported: ImportedEvent; readonly event: Event } {
@@ -189,7 +197,7 @@ class RunReader {
     if (!isObject(data)) throw new DocumentInvalid(`${path}.data`, "must be an object.");
     const problem = shapeProblem(type, data);
     if (problem !== undefined) throw new DocumentInvalid(`${path}.${problem.path}`, problem.reason);
-    const text = encoded(this.#withNewIds(type, data), path);
+    const text = encoded(this.#asImported(type, data), path);
     this.#bytes += text.length;
     if (this.#bytes > limits.documentCharacters)
       throw new DocumentInvalid(path, `more than ${limits.documentCharacters} characters of events cannot be imported.`);

@@ -8,8 +8,8 @@ import { about, type ScheduleView } from "../rows.ts";
 
 /**
  * I13. At most one execution for each instant of a schedule, and somebody looks when the next instant comes. The id of an
- * execution is made of its schedule and instant, and ids are unique (I8): so each execution that names a schedule has to
- * have that id. Overlap and catch-up are not judged: a schedule's definition may have been another one at the time.
+ * execution is made of its schedule and instant, and ids are unique (I8): so each execution that names a schedule,
+ * and is no copy of another, has to have that id. Overlap and catch-up are not judged: a schedule's definition may have been another one at the time.
  */
 export const scheduleTicks: Invariant = {
   id: "I13",
@@ -23,9 +23,7 @@ export const scheduleTicks: Invariant = {
     return {
       run(view) {
         const first = view.events[0]?.event;
-        if (first?.type !== "ExecutionStarted" || first.schedule === undefined) return;
-        // A fork has the beginning of what was scheduled.
-        if (view.events.some(({ type }) => type === "ExecutionForked")) return;
+        if (first?.type !== "ExecutionStarted" || first.schedule === undefined || first.schedule.copied === true) return;
         tally.looked();
         const problem = linkProblem(view.run.executionId, first.schedule) ?? (first.parent === undefined ? undefined : "it has a parent, too");
         if (problem !== undefined) tally.violated({ ...about(view), detail: problem });
