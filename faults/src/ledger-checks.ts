@@ -1,5 +1,5 @@
 /** The effect ledger against the histories. */
-import type { EffectRecord } from "pawl/internal";
+import { stepKey, type EffectRecord } from "pawl/internal";
 import type { RecordedRun } from "./recorded-runs.ts";
 
 /** Between the clock of the database and that of the processes on the same machine. */
@@ -12,10 +12,12 @@ export function checkEffects(effects: readonly EffectRecord[], runs: readonly Re
   const ended = new Set<string>();
   for (const { key, attempt, phase } of effects) (phase === "begin" ? begun : ended).add(`${key}#${attempt}`);
   const recordedAt = new Map<string, number>();
-  for (const { executionId, events } of runs) {
+  for (const { executionId, workflow, events } of runs) {
+    const started = events[0]!.event;
+    if (started.type !== "ExecutionStarted") continue;
     for (const { at, event } of events) {
       if (event.type !== "StepCompleted" && event.type !== "StepFailed" && event.type !== "StepAttemptFailed") continue;
-      const key = `${executionId}/${event.position}`;
+      const key = stepKey({ executionId, workflow }, started, { ...event, shielded: false });
       const attempt = `${key}#${event.attempt}`;
       if (!begun.has(attempt)) problems.push(`${event.type} of ${attempt} has no effect in the ledger`);
       if (event.type === "StepAttemptFailed") continue;

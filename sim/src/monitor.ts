@@ -1,5 +1,5 @@
 import { fold, type Event, type StepContext } from "pawl";
-import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, keyLineage, openWaits, readPayload, searchValuesOf } from "pawl/internal";
+import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, openWaits, readPayload, searchValuesOf, stepKey } from "pawl/internal";
 import { earliestDue } from "./earliest-due.ts";
 import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
@@ -84,7 +84,7 @@ export class Monitor {
    *
    * @param workerId of the worker in that process, whose lease holds as far as it knows
    */
-  began(process: SimProcess, { executionId, idempotencyKey }: StepContext, workerId: string | undefined): ExecutionRow {
+  began(process: SimProcess, { executionId, step: name, idempotencyKey }: StepContext, workerId: string | undefined): ExecutionRow {
     const position = positionIn(idempotencyKey);
     const runId = this.#runOf.get(executionId);
     // Terminated while its worker stood still, and gone before that hears of it.
@@ -95,7 +95,8 @@ export class Monitor {
     const row = this.executions.get(runId)!;
     if (this.#wasJustReverted(runId) || this.#wasJustFreed(executionId)) return row;
     const first = this.histories.get(runId)?.[0]?.event as Extract<Event, { type: "ExecutionStarted" }>;
-    if (idempotencyKey !== `${keyLineage({ executionId, workflow: row.workflow }, first)}/${position}` && this.#world.steppedForwardMs === 0)
+    const keys = [false, true].map((shielded) => stepKey({ executionId, workflow: row.workflow }, first, { name, position, shielded }));
+    if (!keys.includes(idempotencyKey) && this.#world.steppedForwardMs === 0)
       throw new Violation("I1", `${process.name} begins step ${idempotencyKey} of a run that has continued as new`);
     const result = this.histories.get(runId)?.find(({ event }) => isCallResult(event) && event.position === position);
     // Set forward, the database's clock ends leases before their time: then two workers may run the same step for a moment.

@@ -71,7 +71,7 @@ WHERE namespace = 'default' AND execution_id = $1 AND type = 'ChildCompleted' OR
       for (const child of children) await one.result(child);
       // Their steps begin again and wait again.
       await Promise.all(children.map((child) => one.resume(child)));
-      await waitFor("both children run again", () => children.every((child) => rig.effects.begins(`${child}/1`) >= 2));
+      await waitFor("both children run again", () => children.every((child) => rig.effects.begins(`${child}/gate/1`) >= 2));
       const resumed = async (): Promise<void> => void (await other.resume(id));
       await handicap.race([() => children.forEach((child) => rig.effects.openGate(child)), resumed]);
       await one.result(id);
@@ -130,7 +130,7 @@ FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = '
       const paused = row.state === "paused" && row.claims === 0;
       if (paused) {
         await delay(rig.random.whole(0, 50));
-        if (rig.effects.begins(`${id}/1`) > 0) return { problem: `a step of ${id} began while it was paused` };
+        if (rig.effects.begins(`${id}/part-1/1`) > 0) return { problem: `a step of ${id} began while it was paused` };
       }
       await waitFor(`${id} goes on`, async () => {
         const state = await other.pawl.handle(id).status();

@@ -86,7 +86,7 @@ test("compares operation logs and effect ledgers, several files of each", async 
   const operation = (n: number, phase: string, executionId: string) =>
     `${JSON.stringify({ process: "p", n, at: n, phase, operation: "start", workflow: "greet", executionId })}\n`;
   const logOf = (n: number, executionId: string) => operation(n, "invoke", executionId) + operation(n, "ok", executionId);
-  const effect = (executionId: string) => `${JSON.stringify({ key: `${executionId}/1`, executionId, attempt: 1, pid: 1, phase: "begin", at: 1 })}\n`;
+  const effect = (executionId: string) => `${JSON.stringify({ key: `${executionId}/say/1`, executionId, attempt: 1, pid: 1, phase: "begin", at: 1 })}\n`;
   await project.write({
     "one.jsonl": logOf(1, "ann") + logOf(2, "bob"),
     "two.jsonl": logOf(3, "family"),

@@ -7,7 +7,7 @@ export type { MigrationReport } from "./postgres/migrate.ts";
 export type { Backlog, DatabaseFacts } from "./store/store.ts";
 export { isCallResult, isCallStart } from "./kernel/call-events.ts";
 export { isWrittenByCode } from "./kernel/written-by-code.ts";
-export { keyLineage } from "./kernel/continuation.ts";
+export { stepKey } from "./kernel/step-key.ts";
 export { endsRun } from "./kernel/run-end.ts";
 export { decodeEvent } from "./kernel/event-codec.ts";
 export { searchValuesOf } from "./kernel/search-values.ts";

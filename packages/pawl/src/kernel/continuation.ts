@@ -4,8 +4,7 @@ import { encodeValue } from "../base/values.ts";
 import type { ContinueOptions } from "../definition/context.ts";
 import { checkInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { remoteStepName } from "../definition/remote-step.ts";
-import type { ContinuationLink, Event, ExecutionStarted } from "./event.ts";
+import type { ContinuationLink, Event } from "./event.ts";
 
 /** What workflow code wants the next run to begin with. */
 export interface Continuation {
@@ -45,23 +44,6 @@ export function familyName(executionId: string, continuedFrom: ContinuationLink 
 export function isMadeChildId(executionId: string, family: string, position: number): boolean {
   if (!executionId.startsWith(family) || !executionId.endsWith(`.${position}`)) return false;
   return /^(\.r\d+)?$/.test(executionId.slice(family.length, -`.${position}`.length));
-}
-
-/** What the idempotency keys of an execution's steps are made of. @param started its run's first event */
-export function keyLineage(execution: { readonly executionId: string; readonly workflow: string }, started: ExecutionStarted): string {
-  const { parent, continuedFrom } = started;
-  const { executionId, workflow } = execution;
-  const isStep = parent !== undefined && remoteStepName(workflow) !== undefined;
-  return lineage(isStep ? remoteStepLineage(executionId, parent.executionId) : executionId, continuedFrom);
-}
-
-/**
- * Of a step on another queue: the id that the execution which stands for it had before any rollback or retry of its parent, so that a
- * service that knows the key does nothing twice.
- */
-function remoteStepLineage(executionId: string, parentExecutionId: string): string {
-  if (!executionId.startsWith(parentExecutionId)) return executionId;
-  return parentExecutionId + executionId.slice(parentExecutionId.length).replace(/^(:\d+)?\.r\d+(\.\d+)$/, "$1$2");
 }
 
 /** Acknowledged to whoever sent it: the next run gets it if this one has not. */

@@ -48,6 +48,8 @@ export interface ParentLink {
   readonly executionId: string;
   readonly runId: string;
   readonly position: number;
+  /** Of a step on another queue: the call is shielded. */
+  readonly shielded?: true;
 }
 
 /** The schedule that started the execution, and the instant it did so for. */

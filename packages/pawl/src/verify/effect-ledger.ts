@@ -2,7 +2,7 @@ import { readRecords } from "./json-lines.ts";
 
 /** One line of an effect ledger: a step's function began or ended. Written by the step itself, outside of the database. */
 export interface EffectRecord {
-  /** The step's idempotency key: `executionId/position`. */
+  /** The step's idempotency key: `executionId/name/position`. */
   readonly key: string;
   readonly executionId: string;
   readonly position?: number;

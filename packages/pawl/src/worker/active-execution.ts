@@ -4,14 +4,15 @@ import type { Telemetry } from "../base/telemetry.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, TransactionCall } from "../kernel/call.ts";
+import type { Call, StepCall, TransactionCall } from "../kernel/call.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
-import { isFromOutside, keyLineage } from "../kernel/continuation.ts";
+import { isFromOutside } from "../kernel/continuation.ts";
 import { deadlineOf, timeLimits } from "../kernel/deadline.ts";
 import type { ContinuationLink, Event, ExecutionStarted, SignalReceived } from "../kernel/event.ts";
 import { inputOf } from "../kernel/merged-input.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
+import { stepKey } from "../kernel/step-key.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
 import type { After, AppendOutcome } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox, InboxMessage } from "../store/store.ts";
@@ -137,8 +138,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     return this.#deadline.at;
   }
 
-  get lineage(): string {
-    return keyLineage(this, this.#claimed.history[0]!.event as ExecutionStarted);
+  keyOf(call: StepCall): string {
+    return stepKey(this, this.#claimed.history[0]!.event as ExecutionStarted, call);
   }
 
   begin(inbox: Inbox | undefined): void {

@@ -96,7 +96,8 @@ export class Children {
     if (this.#started.has(position)) return;
     this.#started.add(position);
     const { executionId, runId, deadline, traceparent } = this.#parent;
-    const start = childStart(call, { executionId, runId, position }, this.#place, deadline, traceparent, this.#host);
+    const shielded = call.remote !== undefined && call.shielded ? { shielded: true as const } : {};
+    const start = childStart(call, { executionId, runId, position, ...shielded }, this.#place, deadline, traceparent, this.#host);
     const { parentClosePolicy } = start;
     const policy = parentClosePolicy === undefined ? {} : { parentClosePolicy };
     this.#writer.emit({ type: "ChildStarted", position, workflow: start.workflow, executionId: start.executionId, runId: start.runId, ...policy }, start);

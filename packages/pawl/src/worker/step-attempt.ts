@@ -23,8 +23,8 @@ export function deadlineOf({ startedAt, totalTimeoutMs }: StepCall): number | un
 export interface StepOwner extends TracedExecution {
   readonly telemetry: Telemetry | undefined;
   readonly logger: Logger;
-  /** What tells its steps from those of other executions, and of other runs that have not begun as this one has. */
-  readonly lineage: string;
+  /** The idempotency key of a step of it. */
+  keyOf(call: StepCall): string;
   /** Database time, milliseconds; never ahead of it. */
   now(): number;
   /** Runs a transaction. Its result is recorded when this resolves, and the attempt over; rejects with what makes the attempt fail. */
@@ -268,7 +268,7 @@ class AttemptContext implements StepContext {
   }
 
   get idempotencyKey(): string {
-    return `${this.#owner.lineage}/${this.#attempt.call.position}`;
+    return this.#owner.keyOf(this.#attempt.call);
   }
 
   /** Made when the function asks for it: most steps have nothing to say. */

@@ -56,7 +56,7 @@ describe("the next run", () => {
     const { pawl } = await h.run([counter]);
     keys.length = 0;
     const first = await pawl.execute(counter, { left: 1, sum: 0 }, { executionId: "keys" });
-    expect(keys).toEqual(["keys/1"]);
+    expect(keys).toEqual(["keys/add/1"]);
     const again = await pawl.execute(counter, { left: 2, sum: 0 }, { executionId: "keys2" });
     expect(new Set(keys).size).toBe(3);
     expect(again.uuids).not.toBe(first.uuids);

@@ -268,13 +268,13 @@ test("its result is a checkpoint, and its idempotencyKey is the same after a rol
   ]);
   await handle.rollback({ to: { step: "embed" } });
   expect(await handle.result()).toBe(11);
-  expect(keys).toEqual(["ing-1.2/1"]);
+  expect(keys).toEqual(["ing-1.2/embed/1"]);
   down = true;
   await handle.rollback({ to: { step: "first" } });
   await failureOf(handle.result());
   down = false;
   await handle.retry();
   expect(await handle.result()).toBe(13);
-  expect(keys).toEqual(["ing-1.2/1", "ing-1.2/1", "ing-1.2/1"]);
+  expect(keys).toEqual(["ing-1.2/embed/1", "ing-1.2/embed/1", "ing-1.2/embed/1"]);
   expect(await (await handle.fork({ from: { step: "embed" }, results: { embed: 5 } })).result()).toBe(5);
 });

@@ -48,7 +48,7 @@ describe("a transaction", () => {
     });
     const { pawl } = await h.run([paying]);
     const handle = await pawl.start(paying, 5, { executionId: "paying" });
-    expect(await handle.result()).toEqual({ first: { cents: 5, rowCount: 1, attempt: 1, idempotencyKey: "paying/1" }, second: 10 });
+    expect(await handle.result()).toEqual({ first: { cents: 5, rowCount: 1, attempt: 1, idempotencyKey: "paying/raw/1" }, second: 10 });
     const [shared] = await query<{ same: boolean }>(
       h.url,
       "SELECT a.xmin = h.xmin AS same FROM accounts a, pawl.history h JOIN pawl.executions e USING (run_id) WHERE a.name = 'raw' AND e.execution_id = 'paying' AND h.data LIKE '%drizzle%'",

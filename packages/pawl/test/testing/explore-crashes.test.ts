@@ -59,7 +59,7 @@ describe("a step that is not safe to repeat", () => {
         what: "effects",
         expected: [5],
         actual: [5, 5],
-        repeatedSteps: [{ step: "charge", idempotencyKey: "explored/2", calls: 2 }],
+        repeatedSteps: [{ step: "charge", idempotencyKey: "explored/charge/2", calls: 2 }],
       })),
     );
     expect(report.outcome).toEqual({ state: "completed", result: "receipt of 5, shipped" });
@@ -73,12 +73,12 @@ describe("a step that is not safe to repeat", () => {
     expect((error as CrashUnsafe).message).toBe(`"order" is not safe: at 2 of its 20 crash points, a crash changes what it does.
 
 1. A crash after the function of step "charge", before its result is recorded
-   made step "charge" (explored/2) run 2 times
+   made step "charge" (explored/charge/2) run 2 times
    effects without a crash:  [ 5 ]
    effects with it:          [ 5, 5 ]
 
 2. A crash before the commit of the result of step "charge"
-   made step "charge" (explored/2) run 2 times
+   made step "charge" (explored/charge/2) run 2 times
    effects without a crash:  [ 5 ]
    effects with it:          [ 5, 5 ]
 

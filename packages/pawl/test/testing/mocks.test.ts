@@ -42,7 +42,7 @@ test("a mock answers in the place of the step of that name, and counts", async (
   await pawl.worker({ workflows: [order, charge] });
   expect(await pawl.execute(order, { cents: 5 }, { executionId: "o-1" })).toEqual({ stock: "o-1 attempt 1", vector: [0, 0], paid: 5, by: "the real one" });
   // The replay after the sleep called nothing again.
-  expect(reserve.calls).toMatchObject([{ executionId: "o-1", workflow: "order", attempt: 1, idempotencyKey: "o-1/1" }]);
+  expect(reserve.calls).toMatchObject([{ executionId: "o-1", workflow: "order", attempt: 1, idempotencyKey: "o-1/reserve/1" }]);
 });
 
 test("a reusable step's mock gets its arguments and can reach its attempt", async () => {

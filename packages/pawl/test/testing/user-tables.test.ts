@@ -116,7 +116,7 @@ describe("the explorer", () => {
       ]),
     );
     // What was rolled back with its worker ran again; what was committed did not.
-    expect(report.repeatedSteps).toEqual([{ step: "insert", idempotencyKey: "explored/2", calls: 2 }]);
+    expect(report.repeatedSteps).toEqual([{ step: "insert", idempotencyKey: "explored/insert/2", calls: 2 }]);
   });
 
   test("reports the same INSERT in a step, over another connection", async () => {

@@ -107,20 +107,22 @@ describe("with an effect ledger", () => {
   test("I7 is found violated by a result without a call, of another attempt, or under another key", async () => {
     const verify = async (change: (record: Workload["effects"][number]) => readonly Workload["effects"][number][]) =>
       violations(await workload.current.doctored([], { effects: workload.current.effects.flatMap(change) }));
-    const is = (record: Workload["effects"][number]): boolean => record.key === "simple-1/1";
+    const is = (record: Workload["effects"][number]): boolean => record.key === "simple-1/only/1";
     expect(await verify((record) => (is(record) ? [] : [record]))).toEqual({
-      I7: [expect.stringMatching(/simple-1: event 2: .* the ledger has no call with the key simple-1\/1/)],
+      I7: [expect.stringMatching(/simple-1: event 2: .* the ledger has no call with the key simple-1\/only\/1/)],
     });
     expect(await verify((record) => [is(record) ? { ...record, attempt: 2 } : record])).toEqual({
       I7: [expect.stringMatching(/the ledger has only attempts 2/)],
     });
-    expect(await verify((record) => (is(record) ? [record, { ...record, key: "simple-1/2" }] : [record]))).toEqual({
-      I7: [expect.stringMatching(/attempt 1 of call 1 was told the key simple-1\/2/)],
+    expect(await verify((record) => (is(record) ? [record, { ...record, key: "simple-1/only/2" }] : [record]))).toEqual({
+      I7: [expect.stringMatching(/attempt 1 of call 1 was told the key simple-1\/only\/2/)],
     });
   });
 
   test("calls that overlap are remarked, not blamed", async () => {
-    const again = workload.current.effects.flatMap((record) => (record.key === "simple-1/1" ? [record, { ...record, pid: 2, at: record.at + 2 }] : [record]));
+    const again = workload.current.effects.flatMap((record) =>
+      record.key === "simple-1/only/1" ? [record, { ...record, pid: 2, at: record.at + 2 }] : [record],
+    );
     const report = await workload.current.doctored([], { effects: again });
     expect(violations(report)).toEqual({});
     const remarks = report.invariants.find(({ invariant }) => invariant === "I7")!.remarks;

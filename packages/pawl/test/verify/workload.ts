@@ -239,15 +239,15 @@ export function operationOf(
 
 /** What a ledger would hold if every step had written one. */
 async function effectsOf(url: string): Promise<EffectRecord[]> {
-  const rows = await query<{ execution_id: string; lineage: string; position: number; attempt: number }>(
+  const rows = await query<{ execution_id: string; lineage: string; name: string; position: number; attempt: number }>(
     url,
-    `SELECT DISTINCT x.execution_id, concat_ws('/', x.execution_id, s.data::json -> 'continuedFrom' ->> 'runId') AS lineage, (h.data::json ->> 'position')::int AS position, (h.data::json ->> 'attempt')::int AS attempt
+    `SELECT DISTINCT x.execution_id, concat_ws('/', x.execution_id, s.data::json -> 'continuedFrom' ->> 'runId') AS lineage, h.data::json ->> 'name' AS name, (h.data::json ->> 'position')::int AS position, (h.data::json ->> 'attempt')::int AS attempt
 FROM pawl.history h JOIN (SELECT run_id, execution_id FROM pawl.executions UNION ALL SELECT run_id, execution_id FROM pawl.past_runs) x USING (run_id)
  JOIN pawl.history s ON s.run_id = h.run_id AND s.seq = 1
-WHERE h.type IN ('StepCompleted', 'StepFailed', 'StepAttemptFailed') ORDER BY 1, 2, 3, 4`,
+WHERE h.type IN ('StepCompleted', 'StepFailed', 'StepAttemptFailed') ORDER BY 1, 2, 4, 5`,
   );
-  return rows.flatMap(({ execution_id: executionId, lineage, position, attempt }, index) => {
-    const call = { key: `${lineage}/${position}`, executionId, position, attempt, pid: 1 };
+  return rows.flatMap(({ execution_id: executionId, lineage, name, position, attempt }, index) => {
+    const call = { key: `${lineage}/${encodeURIComponent(name)}/${position}`, executionId, position, attempt, pid: 1 };
     return [
       { ...call, phase: "begin", at: index * 10 },
       { ...call, phase: "end", at: index * 10 + 5 },

@@ -1,11 +1,11 @@
-import { keyLineage } from "../../kernel/continuation.ts";
+import { stepKey } from "../../kernel/step-key.ts";
 import type { EffectRecord } from "../effect-ledger.ts";
 import type { Invariant } from "../invariant.ts";
 import type { Tally } from "../report.ts";
 
 /**
- * I7. A step whose result is recorded has run, under the idempotency key that it was told (`executionId/position`; of a run that
- * continues another, `executionId/runId of that/position`), which all its attempts share. The witness is a ledger that the steps write themselves, outside of the database.
+ * I7. A step whose result is recorded has run, under the idempotency key that it was told (`executionId/name/position`; of a run that
+ * continues another, `executionId/runId of that/name/position`), which all its attempts share. The witness is a ledger that the steps write themselves, outside of the database.
  *
  * That a step may run twice is no violation: effects outside the database happen at least once. How long two calls of one
  * step overlapped is remarked; it can be as long as a worker that lost its lease goes on without noticing.
@@ -31,12 +31,12 @@ export const effects: Invariant = {
       run({ run: { executionId, runId, workflow }, events }) {
         const started = events[0]?.event;
         if (started?.type !== "ExecutionStarted") return;
-        const lineage = keyLineage({ executionId, workflow }, started);
         for (const { seq, event } of events) {
           if (event?.type !== "StepCompleted") continue;
           tally.looked();
-          const key = `${lineage}/${event.position}`;
-          const attempts = called.get(key);
+          // The history does not say whether the call is shielded.
+          const [key, shieldedKey] = [false, true].map((shielded) => stepKey({ executionId, workflow }, started, { ...event, shielded })) as [string, string];
+          const attempts = called.get(key) ?? called.get(shieldedKey);
           const detail = `event ${seq}: attempt ${event.attempt} of step "${event.name}" is recorded as completed`;
           if (attempts === undefined) tally.violated({ executionId, runId, detail: `${detail}, the ledger has no call with the key ${key}` });
           else if (!attempts.has(event.attempt))
@@ -62,7 +62,7 @@ function isKeyOf(key: string, executionId: string, position: number | undefined)
   return [executionId, first].some((id) => {
     if (!key.startsWith(`${id}/`)) return false;
     const rest = key.slice(id.length + 1).split("/");
-    return rest.length <= 2 && (position === undefined || rest.at(-1) === String(position));
+    return rest.length >= 2 && rest.length <= 3 && (position === undefined || rest.at(-1) === String(position));
   });
 }
 
