@@ -230,8 +230,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     const outcome = await this.#pause.carryOut(operation, (pause) => this.#host.pause(this, pause));
     if (this.#writer.isGone || outcome === "under way") return;
     if (outcome === "paused") return this.#leave();
-    // A message came first, or the store is closing.
-    this.#host.wantsInbox(this);
+    // A message came first. What failed may do so for long: it is tried again with the next check.
+    if (outcome === "not yet") this.#host.wantsInbox(this);
     if (!this.#writer.outbox.isEmpty || this.#end !== undefined) this.#writer.enlist();
   }
 

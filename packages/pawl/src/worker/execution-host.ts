@@ -55,8 +55,8 @@ export interface ExecutionHost {
   /** Tells children of its end, whichever run they are in by now. */
   tellChildren(runId: string, messages: readonly ChildMessage[]): Promise<void>;
   failed(execution: Pick<ActiveExecution, "log">, error: unknown): void;
-  /** Pauses it; false if a message came before, or the claim no longer holds. */
-  pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean>;
+  /** Pauses it; "not yet" if a message came before, or the claim no longer holds. Says itself why it failed. */
+  pause(execution: ActiveExecution, operation: PauseOperation): Promise<"paused" | "not yet" | "failed">;
   /** It is no longer active here. */
   gone(execution: ActiveExecution): void;
 }

@@ -1,4 +1,4 @@
-import { ExecutionCancelled } from "../base/errors.ts";
+import { Closed, ExecutionCancelled } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
@@ -310,16 +310,18 @@ export class LocalExecutions implements ExecutionHost {
     log.error(`events could not be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 
-  async pause(execution: ActiveExecution, operation: PauseOperation): Promise<boolean> {
+  async pause(execution: ActiveExecution, operation: PauseOperation): Promise<"paused" | "not yet" | "failed"> {
     const { store } = this.#parent;
     try {
-      if (await store.pauseClaimed(operation)) return true;
+      if (await store.pauseClaimed(operation)) return "paused";
       const lost = await store.lostClaims([operation]);
       if (lost.length > 0) execution.drop(new ExecutionCancelled(execution.executionId, "another worker owns it now, or it was terminated"));
-    } catch {
-      // The store is closing: whoever claims it next pauses it.
+      return "not yet";
+    } catch (error) {
+      // When the store is closing, whoever claims it next pauses it.
+      if (!(error instanceof Closed)) execution.log.error(`it could not be paused: ${error instanceof Error ? error.message : String(error)}; trying again`);
+      return "failed";
     }
-    return false;
   }
 
   gone(execution: ActiveExecution): void {

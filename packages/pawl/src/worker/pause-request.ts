@@ -43,14 +43,11 @@ export class PauseRequest {
     else this.#waiting = start;
   }
 
-  async carryOut(
-    operation: Omit<PauseOperation, "reason">,
-    write: (operation: PauseOperation) => Promise<boolean>,
-  ): Promise<"paused" | "not yet" | "under way"> {
+  async carryOut<Outcome>(operation: Omit<PauseOperation, "reason">, write: (operation: PauseOperation) => Promise<Outcome>): Promise<Outcome | "under way"> {
     if (this.#underWay || this.#request === undefined) return "under way";
     this.#underWay = true;
     try {
-      return (await write({ ...operation, reason: this.#request.reason })) ? "paused" : "not yet";
+      return await write({ ...operation, reason: this.#request.reason });
     } finally {
       this.#underWay = false;
     }

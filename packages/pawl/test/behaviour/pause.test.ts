@@ -57,6 +57,34 @@ async function askedToPause() {
   return { ...steps, pawl, handle };
 }
 
+test("what cannot be paused says so, and is tried again once in a while until it can", async () => {
+  const { workflow, begun, letGo, ran } = twoSteps();
+  let [tried, works] = [0, false];
+  const errors: string[] = [];
+  const logger = { info() {}, warn() {}, error: (line: string) => void errors.push(line) };
+  const pawl = await h.open({ logger }, (name, phase) => {
+    if (name !== "pause-claimed" || phase !== "before") return;
+    tried++;
+    if (!works) throw new Error("permission denied for table history");
+  });
+  await pawl.worker({ workflows: [workflow], ...soon });
+  const handle = await pawl.start(workflow, undefined);
+  await begun.opened;
+  await handle.pause();
+  await pawl.handle(handle.executionId).signal("after", 1);
+  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+  const since = performance.now();
+  letGo.open("one");
+  await eventually(() => expect(errors.some((line) => line.includes("could not be paused: permission denied"))).toBe(true));
+  await eventually(() => expect(tried).toBeGreaterThan(7));
+  // A few times as it comes to where it could pause, then with the checks, which come once a second.
+  expect(performance.now() - since).toBeGreaterThan(1000);
+  works = true;
+  await isPaused(handle);
+  expect(ran).toEqual(["first"]);
+  await handle.terminate();
+});
+
 test("nothing begins while the reply to a pause is on its way, whatever the inbox says meanwhile", async () => {
   const { workflow, begun, letGo, ran } = twoSteps();
   const [paused, answered] = [gate(), gate()];
