@@ -1,5 +1,6 @@
 import { OptionInvalid } from "./errors.ts";
 import { limits } from "./limits.ts";
+import { isStorable } from "./storable-text.ts";
 
 /** What an execution belongs to: names and texts, given when it is started and never changed. */
 export type Labels = Readonly<Record<string, string>>;
@@ -20,8 +21,6 @@ export type StoredChanges = Readonly<Record<string, StoredAttribute | null>>;
 
 const attributeName = /^[A-Za-z][A-Za-z0-9_]*$/;
 const labelName = /^[A-Za-z0-9][A-Za-z0-9._/-]*$/;
-/** PostgreSQL's `jsonb` takes neither NUL nor half of a surrogate pair. */
-const unstorable = /\u0000|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
 /** Copies them, undefined where there are none. @throws OptionInvalid naming the label */
 export function checkLabels(labels: unknown, path: string): Labels | undefined {
@@ -113,7 +112,7 @@ function storedAttribute(value: unknown, path: string): StoredAttribute {
 
 function checkText(text: string, path: string, what: string, longest: number): string {
   if (text.length > longest) throw new OptionInvalid(path, `has ${text.length} characters; ${what} has at most ${longest}. Put longer texts into the input.`);
-  if (unstorable.test(text)) throw new OptionInvalid(path, "holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store.");
+  if (!isStorable(text)) throw new OptionInvalid(path, "holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store.");
   return text;
 }
 

@@ -1,9 +1,7 @@
 import { HistoryInvalid } from "../base/errors.ts";
 import { documentFormat } from "../client/document/execution-document.ts";
-import { encodeValue } from "../base/values.ts";
-import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
+import { decodeEvent, encodeAgain } from "../kernel/event-codec.ts";
 import type { Event, RecordedEvent } from "../kernel/event.ts";
-import { readPayload, type Payload } from "../kernel/payload.ts";
 
 /** A history outside of a database, as JSON: what `pawl history <id> --json` prints and `recordHistory` gives. */
 export interface RecordedHistory {
@@ -16,7 +14,7 @@ export interface RecordedHistory {
   readonly events: readonly RecordedEventJson[];
 }
 
-/** An event with its fields beside it. A payload that JSON cannot hold stands, encoded, under `<field>#`. */
+/** An event with its fields beside it. What JSON or PostgreSQL cannot hold stands, encoded, under `<field>#`. */
 export interface RecordedEventJson {
   readonly seq: number;
   /** ISO 8601. */
@@ -34,12 +32,7 @@ export interface HistoryEntry {
 
 /** The JSON form of one event: the stored one, with what stands beside it in a row. */
 export function eventToJson({ seq, at, event }: HistoryEntry): RecordedEventJson {
-  // Read from a database, payloads are values; the stored form is made of their texts.
-  const fields = Object.entries(event).map(([name, value]: [string, unknown]) => [
-    name,
-    isPayload(value) ? { text: encodeValue(readPayload(value), name) } : value,
-  ]);
-  const stored = JSON.parse(encodeEvent(Object.fromEntries(fields) as Event)) as Record<string, unknown>;
+  const stored = JSON.parse(encodeAgain(event)) as Record<string, unknown>;
   return { seq, at: at.toISOString(), ...stored, type: event.type };
 }
 
@@ -97,8 +90,4 @@ function textAt(object: Record<string, unknown>, name: string, path: string): st
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isPayload(value: unknown): value is Payload {
-  return isObject(value) && Object.keys(value).length === 1 && ("text" in value || "value" in value);
 }

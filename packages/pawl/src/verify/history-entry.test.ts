@@ -36,6 +36,10 @@ test.each<[Event, object]>([
     { schedule: { scheduleId: "s", at: "2026-01-01T00:00:00Z" }, input: none },
   ],
   [{ type: "ExecutionCompleted", result: { text: large } }, { result: none }],
+  [
+    { type: "StepCompleted", position: 3, name: "\ud800", attempt: 2, result: { text: large } },
+    { position: 3, name: "\ud800", attempt: 2, result: none },
+  ],
 ])("of a very large event the leading fields are read: %#", (event, fields) => {
   expect(entry(event)).toEqual({ type: event.type, ...fields });
 });
@@ -48,9 +52,11 @@ test("of other events everything but the payloads is read", () => {
     attempt: 1,
     result: none,
   });
+  const failed = { type: "StepFailed", position: 1, name: "\ud800", attempt: 1, failure: { name: "E", message: "a\u0000" } } as const;
+  expect(entry(failed)).toEqual(failed);
   expect(entry({ type: "TimerStarted", position: 1, durationMs: 5 })).toEqual({ type: "TimerStarted", position: 1, durationMs: 5 });
 });
 
-test.each(["", "{", "[]", "null", '{"position":', "7"])("%j is no event", (head) => {
+test.each(["", "{", "[]", "null", '{"position":', "7", '{"name#":7}'])("%j is no event", (head) => {
   expect(historyEntry({ seq: 1, epoch: 1, at: 0, type: "TimerFired", bytes: 1, head }).event).toBeUndefined();
 });

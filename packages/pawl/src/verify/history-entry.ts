@@ -1,3 +1,4 @@
+import { decodeValue } from "../base/values.ts";
 import type { Event } from "../kernel/event.ts";
 import { payloadFields } from "../kernel/event-codec.ts";
 import type { HistoryEntry } from "./rows.ts";
@@ -30,12 +31,27 @@ function wholeFields(data: string): Record<string, unknown> | undefined {
   }
   if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined;
   const known = fields as Record<string, unknown>;
-  for (const payload of payloadFields) {
-    if (`${payload}#` in known) delete known[`${payload}#`];
-    else if (!(payload in known)) continue;
-    known[payload] = { value: null };
+  try {
+    for (const key of Object.keys(known)) {
+      const name = nameOf(key);
+      if (name === key && !payloadFields.has(name)) continue;
+      known[name] = fieldValue(key, known[key]);
+      if (name !== key) delete known[key];
+    }
+  } catch {
+    return undefined;
   }
   return known;
+}
+
+/** A field under `<name>#` is encoded. */
+function nameOf(key: string): string {
+  return key.endsWith("#") ? key.slice(0, -1) : key;
+}
+
+function fieldValue(key: string, stored: unknown): unknown {
+  if (payloadFields.has(nameOf(key))) return { value: null };
+  return key.endsWith("#") ? decodeValue(stored as string) : stored;
 }
 
 const field =
@@ -49,11 +65,11 @@ function leadingFields(head: string): Record<string, unknown> | undefined {
     const match = field.exec(head);
     const key = match?.[1];
     if (match === null || key === undefined) break;
-    const payload = payloadFields.find((name) => key === name || key === `${name}#`);
-    if (payload !== undefined) fields[payload] = { value: null };
-    if (payload !== undefined || match[2] === undefined) return fields;
+    const isPayload = payloadFields.has(nameOf(key));
+    if (isPayload) fields[nameOf(key)] = { value: null };
+    if (isPayload || match[2] === undefined) return fields;
     try {
-      fields[key] = JSON.parse(match[2]) as unknown;
+      fields[nameOf(key)] = fieldValue(key, JSON.parse(match[2]));
     } catch {
       return undefined;
     }

@@ -357,6 +357,17 @@ describe("a document", () => {
     ["with an event that lacks a field", (d) => delete d.runs[0]!.events[1]!.data["result"], "runs[0].events[1].data.result"],
     ["with an event that is a list", (d) => (d.runs[0]!.events[1] = [] as never), "runs[0].events[1]"],
     ["with a value that cannot be read", (d) => (d.runs[0]!.events[1]!.data = { "result#": "#[[" }), "runs[0].events[1].data"],
+    [
+      "with a text that is none",
+      (d) => d.runs[0]!.events.splice(1, 0, { ...d.runs[0]!.events[1]!, type: "SignalReceived", data: { signalId: "a", "name#": "7", payload: 1 } }),
+      "runs[0].events[1].data.name",
+    ],
+    ["with a field of an odd name", (d) => (d.runs[0]!.events[1]!.data["a\u0000"] = 1), "runs[0].events[1].data"],
+    [
+      "with a message whose id holds NUL",
+      (d) => d.runs[0]!.events.splice(1, 0, { ...d.runs[0]!.events[1]!, type: "SignalReceived", data: { signalId: "a\u0000", name: "n", payload: 1 } }),
+      "runs[0].events[1].data.signalId",
+    ],
     ["with a wrong time", (d) => (d.runs[0]!.events[1]!["at"] = "2026"), "runs[0].events[1].at"],
     ["with an epoch that falls", (d) => (d.runs[0]!.events[0]!["epoch"] = 9), "runs[0].events[1].epoch"],
     ["with an event that only the start has the epoch of", (d) => (d.runs[0]!.events[1]!["epoch"] = 0), "runs[0].events[1].epoch"],

@@ -1,6 +1,8 @@
+import { isStorable } from "../../base/storable-text.ts";
+import { decodeValue } from "../../base/values.ts";
 import type { Event } from "../../kernel/event.ts";
 
-type Kind = "string" | "number" | "position" | "failure" | "object" | "payload";
+type Kind = "string" | "id" | "number" | "position" | "failure" | "object" | "payload";
 type Shape = Readonly<Record<string, Kind | `${Kind}?`>>;
 
 const call: Shape = { position: "position" };
@@ -21,7 +23,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
     attributes: "object?",
     merge: "string?",
   },
-  StartMerged: { startId: "string", input: "payload" },
+  StartMerged: { startId: "id", input: "payload" },
   StepStarted: attempt,
   StepHeartbeat: { ...attempt, heartbeat: "payload" },
   StepCompleted: { ...attempt, result: "payload" },
@@ -29,16 +31,16 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   StepFailed: { ...attempt, failure: "failure" },
   TimerStarted: { ...call, durationMs: "number" },
   TimerFired: call,
-  ChildStarted: { ...call, workflow: "string", executionId: "string", runId: "string", parentClosePolicy: "string?" },
+  ChildStarted: { ...call, workflow: "string", executionId: "id", runId: "string", parentClosePolicy: "string?" },
   ChildCompleted: { ...call, result: "payload" },
   ChildFailed: { ...call, state: "string", failure: "failure", deadline: "number?" },
   WaitStarted: { ...call, signal: "string?", timeoutMs: "number?" },
   WaitTimedOut: call,
-  SignalReceived: { signalId: "string", name: "string", traceparent: "string?", payload: "payload" },
-  UpdateReceived: { updateId: "string", name: "string", payload: "payload" },
-  UpdateCompleted: { updateId: "string", result: "payload" },
-  UpdateRejected: { updateId: "string", failure: "failure" },
-  ValueSet: { ...call, key: "string", value: "payload" },
+  SignalReceived: { signalId: "id", name: "string", traceparent: "string?", payload: "payload" },
+  UpdateReceived: { updateId: "id", name: "string", payload: "payload" },
+  UpdateCompleted: { updateId: "id", result: "payload" },
+  UpdateRejected: { updateId: "id", failure: "failure" },
+  ValueSet: { ...call, key: "id", value: "payload" },
   AttributesSet: { ...call, attributes: "object" },
   StreamWritten: { ...call, stream: "string", offset: "number" },
   PatchMarked: { patchId: "string" },
@@ -70,8 +72,10 @@ export function shapeProblem(type: string, data: Readonly<Record<string, unknown
   const shape: Shape | undefined = Object.hasOwn(shapes, type) ? shapes[type as Event["type"]] : undefined;
   if (shape === undefined)
     return { path: "type", reason: `there is no event "${type.slice(0, 60)}" in this version of Pawl. A newer one may have written the document.` };
+  const odd = Object.keys(data).find((name) => !/^[A-Za-z]\w*#?$/.test(name));
+  if (odd !== undefined) return { path: "data", reason: `has a field ${JSON.stringify(odd.slice(0, 60))}, and no event has one of such a name.` };
   for (const [name, kind] of Object.entries(shape)) {
-    const value = data[name] ?? (kind.startsWith("payload") ? data[`${name}#`] : undefined);
+    const value = kind.startsWith("payload") ? (data[name] ?? data[`${name}#`]) : plainValue(data, name);
     const isThere = Object.hasOwn(data, name) || Object.hasOwn(data, `${name}#`);
     if (!isThere && kind.endsWith("?")) continue;
     if (!isThere || !fits(value, kind.replace("?", "") as Kind, Object.hasOwn(data, `${name}#`)))
@@ -80,8 +84,20 @@ export function shapeProblem(type: string, data: Readonly<Record<string, unknown
   return undefined;
 }
 
+/** What is no payload stands encoded only where PostgreSQL could not read it else. */
+function plainValue(data: Readonly<Record<string, unknown>>, name: string): unknown {
+  const encoded = data[`${name}#`];
+  if (typeof encoded !== "string") return data[name];
+  try {
+    return decodeValue(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
 const words: Readonly<Record<Kind, string>> = {
   string: "a string",
+  id: "a string without NUL characters and halves of surrogate pairs",
   number: "a number from 0",
   position: "a whole number from 1",
   failure: "a failure with name and message",
@@ -93,6 +109,8 @@ function fits(value: unknown, kind: Kind, isText: boolean): boolean {
   switch (kind) {
     case "string":
       return typeof value === "string" && value.length <= 10_000;
+    case "id":
+      return typeof value === "string" && value.length <= 10_000 && isStorable(value);
     case "number":
       return typeof value === "number" && value >= 0;
     case "position":

@@ -52,6 +52,6 @@ export interface EventDocument {
   readonly at: number;
   /** The number of the claim it was written under. */
   readonly epoch: number;
-  /** The event's fields. Values that JSON cannot hold stand under a name that ends in `#`, encoded as text. */
+  /** The event's fields. What JSON or PostgreSQL cannot hold stands under a name that ends in `#`, encoded as text. */
   readonly data: Readonly<Record<string, unknown>>;
 }

@@ -1,8 +1,6 @@
 import { ExecutionNotFound } from "../../base/errors.ts";
-import { encodeValue } from "../../base/values.ts";
-import { encodeEvent, payloadFields } from "../../kernel/event-codec.ts";
-import type { Event, RecordedEvent } from "../../kernel/event.ts";
-import type { Payload } from "../../kernel/payload.ts";
+import { encodeAgain } from "../../kernel/event-codec.ts";
+import type { RecordedEvent } from "../../kernel/event.ts";
 import type { Store } from "../../store/store.ts";
 import { documentFormat, documentVersion, type EventDocument, type ExecutionDocument, type RunDocument } from "./execution-document.ts";
 import { DocumentSize } from "./document-size.ts";
@@ -48,16 +46,7 @@ async function readEvents(store: Store, runId: string, count: number, size: Docu
 }
 
 function eventDocument({ at, epoch, event }: RecordedEvent, size: DocumentSize): EventDocument {
-  const fields = Object.entries(event).map(([name, value]) => [name, isPayload(name) ? encoded(value as Payload, name) : (value as unknown)] as const);
-  const text = encodeEvent(Object.fromEntries(fields) as unknown as Event);
+  const text = encodeAgain(event);
   size.addEventText(text.length);
   return { type: event.type, at, epoch, data: JSON.parse(text) as Record<string, unknown> };
-}
-
-function isPayload(name: string): boolean {
-  return (payloadFields as readonly string[]).includes(name);
-}
-
-function encoded(payload: Payload, name: string): Payload {
-  return "text" in payload ? payload : { text: encodeValue(payload.value, name) };
 }

@@ -3,7 +3,7 @@ import { checkId, checkName } from "../../base/ids.ts";
 import { limits } from "../../base/limits.ts";
 import { checkPlace, type QueuePlace } from "../../base/queue-place.ts";
 import { checkLabels, checkStoredAttributes } from "../../base/search-values.ts";
-import { decodeEvent } from "../../kernel/event-codec.ts";
+import { decodeEvent, encodeAgain } from "../../kernel/event-codec.ts";
 import type { Event, StreamWritten } from "../../kernel/event.ts";
 import { executionStates, isTerminal } from "../../kernel/execution-state.ts";
 import { fold } from "../../kernel/fold.ts";
@@ -207,7 +207,8 @@ class RunReader {
         checkLabels(event.labels, "labels");
         checkStoredAttributes(event.attributes, "attributes");
       } else if (event.type === "AttributesSet" || event.type === "ExecutionResumed") checkStoredAttributes(event.attributes, "attributes");
-      return { imported: { type, data: text, epoch, at }, event };
+      // A document may hold what PostgreSQL could not read in the form that it has there.
+      return { imported: { type, data: encodeAgain(event), epoch, at }, event };
     } catch (error) {
       throw new DocumentInvalid(`${path}.data`, error instanceof PawlError ? error.message : "holds a value that cannot be read.");
     }
