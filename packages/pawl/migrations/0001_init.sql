@@ -236,7 +236,7 @@ $$ INSERT INTO inbox (run_id, message_id, type, data)
   ORDER BY ordinal ON CONFLICT DO NOTHING;
  DELETE FROM inbox WHERE run_id = from_run; DELETE FROM tasks WHERE run_id = from_run $$;
 -- Delivers the signals of a transaction as it commits, as send-messages does: the first of them brings all. It runs in a session of a
--- user's, so it brings its search path. The lock is a statement of its own: the next one sees the run that began while it waited.
+-- user's, so it brings its search path, in which the user's temporary tables come last. The lock is a statement of its own: the next one sees the run that began while it waited.
 CREATE FUNCTION deliver_signals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
  noted noted_signals[];

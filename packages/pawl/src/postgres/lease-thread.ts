@@ -1,6 +1,7 @@
 import { workerData } from "node:worker_threads";
 import pg from "pg";
 import { keepAlive } from "./pg-connections.ts";
+import { searchPath } from "./search-path.ts";
 import { leaseSlots, type LeaseThreadData } from "./thread-lease-keeper.ts";
 import { heartbeat } from "./statements/heartbeat.ts";
 
@@ -30,7 +31,7 @@ async function connect(): Promise<pg.Client> {
     if (client === fresh) client = undefined;
   });
   await fresh.connect();
-  await fresh.query(`SET search_path = "${schema}"`);
+  await fresh.query(`SET search_path = ${searchPath(schema)}`);
   return fresh;
 }
 

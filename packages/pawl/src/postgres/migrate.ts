@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { DatabaseVersionUnsupported, SchemaOutdated, SchemaTooNew } from "../base/errors.ts";
+import { searchPath } from "./search-path.ts";
 
 /** Runs plain SQL text, several statements at a time, on one session. */
 export interface MigrationSession {
@@ -46,13 +47,16 @@ export async function migrate(session: MigrationSession, schema: string, apply: 
   if (!apply) throw new SchemaOutdated(from, newest);
   await session.exec(`SELECT pg_advisory_lock(${migrationLock})`);
   try {
-    await session.exec(
-      `CREATE SCHEMA IF NOT EXISTS "${schema}"; CREATE TABLE IF NOT EXISTS "${schema}".migrations (number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
-    );
+    // `IF NOT EXISTS` asks for the right to create schemas in any case, which a role that was given one need not have.
+    const [found] = await session.query(`SELECT to_regnamespace('"${schema}"') IS NOT NULL AS yes`);
+    if (found?.["yes"] !== true) await session.exec(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    await session.exec(`CREATE TABLE IF NOT EXISTS "${schema}".migrations (number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`);
     const locked = await currentMigration(session, schema);
     if (locked > newest) throw new SchemaTooNew(locked, newest);
     for (const { number, sql } of migrations.filter((migration) => migration.number > locked)) {
-      await session.exec(`BEGIN; SET LOCAL search_path = "${schema}"; ${sql}; INSERT INTO "${schema}".migrations (number) VALUES (${number}); COMMIT`);
+      await session.exec(
+        `BEGIN; SET LOCAL search_path = ${searchPath(schema)}; ${sql}; INSERT INTO "${schema}".migrations (number) VALUES (${number}); COMMIT`,
+      );
     }
     return { from: locked, to: newest };
   } finally {

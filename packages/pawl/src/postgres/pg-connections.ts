@@ -1,5 +1,6 @@
 import pg from "pg";
 import { toBinary } from "./parameters.ts";
+import { searchPath } from "./search-path.ts";
 import type { Connections, Transaction } from "./transaction.ts";
 
 /**
@@ -33,7 +34,7 @@ export class PgConnections implements Connections {
       ...keepAlive,
       application_name: "pawl",
       // Awaited by the pool before anyone gets the connection, whatever its types say.
-      onConnect: (client) => client.query(`SET search_path = "${schema}"; ${plannerSettings}`) as unknown as void,
+      onConnect: (client) => client.query(`SET search_path = ${searchPath(schema)}; ${plannerSettings}`) as unknown as void,
     });
     // A connection that breaks while idle is replaced by the pool; its next user needs to know nothing of it.
     this.#pool.on("error", () => {});

@@ -1,6 +1,7 @@
 import type { PGlite } from "@electric-sql/pglite";
 import { literal } from "../postgres/literal.ts";
 import { plannerSettings } from "../postgres/pg-connections.ts";
+import { searchPath } from "../postgres/search-path.ts";
 import type { Connections, Transaction } from "../postgres/transaction.ts";
 
 /** The named transactions on an in-process PostgreSQL. One session: they run one after the other. */
@@ -14,7 +15,7 @@ export class PgliteConnections implements Connections {
   }
 
   async prepare(schema: string): Promise<void> {
-    await this.#db.exec(`SET search_path = "${schema}"; ${plannerSettings}`);
+    await this.#db.exec(`SET search_path = ${searchPath(schema)}; ${plannerSettings}`);
   }
 
   /** Through PREPARE and EXECUTE: PGlite's own way plans a statement anew each time, which takes longer than running it. */

@@ -8,7 +8,7 @@ import { inspect } from "node:util";
 import { DatabaseUnreachable, DatabaseVersionUnsupported, defineWorkflow, Pawl, PawlError, SchemaOutdated, SchemaTooNew, type ExecutionHandle } from "pawl";
 import { silentLogger } from "pawl/internal";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { checkInvariants, databaseUrl, execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
 import { eventually, refusalOf, soon } from "./harness.ts";
 
@@ -124,6 +124,25 @@ describe("a database that this version cannot use", () => {
     }
     expect(await query(database.url, "SELECT 1 FROM pg_namespace WHERE nspname = 'pawl'")).toEqual([]);
     await execute(database.url, `ALTER DATABASE ${name} RESET search_path; DROP FUNCTION public.current_setting(text)`);
+  });
+
+  test("is no such: one in which the user owns a schema and may create none", async () => {
+    const given = await freshDatabase();
+    const name = given.url.match(/test_\w+/)![0];
+    await execute(given.url, `CREATE ROLE app_${name}; REVOKE CREATE ON DATABASE ${name} FROM PUBLIC; CREATE SCHEMA mine AUTHORIZATION app_${name}`);
+    const url = `${given.url}${given.url.includes("?") ? "&" : "?"}options=${encodeURIComponent(`-c role=app_${name}`)}`;
+    await expect(query(url, "CREATE SCHEMA IF NOT EXISTS mine")).rejects.toMatchObject({ code: "42501" });
+    const echo = defineWorkflow({ name: "echo", run: async (ctx, input: string) => ctx.step("echo", () => input) });
+    const pawl = await open(url, { schema: "mine" });
+    await pawl.worker({ workflows: [echo], ...soon });
+    expect(await pawl.execute(echo, "hello")).toBe("hello");
+    await pawl.close();
+    expect(await query(given.url, "SELECT tableowner FROM pg_tables WHERE schemaname = 'mine' AND tablename = 'executions'")).toEqual([
+      { tableowner: `app_${name}` },
+    ]);
+    await given.drop();
+    const server = inject("databaseServerUrl");
+    if (!inject("databaseServerIsOurs")) await execute(server, `DROP ROLE app_${name}`);
   });
 
   test("with a newer schema is refused, with and without migrating, and left as it was", async () => {

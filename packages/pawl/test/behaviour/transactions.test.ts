@@ -627,6 +627,23 @@ describe("a signal in a transaction", () => {
     await client.end();
   });
 
+  test("arrives whatever temporary tables the session has", async () => {
+    const { pawl } = await h.run([collecting]);
+    const client = await connect();
+    const handle = await pawl.start(collecting, 1);
+    await eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null }));
+    await client.query("BEGIN");
+    await client.query("CREATE TEMP TABLE tasks (id integer, title text); CREATE TEMP TABLE executions (id integer)");
+    await client.query("CREATE TEMP TABLE inbox (LIKE pawl.inbox INCLUDING ALL); CREATE TEMP TABLE noted_signals (LIKE pawl.noted_signals INCLUDING ALL)");
+    await handle.signal("add", 1, { transaction: client });
+    const started = await pawl.start(collecting, 1, { transaction: client });
+    await started.signal("add", 2, { transaction: client });
+    await client.query("COMMIT");
+    expect(await handle.result({ timeout: 20_000 })).toEqual([1]);
+    expect(await started.result({ timeout: 20_000 })).toEqual([2]);
+    await client.end();
+  });
+
   test("reaches several executions, one that the same transaction starts, and one that has not begun", async () => {
     const pawl = await h.open();
     const client = await connect();

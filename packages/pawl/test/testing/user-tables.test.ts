@@ -52,6 +52,16 @@ CREATE TEMPORARY TABLE scratch (n integer); PREPARE one AS SELECT 1; SELECT lo_c
     await pawl.close();
   });
 
+  test("takes no temporary table of the user's for one of its own", async () => {
+    const pawl = await TestPawl.open({ setUp });
+    await pawl.sql.query("CREATE TEMPORARY TABLE tasks (n integer)");
+    await pawl.sql.query("CREATE TEMPORARY TABLE history (LIKE pawl.history INCLUDING ALL)");
+    await pawl.worker({ workflows: [ordering] });
+    expect(await pawl.execute(ordering, "o-1")).toBe(1);
+    expect((await pawl.sql.query("SELECT * FROM history")).rows).toEqual([]);
+    await pawl.close();
+  });
+
   test("has the machine's clock again after one whose time was far away", async () => {
     const past = await TestPawl.open({ now: new Date("2001-01-01") });
     await past.worker({ workflows: [ordering] });
