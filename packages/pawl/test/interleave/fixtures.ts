@@ -81,6 +81,10 @@ const endedAs =
   (gateway, at) =>
     commitAll(gateway, [], [appendTo(at, { events: [events.cancelRequested, events[state]], after: { kind: "end", state } })]);
 
+/** Nothing but its end says that it ended: what a resume goes back behind is that event alone. */
+const held: Parameters<typeof withFamily>[1] = (gateway, at) =>
+  commitAll(gateway, [], [appendTo(at, { events: [events.quarantined], after: { kind: "end", state: "quarantined" } })]);
+
 /** Nobody keeps what has ended. */
 const forgettable: Parameters<typeof withFamily>[1] = async (gateway, at) => {
   await endedAs("cancelled")(gateway, at);
@@ -163,6 +167,7 @@ export function families(parent: string, suffix: string) {
     due: fixture("due", withFamily(parent, parked(-1000))),
     cancelled: fixture("cancelled", withFamily(parent, endedAs("cancelled"))),
     quarantined: fixture("quarantined", withFamily(parent, endedAs("quarantined"))),
+    held: fixture("held", withFamily(parent, held)),
     forgettable: fixture("forgettable", withFamily(parent, forgettable)),
     continued: fixture("continued", withFamily(parent, continued)),
     expired: fixture("expired", expired(parent)),

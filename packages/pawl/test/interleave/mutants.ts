@@ -127,6 +127,11 @@ export const mutants: readonly Mutant[] = [
     scenario: "quarantined: resume as next | terminate parent",
   },
   {
+    name: "a resume that cuts behind an event that it does not see",
+    mutation: replacing("resume", [" AND last_seq <> (SELECT last_seq FROM target)", " AND false"]),
+    scenario: "held: resume as next | cancel parent",
+  },
+  {
     name: "a resume that locks in another order",
     mutation: replacing("resume", [" ORDER BY run_id FOR UPDATE)", " ORDER BY run_id DESC FOR UPDATE)"]),
     scenario: "quarantined: resume as next | terminate child",

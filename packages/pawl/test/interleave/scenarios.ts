@@ -252,6 +252,7 @@ function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "last
       by.signalWithStart(),
     ),
     ...pairsOf(at.quarantined, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, by.claimBy("one")),
+    ...pairsWith(at.held, by.resumeAs("next"), by.cancel("parent"), by.terminate("parent"), by.rollBackAs("next2", parent, "a child")),
     ...pairsOf(at.forgettable, by.forget(), by.resumeAs("next"), ...ofChildren, by.startAgain(), by.signalWithStart()),
     ...pairsWith(at.continued, by.forgetContinued(), by.forgetContinued(), by.forget(), by.claimBy("one"), ...ofChildren),
     ...pairsOf(

@@ -41,6 +41,7 @@ const shortPairs = [
   "cancelled: resume as next | resume as next2",
   "cancelled: resume as next | child ends",
   "quarantined: resume as next | terminate parent",
+  "held: resume as next | cancel parent",
   "forgettable: delete what has ended | resume as next",
   "forgettable: delete what has ended | child ends",
   "forgettable: delete what has ended | start parent again",

@@ -3,7 +3,10 @@ import { suspectFromClaims } from "./claim.ts";
 import { ended, movedDueIn } from "./due-in.ts";
 
 export interface ResumeRow {
-  /** The new run; null: another resume gave it or a child of it a new run while the statement waited, nothing was done, send it again. */
+  /**
+   * The new run; null: while the statement waited, another resume gave it or a child of it a new run, or it was closed by an event that
+   * the statement's snapshot does not show. Nothing was done, send it again.
+   */
   readonly run_id: string | null;
   /** The queues of its task, and of its open children: some were given back, and of others a claim may have skipped the tasks because of this lock. */
   readonly due_in: string[] | null;
@@ -29,11 +32,13 @@ export function resume(namespace: string, executionId: string, newRunId: string)
   return {
     name: "resume",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
-target AS MATERIALIZED (SELECT run_id FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined')),
+target AS MATERIALIZED (SELECT run_id, last_seq FROM executions WHERE namespace = $1 AND execution_id = $2 AND state IN ('cancelled', 'quarantined')),
 wanted AS MATERIALIZED (
  SELECT run_id FROM target UNION ALL SELECT k.run_id FROM executions k WHERE k.parent_run_id = (SELECT run_id FROM target)),
 locked AS MATERIALIZED (SELECT * FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted)) ORDER BY run_id FOR UPDATE),
-complete AS MATERIALIZED (SELECT (SELECT count(*) FROM locked) = (SELECT count(*) FROM wanted) AS yes),
+complete AS MATERIALIZED (
+ SELECT (SELECT count(*) FROM locked) = (SELECT count(*) FROM wanted)
+  AND NOT EXISTS (SELECT FROM locked WHERE run_id = (SELECT run_id FROM target) AND last_seq <> (SELECT last_seq FROM target)) AS yes),
 old AS MATERIALIZED (
  SELECT * FROM locked WHERE run_id = (SELECT run_id FROM target) AND state IN ('cancelled', 'quarantined') AND (SELECT yes FROM complete)),
 kin AS MATERIALIZED (SELECT * FROM locked WHERE parent_run_id = (SELECT run_id FROM old)),
