@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { Logger } from "../base/logger.ts";
 import { pause, type Runtime } from "../base/runtime.ts";
 import { Closed, DatabaseDiskFull } from "../base/errors.ts";
-import { classifyFault, isDiskFull } from "./faults.ts";
+import { classifyFault, isDiskFull, type Fault } from "./faults.ts";
 import type { Connections, Transaction } from "./transaction.ts";
 
 /** Wraps every attempt of every named transaction; tests kill, delay or fail here. Production has none. */
@@ -67,23 +67,28 @@ export class TransactionGateway {
 
   /** @throws the database's error when sending again cannot help; `Closed` once the store is closing */
   async send<Row>(transaction: Transaction<Row>): Promise<Sent<Row>> {
-    const { result, repeated } = await this.#repeat(transaction.name, () => this.#connections.run(transaction));
+    const { result, repeated } = await this.#repeat(transaction.name, () => this.#connections.run(transaction), ["permanent"]);
     return { rows: result, repeated };
   }
 
-  /** The same care for reads that are not among the prepared statements. */
+  /** The same care for reads that are not among the prepared statements. One that somebody has cancelled was too slow, and would be again. */
   async read<Result>(name: string, ask: () => Promise<Result>): Promise<Result> {
-    return (await this.#repeat(name, ask)).result;
+    return (await this.#repeat(name, ask, ["permanent", "cancelled"])).result;
   }
 
-  async #repeat<Result>(name: string, attempt: () => Promise<Result>): Promise<{ readonly result: Result; readonly repeated: boolean }> {
+  /** @param final what it is not repeated after */
+  async #repeat<Result>(
+    name: string,
+    attempt: () => Promise<Result>,
+    final: readonly Fault["kind"][],
+  ): Promise<{ readonly result: Result; readonly repeated: boolean }> {
     let repeated = false;
     for (let failures = 0; ; failures++) {
       try {
         return { result: await (this.#around === undefined ? attempt() : this.#around(name, attempt)), repeated };
       } catch (error) {
         const fault = classifyFault(error);
-        if (fault.kind === "permanent") throw error;
+        if (final.includes(fault.kind)) throw error;
         if (fault.kind === "unknown") repeated = true;
         if (this.#closing.signal.aborted) throw new Closed("The store");
         this.#warn(name, error);

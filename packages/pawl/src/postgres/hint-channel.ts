@@ -3,7 +3,7 @@ import pg from "pg";
 import type { Logger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Hint } from "../store/store.ts";
-import { keepAlive } from "./pg-connections.ts";
+import { keepAlive, sessionSettings } from "./pg-connections.ts";
 
 /** Between two notifications of one process: at most this often, so that they cost commits nothing. */
 const coalesceMs = 5;
@@ -110,7 +110,7 @@ export class PgHintChannel implements HintChannel {
     try {
       await client.connect();
       // A notification is a commit; losing one in a crash loses nothing, so it need not wait for the disk.
-      await client.query(`SET synchronous_commit = off; LISTEN "${this.#channel}"`);
+      await client.query(`${sessionSettings}; SET synchronous_commit = off; LISTEN "${this.#channel}"`);
       client.once("end", lost);
       if (this.#closed) return void client.end().catch(() => {});
       this.#client = client;

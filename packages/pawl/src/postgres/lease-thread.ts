@@ -1,6 +1,6 @@
 import { workerData } from "node:worker_threads";
 import pg from "pg";
-import { keepAlive } from "./pg-connections.ts";
+import { keepAlive, sessionSettings } from "./pg-connections.ts";
 import { searchPath } from "./search-path.ts";
 import { leaseSlots, type LeaseThreadData } from "./thread-lease-keeper.ts";
 import { heartbeat } from "./statements/heartbeat.ts";
@@ -31,7 +31,7 @@ async function connect(): Promise<pg.Client> {
     if (client === fresh) client = undefined;
   });
   await fresh.connect();
-  await fresh.query(`SET search_path = ${searchPath(schema)}`);
+  await fresh.query(`${sessionSettings}; SET search_path = ${searchPath(schema)}`);
   return fresh;
 }
 

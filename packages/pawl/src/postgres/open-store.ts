@@ -8,7 +8,7 @@ import { classifyFault } from "./faults.ts";
 import { aroundBy, TransactionGateway, type Interceptor } from "./gateway.ts";
 import { LocalHints, PgHintChannel } from "./hint-channel.ts";
 import { migrate, type MigrationReport, type MigrationSession } from "./migrate.ts";
-import { keepAlive, PgConnections } from "./pg-connections.ts";
+import { keepAlive, PgConnections, sessionSettings } from "./pg-connections.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { Queries } from "./queries.ts";
 import { checkSchemaName, tablesIn } from "./schema.ts";
@@ -49,6 +49,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     connectionTimeoutMillis: 10_000,
     ...keepAlive,
     application_name: "pawl reads",
+    // Awaited by the pool, whatever its types say.
+    onConnect: (client) => client.query(sessionSettings) as unknown as void,
   });
   readPool.on("error", () => {});
   return new PostgresStore({
@@ -90,6 +92,7 @@ async function connect(url: string, timeoutMs: number, logger: Logger): Promise<
     client.on("error", () => {});
     try {
       await client.connect();
+      await client.query(sessionSettings);
       return client;
     } catch (error) {
       await client.end().catch(() => {});

@@ -13,6 +13,14 @@ export const plannerSettings =
   "SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
 /**
+ * For every session of Pawl's own: the timeouts and the isolation level that a role or a database has for its users' sessions are not
+ * for these. A commit that waits for a moment would fail for good, a migration would never end, and the statements rely on seeing what
+ * was committed while they waited for a lock. Asked for by name, because not every server knows all of them.
+ */
+export const sessionSettings = `SELECT pg_catalog.set_config(name, CASE name WHEN 'default_transaction_isolation' THEN 'read committed' ELSE '0' END, false) FROM pg_catalog.pg_settings
+WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'default_transaction_isolation')`;
+
+/**
  * For every connection: a server that is gone without a word (its machine died, a firewall forgot the connection) is noticed
  * within half a minute. Without the delay the first probe would be sent after two hours, and a worker whose lease has a
  * connection of its own would hold its executions all that time.
@@ -34,7 +42,7 @@ export class PgConnections implements Connections {
       ...keepAlive,
       application_name: "pawl",
       // Awaited by the pool before anyone gets the connection, whatever its types say.
-      onConnect: (client) => client.query(`SET search_path = ${searchPath(schema)}; ${plannerSettings}`) as unknown as void,
+      onConnect: (client) => client.query(`${sessionSettings}; SET search_path = ${searchPath(schema)}; ${plannerSettings}`) as unknown as void,
     });
     // A connection that breaks while idle is replaced by the pool; its next user needs to know nothing of it.
     this.#pool.on("error", () => {});

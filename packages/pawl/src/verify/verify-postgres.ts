@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Logger } from "../base/logger.ts";
+import { sessionSettings } from "../postgres/pg-connections.ts";
 import { migrateDatabase } from "../postgres/open-store.ts";
 import type { VerifyReport } from "./report.ts";
 import { verifyDatabase, type VerifyOptions } from "./verify-database.ts";
@@ -27,11 +28,11 @@ export async function verifyPostgres(options: VerifyPostgresOptions): Promise<Ve
     connectionString: url,
     application_name: "pawl verify",
     connectionTimeoutMillis: options.connectTimeoutMs,
-    statement_timeout: statementTimeoutMs,
   });
   client.on("error", () => {});
   await client.connect();
   try {
+    await client.query(`${sessionSettings}; SET statement_timeout = ${statementTimeoutMs}`);
     await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     return await verifyDatabase(async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows as Record<string, unknown>[], options);
   } finally {

@@ -246,6 +246,104 @@ describe("a full disk", () => {
   });
 });
 
+describe("a database that ends or cancels what takes long", () => {
+  const slow = defineWorkflow({ name: "slow", run: async (ctx) => ctx.step("once", () => "done") });
+
+  /** Holds up all that is written to histories until it is told to let go. */
+  async function holdUp(url: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    // It has the database's settings, too.
+    await client.query("SELECT set_config(name, '0', false) FROM pg_settings WHERE name LIKE '%timeout' AND setting = '300'");
+    await client.query("BEGIN; LOCK TABLE pawl.history IN EXCLUSIVE MODE");
+    return client;
+  }
+
+  async function waiting(url: string): Promise<readonly { readonly pid: number }[]> {
+    return query<{ pid: number }>(url, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
+  }
+
+  test("by its timeouts fails nothing, and keeps its sessions", async () => {
+    const database = await freshDatabase();
+    const name = database.url.match(/test_\w+/)![0];
+    const { version } = (await query<{ version: number }>(database.url, "SELECT current_setting('server_version_num')::int AS version"))[0]!;
+    const timeouts = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"];
+    if (version >= 170_000) timeouts.push("transaction_timeout");
+    for (const timeout of timeouts) await execute(database.url, `ALTER DATABASE ${name} SET ${timeout} = '300ms'`);
+    await execute(database.url, `ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`);
+    const warnings: string[] = [];
+    const pawl = await open(database.url, { logger: { ...silentLogger, warn: (message) => void warnings.push(message) } });
+    await pawl.worker({ workflows: [slow], ...soon });
+    const sessions = async () =>
+      (await query<{ pid: number }>(database.url, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pawl%'")).map(
+        ({ pid }) => pid,
+      );
+    await (await pawl.start(slow, undefined)).result();
+    const before = await sessions();
+    const locker = await holdUp(database.url);
+    const starting = pawl.start(slow, undefined, { executionId: "held-up" });
+    await eventually(async () => expect(await waiting(database.url)).not.toEqual([]));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await locker.query("COMMIT");
+    await locker.end();
+    expect(await (await starting).result()).toBe("done");
+    expect(warnings).toEqual([]);
+    expect(await sessions()).toEqual(expect.arrayContaining(before));
+    await pawl.close();
+    await database.drop();
+  });
+
+  test("leaves the settings of users' own transactions to users", async () => {
+    const database = await freshDatabase();
+    const name = database.url.match(/test_\w+/)![0];
+    await execute(database.url, `ALTER DATABASE ${name} SET statement_timeout = '41s'`);
+    const asks = defineWorkflow({
+      name: "asks",
+      run: (ctx) => ctx.transaction("ask", async (tx) => (await tx.query<{ ms: string }>("SELECT current_setting('statement_timeout') AS ms")).rows[0]!.ms),
+    });
+    const pawl = await open(database.url);
+    await pawl.worker({ workflows: [asks], ...soon });
+    expect(await pawl.execute(asks, undefined)).toBe("41s");
+    await pawl.close();
+    await database.drop();
+  });
+
+  test("by hand has what is written sent again, and what is read refused", async () => {
+    const database = await freshDatabase();
+    const pawl = await open(database.url);
+    await pawl.worker({ workflows: [slow], ...soon });
+    const locker = await holdUp(database.url);
+    const starting = pawl.start(slow, undefined, { executionId: "cancelled" });
+    const cancelled = new Set<number>();
+    await eventually(async () => {
+      for (const { pid } of await waiting(database.url)) {
+        cancelled.add(pid);
+        await query(database.url, "SELECT pg_cancel_backend($1)", [pid]);
+      }
+      expect(cancelled.size).toBeGreaterThan(1);
+    });
+    await locker.query("ROLLBACK; BEGIN; LOCK TABLE pawl.executions IN ACCESS EXCLUSIVE MODE");
+    const listing = pawl.list().then(
+      () => "listed",
+      (error: { readonly code?: string; readonly cause?: { readonly code?: string } }) => error.cause?.code ?? error.code,
+    );
+    await eventually(async () => {
+      const [reader] = await query<{ pid: number }>(
+        database.url,
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pawl reads' AND wait_event_type = 'Lock' AND query LIKE '%order by%'",
+      );
+      expect(reader).toBeDefined();
+      await query(database.url, "SELECT pg_cancel_backend($1)", [reader!.pid]);
+    });
+    expect(await listing).toBe("57014");
+    await locker.query("ROLLBACK");
+    await locker.end();
+    expect(await (await starting).result()).toBe("done");
+    await pawl.close();
+    await database.drop();
+  });
+});
+
 test("a host that does not exist is unreachable; a connection string that cannot be read is said to be one, without its password", async () => {
   await refusalOf(open("postgres://no-such-host.invalid/x"), DatabaseUnreachable);
   for (const url of ["postgres://me:secret@127.0.0.1:99999/x", "postgres://me:secret@[::1/x", "postgres://me:secret@a b/x"]) {

@@ -168,9 +168,9 @@ test("what is given back after a claim whose reply was lost is not what was star
 test("a claim whose histories cannot be read is given back", async () => {
   let refusals = 1;
   const pawl = await openPawl({ url: database.url, logger: silentLogger }, (name, phase) => {
-    // Not a fault that is worth repeating at once, such as a statement timeout set by an administrator.
+    // Not a fault that is worth repeating at once, such as a page that cannot be read.
     if (name === "read-histories" && phase === "before" && refusals-- > 0)
-      throw Object.assign(new Error("canceling statement due to statement timeout"), { code: "57014" });
+      throw Object.assign(new Error("invalid page in block 7 of relation history"), { code: "XX001" });
   });
   const workflow = defineWorkflow({
     name: "parks",
