@@ -15,6 +15,8 @@ interface Operation {
 }
 
 const mostInOneBatch = 500;
+/** In characters of data: a statement of 1 GB would break the connection, each time that it is sent again. */
+const largestBatchData = 16 * 1024 * 1024;
 const mostOperationsAtOnce = 50;
 
 /**
@@ -69,8 +71,15 @@ export class MessageSender {
   }
 
   #takeMessages(): readonly Pending[] {
-    const end = this.#waiting.findIndex((entry) => !("message" in entry));
-    return this.#waiting.splice(0, Math.min(mostInOneBatch, end === -1 ? this.#waiting.length : end)) as Pending[];
+    const taken: Pending[] = [];
+    let data = 0;
+    for (const entry of this.#waiting) {
+      if (!("message" in entry) || taken.length === mostInOneBatch || data >= largestBatchData) break;
+      taken.push(entry);
+      data += entry.message.data.length;
+    }
+    this.#waiting.splice(0, taken.length);
+    return taken;
   }
 
   async #send(batch: readonly Pending[]): Promise<void> {

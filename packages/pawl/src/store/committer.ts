@@ -28,6 +28,16 @@ const settledPerTurn = 50;
 /** And above so many characters of data it would hold up others for too long; a statement of 1 GB would break the connection. */
 const largestBatchData = 16 * 1024 * 1024;
 
+/** Of everything that goes into the statement with it: the ends of children and their inputs are as large as results are. */
+function charactersOf({ events, chunks, starts, messages }: AppendOperation): number {
+  let characters = 0;
+  for (const event of events) characters += event.data.length;
+  for (const chunk of chunks ?? []) characters += chunk.data?.length ?? 0;
+  for (const start of starts) characters += start.started.length;
+  for (const message of messages) characters += message.data.length;
+  return characters;
+}
+
 /**
  * Group commit. All durable writes of a process pass through here: what arrives while commits are under way joins the next
  * one; an idle committer sends at once. Nobody is told "done" before the batch is durable.
@@ -114,8 +124,7 @@ export class Committer {
       const operation = source.take();
       if (operation === undefined) continue;
       appends.push({ source, operation });
-      for (const event of operation.events) data += event.data.length;
-      for (const chunk of operation.chunks ?? []) data += chunk.data?.length ?? 0;
+      data += charactersOf(operation);
     }
     if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
     this.#settling++;
