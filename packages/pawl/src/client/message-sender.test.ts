@@ -24,3 +24,30 @@ test("a batch holds no more than some 16 MB, and all of them together are in the
   expect(batches.flat()).toEqual(ids);
   expect(Math.max(...batches.map(({ length }) => length))).toBe(16);
 });
+
+test("what waits for one execution holds up none of the others, and each of them gets everything in order", async () => {
+  const { sender: sent, batches } = sender();
+  const order: string[] = [];
+  let letGo!: () => void;
+  const opened = new Promise<void>((resolve) => (letGo = resolve));
+  const noted = (name: string, sending: Promise<unknown>) => sending.then(() => void order.push(name));
+  const slow = sent.sendBy("slow", async () => opened);
+  const later = [
+    noted("slow 1", sent.send(messageTo("slow", "slow 1"))),
+    noted(
+      "slow 2",
+      sent.sendBy("slow", async () => {}),
+    ),
+    noted("slow 3", sent.send(messageTo("slow", "slow 3"))),
+  ];
+  await noted("other 1", sent.send(messageTo("other", "other 1")));
+  await noted(
+    "other 2",
+    sent.sendBy("other", async () => {}),
+  );
+  await noted("other 3", sent.send(messageTo("other", "other 3")));
+  expect(batches).toEqual([["other 1"], ["other 3"]]);
+  letGo();
+  await Promise.all([slow, ...later]);
+  expect(order).toEqual(["other 1", "other 2", "other 3", "slow 1", "slow 2", "slow 3"]);
+});

@@ -9,10 +9,7 @@ interface Pending {
 }
 
 /** Sends something in a way of its own, and says itself what became of it. */
-interface Operation {
-  readonly executionId: string;
-  readonly run: () => Promise<void>;
-}
+type Operation = () => Promise<void>;
 
 const mostInOneBatch = 500;
 /** In characters of data: a statement of 1 GB would break the connection, each time that it is sent again. */
@@ -21,12 +18,18 @@ const mostOperationsAtOnce = 50;
 
 /**
  * Sends signals and updates. What is sent while a batch is on its way goes with the next: many cost little more than one, and
- * those that this process sends to one execution arrive in the order in which they were sent.
+ * those that this process sends to one execution arrive in the order in which they were sent. What has to wait for one execution holds up
+ * none of the others.
  */
 export class MessageSender {
   readonly #store: Pick<Store, "sendMessages">;
   readonly #namespace: string;
-  readonly #waiting: (Pending | Operation)[] = [];
+  /** By execution, in order: what it is to be sent. One to which an operation is sending something is here, too. */
+  readonly #waiting = new Map<string, (Pending | Operation)[]>();
+  /** Executions whose next is a message, and those whose next is an operation that may begin. */
+  readonly #withMessages = new Set<string>();
+  readonly #withOperation = new Set<string>();
+  #operations = 0;
   #sending = false;
 
   constructor(store: Pick<Store, "sendMessages">, namespace: string) {
@@ -36,50 +39,79 @@ export class MessageSender {
 
   /** Resolves when the message is durable. @throws ExecutionNotFound; ExecutionStateInvalid if it has ended */
   send(message: OutsideMessage): Promise<Receipt> {
-    return new Promise((resolve, reject) => this.#enqueue({ message, resolve, reject }));
+    return new Promise((resolve, reject) => this.#enqueue(message.executionId, { message, resolve, reject }));
   }
 
   /** Sends something to an execution in a way of its own, after what was sent before and before what is sent later. */
   sendBy<Result>(executionId: string, send: () => Promise<Result>): Promise<Result> {
-    return new Promise((resolve, reject) => this.#enqueue({ executionId, run: async () => send().then(resolve, reject) }));
+    return new Promise((resolve, reject) => this.#enqueue(executionId, async () => send().then(resolve, reject)));
   }
 
-  #enqueue(entry: Pending | Operation): void {
-    this.#waiting.push(entry);
-    if (!this.#sending) void this.#flush();
+  #enqueue(executionId: string, entry: Pending | Operation): void {
+    const waiting = this.#waiting.get(executionId);
+    if (waiting === undefined) {
+      this.#waiting.set(executionId, [entry]);
+      this.#advance(executionId);
+    } else waiting.push(entry);
+    void this.#flush();
   }
 
   async #flush(): Promise<void> {
+    if (this.#sending) return;
     this.#sending = true;
-    while (this.#waiting.length > 0) {
-      const operations = this.#takeOperations();
-      if (operations.length > 0) await Promise.all(operations.map(({ run }) => run()));
-      else await this.#send(this.#takeMessages());
+    for (;;) {
+      this.#beginOperations();
+      const batch = this.#takeMessages();
+      if (batch.length === 0) break;
+      await this.#send(batch);
     }
     this.#sending = false;
   }
 
-  /** The next ones, up to the first message or the second for the same execution. */
-  #takeOperations(): readonly Operation[] {
-    const taken = new Map<string, Operation>();
-    for (const entry of this.#waiting) {
-      if ("message" in entry || taken.has(entry.executionId) || taken.size === mostOperationsAtOnce) break;
-      taken.set(entry.executionId, entry);
+  #beginOperations(): void {
+    for (const executionId of this.#withOperation) {
+      if (this.#operations === mostOperationsAtOnce) return;
+      this.#withOperation.delete(executionId);
+      void this.#run(executionId, this.#waiting.get(executionId)!.shift() as Operation);
     }
-    this.#waiting.splice(0, taken.size);
-    return [...taken.values()];
   }
 
+  async #run(executionId: string, operation: Operation): Promise<void> {
+    this.#operations++;
+    await operation();
+    this.#operations--;
+    this.#advance(executionId);
+    void this.#flush();
+  }
+
+  /** Of each execution, those before the first operation. */
   #takeMessages(): readonly Pending[] {
     const taken: Pending[] = [];
     let data = 0;
-    for (const entry of this.#waiting) {
-      if (!("message" in entry) || taken.length === mostInOneBatch || data >= largestBatchData) break;
-      taken.push(entry);
-      data += entry.message.data.length;
+    for (const executionId of this.#withMessages) {
+      const waiting = this.#waiting.get(executionId)!;
+      let count = 0;
+      for (const entry of waiting) {
+        if (!("message" in entry) || taken.length === mostInOneBatch || data >= largestBatchData) break;
+        taken.push(entry);
+        data += entry.message.data.length;
+        count++;
+      }
+      // The batch is full.
+      if (count === 0) break;
+      waiting.splice(0, count);
+      this.#withMessages.delete(executionId);
+      this.#advance(executionId);
     }
-    this.#waiting.splice(0, taken.length);
     return taken;
+  }
+
+  /** What was sent to it before is on its way, or has arrived. */
+  #advance(executionId: string): void {
+    const [next] = this.#waiting.get(executionId)!;
+    if (next === undefined) this.#waiting.delete(executionId);
+    else if ("message" in next) this.#withMessages.add(executionId);
+    else this.#withOperation.add(executionId);
   }
 
   async #send(batch: readonly Pending[]): Promise<void> {

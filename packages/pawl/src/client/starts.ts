@@ -13,6 +13,7 @@ import type { Committer } from "../store/committer.ts";
 import type { ExistingExecution, StartOperation, StartOutcome } from "../store/operations.ts";
 import { placed } from "../store/queue-place.ts";
 import { searchValues } from "../store/search-values.ts";
+import { StartHeldUp } from "../store/start-held-up.ts";
 import { ExecutionHandle, type HandleParent } from "./execution-handle.ts";
 import { findDefinition } from "./find-definition.ts";
 import type { LocalWorker } from "./local-worker.ts";
@@ -60,10 +61,16 @@ export class Starts {
     if (merging !== undefined) return this.#merge(operation, merging, text, definition);
     const { executionId, runId, taskQueue } = operation;
     const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
-    const worker = operation.delayMs > 0 ? undefined : this.#localWorkers.find(eager);
+    let worker = operation.delayMs > 0 ? undefined : this.#localWorkers.find(eager);
+    // Nobody knows for how long, so it does not keep a slot.
+    const onHeldUp = (): void => {
+      worker?.cancelReservation(runId);
+      worker = undefined;
+      operation.claimBy = null;
+    };
     let outcome: StartOutcome;
     try {
-      outcome = await this.#committer.start(operation);
+      outcome = await this.#committer.start(operation, onHeldUp);
     } catch (error) {
       worker?.cancelReservation(runId);
       throw error;
@@ -84,7 +91,11 @@ export class Starts {
     return this.#sender.sendBy(options.executionId, async () => {
       const { operation, definition } = await this.#prepare(workflow, input, startOptions);
       const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.#parent);
-      const outcome = await this.#parent.store.signalWithStart(operation, message);
+      const send = () => this.#parent.store.signalWithStart(operation, message);
+      const outcome = await send().catch((error: unknown) => {
+        if (error instanceof StartHeldUp) return this.#committer.patience.run(send);
+        throw error;
+      });
       checkReached(operation, outcome);
       return new ExecutionHandle(this.#parent, operation.executionId, outcome.runId, definition);
     });
@@ -115,6 +126,7 @@ export class Starts {
       runId,
       namespace,
       executionId,
+      ...(options.executionId === undefined && idempotencyKey === null ? {} : { chosen: true as const }),
       workflow: definition.name,
       version: definition.version,
       taskQueue,

@@ -2,6 +2,8 @@ import type { AppendOperation, AppendOutcome, ExistingExecution, StartConflict, 
 import type { CommitBatch, CommitOutcome } from "../store/store.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
+import { StartHeldUp } from "../store/start-held-up.ts";
+import { classifyFault } from "./faults.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import { nothingCommitted, prepareOne } from "./statements/commit-one.ts";
 import { prepareCommit } from "./statements/commit.ts";
@@ -32,11 +34,19 @@ interface Committed extends CommitOutcome {
  * again: what the first send had written is then found by its commit id (appends) or run id (starts) and counts as written.
  *
  * @param commitId from `CommitIds`
+ * @param whenHeldUp where a start may wait for an open transaction
+ * @throws StartHeldUp
  */
-export async function commitBatch(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<Committed> {
-  if (batch.appends.some(({ after }) => after.kind === "continue")) return commitWithContinuations(gateway, batch, commitId);
+export async function commitBatch(
+  gateway: TransactionGateway,
+  batch: CommitBatch,
+  commitId: string,
+  whenHeldUp: "repeat" | "throw" = "throw",
+): Promise<Committed> {
+  if (batch.appends.some(({ after }) => after.kind === "continue")) return commitWithContinuations(gateway, batch, commitId, whenHeldUp);
   const prepared = prepareOne(batch, commitId) ?? prepareCommit(batch, commitId);
-  const { rows, repeated } = await gateway.send(prepared.transaction);
+  const mayBeHeldUp = prepared.starts.some(({ chosen }) => chosen === true);
+  const { rows, repeated } = await heldUpOr(gateway.send(prepared.transaction, mayBeHeldUp ? whenHeldUp : "repeat"));
   const row = rows[0] ?? nothingCommitted;
 
   const accepted = new Map<AppendOperation, { at: number; parked: boolean }>();
@@ -79,7 +89,7 @@ export async function commitBatch(gateway: TransactionGateway, batch: CommitBatc
  * Runs that continue as new have a statement of their own. They go first: should the database refuse the rest for what is in
  * it, all is sent again in parts, and a continuation that is there already is recognised by the next run's id.
  */
-async function commitWithContinuations(gateway: TransactionGateway, batch: CommitBatch, commitId: string): Promise<Committed> {
+async function commitWithContinuations(gateway: TransactionGateway, batch: CommitBatch, commitId: string, whenHeldUp: "repeat" | "throw"): Promise<Committed> {
   const continued = new Map<AppendOperation, AppendOutcome>();
   const woken: (readonly [string, string])[] = [];
   for (const append of batch.appends) {
@@ -90,13 +100,23 @@ async function commitWithContinuations(gateway: TransactionGateway, batch: Commi
     continued.set(append, found === undefined ? { outcome: "rejected" } : { outcome: "accepted", at: found.at, parked: false, conflicts: [] });
   }
   const others = batch.appends.filter((append) => !continued.has(append));
-  const rest = others.length + batch.starts.length === 0 ? undefined : await commitBatch(gateway, { starts: batch.starts, appends: others }, commitId);
+  const rest =
+    others.length + batch.starts.length === 0 ? undefined : await commitBatch(gateway, { starts: batch.starts, appends: others }, commitId, whenHeldUp);
   let next = 0;
   return {
     starts: rest?.starts ?? [],
     appends: batch.appends.map((append) => continued.get(append) ?? rest!.appends[next++]!),
     woken: [...woken, ...(rest?.woken ?? [])],
   };
+}
+
+/** @throws StartHeldUp where the statement has given up on a lock */
+export async function heldUpOr<Result>(sent: Promise<Result>): Promise<Result> {
+  try {
+    return await sent;
+  } catch (error) {
+    throw classifyFault(error).kind === "locked" ? new StartHeldUp(error) : error;
+  }
 }
 
 async function startOutcomes(
@@ -129,7 +149,8 @@ async function startOutcomes(
     else outcomes.set(start, { outcome: "exists", existing: existingExecution(row) });
   }
   if (vanished.length > 0) {
-    const again = await commitBatch(gateway, { starts: vanished, appends: [] }, commitId);
+    // What was sent before is committed, so the batch as a whole cannot be held up any more.
+    const again = await commitBatch(gateway, { starts: vanished, appends: [] }, commitId, "repeat");
     for (const [index, start] of vanished.entries()) outcomes.set(start, again.starts[index]!);
   }
   return outcomes;

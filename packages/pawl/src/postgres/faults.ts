@@ -2,6 +2,8 @@
 export type Fault =
   /** The transaction did not commit and may be sent again as it is. */
   | { readonly kind: "retry" }
+  /** Somebody else held a lock for longer than the statement waits. It did not commit and may be sent again as it is. */
+  | { readonly kind: "locked" }
   /** The connection broke: the transaction may or may not have committed. */
   | { readonly kind: "unknown" }
   /** Somebody cancelled the statement, for being slow. A write has to be sent again; whoever reads may be told. */
@@ -11,10 +13,10 @@ export type Fault =
 
 /**
  * SQLSTATEs after which PostgreSQL has rolled the transaction back and a later attempt may succeed: serialization failure,
- * deadlock, lock not available, too many connections, out of disk or memory, starting up or shutting down before the
+ * deadlock, too many connections, out of disk or memory, starting up or shutting down before the
  * statement ran, a server that is (still) read-only, a prepared statement that somebody has deallocated.
  */
-const retryable = new Set(["40001", "40P01", "55P03", "53300", "53100", "53200", "57P03", "25006", "26000"]);
+const retryable = new Set(["40001", "40P01", "53300", "53100", "53200", "57P03", "25006", "26000"]);
 
 /** The backend was told to go while the statement ran or the session was idle, or the connection failed: the commit may have happened. */
 const ambiguous = new Set(["57P01", "57P02", "57P05", "08000", "08003", "08006", "08001", "08004"]);
@@ -28,6 +30,7 @@ export function classifyFault(error: unknown): Fault {
   if (!("code" in error) && error.cause instanceof Error) return classifyFault(error.cause);
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (retryable.has(code)) return { kind: "retry" };
+  if (code === "55P03") return { kind: "locked" };
   if (code === "57014") return { kind: "cancelled" };
   if (ambiguous.has(code) || code.startsWith("08") || code === "58030" || code === "XX000") return { kind: "unknown" };
   if (brokenConnection.test(`${code} ${error.message}`)) return { kind: "unknown" };

@@ -65,9 +65,13 @@ export class TransactionGateway {
     return (await this.send(transaction)).rows;
   }
 
-  /** @throws the database's error when sending again cannot help; `Closed` once the store is closing */
-  async send<Row>(transaction: Transaction<Row>): Promise<Sent<Row>> {
-    const { result, repeated } = await this.#repeat(transaction.name, () => this.#connections.run(transaction), ["permanent"]);
+  /**
+   * @param whenLocked what to do where it gives up on a lock
+   * @throws the database's error when sending again cannot help; `Closed` once the store is closing
+   */
+  async send<Row>(transaction: Transaction<Row>, whenLocked: "repeat" | "throw" = "repeat"): Promise<Sent<Row>> {
+    const final = whenLocked === "throw" ? (["permanent", "locked"] as const) : (["permanent"] as const);
+    const { result, repeated } = await this.#repeat(transaction.name, () => this.#connections.run(transaction), final);
     return { rows: result, repeated };
   }
 
@@ -88,10 +92,12 @@ export class TransactionGateway {
         return { result: await (this.#around === undefined ? attempt() : this.#around(name, attempt)), repeated };
       } catch (error) {
         const fault = classifyFault(error);
-        if (final.includes(fault.kind)) throw error;
+        // It may be the first send that has the lock, and is about to commit: then it is not for the caller to send something else.
+        const isFinal = final.includes(fault.kind) && !(fault.kind === "locked" && repeated);
+        if (isFinal) throw error;
         if (fault.kind === "unknown") repeated = true;
         if (this.#closing.signal.aborted) throw new Closed("The store");
-        this.#warn(name, error);
+        if (fault.kind !== "locked") this.#warn(name, error);
         if (fault.kind === "unknown") await this.#onOutage?.().catch((outage: unknown) => this.#warn(name, outage));
         const longest = Math.min(firstWaitMs * 2 ** Math.min(failures, 20), longestWaitMs);
         try {

@@ -48,7 +48,7 @@ import type {
 import type { TransactionStore } from "../store/transact.ts";
 import { claimedExecutions, recordedEvent } from "./claimed-executions.ts";
 import { HistoryCache, type HistoryCacheOptions } from "./history-cache.ts";
-import { CommitIds, commitBatch } from "./commit-batch.ts";
+import { CommitIds, commitBatch, heldUpOr } from "./commit-batch.ts";
 import type { TransactionGateway } from "./gateway.ts";
 import type { HintChannel } from "./hint-channel.ts";
 import { PostgresQueues } from "./postgres-queues.ts";
@@ -341,7 +341,7 @@ export class PostgresStore implements Store {
   async signalWithStart(start: StartOperation, signal: OutsideMessage): Promise<SignalWithStartOutcome> {
     const { namespace, workflow } = start;
     for (;;) {
-      const [row] = await this.#gateway.run(signalWithStart(start, signal));
+      const [row] = (await heldUpOr(this.#gateway.send(signalWithStart(start, signal), "throw"))).rows;
       // Somebody started it, or it was resumed, while the statement waited.
       if (row === undefined || (!row.reached && row.workflow === workflow && !isTerminal(row.state as ExecutionState))) continue;
       if (row.owned) this.hint({ kind: "inbox", runIds: [row.run_id] });

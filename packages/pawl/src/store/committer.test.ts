@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { nodeRuntime } from "../base/node-runtime.ts";
 import { Committer } from "./committer.ts";
 import type { AppendOperation, Message, StartOperation } from "./operations.ts";
+import { StartHeldUp } from "./start-held-up.ts";
 import type { CommitBatch, CommitOutcome } from "./store.ts";
 
 const megabyte = "x".repeat(1024 * 1024);
@@ -47,4 +48,50 @@ test.each<readonly [string, Partial<AppendOperation>]>([
   const sizes = await sizesOf(Array.from({ length: 40 }, (_, index) => ({ ...append, ...parts, runId: `run-${index}` })));
   expect(sizes.reduce((sum, size) => sum + size)).toBe(40);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(17);
+});
+
+test("what waits for an open transaction is sent by itself, again and again, and holds nothing else up", async () => {
+  let isOpen = true;
+  const batches: string[][] = [];
+  const store = {
+    commit: async (batch: CommitBatch) => {
+      const starts = [...batch.starts, ...batch.appends.flatMap((operation) => operation.starts)];
+      batches.push([...starts.map(({ runId }) => runId), ...batch.appends.map(({ runId }) => runId)]);
+      if (isOpen && starts.some(({ executionId }) => executionId === "taken")) throw new StartHeldUp(undefined);
+      return committed(batch);
+    },
+  };
+  const committer = new Committer(store, nodeRuntime);
+  const start = (runId: string, executionId: string, onHeldUp?: () => void) =>
+    committer.start({ runId, executionId, namespace: "n", idempotencyKey: null, chosen: true, started: "" } as unknown as StartOperation, onHeldUp);
+  const heldUp: string[] = [];
+  const settled: string[] = [];
+  const enlist = (runId: string, starts: readonly StartOperation[] = []): void =>
+    committer.enlist({ take: () => ({ ...append, runId, starts }), settle: () => void settled.push(runId), fail: () => {} });
+  const taken = start("taken 1", "taken", () => heldUp.push("taken 1"));
+  const free = start("free", "free");
+  enlist("plain");
+  enlist("parent", [{ runId: "child", executionId: "taken", chosen: true, started: "" } as unknown as StartOperation]);
+  expect(await free).toMatchObject({ outcome: "started" });
+  expect(settled).toEqual(["plain"]);
+  expect(batches[0]).toEqual(["taken 1", "free", "child", "plain", "parent"]);
+  expect(batches).toContainEqual(["plain"]);
+  // The next one of this id joins it.
+  const again = start("taken 2", "taken", () => heldUp.push("taken 2"));
+  enlist("next");
+  await expect.poll(() => batches.filter(([first]) => first === "taken 2").length).toBeGreaterThan(1);
+  expect(batches.every((batch) => batch.length === 1 || !batch.includes("taken 2"))).toBe(true);
+  expect(settled).toContain("next");
+  expect(settled).not.toContain("parent");
+  isOpen = false;
+  expect([await taken, await again]).toMatchObject([{ outcome: "started" }, { outcome: "started" }]);
+  await committer.drain();
+  expect(settled).toContain("parent");
+  expect(heldUp).toEqual(expect.arrayContaining(["taken 1", "taken 2"]));
+});
+
+test("what still waits for an open transaction when the committer closes is refused", async () => {
+  const committer = new Committer({ commit: () => Promise.reject(new StartHeldUp(undefined)) }, nodeRuntime);
+  const waiting = committer.start({ runId: "r", executionId: "taken", chosen: true, started: "" } as unknown as StartOperation);
+  await Promise.all([committer.close(20), expect(waiting).rejects.toMatchObject({ code: "CLOSED" })]);
 });

@@ -2,7 +2,9 @@ import { Closed } from "../base/errors.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
-import type { CommitBatch, CommitOutcome, Store } from "./store.ts";
+import { PatientLane } from "./patient-lane.ts";
+import { StartHeldUp } from "./start-held-up.ts";
+import type { CommitOutcome, Store } from "./store.ts";
 
 /** Something that owns an execution and has events to write. */
 export interface AppendSource {
@@ -17,6 +19,12 @@ interface PendingStart {
   readonly operation: StartOperation;
   readonly resolve: (outcome: StartOutcome) => void;
   readonly reject: (error: unknown) => void;
+  readonly onHeldUp: (() => void) | undefined;
+}
+
+interface PendingAppend {
+  readonly source: AppendSource;
+  readonly operation: AppendOperation;
 }
 
 /** Commits under way at once: while one waits for the disk, the next is planned. More do not help (measured). */
@@ -44,13 +52,19 @@ function charactersOf({ events, chunks, starts, messages }: AppendOperation): nu
  *
  * C1: an execution is in at most one commit under way.
  * C2: every taken append is settled or failed exactly once.
+ * C3: what waits for an open transaction of a user's holds nothing else up. A commit gives up on such a wait soon; the starts that
+ *     may be the reason then wait by themselves, and all else goes on.
  */
 export class Committer {
+  /** For starts that wait for open transactions, whoever makes them. */
+  readonly patience: PatientLane;
   readonly #store: Pick<Store, "commit">;
   readonly #runtime: Runtime;
   readonly #telemetry: Telemetry | undefined;
   #starts: PendingStart[] = [];
   readonly #sources = new Set<AppendSource>();
+  /** Starts that wait by themselves. */
+  readonly #heldUp = new Set<PendingStart>();
   #underWay = 0;
   /** Batches whose sources have not all been told of the outcome. */
   #settling = 0;
@@ -62,12 +76,14 @@ export class Committer {
     this.#store = store;
     this.#telemetry = telemetry;
     this.#runtime = runtime;
+    this.patience = new PatientLane(runtime);
   }
 
-  start(operation: StartOperation): Promise<StartOutcome> {
+  /** @param onHeldUp told when it has to wait for an open transaction. The operation may be changed then */
+  start(operation: StartOperation, onHeldUp?: () => void): Promise<StartOutcome> {
     if (this.#closed) return Promise.reject(new Closed("This Pawl"));
     return new Promise((resolve, reject) => {
-      this.#starts.push({ operation, resolve, reject });
+      this.#starts.push({ operation, resolve, reject, onHeldUp });
       this.#schedule();
     });
   }
@@ -94,6 +110,7 @@ export class Committer {
     });
     await Promise.race([this.drain(), timeout]);
     timer?.clear();
+    this.patience.close();
   }
 
   /** Not in this very moment: whatever else this turn of the event loop brings shall join. */
@@ -108,8 +125,9 @@ export class Committer {
 
   #flush(): void {
     if (this.#underWay >= lanes) return;
+    if (this.#heldUp.size > 0) this.#joinHeldUp();
     const starts: PendingStart[] = [];
-    const appends: { source: AppendSource; operation: AppendOperation }[] = [];
+    const appends: PendingAppend[] = [];
     let data = 0;
     const full = (): boolean => starts.length + appends.length >= largestBatch || data >= largestBatchData;
     for (const start of this.#starts) {
@@ -127,11 +145,7 @@ export class Committer {
       data += charactersOf(operation);
     }
     if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
-    this.#settling++;
-    void this.#commit(starts, appends).finally(() => {
-      this.#settling--;
-      this.#signalIdle();
-    });
+    void this.#track(this.#commit(starts, appends));
     if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
   }
 
@@ -144,24 +158,41 @@ export class Committer {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  async #commit(starts: readonly PendingStart[], appends: readonly { source: AppendSource; operation: AppendOperation }[]): Promise<void> {
-    const batch: CommitBatch = { starts: starts.map(({ operation }) => operation), appends: appends.map(({ operation }) => operation) };
+  /** It counts as under way until it has settled. */
+  async #track(work: Promise<void>): Promise<void> {
+    this.#settling++;
+    try {
+      await work;
+    } finally {
+      this.#settling--;
+      this.#signalIdle();
+    }
+  }
+
+  async #commit(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<void> {
     let outcome: CommitOutcome;
     this.#underWay++;
     const began = this.#telemetry === undefined ? 0 : this.#runtime.monotonicMs();
     try {
-      outcome = await this.#store.commit(batch);
+      outcome = await this.#send(starts, appends);
       this.#telemetry?.measured("commit.executions", starts.length + appends.length);
       this.#telemetry?.measured("commit.duration", this.#runtime.monotonicMs() - began);
     } catch (error) {
+      if (error instanceof StartHeldUp) return this.#commitApart(starts, appends);
       if (starts.length + appends.length > 1 && !(error instanceof Closed)) return this.#commitOneByOne(starts, appends);
-      for (const start of starts) start.reject(error);
-      for (const { source } of appends) source.fail(error);
-      return;
+      return fail(starts, appends, error);
     } finally {
       this.#underWay--;
       if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
     }
+    await this.#settle(starts, appends, outcome);
+  }
+
+  #send(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<CommitOutcome> {
+    return this.#store.commit({ starts: starts.map(({ operation }) => operation), appends: appends.map(({ operation }) => operation) });
+  }
+
+  async #settle(starts: readonly PendingStart[], appends: readonly PendingAppend[], outcome: CommitOutcome): Promise<void> {
     for (let i = 0; i < starts.length; i++) {
       if (i > 0 && i % settledPerTurn === 0) await nextTurn(this.#runtime);
       starts[i]!.resolve(outcome.starts[i]!);
@@ -173,8 +204,54 @@ export class Committer {
   }
 
   /** The database refused the batch for what is in it: only the part that it refuses may fail. */
-  async #commitOneByOne(starts: readonly PendingStart[], appends: readonly { source: AppendSource; operation: AppendOperation }[]): Promise<void> {
+  async #commitOneByOne(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<void> {
     for (const start of starts) await this.#commit([start], []);
     for (const append of appends) await this.#commit([], [append]);
   }
+
+  /** C3. Nobody knows which of them it is that waits, so each that may is sent by itself. */
+  async #commitApart(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<void> {
+    const others = starts.filter(({ operation }) => operation.chosen !== true);
+    const otherAppends = appends.filter(({ operation }) => operation.starts.every(({ chosen }) => chosen !== true));
+    const held = starts.filter((start) => !others.includes(start)).map((start) => this.#holdUp(start));
+    const heldAppends = appends.filter((append) => !otherAppends.includes(append)).map((append) => this.#sendPatiently([], [append]));
+    if (others.length + otherAppends.length > 0) await this.#commit(others, otherAppends);
+    await Promise.all([...held, ...heldAppends]);
+  }
+
+  /** Starts of the same id or key as one that waits would wait for the same. */
+  #joinHeldUp(): void {
+    const joining = this.#starts.filter((start) => [...this.#heldUp].some((other) => isSame(start.operation, other.operation)));
+    if (joining.length === 0) return;
+    this.#starts = this.#starts.filter((start) => !joining.includes(start));
+    for (const start of joining) void this.#track(this.#holdUp(start));
+  }
+
+  async #holdUp(start: PendingStart): Promise<void> {
+    start.onHeldUp?.();
+    this.#heldUp.add(start);
+    await this.#sendPatiently([start], []);
+    this.#heldUp.delete(start);
+  }
+
+  async #sendPatiently(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<void> {
+    let outcome: CommitOutcome;
+    try {
+      outcome = await this.patience.run(() => this.#send(starts, appends));
+    } catch (error) {
+      return fail(starts, appends, error);
+    }
+    await this.#settle(starts, appends, outcome);
+  }
+}
+
+function fail(starts: readonly PendingStart[], appends: readonly PendingAppend[], error: unknown): void {
+  for (const start of starts) start.reject(error);
+  for (const { source } of appends) source.fail(error);
+}
+
+/** Whether only one of the two can be started. */
+function isSame(a: StartOperation, b: StartOperation): boolean {
+  if (a.namespace !== b.namespace) return false;
+  return a.executionId === b.executionId || (a.idempotencyKey !== null && a.workflow === b.workflow && a.idempotencyKey === b.idempotencyKey);
 }

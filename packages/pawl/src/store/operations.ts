@@ -12,6 +12,8 @@ export interface StartOperation {
   readonly runId: string;
   readonly namespace: string;
   readonly executionId: string;
+  /** Its id or its idempotency key was given by a user, so an open transaction of a user's may have started the same. */
+  readonly chosen?: true;
   readonly workflow: string;
   readonly version: string;
   readonly taskQueue: string;

@@ -405,6 +405,7 @@ export interface Store {
   readonly streams: StreamStore;
   readonly transactions: TransactionStore;
   readonly queues: QueueStore;
+  /** @throws StartHeldUp where nothing was written, because a start with a chosen id or key would have to wait for long */
   commit(batch: CommitBatch): Promise<CommitOutcome>;
 
   /** Gives whether it is part of that execution now, which may have begun in the meantime. */
@@ -450,7 +451,7 @@ export interface Store {
 
   /** Sends messages from outside; those of one execution arrive in their order. Without an entry: there is no such execution. */
   sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>>;
-  /** Sends a signal to the execution, which is started if there is none of this id. */
+  /** Sends a signal to the execution, which is started if there is none of this id. @throws StartHeldUp */
   signalWithStart(start: StartOperation, signal: OutsideMessage): Promise<SignalWithStartOutcome>;
   /** The recorded reply to an update, of the latest run or the runs that it goes on from as new. @param after nothing up to there is looked at */
   updateReply(namespace: string, executionId: string, updateId: string, after?: HistoryPlace): Promise<UpdateReply | undefined>;

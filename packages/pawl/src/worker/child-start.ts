@@ -35,6 +35,7 @@ export function childStart(
     runId,
     namespace,
     executionId,
+    ...(options.executionId === undefined ? {} : { chosen: true as const }),
     workflow: workflow.name,
     version: workflow.version,
     taskQueue,

@@ -534,6 +534,50 @@ describe("a start in a transaction", () => {
     await pool.end();
   });
 
+  test.each([1, 4])("that stays open holds up nobody but starts of the same id or key, with %i connections", async (poolSize) => {
+    const stepping = defineWorkflow({
+      name: "stepping",
+      async run(ctx) {
+        for (let step = 1; step <= 5; step++) await ctx.step(`step ${step}`, () => step);
+        return "done";
+      },
+    });
+    const waits = defineWorkflow({ name: "waits", signals: { go: z.string() }, run: (ctx) => ctx.signal("go") });
+    const pawl = await h.open({ poolSize });
+    // One slot: what waits does not keep it.
+    await pawl.worker({ workflows: [greeting, stepping], concurrency: 1, ...soon });
+    await (await h.open()).worker({ workflows: [waits], ...soon });
+    const client = await connect();
+    await client.query("BEGIN");
+    const id = (name: string) => `open-${poolSize}-${name}`;
+    await pawl.start(greeting, "Ann", { executionId: id("id"), transaction: client });
+    await pawl.start(greeting, "Ann", { idempotencyKey: id("key"), transaction: client });
+    await pawl.start(waits, undefined, { executionId: id("signal"), transaction: client });
+    const settled: string[] = [];
+    const noted = (name: string, work: Promise<unknown>) => work.then(() => void settled.push(name));
+    const held = [
+      noted("first", pawl.start(greeting, "Bob", { executionId: id("id") })),
+      noted("second", pawl.start(greeting, "Bob", { executionId: id("id") })),
+      noted("keyed", pawl.start(greeting, "Ann", { idempotencyKey: id("key") })),
+      noted("signalled", pawl.signalWithStart(waits, undefined, { executionId: id("signal"), signal: { name: "go", payload: "now" } })),
+    ];
+    const other = await pawl.start(waits, undefined, { executionId: id("other") });
+    // Once the first attempts have been given up, work goes on as if nobody waited.
+    await eventually(async () => expect(await h.count("pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")).toBeGreaterThan(0));
+    for (let round = 0; round < 5; round++) {
+      const handle = await pawl.start(stepping, undefined, { executionId: id(`stepping-${round}`) });
+      expect(await handle.result()).toBe("done");
+    }
+    await other.signal("go", "on");
+    expect(await other.result()).toBe("on");
+    expect(settled).toEqual([]);
+    await client.query("COMMIT");
+    await client.end();
+    await Promise.all(held);
+    expect(await pawl.handle(id("id")).result()).toBe("hello Ann");
+    expect(await pawl.handle(id("signal")).result()).toBe("now");
+  });
+
   test("can be one of Drizzle, through the client that it is on, and one of Kysely", async () => {
     const { pawl } = await h.run([greeting]);
     const client = await connect();

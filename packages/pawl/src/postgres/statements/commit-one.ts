@@ -1,6 +1,7 @@
 import type { AppendOperation, StartOperation } from "../../store/operations.ts";
 import type { CommitBatch } from "../../store/store.ts";
 import { isRanked, isSearchable, type CommitRow, type PreparedCommit } from "./commit.ts";
+import { impatience } from "./impatience.ts";
 
 /**
  * commit, for a batch of one: the eager start, the single event and the end that a lone execution writes. The same changes
@@ -82,8 +83,8 @@ function oneStart(start: StartOperation): PreparedCommit {
     starts: [start],
     transaction: {
       name: "commit",
-      shape: "start",
-      text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+      shape: start.chosen === true ? "chosen start" : "start",
+      text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now${start.chosen === true ? impatience.alone : ""}),
 started AS (
  INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, idempotency_key, parent_run_id, parent_position, worker_id, epoch, claims, last_seq, state, created_at, started_at)
  SELECT $1::uuid, $2, $3, $4, $5, $6, $7, $8::uuid, $9::int, $10::uuid, 1, 1, 1, 'running', now, now FROM t

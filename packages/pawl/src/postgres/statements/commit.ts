@@ -2,6 +2,7 @@ import type { AppendOperation, Message, StartOperation } from "../../store/opera
 import type { CommitBatch } from "../../store/store.ts";
 import { booleans, integers, texts, timestamps, uuids, type Parameter } from "../parameters.ts";
 import type { Transaction } from "../transaction.ts";
+import { impatience } from "./impatience.ts";
 
 /**
  * commit: everything a process has to write now, in one statement. Appends events to histories and moves the rows on,
@@ -69,10 +70,12 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const ranked = starts.some(isRanked);
   const changes = batch.appends.some((append) => append.attributes !== undefined);
   const policies = starts.some((start) => start.parentClosePolicy !== undefined);
+  const chosen = starts.some((start) => start.chosen === true);
+  const alone = batch.starts.length + batch.appends.length === 1;
   const streamed = batch.appends.some((append) => append.chunks !== undefined);
   const oneEventEach = starts.length === 0 && targets.every(({ append }) => append?.events.length === 1);
 
-  parts.with(() => "t AS MATERIALIZED (SELECT current_time_of_pawl() AS now)");
+  parts.with(() => `t AS MATERIALIZED (SELECT current_time_of_pawl() AS now${chosen ? impatience[alone ? "alone" : "together"] : ""})`);
   const update = targets.length > 0 ? updated(parts, targets, commitId, { ends, parks, delivers: messages.length > 0, stalls, changes, streamed }) : undefined;
   if (update !== undefined) parts.with(update.text);
   if (starts.length > 0) parts.with(started(parts, starts, { hasAppends: targets.length > 0, searchable, policies, ranked, now }));
@@ -85,7 +88,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const appendCount = targets.length > 0 ? parts.add(batch.appends.length) : "";
   const startCount = starts.length > 0 ? parts.add(starts.length) : "";
   const traits = [targets.length > 0, starts.length > 0, messages.length > 0, consumed.length > 0, ends, parks, wakes, unclaimed, stalls, oneEventEach];
-  const shape = [...traits, searchable, changes, streamed, cancels, policies, ranked].map(Number).join("");
+  const shape = [...traits, searchable, changes, streamed, cancels, policies, ranked, chosen, chosen && alone].map(Number).join("");
   let text = textsByShape.get(shape);
   if (text === undefined) {
     text = `${parts.withClause}\n${selectClause({ appendCount, startCount, hasTargets: targets.length > 0, hasStarts: starts.length > 0, parks, ends, delivers: messages.length > 0, now })}`;

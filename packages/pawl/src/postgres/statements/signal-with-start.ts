@@ -2,6 +2,7 @@ import type { StartOperation } from "../../store/operations.ts";
 import type { OutsideMessage } from "../../store/store.ts";
 import type { Transaction } from "../transaction.ts";
 import { reachedDueIn } from "./due-in.ts";
+import { impatience } from "./impatience.ts";
 
 export interface SignalWithStartRow {
   readonly run_id: string;
@@ -25,7 +26,8 @@ export interface SignalWithStartRow {
 export function signalWithStart(start: StartOperation, message: OutsideMessage): Transaction<SignalWithStartRow> {
   return {
     name: "signal-with-start",
-    text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
+    ...(start.chosen === true ? { shape: "chosen" } : {}),
+    text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now${start.chosen === true ? impatience.alone : ""}),
 started AS (
  INSERT INTO executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, inbox_seq, state, created_at, not_before, labels, attributes, queue_key, priority)
  SELECT $1::uuid, $2, $3, $4, $5, $6, 0, 1, 1, 'pending', now, now + $7::float8 * interval '1 millisecond', $8::text::jsonb, $9::text::jsonb, $14::text, $15::smallint FROM t
