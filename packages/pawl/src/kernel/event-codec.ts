@@ -12,21 +12,25 @@ export const payloadFields: ReadonlySet<string> = new Set(["input", "result", "h
 /** The escape of NUL or of half a surrogate pair; whole pairs are never escaped. One after a backslash is taken for one too, which does no harm. */
 const unreadableInSql = /\\u(?:0000|d[89a-f])/;
 
-/** Written by appending: an encoded payload goes in as it is, without being parsed again. */
+/**
+ * Written by appending: an encoded payload goes in as it is, without being parsed again. Payloads stand last, so that who reads only the
+ * beginning of a large event has all else.
+ */
 export function encodeEvent(event: Event): string {
   let text = "";
+  let payloads = "";
   for (const key in event) {
     const value = (event as unknown as Record<string, unknown>)[key];
     if (key === "type" || value === undefined) continue;
     if (key === "input" || key === "result" || key === "heartbeat" || key === "payload" || key === "value") {
       const payload = value as Payload;
       if (!("text" in payload)) throw new TypeError(`The ${key} of ${event.type} was already parsed; encode its text instead.`);
-      text += fieldText(key, payload.text);
+      payloads += fieldText(key, payload.text);
     } else {
       text += typeof value === "number" ? `,"${key}":${value}` : fieldText(key, JSON.stringify(value));
     }
   }
-  return `{${text.slice(1)}}`;
+  return `{${(text + payloads).slice(1)}}`;
 }
 
 /** `encoded` as `encodeValue` gives it. The second form doubles every backslash, and with it no escape is left. */

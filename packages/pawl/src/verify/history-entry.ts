@@ -1,9 +1,10 @@
 import { decodeValue } from "../base/values.ts";
 import type { Event } from "../kernel/event.ts";
 import { payloadFields } from "../kernel/event-codec.ts";
+import { isEventType, isObject, shapeProblem } from "../kernel/event-shape.ts";
 import type { HistoryEntry } from "./rows.ts";
 
-/** So many characters of an event's data are read: whole events nearly always, the leading fields of very large ones. */
+/** So many characters of an event's data are read: whole events nearly always, of very large ones what stands before a payload. */
 export const dataRead = 16 * 1024;
 
 export interface EntryRow {
@@ -16,30 +17,48 @@ export interface EntryRow {
   readonly head: string;
 }
 
-/** An event without its payloads: the checks need none, and a batch of histories must fit into memory. */
-export function historyEntry({ seq, epoch, at, type, bytes, head }: EntryRow): HistoryEntry {
-  const fields = head.length < dataRead ? wholeFields(head) : leadingFields(head);
-  return { seq, epoch, at, type, bytes, event: fields === undefined ? undefined : ({ ...fields, type } as unknown as Event) };
+type Fields = Record<string, unknown>;
+
+/**
+ * An event without its payloads: the checks need none, and a batch of histories must fit into memory. Undefined where the head does not
+ * hold all its other fields, such as many attributes: then only the whole data tells what is there.
+ */
+export function historyEntry(row: EntryRow): HistoryEntry | undefined {
+  if (row.head.length < dataRead) return wholeEntry(row, row.head);
+  const fields = leadingFields(row.head);
+  const isComplete = fields !== undefined && isEventType(row.type) && shapeProblem(row.type, fields) === undefined;
+  return isComplete ? entryOf(row, fields) : undefined;
 }
 
-function wholeFields(data: string): Record<string, unknown> | undefined {
+export function wholeEntry(row: EntryRow, data: string): HistoryEntry {
+  return entryOf(row, wholeFields(row, data));
+}
+
+/** @param fields of the event, or what is wrong with its data */
+function entryOf({ seq, epoch, at, type, bytes }: EntryRow, fields: Fields | string): HistoryEntry {
+  const read = typeof fields === "string" ? { event: undefined, problem: fields } : { event: { ...fields, type } as unknown as Event, problem: undefined };
+  return { seq, epoch, at, type, bytes, ...read };
+}
+
+function wholeFields({ seq, type }: EntryRow, data: string): Fields | string {
+  const unreadable = `the data of event ${seq} cannot be read`;
   let fields: unknown;
   try {
     fields = JSON.parse(data);
   } catch {
-    return undefined;
+    return unreadable;
   }
-  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined;
-  const known = fields as Record<string, unknown>;
-  try {
-    for (const key of Object.keys(known)) {
-      const name = nameOf(key);
-      if (name === key && !payloadFields.has(name)) continue;
-      known[name] = fieldValue(key, known[key]);
-      if (name !== key) delete known[key];
+  if (!isObject(fields)) return unreadable;
+  if (!isEventType(type)) return `event ${seq} is ${type}, which this version of Pawl does not know`;
+  const problem = shapeProblem(type, fields);
+  if (problem !== undefined) return `event ${seq} (${type}): ${problem.path} ${problem.reason.replace(/\.$/, "")}`;
+  const known: Fields = {};
+  for (const [key, stored] of Object.entries(fields)) {
+    try {
+      known[nameOf(key)] = fieldValue(key, stored);
+    } catch {
+      return `event ${seq} (${type}): the value in data.${nameOf(key)} cannot be read`;
     }
-  } catch {
-    return undefined;
   }
   return known;
 }
@@ -49,30 +68,29 @@ function nameOf(key: string): string {
   return key.endsWith("#") ? key.slice(0, -1) : key;
 }
 
+/** @throws if it is encoded and cannot be read */
 function fieldValue(key: string, stored: unknown): unknown {
-  if (payloadFields.has(nameOf(key))) return { value: null };
-  return key.endsWith("#") ? decodeValue(stored as string) : stored;
+  const value = key.endsWith("#") ? decodeValue(stored as string) : stored;
+  return payloadFields.has(nameOf(key)) ? { value: null } : value;
 }
 
 const field =
   /[{,]"(\w+#?)":(?:(-?\d[\d.eE+-]*|true|false|null|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})*\})(?=[,}]))?/y;
 
-/** The fields before the first one that is cut off or is a payload. `encodeEvent` writes payloads last. */
-function leadingFields(head: string): Record<string, unknown> | undefined {
-  const fields: Record<string, unknown> = {};
+/** The fields before the first payload, behind which nothing else stands; undefined where one of them is cut off. */
+function leadingFields(head: string): Fields | undefined {
+  const fields: Fields = {};
   field.lastIndex = 0;
   for (;;) {
     const match = field.exec(head);
     const key = match?.[1];
-    if (match === null || key === undefined) break;
-    const isPayload = payloadFields.has(nameOf(key));
-    if (isPayload) fields[nameOf(key)] = { value: null };
-    if (isPayload || match[2] === undefined) return fields;
+    if (match === null || key === undefined) return undefined;
+    if (payloadFields.has(nameOf(key))) return { ...fields, [nameOf(key)]: { value: null } };
+    if (match[2] === undefined) return undefined;
     try {
       fields[nameOf(key)] = fieldValue(key, JSON.parse(match[2]));
     } catch {
       return undefined;
     }
   }
-  return Object.keys(fields).length === 0 ? undefined : fields;
 }

@@ -1,4 +1,4 @@
-import { dataRead, historyEntry, type EntryRow } from "./history-entry.ts";
+import { dataRead, historyEntry, wholeEntry, type EntryRow } from "./history-entry.ts";
 import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, QueueView, Run, ScheduleView, Stray, StreamView } from "./rows.ts";
 
 /** Sends one statement with `$1`, `$2`, ... and gives its rows: node `pg`, PGlite or anything else that speaks PostgreSQL. */
@@ -131,7 +131,7 @@ WHERE e.run_id = ANY($1::text::uuid[]) GROUP BY e.run_id, c.stream ORDER BY e.ru
         const ids = part.map(({ runId }) => runId);
         const rows = await this.#entries("h.run_id = ANY($1::text::uuid[]) ORDER BY h.run_id, h.seq", [list(ids)]);
         const histories = groupBy(rows, ({ runId }) => runId);
-        for (const run of part) yield [run, (histories.get(run.runId) ?? []).map(historyEntry)];
+        for (const run of part) yield [run, await this.#entriesOf(histories.get(run.runId) ?? [])];
       }
     }
   }
@@ -140,12 +140,24 @@ WHERE e.run_id = ANY($1::text::uuid[]) GROUP BY e.run_id, c.stream ORDER BY e.ru
     const events: HistoryEntry[] = [];
     for (;;) {
       const page = await this.#entries(`h.run_id = $1::uuid AND h.seq > $2::int ORDER BY h.seq LIMIT ${eventsInPage}`, [runId, events.at(-1)?.seq ?? firstSeq]);
-      for (const row of page) events.push(historyEntry(row));
+      for (const entry of await this.#entriesOf(page)) events.push(entry);
       if (page.length < eventsInPage) return events;
     }
   }
 
-  #entries(which: string, parameters: readonly unknown[]): Promise<(EntryRow & { readonly runId: string })[]> {
+  async #entriesOf(rows: readonly EntryOfRun[]): Promise<readonly HistoryEntry[]> {
+    const events: HistoryEntry[] = [];
+    for (const row of rows) events.push(historyEntry(row) ?? wholeEntry(row, await this.#wholeData(row)));
+    return events;
+  }
+
+  /** One at a time: it may be megabytes. */
+  async #wholeData({ runId, seq }: EntryOfRun): Promise<string> {
+    const sql = `SELECT h.data FROM ${this.#schema}.history h WHERE h.run_id = $1::uuid AND h.seq = $2::int`;
+    return (await this.#rows<{ readonly data: string }>(sql, [runId, seq]))[0]!.data;
+  }
+
+  #entries(which: string, parameters: readonly unknown[]): Promise<EntryOfRun[]> {
     return this.#rows(
       `SELECT h.run_id AS "runId", h.seq, h.epoch, ${ms("h.at")} AS at, h.type, octet_length(h.data) AS bytes, left(h.data, ${dataRead}) AS head
 FROM ${this.#schema}.history h WHERE ${which}`,
@@ -192,6 +204,10 @@ FROM ${this.#schema}.history h WHERE ${which}`,
   async #rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     return (await this.#read(sql, parameters)) as Row[];
   }
+}
+
+interface EntryOfRun extends EntryRow {
+  readonly runId: string;
 }
 
 /** What an open child gets when its parent ends. */

@@ -65,8 +65,10 @@ export interface HistoryEntry {
   readonly type: string;
   /** Bytes of the stored data. */
   readonly bytes: number;
-  /** Payloads read as null; undefined if the data cannot be read. Of very large data only the leading fields are there. */
+  /** Payloads read as null; undefined if it cannot be read. */
   readonly event: Event | undefined;
+  /** Why it cannot be read. */
+  readonly problem: string | undefined;
 }
 
 export interface Child {

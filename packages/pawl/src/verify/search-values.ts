@@ -1,15 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Event } from "../kernel/event.ts";
 import { searchValuesOf } from "../kernel/search-values.ts";
-import { dataRead } from "./history-entry.ts";
 import type { CurrentView } from "./rows.ts";
 
 /** Where a row's labels and attributes are not those that its history gives. They are a projection, like its state. */
 export function searchValueProblems({ run, events }: CurrentView): string[] {
   const known: Event[] = [];
-  for (const { bytes, event } of events) {
-    // Of very large events only the beginning is read, and these may stand behind it.
-    if (event === undefined || (event.type === "ExecutionStarted" && bytes >= dataRead && event.attributes === undefined)) return [];
+  for (const { event } of events) {
+    if (event === undefined) return [];
     known.push(event);
   }
   const { labels, attributes } = searchValuesOf(known);

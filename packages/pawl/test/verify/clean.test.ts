@@ -5,6 +5,7 @@ import { openPawl, silentLogger, verifyDatabase, verifyPostgres, type VerifyRepo
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { execute, freshDatabase, type FreshDatabase } from "../support/database.ts";
+import { waitFor } from "../support/wait.ts";
 import { inTransaction, readerOf, violations } from "./workload.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -90,6 +91,30 @@ test("a database in the middle of work holds, at every moment one looks", async 
   expect(looks).toBeGreaterThan(2);
   expect(claimed).toBeGreaterThan(0);
   await Promise.all(pawls.map((open) => open.close({ drain: 0 })));
+});
+
+test("events with more attributes than one look reads hold, also where a run goes on with them", async () => {
+  const attributes = (from: number) => Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`a${from + n}`, "x".repeat(900)]));
+  const child = defineWorkflow({
+    name: "child",
+    run: async (ctx, n: number): Promise<void> => {
+      if (n === 0) return ctx.sleep("1 hour");
+      await ctx.setAttributes({ ...attributes(0), ...attributes(10) });
+      return ctx.continueAsNew(0);
+    },
+  });
+  const parent = defineWorkflow({ name: "parent", run: async (ctx) => ctx.child(child, 1) });
+  const pawl = await openPawl({ url: database.url, logger: silentLogger });
+  await pawl.worker({ workflows: [child, parent], pollInterval: 10 });
+  await pawl.start(parent, undefined, { executionId: "p" });
+  const slept = async () => ((await pawl.handle("p.1").status()).waitingFor?.includes("timer") ? true : undefined);
+  await waitFor("the child sleeps", () => slept().catch(() => undefined));
+  expect(violations(await verify())).toEqual({});
+  await pawl.handle("p.1").cancel();
+  await waitFor("the child is cancelled", async () => ((await pawl.handle("p.1").status()).state === "cancelled" ? true : undefined));
+  await pawl.handle("p.1").resume();
+  expect(violations(await verify())).toEqual({});
+  await pawl.close({ drain: 0 });
 });
 
 test("one long history is read page by page, many executions batch by batch", async () => {

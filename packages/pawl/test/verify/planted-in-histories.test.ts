@@ -64,6 +64,26 @@ describePlanted(workload, {
     ["an epoch that falls", /event 3 was written under epoch 1, the one before it under 50/, [`UPDATE history SET epoch = 50 ${where("simple-1", "seq = 2")}`]],
     ["a row that counts other events", /its row counts 4 events, its history 3/, [`UPDATE executions SET last_seq = 4 ${where("simple-1")}`]],
     ["an event that cannot be read", /the data of event 2 cannot be read/, [`UPDATE history SET data = '{"position":1,' ${where("simple-1", "seq = 2")}`]],
+    [
+      "an event of a type that there is not",
+      /asleep: event 2 is StepCompletd, which this version of Pawl does not know/,
+      [`UPDATE history SET type = 'StepCompletd' ${where("asleep", "seq = 2")}`],
+    ],
+    [
+      "a result that is gone",
+      /asleep: event 2 \(StepCompleted\): data.result must be a value/,
+      [`UPDATE history SET data = '{"position":1,"name":"before","attempt":1}' ${where("asleep", "seq = 2")}`],
+    ],
+    [
+      "a result that cannot be read",
+      /asleep: event 2 \(StepCompleted\): the value in data.result cannot be read/,
+      [`UPDATE history SET data = '{"position":1,"name":"before","attempt":1,"result#":"#garbage["}' ${where("asleep", "seq = 2")}`],
+    ],
+    [
+      "a result of no call",
+      /asleep: event 2 \(StepCompleted\): data.position must be a whole number from 1/,
+      [`UPDATE history SET data = '{"name":"before","attempt":1,"result":1}' ${where("asleep", "seq = 2")}`],
+    ],
     ["no history at all", /simple-1: it has a row and no history/, [`DELETE FROM history ${where("simple-1")}`]],
   ],
   I3: [

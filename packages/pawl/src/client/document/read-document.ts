@@ -10,7 +10,7 @@ import { fold } from "../../kernel/fold.ts";
 import { endsRun } from "../../kernel/run-end.ts";
 import { searchValuesOf } from "../../kernel/search-values.ts";
 import type { ImportedEvent, ImportedRun, ImportOperation } from "../../store/import.ts";
-import { isObject, shapeProblem } from "./event-shape.ts";
+import { isEventType, isObject, shapeProblem } from "../../kernel/event-shape.ts";
 import { documentFormat, documentVersion } from "./execution-document.ts";
 import { isTime } from "./is-time.ts";
 import { placeOf, readStreams, type RunsOfStreams } from "./read-streams.ts";
@@ -195,6 +195,8 @@ class RunReader {
     if (typeof epoch !== "number" || !Number.isInteger(epoch) || epoch < 0 || epoch > 2 ** 30)
       throw new DocumentInvalid(`${path}.epoch`, "must be a whole number from 0.");
     if (!isObject(data)) throw new DocumentInvalid(`${path}.data`, "must be an object.");
+    if (!isEventType(type))
+      throw new DocumentInvalid(`${path}.type`, `there is no event "${type.slice(0, 60)}" in this version of Pawl. A newer one may have written the document.`);
     const problem = shapeProblem(type, data);
     if (problem !== undefined) throw new DocumentInvalid(`${path}.${problem.path}`, problem.reason);
     const text = encoded(this.#asImported(type, data), path);

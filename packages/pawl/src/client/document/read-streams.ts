@@ -3,7 +3,7 @@ import { checkName } from "../../base/ids.ts";
 import { limits } from "../../base/limits.ts";
 import { decodeValue, encodeChunk } from "../../base/values.ts";
 import type { WholeChunk } from "../../store/streams.ts";
-import { isObject } from "./event-shape.ts";
+import { isObject } from "../../kernel/event-shape.ts";
 import { isTime } from "./is-time.ts";
 
 /** Where a run wrote a chunk, in one text. */

@@ -4,7 +4,7 @@ import { about, type RunView } from "../rows.ts";
 
 /**
  * I2. A history is a list to which events are only added: numbered 1, 2, 3 without gaps, begun once by `ExecutionStarted`,
- * written under epochs that never fall, and as long as its row says, with the labels and attributes that its row has. That the epochs never fall shows that no overtaken
+ * written under epochs that never fall, each of a known type and with the fields of that, and as long as its row says, with the labels and attributes that its row has. That the epochs never fall shows that no overtaken
  * worker wrote after its successor.
  */
 export const gaplessHistory: Invariant = {
@@ -29,7 +29,7 @@ function problemsOf(view: RunView): string[] {
     if (entry.seq !== before + 1) problems.push(`event ${entry.seq} follows event ${before}`);
     if (entry.epoch < epoch) problems.push(`event ${entry.seq} was written under epoch ${entry.epoch}, the one before it under ${epoch}`);
     if ((entry.type === "ExecutionStarted") !== (before === 0)) problems.push(`event ${entry.seq} is ${entry.type}`);
-    if (entry.event === undefined) problems.push(`the data of event ${entry.seq} cannot be read`);
+    if (entry.problem !== undefined) problems.push(entry.problem);
     before = entry.seq;
     epoch = entry.epoch;
   }

@@ -48,8 +48,7 @@ function earlyEvents({ events }: RunView, looked: () => void): string[] {
     }
     if (event.type === "TimerStarted") due.set(position, at + event.durationMs);
     else if (event.type === "WaitStarted" && event.timeoutMs !== undefined) due.set(position, at + event.timeoutMs);
-    // Undefined where a very large failure comes before it.
-    else if (event.type === "StepAttemptFailed" && (event.retryInMs as number | undefined) !== undefined) due.set(position, at + event.retryInMs);
+    else if (event.type === "StepAttemptFailed") due.set(position, at + event.retryInMs);
   }
   return problems;
 }

@@ -1,6 +1,6 @@
-import { isStorable } from "../../base/storable-text.ts";
-import { decodeValue } from "../../base/values.ts";
-import type { Event } from "../../kernel/event.ts";
+import { isStorable } from "../base/storable-text.ts";
+import { decodeValue } from "../base/values.ts";
+import type { Event } from "./event.ts";
 
 type Kind = "string" | "id" | "number" | "position" | "failure" | "object" | "payload";
 type Shape = Readonly<Record<string, Kind | `${Kind}?`>>;
@@ -67,14 +67,16 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ExecutionQuarantined: { failure: "failure" },
 };
 
-/** What keeps these from being the fields of such an event, and where; undefined if nothing does. */
-export function shapeProblem(type: string, data: Readonly<Record<string, unknown>>): { readonly path: string; readonly reason: string } | undefined {
-  const shape: Shape | undefined = Object.hasOwn(shapes, type) ? shapes[type as Event["type"]] : undefined;
-  if (shape === undefined)
-    return { path: "type", reason: `there is no event "${type.slice(0, 60)}" in this version of Pawl. A newer one may have written the document.` };
+/** Whether this version of Pawl knows events of that type. */
+export function isEventType(type: string): type is Event["type"] {
+  return Object.hasOwn(shapes, type);
+}
+
+/** What keeps these from being the stored fields of such an event, and where; undefined if nothing does. */
+export function shapeProblem(type: Event["type"], data: Readonly<Record<string, unknown>>): { readonly path: string; readonly reason: string } | undefined {
   const odd = Object.keys(data).find((name) => !/^[A-Za-z]\w*#?$/.test(name));
   if (odd !== undefined) return { path: "data", reason: `has a field ${JSON.stringify(odd.slice(0, 60))}, and no event has one of such a name.` };
-  for (const [name, kind] of Object.entries(shape)) {
+  for (const [name, kind] of Object.entries(shapes[type])) {
     const value = kind.startsWith("payload") ? (data[name] ?? data[`${name}#`]) : plainValue(data, name);
     const isThere = Object.hasOwn(data, name) || Object.hasOwn(data, `${name}#`);
     if (!isThere && kind.endsWith("?")) continue;
