@@ -34,27 +34,27 @@ export class DatabaseReader {
       queues: string[];
       definitions: string[];
       slots: number;
+      startedAt: number;
       claimed: number;
     }>(
-      `SELECT ${ms("t.now")} AS now, w.id, w.namespace, w.concurrency AS slots,
+      `SELECT ${ms("t.now")} AS now, w.id, w.namespace, w.concurrency AS slots, ${ms("w.started_at")} AS "startedAt",
  ARRAY(SELECT q FROM unnest(w.task_queues) AS q WHERE NOT EXISTS (SELECT FROM ${s}.pauses p WHERE p.namespace = w.namespace AND p.kind = 'task-queue' AND p.name = q)) AS queues,
  ARRAY(SELECT d FROM unnest(w.definitions) AS d
   WHERE NOT EXISTS (SELECT FROM ${s}.pauses p WHERE p.namespace = w.namespace AND p.kind = 'workflow' AND p.name = regexp_replace(d, '@[^@]*$', ''))) AS definitions,
  (SELECT count(*) FROM ${s}.executions e WHERE e.worker_id = w.id)::int AS claimed
 FROM (SELECT ${s}.current_time_of_pawl() AS now) t LEFT JOIN ${s}.workers w ON w.state = 'live' AND w.lease_until > t.now ORDER BY w.id`,
     );
-    const workers = rows.flatMap(({ id, namespace, queues, definitions, slots, claimed }) =>
-      id === null ? [] : [{ workerId: id, namespace, taskQueues: queues, definitions, concurrency: slots, claimed }],
+    const workers = rows.flatMap(({ id, namespace, queues, definitions, slots, startedAt, claimed }) =>
+      id === null ? [] : [{ workerId: id, namespace, taskQueues: queues, definitions, concurrency: slots, startedAt, claimed }],
     );
     return { now: rows[0]!.now, workers };
   }
 
-  async schedules(now: number): Promise<readonly ScheduleView[]> {
-    const rows = await this.#rows<Omit<ScheduleView, "now">>(
-      `SELECT c.schedule_id AS "scheduleId", c.definition, c.state, ${ms("c.next_fire_at")} AS "nextFireAt", c.waiting, c.open
+  async schedules(): Promise<readonly ScheduleView[]> {
+    return this.#rows<ScheduleView>(
+      `SELECT c.namespace, c.schedule_id AS "scheduleId", c.definition, c.state, ${ms("c.next_fire_at")} AS "nextFireAt", c.waiting, c.open
 FROM ${this.#schema}.schedules c ORDER BY c.id`,
     );
-    return rows.map((row) => ({ ...row, now }));
   }
 
   async queues(): Promise<readonly QueueView[]> {
@@ -76,6 +76,7 @@ FROM ${this.#schema}.queues ORDER BY namespace, name`,
  e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, coalesce(p.execution_id, q.execution_id) AS "parentExecutionId", coalesce(p.namespace, q.namespace) AS "parentNamespace", e.worker_id AS "workerId",
  t.run_id IS NOT NULL AS "hasTask", ${ms("t.visible_at")} AS "visibleAt", t.namespace AS "taskNamespace", t.task_queue AS "queueOfTask", t.definition, t.suspect,
  w.id IS NOT NULL AS "hasWorker", w.namespace AS "workerNamespace", w.task_queues AS "workerQueues", w.definitions AS "workerDefinitions",
+ ${ms("CASE WHEN w.state = 'live' THEN w.lease_until ELSE coalesce(w.ended_at, w.lease_until) END")} AS "leaseEndsAt",
  ARRAY(SELECT i.message_id FROM ${s}.inbox i WHERE i.run_id = e.run_id ORDER BY i.ordinal) AS messages
 FROM (SELECT * FROM ${s}.executions x WHERE x.run_id < $1::uuid ORDER BY x.run_id DESC LIMIT $2::int) e
  LEFT JOIN ${s}.tasks t ON t.run_id = e.run_id LEFT JOIN ${s}.workers w ON w.id = e.worker_id LEFT JOIN ${s}.executions p ON p.run_id = e.parent_run_id
@@ -278,17 +279,18 @@ interface ExecutionRow extends Omit<CurrentRun, "task" | "claim"> {
   readonly workerNamespace: string;
   readonly workerQueues: readonly string[];
   readonly workerDefinitions: readonly string[];
+  readonly leaseEndsAt: number;
 }
 
 function currentRun(row: ExecutionRow): CurrentRun {
-  const { workerId, hasTask, visibleAt, taskNamespace, queueOfTask, definition, suspect, hasWorker, workerNamespace, workerQueues, workerDefinitions, ...run } =
-    row;
+  const { workerId, hasTask, visibleAt, taskNamespace, queueOfTask, definition, suspect, ...rest } = row;
+  const { hasWorker, workerNamespace, workerQueues, workerDefinitions, leaseEndsAt, ...run } = rest;
   return {
     ...run,
     task: hasTask ? { visibleAt, namespace: taskNamespace, taskQueue: queueOfTask, definition, suspect } : undefined,
     claim:
       workerId === null
         ? undefined
-        : { workerId, worker: hasWorker ? { namespace: workerNamespace, taskQueues: workerQueues, definitions: workerDefinitions } : null },
+        : { workerId, worker: hasWorker ? { namespace: workerNamespace, taskQueues: workerQueues, definitions: workerDefinitions, leaseEndsAt } : null },
   };
 }

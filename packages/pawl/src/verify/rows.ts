@@ -51,7 +51,13 @@ export interface TaskRow {
 export interface ClaimRow {
   readonly workerId: string;
   /** Null: there is no such worker. */
-  readonly worker: { readonly namespace: string; readonly taskQueues: readonly string[]; readonly definitions: readonly string[] } | null;
+  readonly worker: {
+    readonly namespace: string;
+    readonly taskQueues: readonly string[];
+    readonly definitions: readonly string[];
+    /** Of one that was stopped or declared dead, when that was. */
+    readonly leaseEndsAt: number;
+  } | null;
 }
 
 /** A row of `past_runs`. */
@@ -122,12 +128,14 @@ export interface LiveWorker {
   readonly taskQueues: readonly string[];
   readonly definitions: readonly string[];
   readonly concurrency: number;
+  readonly startedAt: number;
   /** Executions it has claimed, waiting ones included: an upper bound of the slots in use. */
   readonly claimed: number;
 }
 
 /** A row of `schedules`. */
 export interface ScheduleView {
+  readonly namespace: string;
   readonly scheduleId: string;
   /** JSON, as stored. */
   readonly definition: string;
@@ -135,8 +143,6 @@ export interface ScheduleView {
   readonly nextFireAt: number | null;
   readonly waiting: boolean;
   readonly open: readonly string[];
-  /** The time of the look. */
-  readonly now: number;
 }
 
 /** A row of `queues`. */

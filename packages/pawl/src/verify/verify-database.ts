@@ -37,7 +37,7 @@ export async function verifyDatabase(read: Read, options: VerifyOptions = {}): P
   const { limit = Infinity, live = true, idleAfterMs = defaultIdleAfterMs, namespace = "default", operations, effects } = options;
   const reader = new DatabaseReader(read, options.schema ?? "pawl");
   const { now, workers } = await reader.nowAndWorkers();
-  const schedules = await reader.schedules(now);
+  const schedules = await reader.schedules();
   const queues = await reader.queues();
   const observed = operations === undefined ? undefined : observedOperations(operations);
   const context: VerifyContext = { now, workers, schedules, queues, live, idleAfterMs, namespace, operations: observed, effects };

@@ -98,8 +98,8 @@ describePlanted(workload, {
       /asleep: event 5: patch "p" was marked already/,
       [...append("asleep", "PatchMarked", { patchId: "p" }), ...append("asleep", "PatchMarked", { patchId: "p" })],
     ],
-    ["a second start", /call 2 has TimerStarted twice/, append("asleep", "TimerStarted", { position: 2, durationMs: 1 })],
-    ["another call at the same position", /call 1 is step "before" and timer/, append("asleep", "TimerStarted", { position: 1, durationMs: 1 })],
+    ["a second start", /call 2 has TimerStarted twice/, append("asleep", "TimerStarted", { position: 2, durationMs: 7_200_000 })],
+    ["another call at the same position", /call 1 is step "before" and timer/, append("asleep", "TimerStarted", { position: 1, durationMs: 7_200_000 })],
     [
       "an attempt with two outcomes",
       /order-1: .*StepAttemptFailed for attempt 1 again/,
@@ -211,6 +211,7 @@ describePlanted(workload, {
       [
         replaceData("waiting", "ExecutionStarted", "^\\{", '{"deadline":4102444800000,'),
         ...append("waiting", "ChildFailed", { position: 1, state: "timed_out", failure: { name: "Error", message: "late" }, deadline: 4102444800000 }),
+        queue("waiting", "'2100-01-01Z'"),
       ],
     ],
   ],
@@ -230,6 +231,17 @@ describePlanted(workload, {
       /schedule yearly: it goes on at \d{4}-01-01T00:00:00Z, and nobody will look then/,
       ["UPDATE schedules SET next_fire_at = NULL, waiting = false"],
     ],
+    [
+      "a schedule that nobody will look at in time",
+      /schedule yearly: it goes on at \d{4}-01-01T00:00:00Z, and nobody will look before 2099-01-01T00:00:00Z/,
+      ["UPDATE schedules SET next_fire_at = '2099-01-01Z'"],
+    ],
+    [
+      "a schedule that nobody has looked at for days",
+      /schedule yearly: it was to be looked at .*, and worker .* lives and has not done so/,
+      ["UPDATE schedules SET next_fire_at = now() - interval '4 days'", "UPDATE workers SET started_at = now() - interval '1 day'"],
+    ],
+    ["a schedule that makes no sense", /schedule yearly: its definition or state cannot be read/, ["UPDATE schedules SET state = '{}'"]],
   ],
   I14: [
     [

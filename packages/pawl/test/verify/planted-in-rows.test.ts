@@ -20,6 +20,33 @@ SELECT gen_random_uuid(), epoch, 1, created_at, started_at, worker_id, state, na
   ];
 }
 
+/** Its worker died, and another one lives. */
+const goneForAWeek = [
+  "UPDATE workers SET started_at = now() - interval '8 days'",
+  `INSERT INTO workers SELECT gen_random_uuid(), namespace, 'dead', now() - interval '7 days', host, pid, pid_started, task_queues, definitions, definition_queues,
+ concurrency, started_at, now() - interval '7 days' FROM workers WHERE state = 'live'`,
+  `UPDATE executions SET worker_id = (SELECT id FROM workers WHERE ended_at = now() - interval '7 days') ${where("busy")}`,
+];
+
+test("the claim of a worker that is gone is blamed on nobody where nobody works, or has just begun to", async () => {
+  const found = async (statements: readonly string[], live = true) => violations(await workload.current.doctored([...goneForAWeek, ...statements], { live }));
+  expect(await found([], false)).toEqual({});
+  expect(await found(["UPDATE workers SET started_at = now() WHERE state = 'live'"])).toEqual({});
+  expect(await found(["UPDATE workers SET state = 'stopped' WHERE state = 'live'"])).toEqual({});
+  expect(await found(["UPDATE workers SET ended_at = now() WHERE state = 'dead'"])).toEqual({});
+});
+
+test("what has a task that is due may have had something to do before, and what is held need not wake", async () => {
+  const past = replaceData("asleep", "TimerStarted", '"durationMs":3600000', '"durationMs":1');
+  expect(violations(await workload.current.doctored([past, `UPDATE tasks SET visible_at = now() ${where("asleep")}`]))).toEqual({});
+  const paused = [
+    ...append("asleep", "ExecutionPaused", {}),
+    `UPDATE executions SET state = 'paused' ${where("asleep")}`,
+    `DELETE FROM tasks ${where("asleep")}`,
+  ];
+  expect(violations(await workload.current.doctored(paused))).toEqual({});
+});
+
 test("limits that were lowered a moment ago, and what began before them, are not judged", async () => {
   const lowered = [
     ...limited("concurrency", "1"),
@@ -162,6 +189,27 @@ describePlanted(workload, {
   ],
   I19: [
     ["a timer without a task", /asleep: it is running and nothing will wake it/, [`DELETE FROM tasks ${where("asleep")}`]],
+    [
+      "a timer without a task, beside a child",
+      /family: its sleep \(call 2\) is due at .*, and nothing will wake it then/,
+      [`DELETE FROM tasks ${where("family")}`],
+    ],
+    [
+      "the end of a wait without a task",
+      /asked: the end of its wait for signal "other" \(call 90\) is due at .*, and nothing will wake it then/,
+      append("asked", "WaitStarted", { position: 90, signal: "other", timeoutMs: 60000 }),
+    ],
+    [
+      "a task that comes long after its timer",
+      /asleep: its sleep \(call 2\) is due at .*, and its task is not visible before 2099-01-01T/,
+      [`UPDATE tasks SET visible_at = '2099-01-01Z' ${where("asleep")}`],
+    ],
+    [
+      "a start that was put off",
+      /delayed: its start is due at .*, and its task is not visible before 2099-01-01T/,
+      [`UPDATE tasks SET visible_at = '2099-01-01Z' ${where("delayed")}`],
+    ],
+    ["a claim of a worker that is gone, and that nobody takes over", /busy: the lease of worker .*, which has claimed it, was over at /, goneForAWeek],
     [
       "a cancel request that does not end a pause",
       /waiting: it is paused and nothing will wake it: 1 messages wait without a task/,
