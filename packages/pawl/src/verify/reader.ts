@@ -32,20 +32,21 @@ export class DatabaseReader {
       id: string | null;
       namespace: string;
       queues: string[];
+      taken: string[];
       definitions: string[];
       slots: number;
       startedAt: number;
       claimed: number;
     }>(
-      `SELECT ${ms("t.now")} AS now, w.id, w.namespace, w.concurrency AS slots, ${ms("w.started_at")} AS "startedAt",
+      `SELECT ${ms("t.now")} AS now, w.id, w.namespace, w.concurrency AS slots, ${ms("w.started_at")} AS "startedAt", w.task_queues AS taken,
  ARRAY(SELECT q FROM unnest(w.task_queues) AS q WHERE NOT EXISTS (SELECT FROM ${s}.pauses p WHERE p.namespace = w.namespace AND p.kind = 'task-queue' AND p.name = q)) AS queues,
  ARRAY(SELECT d FROM unnest(w.definitions) AS d
   WHERE NOT EXISTS (SELECT FROM ${s}.pauses p WHERE p.namespace = w.namespace AND p.kind = 'workflow' AND p.name = regexp_replace(d, '@[^@]*$', ''))) AS definitions,
  (SELECT count(*) FROM ${s}.executions e WHERE e.worker_id = w.id)::int AS claimed
 FROM (SELECT ${s}.current_time_of_pawl() AS now) t LEFT JOIN ${s}.workers w ON w.state = 'live' AND w.lease_until > t.now ORDER BY w.id`,
     );
-    const workers = rows.flatMap(({ id, namespace, queues, definitions, slots, startedAt, claimed }) =>
-      id === null ? [] : [{ workerId: id, namespace, taskQueues: queues, definitions, concurrency: slots, startedAt, claimed }],
+    const workers = rows.flatMap(({ id, namespace, queues, taken, definitions, slots, startedAt, claimed }) =>
+      id === null ? [] : [{ workerId: id, namespace, taskQueues: queues, queuesTaken: taken, definitions, concurrency: slots, startedAt, claimed }],
     );
     return { now: rows[0]!.now, workers };
   }

@@ -126,6 +126,8 @@ export interface LiveWorker {
   readonly namespace: string;
   /** Without those that are paused. */
   readonly taskQueues: readonly string[];
+  /** With them. */
+  readonly queuesTaken: readonly string[];
   readonly definitions: readonly string[];
   readonly concurrency: number;
   readonly startedAt: number;

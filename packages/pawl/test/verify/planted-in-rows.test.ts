@@ -1,5 +1,6 @@
 /** Rows that must not be: each is found, by exactly the invariant it breaks. */
-import { expect, test } from "vitest";
+import type { VerifyOptions } from "pawl/internal";
+import { describe, expect, test } from "vitest";
 import { append, describePlanted, liveWorker, pastRunOf, queue, replaceData, runOf, sharedWorkload, where } from "./planting.ts";
 import { violations } from "./workload.ts";
 
@@ -68,31 +69,74 @@ test("what was planted elsewhere is found where it must be found too: a child th
   expect(Object.keys(found)).toEqual(["I19", "I21"]);
 });
 
-test("a database that nobody works on is not asked for idle workers, and a suspect waits without blame", async () => {
-  const due = `UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`;
-  const offline = await workload.current.doctored([due], { live: false });
-  expect(offline.invariants.find(({ invariant }) => invariant === "I18")).toMatchObject({ verdict: "not checked", why: expect.any(String) as string });
-  expect(violations(await workload.current.doctored([due, "UPDATE tasks SET suspect = true"]))).toEqual({});
-  expect(violations(await workload.current.doctored([due, "UPDATE workers SET concurrency = 1"]))).toEqual({});
-  expect(violations(await workload.current.doctored([due], { idleAfterMs: 7_200_000 }))).toEqual({});
-  const pause = (kind: string, name: string): string => `INSERT INTO pauses VALUES ('default', '${kind}', '${name}', NULL, now())`;
-  expect(violations(await workload.current.doctored([due, pause("task-queue", "default")]))).toEqual({});
-  expect(violations(await workload.current.doctored([due, pause("workflow", "sleeper")]))).toEqual({});
-  expect(Object.keys(violations(await workload.current.doctored([due, pause("workflow", "other")])))).toEqual(["I18"]);
-});
+describe("a task that is due while nothing has happened for a day", () => {
+  const yesterday = [
+    "UPDATE history SET at = at - interval '1 day'",
+    "UPDATE executions SET created_at = created_at - interval '1 day', started_at = started_at - interval '1 day', finished_at = finished_at - interval '1 day'",
+    "UPDATE past_runs SET finished_at = finished_at - interval '1 day'",
+    "UPDATE workers SET started_at = started_at - interval '1 day'",
+    `UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`,
+  ];
+  // No other task would be due as well.
+  const noOthers = [
+    `DELETE FROM tasks WHERE run_id <> ${runOf("asleep")}`,
+    "UPDATE executions SET state = 'quarantined' WHERE execution_id IN ('family', 'family.1', 'waiting', 'waiting.1', 'delayed')",
+  ];
+  const found = async (statements: readonly string[], options?: VerifyOptions) =>
+    (await workload.current.doctored([...yesterday, ...noOthers, ...statements], options)).invariants.find(({ invariant }) => invariant === "I18")!;
+  const held = { verdict: "holds", violations: 0 };
+  const violated = { verdict: "violated", violations: 1 };
 
-test("in a queue with limits a task waits without blame as long as its places are taken, or were until a moment ago", async () => {
-  const due = `UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`;
-  const keyed = `UPDATE executions SET queue_key = 'k' ${where("asleep")}`;
-  const found = async (statements: readonly string[], idleAfterMs = 1): Promise<readonly string[]> =>
-    Object.keys(violations(await workload.current.doctored([due, ...statements], { idleAfterMs })));
-  expect(await found(limited("concurrency", "2"))).toEqual(["I18"]);
-  expect(await found(limited("concurrency", "1"))).toEqual([]);
-  expect(await found(limited("concurrency", "2"), 1_800_000)).toEqual([]);
-  expect(await found(limited("key_concurrency", "1"))).toEqual([]);
-  expect(await found([...limited("key_concurrency", "1"), keyed])).toEqual(["I18"]);
-  expect(await found(limited("rate_limit, rate_ms", "1, 1000"))).toEqual([]);
-  expect(await found([...limited("concurrency", "2"), "UPDATE queues SET updated_at = now() + interval '1 minute'"])).toEqual([]);
+  test("is held against a worker that has room and does nothing", async () => {
+    expect((await found([])).evidence).toMatchObject([
+      {
+        executionId: "asleep",
+        detail: expect.stringMatching(/^it has been due for 3600 s, and worker .*, which does nothing, has \d+ of 100 claims$/) as string,
+      },
+    ]);
+    expect(await found(limited("last_key", "''"))).toMatchObject(violated);
+    expect(await found([], { limit: 3 })).toMatchObject({ verdict: "not checked" });
+  });
+
+  test("is held against nobody in a database that nobody works on, or if it is a suspect, or the worker has no room", async () => {
+    expect(await found([], { live: false })).toMatchObject({ verdict: "not checked", why: expect.any(String) as string });
+    expect(await found(["UPDATE tasks SET suspect = true"])).toMatchObject(held);
+    expect(await found(["UPDATE workers SET concurrency = 1"])).toMatchObject(held);
+    expect(await found([], { idleAfterMs: 7_200_000 })).toMatchObject(held);
+  });
+
+  test.each([
+    ["has begun another one", `UPDATE executions SET started_at = now() ${where("simple-2")}`],
+    ["has written to another one", `UPDATE history SET at = now() ${where("asked", "seq > 1")}`],
+    [
+      "has given another one back",
+      `INSERT INTO tasks SELECT run_id, now(), namespace, task_queue, workflow || '@' || version FROM executions ${where("asked")}`,
+    ],
+    ["has just begun to work", "UPDATE workers SET started_at = now()"],
+  ])("is held against nobody who %s", async (_name, statement) => {
+    expect(await found([statement])).toMatchObject(held);
+  });
+
+  test("is held against a worker whatever happens in queues that it does not take", async () => {
+    expect(await found([`UPDATE executions SET started_at = now(), task_queue = 'elsewhere' ${where("simple-2")}`])).toMatchObject(violated);
+  });
+
+  test("is held against nobody while its queue or workflow is paused", async () => {
+    const pause = (kind: string, name: string): string => `INSERT INTO pauses VALUES ('default', '${kind}', '${name}', NULL, now())`;
+    expect(await found([pause("task-queue", "default")])).toMatchObject(held);
+    expect(await found([pause("workflow", "sleeper")])).toMatchObject(held);
+    expect(await found([pause("workflow", "other")])).toMatchObject(violated);
+  });
+
+  test("is held against nobody while the places of its queue are taken", async () => {
+    const keyed = `UPDATE executions SET queue_key = 'k' ${where("asleep")}`;
+    expect(await found(limited("concurrency", "2"))).toMatchObject(violated);
+    expect(await found(limited("concurrency", "1"))).toMatchObject(held);
+    expect(await found(limited("key_concurrency", "1"))).toMatchObject(held);
+    expect(await found([...limited("key_concurrency", "1"), keyed])).toMatchObject(violated);
+    expect(await found(limited("rate_limit, rate_ms", "1, 1000"))).toMatchObject(held);
+    expect(await found([...limited("concurrency", "2"), "UPDATE queues SET updated_at = now() + interval '1 minute'"])).toMatchObject(held);
+  });
 });
 
 describePlanted(workload, {
@@ -173,18 +217,6 @@ describePlanted(workload, {
       "more begins of a key than its rate allows",
       /queue default: 2 executions with key "k" began within 3600000 ms, 1 are allowed/,
       [...limited("key_rate_limit, key_rate_ms", "1, 3600000"), "UPDATE executions SET queue_key = 'k' WHERE execution_id IN ('simple-1', 'simple-2')"],
-    ],
-  ],
-  I18: [
-    [
-      "a task that nobody takes",
-      /asleep: it has been due for 3600 s, and worker .* has \d+ of 100 claims/,
-      [`UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`],
-    ],
-    [
-      "a task that nobody takes of a queue that goes by key and priority",
-      /asleep: it has been due for 3600 s/,
-      [`UPDATE tasks SET visible_at = now() - interval '1 hour' ${where("asleep")}`, ...limited("last_key", "''")],
     ],
   ],
   I19: [

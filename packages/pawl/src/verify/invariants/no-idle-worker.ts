@@ -1,15 +1,18 @@
 import type { Invariant } from "../invariant.ts";
-import { about, type CurrentRun, type CurrentView, type LiveWorker, type QueueView } from "../rows.ts";
+import type { CurrentRun, CurrentView, LiveWorker, QueueView } from "../rows.ts";
 
 /**
  * I18. Nobody is idle while there is work: no task has been due for long while a live worker that takes its queue and has its
- * code has room. Room is counted in claims, so a worker that seems full may only be waiting; one that seems free is free.
+ * code has room and has done nothing for as long: in none of its queues was anything claimed, written or given back. A worker that works off
+ * a backlog has room again and again, and its oldest tasks have waited for long; that is no fault. Room is counted in claims, so a worker that
+ * seems full may only be waiting; one that seems free is free.
  *
- * In a queue with limits a task may have to wait for others to give their places back. It is blamed on nobody unless there is room now and no
- * place has become free for as long: so there was room all the time.
+ * In a queue with limits a task may have to wait for others to give their places back: there must be one now. Since nothing was given
+ * back for as long, it has been there all the time.
  *
- * Left out: queues with rates; executions that are suspected of killing their workers, which are claimed one at a time. A worker that is
- * stopping still counts as live while it lets its steps finish, and claims nothing: then this may be reported for as long.
+ * Left out: queues with rates; executions that are suspected of killing their workers, which are claimed one at a time. What rows do not
+ * tell may be reported: a worker with `manual: true`; one that is stopping, which claims nothing while it lets its steps finish; the moment
+ * between the end of a pause or an outage and the first claim.
  */
 export const noIdleWorker: Invariant = {
   id: "I18",
@@ -19,53 +22,65 @@ export const noIdleWorker: Invariant = {
       tally.notChecked("nobody works on this database");
       return {};
     }
-    const limited = new Map(queues.map((queue) => [`${queue.namespace} ${queue.name}`, new LimitedQueue(queue, now - idleAfterMs, now)]));
+    const since = now - idleAfterMs;
+    const limited = new Map(queues.map((queue) => [`${queue.namespace} ${queue.name}`, new LimitedQueue(queue, since)]));
+    /** Queues in which somebody has done something. */
+    const busy = new Set<string>();
+    const waiting = new Map<string, CurrentRun>();
     return {
       run(view) {
         if (view.kind !== "current") return;
-        const queue = limited.get(`${view.run.namespace} ${view.run.taskQueue}`);
-        queue?.note(view);
-        if (view.run.task === undefined || view.run.task.suspect || queue?.isJudged === false) return;
+        const { run } = view;
+        const name = `${run.namespace} ${run.taskQueue}`;
+        if (isActive(view, since, now)) busy.add(name);
+        const queue = limited.get(name);
+        if (run.claim !== undefined) queue?.count(run);
+        if (run.task === undefined || run.task.suspect || queue?.isJudged === false) return;
         tally.looked();
-        const waitedMs = now - view.run.task.visibleAt;
-        if (waitedMs < idleAfterMs || !isClaimable(view.run)) return;
-        const worker = workers.find((candidate) => accepts(candidate, view.run));
-        if (worker === undefined) return;
-        const detail = `it has been due for ${Math.round(waitedMs / 1000)} s, and worker ${worker.workerId} has ${worker.claimed} of ${worker.concurrency} claims`;
-        const violation = { ...about(view), detail };
-        if (queue === undefined) tally.violated(violation);
-        else queue.waits(view.run, () => tally.violated(violation));
+        if (run.task.visibleAt > since || !isClaimable(run)) return;
+        // One says it for all of its kind.
+        const kind = [name, run.task.definition, keyOf(run)].join("\n");
+        if (!waiting.has(kind)) waiting.set(kind, run);
       },
       finish({ complete }) {
-        // Who holds the places is known only when all have been seen.
-        if (complete) for (const queue of limited.values()) queue.judge();
+        // Who works, and who holds the places of a queue, is known only when all have been seen.
+        if (!complete) return tally.notChecked("what workers do shows in all executions only: leave out the limit");
+        const idle = workers.filter(
+          ({ namespace, queuesTaken, startedAt }) => startedAt < since && !queuesTaken.some((queue) => busy.has(`${namespace} ${queue}`)),
+        );
+        for (const run of waiting.values()) {
+          const worker = idle.find((candidate) => accepts(candidate, run));
+          if (worker === undefined || limited.get(`${run.namespace} ${run.taskQueue}`)?.hasRoomFor(run) === false) continue;
+          const waitedS = Math.round((now - run.task!.visibleAt) / 1000);
+          const detail = `it has been due for ${waitedS} s, and worker ${worker.workerId}, which does nothing, has ${worker.claimed} of ${worker.concurrency} claims`;
+          tally.violated({ executionId: run.executionId, runId: run.runId, detail });
+        }
       },
     };
   },
 };
 
-/** The places of a queue, or of one of its keys. */
-interface Places {
-  taken: number;
-  /** One of them may have become free since the time from which on there must have been room. */
-  changed: boolean;
+/** Whether somebody has claimed it, written to it or given it back since. That it was started shows nothing: clients do so. */
+function isActive({ run, events }: CurrentView, since: number, now: number): boolean {
+  const last = events.at(-1);
+  const isWritten = last !== undefined && (last.seq > 1 || run.runNumber > 1) && last.at >= since;
+  if (isWritten || run.startedAt === null) return isWritten;
+  // A release leaves a task that is due from then on.
+  const isReleased = run.task !== undefined && run.task.visibleAt >= since && run.task.visibleAt <= now;
+  return isReleased || run.startedAt >= since;
 }
 
-/** A queue with limits: who holds its places, and who waits for one. */
+/** A queue with limits, and how many of its places are taken. */
 class LimitedQueue {
   readonly #queue: QueueView;
   readonly #since: number;
-  readonly #now: number;
-  readonly #all: Places = { taken: 0, changed: false };
-  readonly #keys = new Map<string, Places>();
-  /** Of each key the first that was found; one of them says it all. */
-  readonly #waiting = new Map<string, () => void>();
+  readonly #ofKey = new Map<string, number>();
+  #taken = 0;
 
   /** @param since from when on there must have been room, milliseconds since 1970 */
-  constructor(queue: QueueView, since: number, now: number) {
+  constructor(queue: QueueView, since: number) {
     this.#queue = queue;
     this.#since = since;
-    this.#now = now;
   }
 
   get isJudged(): boolean {
@@ -73,44 +88,21 @@ class LimitedQueue {
     return rate === null && keyRate === null && updatedAt < this.#since;
   }
 
-  note({ run, events }: CurrentView): void {
-    const last = events.at(-1);
-    // Its start gives back no place; whatever its owner writes may, and so may a release, which leaves a task that is due from then on.
-    const wrote = last !== undefined && (last.seq > 1 || run.runNumber > 1) && last.at >= this.#since;
-    const dueAt = run.startedAt === null ? undefined : run.task?.visibleAt;
-    const released = dueAt !== undefined && dueAt >= this.#since && dueAt <= this.#now;
-    for (const places of [this.#all, this.#placesOf(run)]) {
-      if (run.claim !== undefined) places.taken++;
-      places.changed ||= wrote || released;
-    }
+  /** Of one that is claimed. */
+  count(run: CurrentRun): void {
+    this.#taken++;
+    this.#ofKey.set(keyOf(run), (this.#ofKey.get(keyOf(run)) ?? 0) + 1);
   }
 
-  waits(run: CurrentRun, blame: () => void): void {
-    const key = keyOf(run);
-    if (!this.#waiting.has(key)) this.#waiting.set(key, blame);
-  }
-
-  judge(): void {
+  hasRoomFor(run: CurrentRun): boolean {
     const { concurrency, keyConcurrency } = this.#queue;
-    if (!hadRoom(this.#all, concurrency)) return;
-    for (const [key, blame] of this.#waiting) if (hadRoom(this.#keys.get(key)!, keyConcurrency)) blame();
-  }
-
-  #placesOf(run: CurrentRun): Places {
-    const key = keyOf(run);
-    const places = this.#keys.get(key) ?? { taken: 0, changed: false };
-    this.#keys.set(key, places);
-    return places;
+    return this.#taken < (concurrency ?? Infinity) && (this.#ofKey.get(keyOf(run)) ?? 0) < (keyConcurrency ?? Infinity);
   }
 }
 
 /** Those without a key count together. */
 function keyOf({ queueKey }: CurrentRun): string {
   return queueKey ?? "";
-}
-
-function hadRoom({ taken, changed }: Places, most: number | null): boolean {
-  return most === null || (taken < most && !changed);
 }
 
 function isClaimable({ state, claim }: CurrentRun): boolean {
