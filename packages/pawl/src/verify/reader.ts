@@ -73,7 +73,7 @@ FROM ${this.#schema}.queues ORDER BY namespace, name`,
   async executions(before: string | undefined, limit: number): Promise<readonly CurrentRun[]> {
     const s = this.#schema;
     const rows = await this.#rows<ExecutionRow>(
-      `SELECT ${runColumns("e")}, e.epoch, e.claims, ${ms("e.not_before")} AS "notBefore", e.task_queue AS "taskQueue", e.idempotency_key AS "idempotencyKey", e.queue_key AS "queueKey",
+      `SELECT ${runColumns("e")}, e.epoch, e.claims, e.commit_id <> 0 AS "isCommitted", ${ms("e.not_before")} AS "notBefore", e.task_queue AS "taskQueue", e.idempotency_key AS "idempotencyKey", e.queue_key AS "queueKey",
  e.parent_run_id AS "parentRunId", e.parent_position AS "parentPosition", e.labels, e.attributes, coalesce(p.execution_id, q.execution_id) AS "parentExecutionId", coalesce(p.namespace, q.namespace) AS "parentNamespace", e.worker_id AS "workerId",
  t.run_id IS NOT NULL AS "hasTask", ${ms("t.visible_at")} AS "visibleAt", t.namespace AS "taskNamespace", t.task_queue AS "queueOfTask", t.definition, t.suspect,
  w.id IS NOT NULL AS "hasWorker", w.namespace AS "workerNamespace", w.task_queues AS "workerQueues", w.definitions AS "workerDefinitions",

@@ -22,6 +22,8 @@ export interface Run {
 export interface CurrentRun extends Run {
   readonly epoch: number;
   readonly claims: number;
+  /** Whether an owner has written to this run here: never to one that was imported. */
+  readonly isCommitted: boolean;
   readonly notBefore: number | null;
   readonly taskQueue: string;
   readonly idempotencyKey: string | null;

@@ -48,6 +48,33 @@ test("what has a task that is due may have had something to do before, and what 
   expect(violations(await workload.current.doctored(paused))).toEqual({});
 });
 
+test("a rate counts first claims only: what continued as new, was forked or imported is left out", async () => {
+  const found = async (...statements: readonly string[]) =>
+    Object.keys(
+      violations(
+        await workload.current.doctored([
+          ...limited("rate_limit, rate_ms", "1, 3600000"),
+          "UPDATE executions SET queue_key = '' WHERE execution_id IN ('simple-1', 'continued')",
+          ...statements,
+        ]),
+      ),
+    );
+  expect(await found()).toEqual([]);
+  const another = "UPDATE executions SET queue_key = '' WHERE execution_id = 'simple-2'";
+  expect(await found(another)).toEqual(["I17"]);
+  expect(await found(another, `UPDATE executions SET commit_id = 0 ${where("simple-2")}`)).toEqual([]);
+  const fork = { executionId: "simple-2", fromExecutionId: "simple-1", fromRunId: "r", fromSeq: 1 };
+  expect(
+    await found(
+      another,
+      `UPDATE history SET seq = seq + 1, epoch = epoch + 1 ${where("simple-2", "seq = 3")}`,
+      `UPDATE history SET seq = seq + 1, epoch = epoch + 1 ${where("simple-2", "seq = 2")}`,
+      `INSERT INTO history SELECT run_id, 2, epoch - 1, at, 'ExecutionForked', '${JSON.stringify(fork)}' FROM history ${where("simple-2", "seq = 3")}`,
+      `UPDATE executions SET last_seq = 4, epoch = epoch + 1 ${where("simple-2")}`,
+    ),
+  ).toEqual([]);
+});
+
 test("limits that were lowered a moment ago, and what began before them, are not judged", async () => {
   const lowered = [
     ...limited("concurrency", "1"),

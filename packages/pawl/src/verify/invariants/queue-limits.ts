@@ -7,7 +7,11 @@ import type { CurrentRun, QueueView, RunView } from "../rows.ts";
  */
 const judgedAfterMs = 60_000;
 
-/** I16. No more executions of a queue, or of one of its keys, are claimed than its limits allow. Parked ones do not count. */
+/**
+ * I16. No more executions of a queue, or of one of its keys, are claimed than its limits allow. Parked ones do not count.
+ *
+ * If the database's clock was set back, what began before a change of the limits may seem to have begun after it.
+ */
 export const concurrencyLimits: Invariant = {
   id: "I16",
   title: "Concurrency limits hold",
@@ -41,7 +45,13 @@ export const concurrencyLimits: Invariant = {
   },
 };
 
-/** I17. In no period do more executions of a queue, or of one of its keys, begin than its rates allow. Holds a time for each that has begun. */
+/**
+ * I17. In no period do more executions of a queue, or of one of its keys, begin than its rates allow. Holds a time for each that has begun.
+ *
+ * A rate counts first claims. So only executions in their first run are judged that were claimed here: no forks, and no imports.
+ *
+ * If the database's clock was set back, more may seem to begin in a period, or what began before a change of the limits after it.
+ */
 export const rateLimits: Invariant = {
   id: "I17",
   title: "Rate limits hold",
@@ -56,7 +66,7 @@ export const rateLimits: Invariant = {
     return {
       run(view) {
         const run = judged(view, limited);
-        if (run === undefined) return;
+        if (run === undefined || run.runNumber > 1 || !run.isCommitted || view.events.some(({ type }) => type === "ExecutionForked")) return;
         tally.looked();
         const { rate, keyRate } = limited.get(queueOf(run))!;
         if (rate !== null) note(queueOf(run), run.startedAt!);
