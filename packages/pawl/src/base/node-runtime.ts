@@ -1,6 +1,7 @@
 import { newUuid } from "./ids.ts";
 import { isGone, processIdentity, type ProcessIdentity } from "./process-identity.ts";
 import type { Runtime, Timer, TimerOptions } from "./runtime.ts";
+import { withoutContext } from "./without-context.ts";
 
 /** Node fires timers beyond this at once. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -12,11 +13,11 @@ export const nodeRuntime: Runtime = {
   monotonicMs: () => performance.now(),
   startTimer,
   startInterval: (ms, onTime) => {
-    const timer = setInterval(onTime, ms);
+    const timer = setInterval(withoutContext, ms, onTime);
     timer.unref();
     return { clear: () => clearInterval(timer) };
   },
-  soon: (task) => void setImmediate(task),
+  soon: (task) => void setImmediate(withoutContext, task),
   random: () => Math.random(),
   newUuid,
   get identity() {
@@ -32,7 +33,7 @@ function startTimer(ms: number, onTime: () => void, options?: TimerOptions): Tim
   const arm = (): void => {
     const chunkMs = Math.min(leftMs, longestTimerMs);
     leftMs -= chunkMs;
-    timer = setTimeout(leftMs > 0 ? arm : onTime, chunkMs);
+    timer = setTimeout(withoutContext, chunkMs, leftMs > 0 ? arm : onTime);
     if (options?.background === true) timer.unref();
   };
   arm();

@@ -14,7 +14,8 @@ export interface TimerOptions {
 
 /**
  * Everything a process of Pawl takes from its surroundings, the database aside: time, turns, randomness, and which process
- * it is. One object, so that a simulation can put its own in the place of Node's and own every source of chance.
+ * it is. One object, so that a simulation can put its own in the place of Node's and own every source of chance. What it calls back is in
+ * no `AsyncLocalStorage` of whoever asked for it.
  */
 export interface Runtime {
   /** Milliseconds on a clock that only goes forward. For measuring: what time it is, the database says. */

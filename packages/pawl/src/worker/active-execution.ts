@@ -1,6 +1,7 @@
 import { Closed, ExecutionCancelled, NondeterminismDetected } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
+import { withoutContext } from "../base/without-context.ts";
 import { parseInput } from "../definition/schema.ts";
 import type { StepContext } from "../definition/context.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -154,10 +155,12 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     const start = (parsed: unknown): void => {
       if (this.#writer.isOpen) this.#delivery.start(parsed);
     };
-    this.#pause.whenNotAsked(() => {
+    const parse = (): void => {
       if (workflow.input === undefined) return start(input);
       parseInput(workflow, input).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
-    });
+    };
+    // This may be the caller of a start, whom no replay has again.
+    this.#pause.whenNotAsked(() => withoutContext(parse));
   }
 
   /** All messages that are in the inbox, with the counter that covers them. */

@@ -4,6 +4,7 @@ import { loggerOf, type Logger } from "../base/logger.ts";
 import type { AttemptSpan, Telemetry, TracedExecution } from "../base/telemetry.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
 import { encodeChunk } from "../base/values.ts";
+import { withoutContext } from "../base/without-context.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
 import { remoteStepName } from "../definition/remote-step.ts";
@@ -103,10 +104,9 @@ export class StepAttempt {
     let isLater: boolean;
     try {
       const { transaction } = call;
-      result = runAmbient(
-        { kind: "step", context },
-        this.#traced(() => (transaction === undefined ? call.fn(context) : this.#owner.transact(this, transaction, context))),
-      );
+      const fn = this.#traced(() => (transaction === undefined ? call.fn(context) : this.#owner.transact(this, transaction, context)));
+      // It begins in the turn of the code that calls it, at a timer, or with the reply to somebody's commit: none of these contexts is its own.
+      result = withoutContext(() => runAmbient({ kind: "step", context }, fn));
       // Asks what the function gives, which may throw too.
       isLater = isThenable(result);
     } catch (error) {
