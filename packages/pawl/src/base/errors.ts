@@ -448,11 +448,15 @@ export class HistoryInvalid extends PawlError {
   }
 }
 
-/** Workflow code outside a step used a clock, randomness, a timer or the network, which cannot be replayed. */
+/** Workflow code outside a step, or a schema, used a clock, randomness, a timer or the network, which cannot be replayed. */
 export class NondeterministicCall extends PawlError {
   readonly code = "NONDETERMINISTIC_CALL";
-  constructor(call: string, replacement: string) {
-    super(`Workflow code called ${call}, which gives another answer on replay. Use ${replacement} instead, or move the call into a step.`);
+  constructor(call: string, replacement: string, caller: "code" | "schema") {
+    super(
+      caller === "code"
+        ? `Workflow code called ${call}, which gives another answer on replay. Use ${replacement} instead, or move the call into a step.`
+        : `A schema called ${call}, which gives another answer on replay. Give the value with what is started or sent, or use ${replacement} in workflow code.`,
+    );
   }
 }
 

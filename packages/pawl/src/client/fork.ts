@@ -3,7 +3,7 @@ import { checkId, checkName } from "../base/ids.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
 import { remoteStepName } from "../definition/remote-step.ts";
-import { parseInput } from "../definition/schema.ts";
+import { checkStartInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { viewPrefix } from "../kernel/checkpoint.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
@@ -63,7 +63,7 @@ export async function fork(
     (event.type === "ChildStarted" && open.has(event.position)) || (event.type === "StartMerged" && "input" in options);
   const without = whole.events.flatMap(({ seq, event }) => (isLeftOut(event) ? [seq] : []));
   const started = whole.events[0]!.event as ExecutionStarted;
-  if ("input" in options && workflow?.input !== undefined) await parseInput(workflow, options.input);
+  if ("input" in options && workflow?.input !== undefined) await checkStartInput(workflow, options.input);
   const version = options.version === undefined ? fromVersion : checkName(options.version, "version");
   const runId = parent.runtime.newUuid();
   const { namespace, telemetry } = parent;

@@ -3,7 +3,7 @@ import { checkId, checkName } from "../base/ids.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
-import { parsePayload } from "../definition/schema.ts";
+import { payloadIssues } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
 import { signalInboxId } from "../kernel/inbox-id.ts";
@@ -35,6 +35,6 @@ export function checkMessage(workflow: AnyWorkflow | undefined, kind: "signal" |
   const known = kind === "signal" ? workflow.signals : workflow.updates;
   if (!Object.hasOwn(known, name)) throw new MessageUnknown(workflow.name, kind, name, Object.keys(known));
   const schema = kind === "signal" ? workflow.signals[name] : workflow.updates[name]?.input;
-  const parsed = schema === undefined ? undefined : parsePayload(schema, payload);
-  if (parsed !== undefined && "issues" in parsed) throw new PayloadInvalid(`${kind} "${name}"`, parsed.issues);
+  const issues = schema === undefined ? undefined : payloadIssues(schema, payload);
+  if (issues !== undefined) throw new PayloadInvalid(`${kind} "${name}"`, issues);
 }

@@ -3,7 +3,7 @@ import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
 import { encodeValue } from "../base/values.ts";
-import { parseInput } from "../definition/schema.ts";
+import { checkStartInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { decodeEvent, encodeEvent } from "../kernel/event-codec.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
@@ -44,7 +44,7 @@ export async function scheduledWork(
   // By name, too, the code may be here, as that of what the schedule starts already.
   const code = given ?? codeOf(name, pinned);
   // What is kept has to fit another version, too.
-  if (code?.input !== undefined && (definition !== undefined || options.input !== undefined)) await parseInput(code, input);
+  if (code?.input !== undefined && (definition !== undefined || options.input !== undefined)) await checkStartInput(code, input);
   const brought = definition === undefined ? undefined : code;
   const own = brought === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : lengthOf(brought.timeout);
   const timeoutMs = changed(lengthOf(options.timeout), own);

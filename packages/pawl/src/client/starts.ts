@@ -3,7 +3,7 @@ import { toMilliseconds } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
 import { encodeValue } from "../base/values.ts";
-import { parseInput } from "../definition/schema.ts";
+import { checkStartInput } from "../definition/schema.ts";
 import type { OpenTransaction } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { encodeEvent } from "../kernel/event-codec.ts";
@@ -117,7 +117,7 @@ export class Starts {
     checkPlace(options);
     const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
     const text = encodeValue(input, "input");
-    if (code?.input !== undefined) await parseInput(code, input);
+    if (code?.input !== undefined) await checkStartInput(code, input);
     const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
     const runId = this.#parent.runtime.newUuid();
     const { namespace, telemetry } = this.#parent;

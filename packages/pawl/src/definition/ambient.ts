@@ -3,13 +3,14 @@ import { DurableCallInStep, NotInWorkflow } from "../base/errors.ts";
 import type { StepContext, WorkflowContext } from "./context.ts";
 
 /**
- * What the code that is running now belongs to: workflow code and the functions of its state (which must be deterministic) or a step
- * (which need not).
+ * What the code that is running now belongs to: workflow code, the functions of its state and its schemas (which must be deterministic) or a
+ * step (which need not).
  */
 export type Ambient =
   | { readonly kind: "workflow"; readonly context: WorkflowContext; readonly race?: Race }
   /** It makes or changes the state, and makes no durable calls. */
   | { readonly kind: "state" }
+  | SchemaAmbient
   | { readonly kind: "step"; readonly context: StepContext };
 
 /** One call of `ctx.race`, as the code sees it that one of its tasks runs. */
@@ -18,6 +19,13 @@ export interface Race {
   isOver: boolean;
   /** The race of whose tasks this one is a part. */
   readonly outer: Race | undefined;
+}
+
+/** It parses what the workflow gets, anew on each replay. */
+export interface SchemaAmbient {
+  readonly kind: "schema";
+  /** What the determinism guard has against it. Thrown in there, a library might swallow it, or leave a rejection behind that ends the process. */
+  refused?: Error;
 }
 
 /**

@@ -3,12 +3,13 @@ import { currentAmbient } from "../definition/ambient.ts";
 
 /**
  * Makes clocks, randomness, timers and the network throw when workflow code, or a function of its state, calls them outside a step, naming what to use
- * instead. Everything else in the process is untouched: the check looks at whose code is running. Installed while a worker
- * runs, since only workers run workflow code.
+ * instead. What schemas parse while they call them is refused afterwards. Everything else in the process is untouched: the check looks at whose code is
+ * running. Installed while a worker runs, since only workers run workflow code.
  */
 function refuse(call: string, replacement: string): void {
-  const kind = currentAmbient()?.kind;
-  if (kind === "workflow" || kind === "state") throw new NondeterministicCall(call, replacement);
+  const ambient = currentAmbient();
+  if (ambient?.kind === "workflow" || ambient?.kind === "state") throw new NondeterministicCall(call, replacement, "code");
+  if (ambient?.kind === "schema" && !allowedInSchemas.has(call)) ambient.refused ??= new NondeterministicCall(call, replacement, "schema");
 }
 
 interface Guarded {
@@ -30,6 +31,9 @@ const guarded: readonly Guarded[] = [
   { owner: globalThis.crypto, key: "randomUUID", call: "crypto.randomUUID()", replacement: "ctx.uuid()" },
   { owner: globalThis.crypto, key: "getRandomValues", call: "crypto.getRandomValues()", replacement: "ctx.random()" },
 ];
+
+/** Libraries of schemas have uses of their own for these (Effect stamps its fibers), which change nothing about what they parse. */
+const allowedInSchemas: ReadonlySet<string> = new Set(["Date.now()", "performance.now()", "setTimeout()", "setInterval()", "setImmediate()"]);
 
 let installations = 0;
 let restore: (() => void)[] = [];

@@ -104,6 +104,59 @@ describe.each(calls)("%s and the state", (name, call, replacement) => {
   });
 });
 
+const allowedInSchemas = new Set(["Date.now()", "performance.now()", "setTimeout()", "setInterval()", "setImmediate()"]);
+
+test("schemas may read a clock and set timers, as their libraries do", async () => {
+  const workflow = defineWorkflow({
+    name: "clocked",
+    input: z.string().refine(async () => (await new Promise((resolve) => setTimeout(resolve, 1)), Date.now() > performance.now())),
+    run: async (_ctx, input) => input,
+  });
+  const { pawl } = await h.run([workflow]);
+  expect(await pawl.execute(workflow, "in time")).toBe("in time");
+});
+
+describe.each(calls.filter(([name]) => !allowedInSchemas.has(name)))("%s and schemas", (name, call, replacement) => {
+  const message = new RegExp(`A schema called ${name.replaceAll(/[().]/g, "\\$&")}.*${replacement.replaceAll(/[().]/g, "\\$&")}`);
+  // Who starts or sends calls it freely; the worker calls it again on each replay.
+  const filled = z.object({ made: z.string().optional() }).transform(({ made }) => ({ made: made ?? (void call(), `by ${name}`) }));
+  const swallowing = z.object({ made: z.string().catch(() => (call(), "caught")) });
+  const late = z.object({ made: z.string().optional() }).refine(async ({ made }) => (await Promise.resolve(), made === undefined && call(), true));
+
+  test("fails in a worker the execution whose input's schema calls it, and lets others be", async () => {
+    const schemas = { filled, swallowing, late };
+    const workflows = Object.entries(schemas).map(([of, input]) => defineWorkflow({ name: `guarded-${of}`, input, run: async (_ctx, { made }) => made }));
+    const { pawl } = await h.run(workflows);
+    for (const workflow of workflows) {
+      expect(await causeOf(pawl.execute(workflow, {} as { made: string })), workflow.name).toMatchObject({
+        name: "NondeterministicCall",
+        message: expect.stringMatching(message),
+      });
+      expect(await pawl.execute(workflow, { made: "given" })).toBe("given");
+    }
+  });
+
+  test("refuses in a worker a message whose schema calls it, and lets others be", async () => {
+    const workflow = defineWorkflow({
+      name: "guarded-messages",
+      signals: { go: filled },
+      state: () => ({ made: "" }),
+      updates: { make: update(filled, (state: { made: string }, { made }) => (state.made = made)) },
+      run: async (ctx) => (await ctx.signal("go")).made,
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    expect((await refusalOf(handle.update("make", {}), UpdateRejected)).cause).toMatchObject({
+      name: "PayloadInvalid",
+      message: expect.stringMatching(message),
+    });
+    expect(await handle.update("make", { made: "given" })).toBe("given");
+    await handle.signal("go", {});
+    await handle.signal("go", { made: "sent" });
+    expect(await handle.result()).toBe("sent");
+  });
+});
+
 test("new Date(value), Date.parse and instanceof Date keep working in workflow code", async () => {
   const workflow = defineWorkflow({
     name: "dates",
