@@ -20,10 +20,12 @@ interface Waiter {
 
 const shortestPollMs = 20;
 const longestPollMs = 500;
+/** The store is asked about so many at once. */
+const largestQuestion = 1000;
 
 /**
  * Everyone in this process who waits for an execution to end. Local ends arrive directly; for the others a hint or a poll
- * asks the store about all of them in one query.
+ * asks the store about all of them, as many at once as it may be asked.
  */
 export class ResultHub {
   readonly #store: Store;
@@ -103,10 +105,13 @@ export class ResultHub {
   async #poll(): Promise<void> {
     this.#timer = undefined;
     this.#polling = true;
-    const asked = this.#remote();
+    const remote = this.#remote();
     try {
-      const outcomes = asked.length === 0 ? new Map<string, Outcome>() : await this.#store.outcomes(this.#namespace, asked);
-      for (const executionId of asked) this.#told(executionId, outcomes.get(executionId));
+      for (let i = 0; i < remote.length; i += largestQuestion) {
+        const asked = remote.slice(i, i + largestQuestion);
+        const outcomes = await this.#store.outcomes(this.#namespace, asked);
+        for (const executionId of asked) this.#told(executionId, outcomes.get(executionId));
+      }
     } catch (error) {
       if (!this.#closed) this.#logger.info(`waiting for results: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -116,7 +121,7 @@ export class ResultHub {
     if (this.#waiters.size > 0) this.#pollSoon(again === 0 ? 0 : again * (0.75 + this.#runtime.random() / 2));
   }
 
-  /** Those that only the store knows about; the longest waiting first. */
+  /** Those that only the store knows about. */
   #remote(): readonly string[] {
     const remote: string[] = [];
     for (const [executionId, waiters] of this.#waiters) {
@@ -125,7 +130,6 @@ export class ResultHub {
         remote.push(executionId);
         break;
       }
-      if (remote.length === 1000) break;
     }
     return remote;
   }
