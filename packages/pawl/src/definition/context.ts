@@ -22,7 +22,10 @@ export interface StepContext {
   readonly lastHeartbeat: unknown;
   /** Writes to the logger of this Pawl, with `executionId`, `runId`, `workflow`, `step` and `attempt`. */
   readonly log: Logger;
-  /** Says "still alive"; must come at least every `heartbeatTimeout` where one is set. Details are handed to the next attempt. */
+  /**
+   * Says "still alive"; must come at least every `heartbeatTimeout` where one is set. Details are handed to the next attempt, as they are at
+   * this call. @throws ValueNotSerializable, ValueTooDeep or ValueTooLarge where they cannot be stored
+   */
   readonly heartbeat: (details?: unknown) => void;
   /** A stream of this execution, for others to follow while the step runs (`handle.stream`). */
   readonly stream: (name: string) => StepStream;

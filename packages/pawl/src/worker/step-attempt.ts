@@ -3,7 +3,7 @@ import { checkName } from "../base/ids.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { AttemptSpan, Telemetry, TracedExecution } from "../base/telemetry.ts";
 import type { Runtime, Timer } from "../base/runtime.ts";
-import { encodeChunk } from "../base/values.ts";
+import { encodeChunk, encodeValue } from "../base/values.ts";
 import { withoutContext } from "../base/without-context.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import type { StepContext } from "../definition/context.ts";
@@ -11,6 +11,10 @@ import { remoteStepName } from "../definition/remote-step.ts";
 import type { StepCall, TransactionCall } from "../kernel/call.ts";
 
 export type AttemptOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+interface Stored {
+  readonly text: string;
+}
 
 /** Node's timers take no more. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -49,9 +53,10 @@ export class StepAttempt {
   announced = false;
   /** Details that an attempt before this one has left. */
   readonly heartbeatBefore: unknown;
-  lastHeartbeat: { readonly details: unknown } | undefined;
+  /** The details of its last heartbeat, as they are stored. */
+  lastHeartbeat: Stored | undefined;
   /** The last heartbeat that was to be recorded while this runs, and how long it had been running by then. */
-  recorded: { readonly heartbeat: { readonly details: unknown } | undefined; readonly ranMs: number } = { heartbeat: undefined, ranMs: 0 };
+  recorded: { readonly heartbeat: Stored | undefined; readonly ranMs: number } = { heartbeat: undefined, ranMs: 0 };
   readonly #owner: StepOwner;
   readonly #runtime: Runtime;
   readonly #onEnd: (attempt: StepAttempt, outcome: AttemptOutcome) => void;
@@ -224,10 +229,12 @@ export class StepAttempt {
     return this.#controller.signal;
   }
 
+  /** @throws what cannot be stored */
   heartbeat(details: unknown): void {
     if (this.#ended) return;
-    // Without details it says no more than that the step is alive: what was said before stands.
-    if (details !== undefined) this.lastHeartbeat = { details };
+    // Without details it says no more than that the step is alive: what was said before stands. They are stored as they are now: the step may
+    // go on counting in the same object, and fail before that is done which it counts then.
+    if (details !== undefined) this.lastHeartbeat = { text: encodeValue(details, "heartbeat") };
     this.#watchHeartbeat();
   }
 

@@ -121,9 +121,8 @@ export class StepRunner {
     if (lastHeartbeat === recorded.heartbeat || attempt.call.transaction !== undefined) return;
     if (ranMs - recorded.ranMs < Math.max(heartbeatEveryMs, ranMs * heartbeatEveryFraction)) return;
     attempt.recorded = { heartbeat: lastHeartbeat, ranMs };
-    const { heartbeat } = heartbeatOf(attempt);
-    if (heartbeat === undefined || heartbeat.text.length > limits.heartbeatCharacters) return;
-    this.#emit({ type: "StepHeartbeat", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt, heartbeat });
+    if (lastHeartbeat === undefined || lastHeartbeat.text.length > limits.heartbeatCharacters) return;
+    this.#emit({ type: "StepHeartbeat", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt, heartbeat: lastHeartbeat });
   }
 
   /** Its result is recorded already, by a transaction. */
@@ -170,7 +169,9 @@ export class StepRunner {
     if (deadline !== undefined && (stepAttempt.isLast || (decision.retry && this.#owner.now() + decision.inMs >= deadline)))
       return tooLate(call, attempt, stepAttempt.isLast ? undefined : failure);
     if (!decision.retry) return { type: "StepFailed", position, name, attempt, failure };
-    return { type: "StepAttemptFailed", position, name, attempt, failure, retryInMs: decision.inMs, ...heartbeatOf(stepAttempt) };
+    const { lastHeartbeat } = stepAttempt;
+    const heartbeat = lastHeartbeat === undefined ? {} : { heartbeat: lastHeartbeat };
+    return { type: "StepAttemptFailed", position, name, attempt, failure, retryInMs: decision.inMs, ...heartbeat };
   }
 }
 
@@ -178,14 +179,4 @@ export class StepRunner {
 function tooLate({ position, name, totalTimeoutMs, lastFailure }: StepCall, attempt: number, failure = lastFailure): StepFailed {
   const error = new StepTimeout(name, totalTimeoutMs!, failure === undefined ? {} : { cause: toError(failure) });
   return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
-}
-
-function heartbeatOf(attempt: StepAttempt): { heartbeat?: { text: string } } {
-  if (attempt.lastHeartbeat === undefined) return {};
-  try {
-    return { heartbeat: { text: encodeValue(attempt.lastHeartbeat.details, "heartbeat") } };
-  } catch {
-    // Details that cannot be stored are not worth failing a retry for.
-    return {};
-  }
 }

@@ -369,16 +369,20 @@ describe("inside a workflow", () => {
     expect(await h.count("pawl.executions WHERE workflow = 'echo'")).toBe(before);
   });
 
-  test("heartbeat details that cannot be stored are dropped, and the retry goes on", async () => {
-    expect(
-      await execute(async (ctx) =>
-        ctx.step("beat", ({ attempt, heartbeat, lastHeartbeat }) => {
-          heartbeat(() => 1);
-          if (attempt === 1) throw new Error("no");
-          return lastHeartbeat === undefined;
-        }),
-      ),
-    ).toBe(true);
+  test.each(unserialisable)("heartbeat details with %s are refused at the call, with their path, and leave the ones before", async (_kind, value, path) => {
+    const seen = await execute(async (ctx) =>
+      ctx.step("beat", ({ attempt, heartbeat, lastHeartbeat }) => {
+        if (attempt === 2) return lastHeartbeat;
+        heartbeat("before");
+        try {
+          heartbeat(value);
+        } catch (error) {
+          heartbeat([error]);
+        }
+        throw new Error("no");
+      }),
+    );
+    expect(seen).toMatchObject([{ name: "ValueNotSerializable", path: `heartbeat${path}` }]);
   });
 
   test("results over 16 MiB or 64 levels are refused wherever they come from; just below they are stored", async () => {

@@ -375,6 +375,24 @@ describe("a heartbeat", () => {
     expect(seen).toEqual([undefined, new Map([["page", 1]])]);
   });
 
+  test("hands on its details as they were at the call, whatever the step makes of the object afterwards", async () => {
+    const copied: number[] = [];
+    const handle = await runStep(
+      ({ attempt, heartbeat, lastHeartbeat }) => {
+        const progress = (lastHeartbeat ?? { done: 0 }) as { done: number };
+        while (progress.done < 3) {
+          heartbeat(progress);
+          progress.done++;
+          if (attempt === 1 && progress.done === 2) throw new Error("the second page could not be copied");
+          copied.push(progress.done);
+        }
+      },
+      { retry: quickly },
+    );
+    await handle.result();
+    expect(copied).toEqual([1, 2, 3]);
+  });
+
   test("without details, or an attempt without a heartbeat, leaves the last details to the next attempts", async () => {
     const seen: unknown[] = [];
     const handle = await runStep(
