@@ -423,7 +423,10 @@ export class NondeterminismDetected extends PawlError {
   constructor(position: number, recorded: string, called: string) {
     super(
       `Workflow code does not fit its history at durable call ${position}: the history has ${recorded}, the code made ${called}. ` +
-        `Restore the order of durable calls (or give the changed workflow a new version), then resume the execution.`,
+        `Restore the order of durable calls (or give the changed workflow a new version), then resume the execution.` +
+        (called === "nothing"
+          ? " If the code has not changed, it waits before that for something that is no durable call, such as an import, crypto.subtle or I/O: do that in a step."
+          : ""),
     );
     this.position = position;
     this.recorded = recorded;

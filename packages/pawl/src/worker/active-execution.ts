@@ -38,6 +38,10 @@ import { WakeTimer } from "./wake-timer.ts";
 
 const keep: After = { kind: "keep" };
 
+const stuck =
+  "its code waits for something that is no durable call, such as a promise of its own, an import, or I/O outside of a step: it keeps its slot, and a " +
+  "replay may not find the same. Put that into a step, or wait with ctx.signal(), ctx.until() or ctx.sleep().";
+
 /** Of these, the last in a history says whether it is paused. */
 const aboutPauses: ReadonlySet<Event["type"]> = new Set(["ExecutionPaused", "ExecutionUnpaused", "ExecutionResumed"]);
 
@@ -259,9 +263,11 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#host.gone(this);
   }
 
-  /** Announces steps that have been running for a while. */
-  announceLongSteps(): void {
-    if (!this.#writer.isGone) this.#steps.announceLong();
+  /** Announces steps that have been running for a while, and warns of code that waits for something else than a durable call. */
+  keepWatch(): void {
+    if (this.#writer.isGone) return;
+    this.#steps.announceLong();
+    if (this.#parking.findsStuck()) this.log.warn(stuck);
   }
 
   /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */

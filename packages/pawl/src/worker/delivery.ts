@@ -32,7 +32,7 @@ export class Delivery {
   #scheduled = false;
   #live = false;
   #outcome: CodeOutcome | undefined;
-  /** Whether the code has been called: not before its input is parsed. */
+  /** Not before its input is parsed. */
   #started = false;
 
   /** @param history what is there at first; its first event started the run, and is not delivered */
@@ -46,6 +46,11 @@ export class Delivery {
   /** Whether the code has been given the history that was there at first: only then may what it asks for be started. */
   get isLive(): boolean {
     return this.#live;
+  }
+
+  /** Whether the code has been called. */
+  get isStarted(): boolean {
+    return this.#started;
   }
 
   goLive(): void {

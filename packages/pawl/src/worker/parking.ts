@@ -12,11 +12,13 @@ import type { WakeTimer } from "./wake-timer.ts";
 const lingerForTimerMs = 250;
 /** While it waits for children or messages, an execution stays in memory for so long after the last news. */
 const lingerForNewsMs = 1000;
+/** Code that has had nothing to wait for this long waits for something that no event will bring. */
+const stuckAfterMs = 1000;
 
 /**
  * What one execution does that has nothing to do: it gives its slot back, and parks unless it will go on in a moment.
  *
- * Owns: when there was news last.
+ * Owns: when there was news last, and since when the code waits for nothing.
  */
 export class Parking {
   readonly #open: OpenCalls;
@@ -28,6 +30,8 @@ export class Parking {
   readonly #deadline: DeadlineWatch;
   readonly #host: Pick<ExecutionHost, "mayStartSteps" | "now" | "runtime">;
   #lastNews: number;
+  #stuckSince: number | undefined;
+  #foundStuck = false;
 
   constructor(
     open: OpenCalls,
@@ -55,6 +59,19 @@ export class Parking {
     this.#lastNews = this.#host.runtime.monotonicMs();
   }
 
+  /**
+   * To be called now and then. Gives true, once, when code that has not ended has had no open call for a while, and nothing is under way
+   * that could make one: it can neither park nor go on by what is recorded.
+   */
+  findsStuck(): boolean {
+    if (this.#foundStuck) return false;
+    const now = this.#host.runtime.monotonicMs();
+    if (!this.#isAtRest || !this.#delivery.isStarted || this.#open.size > 0) this.#stuckSince = undefined;
+    else if (this.#stuckSince === undefined || this.#stuckSince < this.#lastNews) this.#stuckSince = now;
+    else this.#foundStuck = now - this.#stuckSince >= stuckAfterMs;
+    return this.#foundStuck;
+  }
+
   /** Keeps waiting in memory for a moment, or asks to be parked, if there is nothing to do. */
   rest(): void {
     if (!this.#isWaiting) return;
@@ -79,7 +96,12 @@ export class Parking {
   }
 
   get #isWaiting(): boolean {
-    return this.#delivery.isLive && this.#delivery.isDone && this.#writer.isOpen && this.#writer.isIdle && this.#open.size > 0 && !this.#starter.isBusy;
+    return this.#open.size > 0 && this.#isAtRest;
+  }
+
+  /** Whether nothing is under way that its code will hear of. */
+  get #isAtRest(): boolean {
+    return this.#delivery.isLive && this.#delivery.isDone && this.#writer.isOpen && this.#writer.isIdle && !this.#starter.isBusy;
   }
 
   /** The next timer, retry or wait, or its deadline if that comes first. */

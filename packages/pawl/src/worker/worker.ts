@@ -235,7 +235,7 @@ export class Worker {
   // Keeping watch
 
   #tick(): void {
-    for (const execution of this.#executions.all()) execution.announceLongSteps();
+    for (const execution of this.#executions.all()) execution.keepWatch();
     const now = this.#parent.runtime.monotonicMs();
     if (now - this.#lastCheck >= 1000) {
       this.#lastCheck = now;

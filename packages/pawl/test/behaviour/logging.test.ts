@@ -2,7 +2,7 @@
 import { defineWorkflow, type LogFields, type Logger } from "pawl";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { gate, harness, quickly, soon } from "./harness.ts";
+import { eventually, gate, harness, quickly, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -90,4 +90,44 @@ test("a logger without fields gets them in the text", async () => {
   const handle = await pawl.start(plain, undefined, { executionId: "p" });
   await said.opened;
   expect(lines.filter((line) => line.startsWith("hello"))).toEqual([`hello (executionId=p runId=${handle.runId} workflow=plain step=say attempt=1)`]);
+});
+
+test("code that waits for something else than a durable call is warned of once, and nobody who waits as they should", async () => {
+  const lines: Line[] = [];
+  const never = new Promise<void>(() => {});
+  const stuck = defineWorkflow({
+    name: "stuck",
+    run: async (ctx) => {
+      await ctx.step("a", () => 1);
+      await never;
+    },
+  });
+  const long = gate();
+  const fine = defineWorkflow({
+    name: "fine",
+    signals: { go: z.null() },
+    run: async (ctx) => {
+      await ctx.step("long", () => long.opened);
+      await ctx.race([() => ctx.signal("go"), () => ctx.sleep("1 day")]);
+    },
+  });
+  const retried = defineWorkflow({
+    name: "retried",
+    run: async (ctx) =>
+      ctx.step("fails", () => {
+        throw new Error("no");
+      }),
+  });
+  const pawl = await h.open({ logger: structured(lines) });
+  await pawl.worker({ workflows: [stuck, fine, retried], ...soon });
+  const handle = await pawl.start(stuck, undefined, { executionId: "stuck" });
+  const others = await Promise.all([pawl.start(fine, undefined), pawl.start(retried, undefined)]);
+  const fields = { executionId: "stuck", runId: handle.runId, workflow: "stuck" };
+  const warned = ["warn", expect.stringMatching(/no durable call/), fields];
+  await eventually(() => expect(lines).toEqual([warned]));
+  long.open();
+  // As long again as it takes to be warned of: another one is, and the first is not once more.
+  const second = await pawl.start(stuck, undefined, { executionId: "stuck-2" });
+  await eventually(() => expect(lines).toEqual([warned, ["warn", expect.any(String), { ...fields, executionId: "stuck-2", runId: second.runId }]]));
+  await Promise.all([handle, second, ...others].map((one) => one.terminate()));
 });

@@ -184,6 +184,22 @@ describe("code that no longer fits its history", () => {
     expect((await resumed.status()).runNumber).toBe(3);
   });
 
+  test("is told what else it may be when it has not changed, but waits for something that is no durable call", async () => {
+    let replays = 0;
+    const late: Code = async (ctx) => {
+      // As an import or crypto.subtle: it takes some turns of the event loop.
+      await (replays++ === 0 ? undefined : new Promise(() => {}));
+      await ctx.step("reserve", () => "");
+      await ctx.sleep(parkedSleep);
+    };
+    const handle = await change(late, late);
+    expect(await causeOf(handle.result())).toMatchObject({
+      name: "NondeterminismDetected",
+      called: "nothing",
+      message: expect.stringMatching(/waits before that for something that is no durable call/),
+    });
+  });
+
   test("may be changed behind what is recorded", async () => {
     const first = await h.open();
     const worker = await first.worker({ workflows: [versionOf(original)], manual: true });
