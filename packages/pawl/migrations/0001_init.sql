@@ -181,11 +181,14 @@ CREATE TABLE queues (
 	updated_at timestamptz NOT NULL,
 	PRIMARY KEY (namespace, name)
 ) WITH (fillfactor = 50);
--- How many executions began when, for as long as the period of a rate.
+-- How many executions began when, for as long as the period of a rate. What begins within a hundredth of the period is one row, which counts
+-- until its last begin has left the period: so there are some hundred rows to add up, however many begin.
 CREATE TABLE queue_begins (
 	namespace text NOT NULL,
 	task_queue text NOT NULL,
+	-- A space, which no key has, for all of the queue together.
 	queue_key text NOT NULL,
+	-- Of the last of them.
 	at timestamptz NOT NULL,
 	executions integer NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
@@ -365,21 +368,30 @@ BEGIN
 	RETURN run_ids;
 END $$;
 
--- How many more executions of a queue, or of one of its keys, may begin now under a rate, and when the first place becomes free.
+-- How many more executions of a queue (its key is a space), or of one of its keys, may begin now under a rate, and when the first place becomes free.
 CREATE FUNCTION rate_room(ns text, queue text, key text, rate integer, period_ms double precision, t timestamptz, OUT room integer, OUT free_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	since timestamptz := t - period_ms * interval '1 millisecond';
 	begun integer;
 BEGIN
-	IF key IS NULL THEN
-		SELECT coalesce(sum(b.executions), 0), min(b.at) INTO begun, free_at FROM queue_begins b WHERE b.namespace = ns AND b.task_queue = queue AND b.at > since;
-	ELSE
-		SELECT coalesce(sum(b.executions), 0), min(b.at) INTO begun, free_at FROM queue_begins b
-		WHERE b.namespace = ns AND b.task_queue = queue AND b.queue_key = key AND b.at > since;
-	END IF;
+	SELECT coalesce(sum(b.executions), 0), min(b.at) INTO begun, free_at FROM queue_begins b
+	WHERE b.namespace = ns AND b.task_queue = queue AND b.queue_key = key AND b.at > since;
 	room := greatest(rate - begun, 0);
 	free_at := free_at + period_ms * interval '1 millisecond';
+END $$;
+
+-- Counts what begins now under a rate of a queue, or of one of its keys, see queue_begins. Called behind the lock of the queue.
+CREATE FUNCTION note_begins(ns text, queue text, key text, period_ms double precision, t timestamptz, begun integer) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	since timestamptz := date_bin(period_ms / 100 * interval '1 millisecond', t, 'epoch');
+BEGIN
+	UPDATE queue_begins b SET at = t, executions = b.executions + begun
+	WHERE b.namespace = ns AND b.task_queue = queue AND b.queue_key = key AND b.at = (
+		SELECT max(c.at) FROM queue_begins c WHERE c.namespace = ns AND c.task_queue = queue AND c.queue_key = key AND c.at BETWEEN since AND t);
+	IF NOT FOUND THEN
+		INSERT INTO queue_begins (namespace, task_queue, queue_key, at, executions) VALUES (ns, queue, key, t, begun);
+	END IF;
 END $$;
 
 -- Of those of a key that may kill their worker, the one that has been due longest. There are few of them in a queue.
@@ -391,8 +403,8 @@ BEGIN
 END $$;
 
 -- One turn of a key: up to `most` tasks, those first that have begun, and no more than `most_begin` that have not (null: any
--- number; otherwise they are counted under a rate).
-CREATE FUNCTION take_turn(ns text, queue text, key text, known text[], the_suspect uuid, most integer, most_begin integer, t timestamptz,
+-- number). Those are counted under the rate of the key, if it has one.
+CREATE FUNCTION take_turn(ns text, queue text, key text, key_period_ms double precision, known text[], the_suspect uuid, most integer, most_begin integer, t timestamptz,
 	OUT run_ids uuid[], OUT begun integer)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -407,9 +419,7 @@ BEGIN
 	fresh := take_tasks(ns, queue, key, -32767, 32767, known, the_suspect, least(most - cardinality(run_ids), most_begin));
 	begun := cardinality(fresh);
 	run_ids := run_ids || fresh;
-	IF begun > 0 THEN
-		INSERT INTO queue_begins (namespace, task_queue, queue_key, at, executions) VALUES (ns, queue, key, t, begun);
-	END IF;
+	IF begun > 0 AND key_period_ms IS NOT NULL THEN PERFORM note_begins(ns, queue, key, key_period_ms, t, begun); END IF;
 END $$;
 
 -- Claims from queues with limits. Everything it reads after it has locked their rows is up to date, because each statement in
@@ -453,6 +463,7 @@ DECLARE
 	share integer;
 	gave boolean;
 	begun integer;
+	all_begun integer;
 	any_more boolean := false;
 BEGIN
 	PERFORM 1 FROM queues u WHERE u.namespace = ns AND u.name = ANY(names) ORDER BY u.name FOR UPDATE;
@@ -489,7 +500,7 @@ BEGIN
 		END IF;
 		begin_room := NULL;
 		IF q.rate_limit IS NOT NULL THEN
-			SELECT r.room, r.free_at INTO begin_room, free_at FROM rate_room(ns, q.name, NULL, q.rate_limit, q.rate_ms, t) AS r;
+			SELECT r.room, r.free_at INTO begin_room, free_at FROM rate_room(ns, q.name, ' ', q.rate_limit, q.rate_ms, t) AS r;
 		END IF;
 		IF q.rate_limit IS NOT NULL OR q.key_rate_limit IS NOT NULL THEN
 			DELETE FROM queue_begins b WHERE b.namespace = ns AND b.task_queue = q.name
@@ -501,7 +512,7 @@ BEGIN
 
 		-- Each key gives one, beginning after the one that was served last, or where the claim before stopped looking; then what room is
 		-- left is shared between those that gave.
-		giving := '{}'; key_rooms := '{}'; key_begin_rooms := '{}';
+		giving := '{}'; key_rooms := '{}'; key_begin_rooms := '{}'; all_begun := 0;
 		wrapped := searching AND reached <= search_from; visited := 0;
 		IF NOT searching THEN
 			search_from := q.last_key; reached := q.last_key;
@@ -530,12 +541,13 @@ BEGIN
 				wake_at := least(wake_at, coalesce(key_free_at, t + q.key_rate_ms * interval '1 millisecond'));
 			END IF;
 			the_suspect := CASE WHEN has_suspects AND suspects THEN first_suspect(ns, q.name, key, known) END;
-			SELECT g.run_ids, g.begun INTO got, begun FROM take_turn(ns, q.name, key, known, the_suspect, 1, least(begin_room, key_begin_room), t) AS g;
+			SELECT g.run_ids, g.begun INTO got, begun FROM take_turn(ns, q.name, key, q.key_rate_ms, known, the_suspect, 1, least(begin_room, key_begin_room), t) AS g;
 			suspects := suspects AND NOT coalesce(the_suspect = ANY(got), false);
 			IF cardinality(got) > 0 THEN
 				picked := picked || got;
 				room := room - 1;
 				begin_room := begin_room - begun;
+				all_begun := all_begun + begun;
 				giving := giving || key;
 				key_rooms := key_rooms || (key_room - 1);
 				key_begin_rooms := key_begin_rooms || (key_begin_room - begun);
@@ -556,17 +568,19 @@ BEGIN
 				CONTINUE WHEN turn <= 0;
 				the_suspect := CASE WHEN has_suspects AND suspects THEN first_suspect(ns, q.name, giving[i], known) END;
 				SELECT g.run_ids, g.begun INTO got, begun
-				FROM take_turn(ns, q.name, giving[i], known, the_suspect, turn, least(begin_room, key_begin_rooms[i]), t) AS g;
+				FROM take_turn(ns, q.name, giving[i], q.key_rate_ms, known, the_suspect, turn, least(begin_room, key_begin_rooms[i]), t) AS g;
 				suspects := suspects AND NOT coalesce(the_suspect = ANY(got), false);
 				picked := picked || got;
 				room := room - cardinality(got);
 				begin_room := begin_room - begun;
+				all_begun := all_begun + begun;
 				key_begin_rooms[i] := key_begin_rooms[i] - begun;
 				gave := gave OR cardinality(got) = turn;
 				key_rooms[i] := CASE WHEN cardinality(got) < turn THEN 0 ELSE key_rooms[i] - turn END;
 			END LOOP;
 			EXIT WHEN NOT gave;
 		END LOOP;
+		IF all_begun > 0 AND q.rate_ms IS NOT NULL THEN PERFORM note_begins(ns, q.name, ' ', q.rate_ms, t, all_begun); END IF;
 		IF begin_room = 0 THEN wake_at := least(wake_at, coalesce(free_at, t + q.rate_ms * interval '1 millisecond')); END IF;
 	END LOOP;
 

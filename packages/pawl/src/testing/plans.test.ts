@@ -331,6 +331,39 @@ test("a suspect whose key is full holds back no suspect of another key", async (
   expect(await claimed(true)).toEqual([null]);
 });
 
+test("under a rate there are some hundred rows to add up, however many claims; a place is free at most a hundredth of the period late, and never early", async () => {
+  const namespace = "rated";
+  const rates = { concurrency: undefined, rate: { limit: 50, perMs: 100_000 }, keyConcurrency: undefined, keyRate: { limit: 25, perMs: 100_000 } };
+  await connections.run(setQueue(namespace, "q", rates));
+  const starts = Array.from({ length: 120 }, (_, index) => ({ ...start(null), namespace, executionId: `r${index}`, queueKey: `k${index % 2}` }));
+  await connections.run(prepareCommit({ starts, appends: [] }, "4").transaction);
+  const request = { workerId: newUuid(), namespace, taskQueues: ["q"], definitions: ["w@1"], suspects: true, limited: true };
+  const firstMs = Math.ceil(Date.now() / 1000) * 1000 + 60_000;
+  const begunAt: number[] = [];
+  const claimAt = async (ms: number, limit: number): Promise<number> => {
+    await db.query("SELECT set_config('pawl.now', $1, false)", [new Date(firstMs + ms).toISOString()]);
+    const claimed = (await connections.run(claimLimited({ ...request, limit }))).length - 1;
+    for (let count = 0; count < claimed; count++) begunAt.push(ms);
+    return claimed;
+  };
+  try {
+    // One at a time, ten within each hundredth of the period.
+    for (let ms = 0; ms < 6000; ms += 100) await claimAt(ms, 1);
+    expect(begunAt).toHaveLength(50);
+    // Five rows for the queue, and five for each of the keys.
+    expect((await db.query("SELECT FROM queue_begins WHERE namespace = $1", [namespace])).rows).toHaveLength(15);
+    expect(await claimAt(99_999, 50)).toBe(0);
+    expect(await claimAt(100_899, 50)).toBe(0);
+    expect(await claimAt(100_901, 50)).toBe(10);
+    for (let ms = 101_000; ms < 106_000; ms += 300) await claimAt(ms, 50);
+    expect(begunAt).toHaveLength(100);
+    for (let index = 50; index < 100; index++) expect(begunAt[index]! - begunAt[index - 50]!).toBeGreaterThanOrEqual(100_000);
+    for (let index = 50; index < 100; index++) expect(begunAt[index]! - begunAt[index - 50]!).toBeLessThan(101_300);
+  } finally {
+    await db.exec("RESET pawl.now");
+  }
+});
+
 /** How often each table was read as a whole. */
 async function scans(): Promise<readonly { readonly name: string; readonly n: number }[]> {
   await db.exec("SELECT pg_stat_force_next_flush()");
