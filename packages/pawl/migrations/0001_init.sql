@@ -179,6 +179,8 @@ CREATE TABLE queues (
 	last_key text NOT NULL DEFAULT '',
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
+	-- Whether all that is claimed counts. Workers hear of the first limits a moment later, and what they claim until then does not by itself.
+	settled boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (namespace, name)
 ) WITH (fillfactor = 50);
 -- How many executions began when, for as long as the period of a rate. What begins within a hundredth of the period is one row, which counts
@@ -422,6 +424,24 @@ BEGIN
 	IF begun > 0 AND key_period_ms IS NOT NULL THEN PERFORM note_begins(ns, queue, key, key_period_ms, t, begun); END IF;
 END $$;
 
+-- Lets what was claimed from a queue count that did not when it was claimed: by workers that had not heard of its limits. Skips what others hold,
+-- for the next claim. A minute later, everyone who claims has heard. Called behind the lock of the queue. Index: executions_claimed.
+CREATE FUNCTION count_claimed(ns text, queue text, since timestamptz, t timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	uncounted uuid[];
+	counted integer;
+BEGIN
+	SELECT coalesce(array_agg(c.run_id), '{}') INTO uncounted FROM workers w CROSS JOIN LATERAL (
+		SELECT e.run_id FROM executions e WHERE e.worker_id = w.id AND e.namespace = ns AND e.task_queue = queue AND e.queue_key IS NULL OFFSET 0) AS c;
+	WITH free AS MATERIALIZED (
+		SELECT e.run_id FROM executions e WHERE e.run_id = ANY(uncounted) AND e.worker_id IS NOT NULL AND e.queue_key IS NULL FOR UPDATE SKIP LOCKED)
+	UPDATE executions e SET queue_key = '' WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM free));
+	GET DIAGNOSTICS counted = ROW_COUNT;
+	IF counted = cardinality(uncounted) AND t > since + interval '1 minute' THEN
+		UPDATE queues u SET settled = true WHERE u.namespace = ns AND u.name = queue;
+	END IF;
+END $$;
+
 -- Claims from queues with limits. Everything it reads after it has locked their rows is up to date, because each statement in
 -- a volatile function has a snapshot of its own. See statements/claim-limited.ts.
 CREATE FUNCTION claim_limited(ns text, names text[], known text[], claimer uuid, most integer, suspects boolean,
@@ -486,6 +506,7 @@ BEGIN
 			FROM executions e WHERE k.run_id = ANY(got) AND e.run_id = ANY(got) AND e.run_id = k.run_id;
 		END IF;
 
+		IF NOT q.settled THEN PERFORM count_claimed(ns, q.name, q.created_at, t); END IF;
 		room := most - cardinality(picked);
 		IF q.concurrency IS NOT NULL THEN
 			room := least(room, q.concurrency - (SELECT count(*) FROM executions e

@@ -276,6 +276,35 @@ test("limits change while the queue is in use: more begin above, nothing is stop
   await Promise.all([...handles, ...more].map((handle) => handle.result()));
 });
 
+test("what a worker claims before it has heard of the first limits of a queue counts as soon as another claims", async () => {
+  const pawl = await h.open();
+  const heard = gate();
+  let isDeaf = false;
+  const deaf = await h.open({}, async (name, phase) => {
+    if (name === "read-claim-rules" && phase === "before" && isDeaf) await heard.opened;
+  });
+  const { workflow, begun, open } = noted("unheard");
+  // With four it is full, so it claims nothing that would count the others.
+  await deaf.worker({ workflows: [workflow], concurrency: 4, ...soon });
+  isDeaf = true;
+  await pawl.queues.set("unheard", { concurrency: 3 });
+  const early = await startAll(
+    deaf,
+    workflow,
+    Array.from({ length: 4 }, (_, index) => [`unheard-${index}`]),
+  );
+  await eventually(() => expect(begun).toHaveLength(4));
+  expect(await pawl.queues.get("unheard")).toMatchObject({ claimed: 0 });
+  await pawl.worker({ workflows: [workflow], ...soon });
+  const late = await startAll(pawl, workflow, [["unheard-4"], ["unheard-5"]]);
+  await eventually(async () => expect(await pawl.queues.get("unheard")).toMatchObject({ claimed: 4 }));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(begun).toHaveLength(4);
+  heard.open();
+  open();
+  await Promise.all([...early, ...late].map((handle) => handle.result()));
+});
+
 test("a queue whose limits are deleted while tasks wait loses none of them", async () => {
   const pawl = await h.open();
   await pawl.queues.set("freed", { concurrency: 1 });
