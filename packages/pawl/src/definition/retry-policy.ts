@@ -9,7 +9,7 @@ export interface RetryPolicy {
   readonly backoffCoefficient?: number;
   /** No wait is longer than this (100 times the initial interval). */
   readonly maximumInterval?: Duration;
-  /** Attempts in all, the first included; 0 means without limit (0). */
+  /** Attempts in all, the first included; 0 means without limit but that of the history, to which each failed one adds an event or two (0). */
   readonly maximumAttempts?: number;
   /** Names or codes of errors that end the step at once ([]). Throwing `NonRetryable` does the same. */
   readonly nonRetryableErrors?: readonly string[];

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { defineWorkflow, HistoryTooLong, OptionInvalid, type Logger } from "pawl";
 import { expect, test } from "vitest";
-import { causeOf, harness, soon } from "./harness.ts";
+import { causeOf, harness, quickly, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -27,6 +27,27 @@ test("an execution fails when its history has too many events, and says what to 
   expect(cause.message).toMatch(/has 20 events .* the limit is 20 events .*ctx\.continueAsNew/);
   expect((await handle.status()).events).toBe(21);
   expect(worker.health().active).toBe(0);
+});
+
+test("so does one whose step is retried without a limit, and its code hears nothing of it", async () => {
+  const heard: string[] = [];
+  const retrying = defineWorkflow({
+    name: "retrying",
+    retry: quickly,
+    run: async (ctx) =>
+      ctx.saga(async (saga) => {
+        saga.compensate(async () => heard.push("undo"));
+        const call = (): never => {
+          throw new Error("the service is down");
+        };
+        await ctx.step("call", call).catch(() => heard.push("failed"));
+      }),
+  });
+  const { pawl } = await h.run([retrying], { historyLimit: { events: 40 } });
+  const handle = await pawl.start(retrying, undefined);
+  expect(await causeOf(handle.result())).toMatchObject({ name: HistoryTooLong.name });
+  expect((await handle.history()).filter(({ event }) => event.type === "StepAttemptFailed").length).toBeGreaterThan(30);
+  expect(heard).toEqual([]);
 });
 
 test("and when they take too much room", async () => {
