@@ -174,6 +174,16 @@ export function about(view: RunView): { readonly executionId: string; readonly r
   return { executionId: view.run.executionId, runId: view.run.runId };
 }
 
+/** Whether a rollback or a retry began this run: what was seen of the runs before it is no longer so. */
+export function wasTakenBack({ events }: RunView): boolean {
+  return events.some(({ event }) => event?.type === "ExecutionResumed" && event.operation !== undefined);
+}
+
+/** Seq of the event by which a run began as a fork: what is before it happened to another execution. 0: it did not. */
+export function forkedAt(events: readonly HistoryEntry[]): number {
+  return events.findLast(({ type }) => type === "ExecutionForked")?.seq ?? 0;
+}
+
 /** Seq of the event by which the run began to go on from an earlier one, or as a fork; 0 for any other. */
 export function resumedAt(events: readonly HistoryEntry[]): { readonly seq: number; readonly at: number } {
   const resumed = events.findLast(({ type }) => type === "ExecutionResumed" || type === "ExecutionForked");

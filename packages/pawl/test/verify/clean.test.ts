@@ -1,12 +1,13 @@
 /** Nothing legal is reported: in the middle of work, by whichever driver, on databases of any size. */
 import { PGlite } from "@electric-sql/pglite";
-import { defineWorkflow } from "pawl";
-import { openPawl, silentLogger, verifyDatabase, verifyPostgres, type VerifyReport } from "pawl/internal";
+import { defineWorkflow, type AnyWorkflow } from "pawl";
+import { openPawl, silentLogger, verifyDatabase, verifyPostgres, type OperationRecord, type VerifyReport } from "pawl/internal";
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { execute, freshDatabase, type FreshDatabase } from "../support/database.ts";
 import { waitFor } from "../support/wait.ts";
-import { inTransaction, readerOf, violations } from "./workload.ts";
+import { inTransaction, operationOf, readerOf, violations } from "./workload.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -114,6 +115,94 @@ test("events with more attributes than one look reads hold, also where a run goe
   await waitFor("the child is cancelled", async () => ((await pawl.handle("p.1").status()).state === "cancelled" ? true : undefined));
   await pawl.handle("p.1").resume();
   expect(violations(await verify())).toEqual({});
+  await pawl.close({ drain: 0 });
+});
+
+test("what a log says holds of executions that were rolled back, retried, forked or imported, and of what parents do to children", async () => {
+  const flags = { fails: true };
+  const child = defineWorkflow({ name: "child", run: async (ctx) => ctx.sleep("1 hour") });
+  const parent = defineWorkflow({
+    name: "parent",
+    run: async (ctx) => ctx.race([() => ctx.child(child, undefined, { parentClosePolicy: "terminate" }), () => ctx.sleep(100)]),
+  });
+  const family = defineWorkflow({
+    name: "family",
+    run: async (ctx) => {
+      await ctx.step("before", () => 1);
+      if (flags.fails) await ctx.child(child, undefined);
+    },
+  });
+  const flaky = defineWorkflow({
+    name: "flaky",
+    retry: { maximumAttempts: 1 },
+    run: async (ctx) =>
+      ctx.step("fails", () => {
+        if (flags.fails) throw new Error("no");
+      }),
+  });
+  const asked = defineWorkflow({
+    name: "asked",
+    signals: { go: z.number() },
+    run: async (ctx, rounds: number): Promise<void> => {
+      await ctx.signal("go");
+      await ctx.step("after", () => 1);
+      if (rounds > 0) return ctx.continueAsNew(rounds - 1);
+      await ctx.sleep("1 hour");
+    },
+  });
+  const pawl = await openPawl({ url: database.url, logger: silentLogger });
+  await pawl.worker({ workflows: [child, parent, family, flaky, asked], pollInterval: 10 });
+  const operations: OperationRecord[] = [];
+  const add = (operation: OperationRecord["operation"], fields: Partial<OperationRecord>): void => {
+    const n = operations.length;
+    operations.push(...operationOf({ process: "client", n, operation, ...fields }, n * 10));
+  };
+  const start = async (workflow: AnyWorkflow, input: unknown, executionId: string): Promise<void> => {
+    await pawl.start(workflow, input as never, { executionId });
+    add("start", { executionId, workflow: workflow.name });
+  };
+  const state = async (executionId: string, wanted: string): Promise<void> => {
+    const handle = pawl.handle(executionId);
+    await waitFor(`${executionId} is ${wanted}`, async () => ((await handle.status().catch(() => undefined))?.state === wanted ? true : undefined));
+  };
+  const holds = async (): Promise<void> => {
+    const read = (client: Parameters<typeof readerOf>[0]) => verifyDatabase(readerOf(client), { operations });
+    expect(violations(await inTransaction(database.url, read))).toEqual({});
+  };
+
+  await start(parent, undefined, "parent");
+  await state("parent.1", "terminated");
+  await start(flaky, undefined, "flaky");
+  await state("flaky", "failed");
+  add("result", { executionId: "flaky", state: "failed", valueHash: "no" });
+  await start(family, undefined, "family");
+  await state("family.2", "running");
+  await start(child, undefined, "stopped");
+  await pawl.handle("stopped").terminate();
+  add("terminate", { executionId: "stopped" });
+  // Of the runs that it has, one is of a rollback, and goes on in another.
+  await start(asked, 1, "asked");
+  await state("asked", "running");
+  await pawl.handle("asked").rollback({ to: 1 });
+  await pawl.handle("asked").signal("go", 1, { signalId: "s" });
+  add("signal", { executionId: "asked", messageId: "s" });
+  await waitFor("it goes on in its next run", async () => ((await pawl.handle("asked").runs()).length === 3 ? true : undefined));
+  await holds();
+
+  flags.fails = false;
+  await pawl.handle("flaky").retry();
+  await state("flaky", "completed");
+  add("result", { executionId: "flaky", state: "completed", valueHash: "yes" });
+  // Its child has no parent any more, and is asked to cancel by nobody.
+  await pawl.handle("family").rollback({ to: { step: "before" } });
+  await state("family", "completed");
+  await state("family.2", "cancelled");
+  await pawl.handle("stopped").rollback({ to: 1 });
+  const [, second] = await pawl.handle("asked").runs();
+  await pawl.handle("asked").fork({ runId: second!.runId, from: { step: "after" }, executionId: "fork" });
+  await waitFor("the fork goes on in its next run", async () => ((await pawl.handle("fork").runs()).length === 2 ? true : undefined));
+  await pawl.importExecution(await pawl.exportExecution("flaky"), { executionId: "import" });
+  await holds();
   await pawl.close({ drain: 0 });
 });
 

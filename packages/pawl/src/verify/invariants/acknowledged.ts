@@ -2,13 +2,15 @@ import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts
 import { inboxIdOf } from "../../kernel/inbox-id.ts";
 import type { Invariant } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
-import type { RunView } from "../rows.ts";
+import { wasTakenBack, type RunView } from "../rows.ts";
 
 /** What the database has of an execution that the log speaks of. */
 interface Trace {
   readonly runIds: Set<string>;
   /** Retention has deleted its first runs, and what was in their histories. */
   isCut: boolean;
+  /** A rollback or a retry began one of its runs, whatever state the one before was in. */
+  isTakenBack: boolean;
   state: string;
   /** A cancel request, in a history or on its way. */
   cancel: boolean;
@@ -21,7 +23,8 @@ interface Trace {
  * anybody was shown. Of an operation whose answer was lost nothing is asked.
  *
  * A cancel request may meet an execution that is just ending otherwise; then that end stands and no trace of it is left. Nor
- * is there one of a message that a run had not read when it ended, or of what happened in runs that retention has deleted.
+ * is there one of a message that a run had not read when it ended, or of what happened in runs that retention has deleted. What was
+ * terminated may have been rolled back, of which the log says nothing.
  */
 export const acknowledged: Invariant = {
   id: "I9",
@@ -55,8 +58,10 @@ export const acknowledged: Invariant = {
 function trace(traces: Map<string, Trace>, view: RunView): void {
   const { run, events } = view;
   let known = traces.get(run.executionId);
-  if (known === undefined) traces.set(run.executionId, (known = { runIds: new Set(), isCut: false, state: run.state, cancel: false, messages: new Set() }));
+  if (known === undefined)
+    traces.set(run.executionId, (known = { runIds: new Set(), isCut: false, isTakenBack: false, state: run.state, cancel: false, messages: new Set() }));
   known.runIds.add(run.runId);
+  known.isTakenBack ||= wasTakenBack(view);
   if (view.kind === "current") {
     known.state = run.state;
     known.isCut = (view.past[0] ?? run).runNumber > 1;
@@ -73,7 +78,7 @@ function trace(traces: Map<string, Trace>, view: RunView): void {
 function problemOf({ operation, runId, messageId }: ObservedOperation, found: Trace | undefined): string | undefined {
   if (found === undefined) return "there is no such execution";
   if (runId !== undefined && !found.runIds.has(runId) && !found.isCut) return `there is no run ${runId} of it`;
-  if (operation === "terminate") return found.state === "terminated" ? undefined : `it is ${found.state}`;
+  if (operation === "terminate" && !found.isTakenBack && !found.isCut) return found.state === "terminated" ? undefined : `it is ${found.state}`;
   if (found.isCut) return undefined;
   const ended = isTerminal(found.state as ExecutionState);
   if ((operation === "signal" || operation === "update") && messageId !== undefined && !found.messages.has(`${operation}:${messageId}`)) {

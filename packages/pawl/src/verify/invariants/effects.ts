@@ -2,6 +2,7 @@ import { stepKey } from "../../kernel/step-key.ts";
 import type { EffectRecord } from "../effect-ledger.ts";
 import type { Invariant } from "../invariant.ts";
 import type { Tally } from "../report.ts";
+import { forkedAt } from "../rows.ts";
 
 /**
  * I7. A step whose result is recorded has run, under the idempotency key that it was told (`executionId/name/position`; of a run that
@@ -31,8 +32,9 @@ export const effects: Invariant = {
       run({ run: { executionId, runId, workflow }, events }) {
         const started = events[0]?.event;
         if (started?.type !== "ExecutionStarted") return;
+        const since = forkedAt(events);
         for (const { seq, event } of events) {
-          if (event?.type !== "StepCompleted") continue;
+          if (event?.type !== "StepCompleted" || seq <= since) continue;
           tally.looked();
           // The history does not say whether the call is shielded.
           const [key, shieldedKey] = [false, true].map((shielded) => stepKey({ executionId, workflow }, started, { ...event, shielded })) as [string, string];

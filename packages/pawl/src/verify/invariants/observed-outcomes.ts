@@ -1,9 +1,10 @@
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
+import type { Visitor } from "../invariant.ts";
 import type { ObservedOperation } from "../operation-log.ts";
 import type { Tally } from "../report.ts";
-import type { RunView } from "../rows.ts";
+import { wasTakenBack, type Run } from "../rows.ts";
 
-/** A cancelled or quarantined execution may be resumed; what was seen of these is final. */
+/** A cancelled or quarantined execution may be resumed; what was seen of these is final, unless it is rolled back or retried. */
 const final: ReadonlySet<string> = new Set(["completed", "failed", "terminated", "timed_out"]);
 
 interface Seen {
@@ -14,8 +15,11 @@ interface Seen {
 /**
  * The readers' side of I1 (and I3): an execution's outcome is a register that is written once. Every answer that showed a
  * final state is compared with every answer that was asked for later, and with the database.
+ *
+ * Left out: executions that were rolled back or retried, of which the log says nothing, and those whose first runs retention has deleted,
+ * where that may have been so.
  */
-export function checkObservedOutcomes(tally: Tally, operations: readonly ObservedOperation[], namespace: string): { run(view: RunView): void } {
+export function checkObservedOutcomes(tally: Tally, operations: readonly ObservedOperation[], namespace: string): Required<Visitor> {
   const readings = new Map<string, Seen[]>();
   const longest = new Map<string, ObservedOperation>();
   for (const operation of operations) {
@@ -28,18 +32,30 @@ export function checkObservedOutcomes(tally: Tally, operations: readonly Observe
     if (seen === undefined) readings.set(executionId, [{ operation, state }]);
     else seen.push({ operation, state });
   }
-  for (const [executionId, seen] of readings) checkReadings(tally, executionId, seen);
+  const latest = new Map<string, Run>();
+  const changeable = new Set<string>();
   return {
-    run({ kind, run }) {
+    run(view) {
+      const { run } = view;
       if (run.namespace !== namespace) return;
       const last = longest.get(keyOf(run.executionId, run.runId));
       if (last !== undefined && last.events! > run.lastSeq) {
         tally.violated({ executionId: run.executionId, runId: run.runId, detail: `${name(last)} saw ${last.events} events, now there are ${run.lastSeq}` });
       }
-      if (kind === "past") return;
-      const seen = readings.get(run.executionId)?.find(({ state }) => final.has(state));
-      if (seen !== undefined && seen.state !== run.state) {
-        tally.violated({ executionId: run.executionId, runId: run.runId, detail: `${name(seen.operation)} saw it ${seen.state}, now it is ${run.state}` });
+      if (!readings.has(run.executionId)) return;
+      const isCut = view.kind === "current" && (view.past[0] ?? run).runNumber > 1;
+      if (isCut || wasTakenBack(view)) changeable.add(run.executionId);
+      if (view.kind === "current") latest.set(run.executionId, run);
+    },
+    finish({ complete }) {
+      for (const [executionId, seen] of readings) {
+        const run = latest.get(executionId);
+        // Of one that was not looked at nobody knows whether it was rolled back.
+        if (changeable.has(executionId) || (run === undefined && !complete)) continue;
+        checkReadings(tally, executionId, seen);
+        const found = seen.find(({ state }) => final.has(state));
+        if (run !== undefined && found !== undefined && found.state !== run.state)
+          tally.violated({ executionId, runId: run.runId, detail: `${name(found.operation)} saw it ${found.state}, now it is ${run.state}` });
       }
     },
   };

@@ -25,6 +25,7 @@ export const terminalRuns: Invariant = {
         if (view.kind === "current") checkLeftovers(view, tally);
         observed?.run(view);
       },
+      finish: (end) => observed?.finish(end),
     };
   },
 };
