@@ -1,4 +1,5 @@
 import { dataRead, historyEntry, wholeEntry, type EntryRow } from "./history-entry.ts";
+import { pagefuls } from "./pagefuls.ts";
 import type { Child, CurrentRun, HistoryEntry, LiveWorker, PastRun, QueueView, Run, ScheduleView, Stray, StreamView } from "./rows.ts";
 
 /** Sends one statement with `$1`, `$2`, ... and gives its rows: node `pg`, PGlite or anything else that speaks PostgreSQL. */
@@ -127,11 +128,12 @@ WHERE e.run_id = ANY($1::text::uuid[]) GROUP BY e.run_id, c.stream ORDER BY e.ru
 
   /** Whole histories in the order of `runs`; many short ones are read together, a long one page by page. */
   async *histories<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): AsyncGenerator<readonly [run: R, events: readonly HistoryEntry[]]> {
-    for (const part of pagefuls(runs)) {
+    for (const part of pagefuls(runs, ({ lastSeq }) => lastSeq, eventsInPage)) {
       if (part.length === 1) yield [part[0]!, await this.#longHistory(part[0]!.runId)];
       else {
         const ids = part.map(({ runId }) => runId);
-        const rows = await this.#entries("h.run_id = ANY($1::text::uuid[]) ORDER BY h.run_id, h.seq", [list(ids)]);
+        // Joined: in a table that is read as a whole, each row would be compared with each id of an array.
+        const rows = await this.#entries("h.run_id IN (SELECT unnest($1::text::uuid[])) ORDER BY h.run_id, h.seq", [list(ids)]);
         const histories = groupBy(rows, ({ runId }) => runId);
         for (const run of part) yield [run, await this.#entriesOf(histories.get(run.runId) ?? [])];
       }
@@ -214,21 +216,6 @@ interface EntryOfRun extends EntryRow {
 
 /** What an open child gets when its parent ends. */
 const toldBy = "CASE WHEN c.parent_close_policy IS NULL THEN 'CancelRequested' ELSE 'ExecutionTerminated' END";
-
-/** Consecutive runs whose events fit into one page together. */
-function pagefuls<R extends Pick<Run, "runId" | "lastSeq">>(runs: readonly R[]): R[][] {
-  const cut: R[][] = [];
-  let room = 0;
-  for (const run of runs) {
-    if (run.lastSeq > room || cut.length === 0) {
-      cut.push([]);
-      room = eventsInPage;
-    }
-    cut.at(-1)!.push(run);
-    room -= run.lastSeq;
-  }
-  return cut;
-}
 
 /** A few of them, with their number. */
 function some(kind: Stray["kind"], sql: string): string {

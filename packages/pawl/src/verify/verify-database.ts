@@ -2,6 +2,7 @@ import type { EffectRecord } from "./effect-ledger.ts";
 import type { VerifyContext } from "./invariant.ts";
 import { invariants } from "./invariants.ts";
 import { observedOperations, type OperationRecord } from "./operation-log.ts";
+import { pagefuls } from "./pagefuls.ts";
 import { DatabaseReader, executionsInBatch, type Read } from "./reader.ts";
 import { Tally, type Scope, type VerifyReport } from "./report.ts";
 import type { CurrentRun, PastRun, RunView } from "./rows.ts";
@@ -23,13 +24,16 @@ export interface VerifyOptions {
   readonly effects?: readonly EffectRecord[];
 }
 
+/** Runs of one page of executions, as long as it is more than one execution. */
+const runsInPage = 5000;
+
 /** Above the minute after which a worker with a hung loop loses its lease. */
 const defaultIdleAfterMs = 120_000;
 
 /**
  * Holds a database against every invariant. Reads only, and needs one snapshot for all it reads: give it a `read` inside one
  * transaction of isolation REPEATABLE READ where others write meanwhile. What it holds in memory at a time is a batch of
- * executions, so the size of the database costs time and not memory.
+ * executions, or the rows of all runs of one, so the size of the database costs time and not memory.
  *
  * The same rows give the same report. Nothing legal is reported, also in the middle of work.
  */
@@ -70,7 +74,12 @@ export async function verifyDatabase(read: Read, options: VerifyOptions = {}): P
   return { holds: reports.every(({ verdict }) => verdict !== "violated"), invariants: reports, scope: scope satisfies Scope };
 }
 
+/** Of executions that have very many runs, few are looked at together: all runs of each are known at once. */
 async function* views(reader: DatabaseReader, batch: readonly CurrentRun[]): AsyncGenerator<RunView> {
+  for (const part of pagefuls(batch, ({ runNumber }) => runNumber, runsInPage)) yield* viewsOfPage(reader, part);
+}
+
+async function* viewsOfPage(reader: DatabaseReader, batch: readonly CurrentRun[]): AsyncGenerator<RunView> {
   const runIds = batch.map(({ runId }) => runId);
   const past = new Map<string, PastRun[]>();
   const nameOf = ({ namespace, executionId }: { readonly namespace: string; readonly executionId: string }): string => `${namespace}/${executionId}`;

@@ -227,6 +227,28 @@ INSERT INTO pawl.history
   expect((await verify(701)).scope).toMatchObject({ executions: 701, complete: true });
 });
 
+test("executions that continued as new thousands of times are looked at one after the other", async () => {
+  await prepare();
+  const run = (n: string): string => `md5(x.name || (${n}))::uuid`;
+  const runs = 2500;
+  const link = `'{"continuedFrom":{"runId":"' || ${run("n - 1")} || '","count":' || n - 1 || '},"input":1}'`;
+  const each = `FROM (VALUES ('a'), ('b'), ('c')) AS x(name), generate_series(1, ${runs}) n`;
+  await execute(
+    database.url,
+    `BEGIN;
+INSERT INTO pawl.executions (run_id, epoch, last_seq, created_at, started_at, finished_at, state, run_number, namespace, execution_id, workflow, version, task_queue)
+ SELECT ${run("n")}, 2, 2, now(), now(), now(), 'completed', n, 'default', x.name, 'w', '1', 'default' ${each} WHERE n = ${runs};
+INSERT INTO pawl.past_runs SELECT ${run("n")}, 'default', x.name, n, 'w', '1', 'continued_as_new', 2, now(), now(), now() ${each} WHERE n < ${runs};
+INSERT INTO pawl.history SELECT ${run("n")}, 1, 0, now(), 'ExecutionStarted', CASE WHEN n = 1 THEN '{"input":1}' ELSE ${link} END ${each};
+INSERT INTO pawl.history SELECT ${run("n")}, 2, 1, now(), CASE WHEN n < ${runs} THEN 'ExecutionContinuedAsNew' ELSE 'ExecutionCompleted' END,
+ CASE WHEN n < ${runs} THEN '{"nextRunId":"' || ${run("n + 1")} || '"}' ELSE '{"result":1}' END ${each};
+COMMIT; ANALYZE`,
+  );
+  const whole = await verify();
+  expect(violations(whole)).toEqual({});
+  expect(whole.scope).toEqual({ executions: 3, runs: 3 * runs, events: 6 * runs, complete: true });
+});
+
 test("verifying changes nothing and says when a statement takes too long", async () => {
   await prepare();
   const slow = verifyPostgres({ url: database.url, schema: "pawl", connectTimeoutMs: 5000, statementTimeoutMs: 1, logger: silentLogger });

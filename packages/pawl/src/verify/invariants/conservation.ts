@@ -21,15 +21,14 @@ export const conservation: Invariant = {
   id: "I24",
   title: "Nothing vanishes or is left over",
   check: (tally) => {
-    /** Of the execution that is being looked at, oldest first. */
-    let runs: readonly Run[] = [];
+    let chain = new Chain([]);
     return {
       run(view) {
         tally.looked();
         const { run } = view;
         if (!states.has(run.state)) tally.violated({ ...about(view), detail: `"${run.state}" is no state` });
-        if (view.kind === "current") runs = [...view.past, view.run];
-        for (const detail of chainProblems(view, runs)) tally.violated({ ...about(view), detail });
+        if (view.kind === "current") chain = new Chain([...view.past, view.run]);
+        for (const detail of chainProblems(view, chain)) tally.violated({ ...about(view), detail });
         if (view.kind === "past") return;
         const numbers = view.past.map(({ runNumber }) => runNumber);
         const isWhole = [...numbers, run.runNumber].every((number, index, all) => number === all[0]! + index);
@@ -45,10 +44,27 @@ export const conservation: Invariant = {
   },
 };
 
+/** The runs of the execution that is being looked at: there may be very many. */
+class Chain {
+  readonly byNumber: ReadonlyMap<number, Run>;
+  readonly byId: ReadonlyMap<string, Run>;
+  readonly first: Run | undefined;
+  /** The number of the first run that continued as new. */
+  readonly firstContinued: number;
+
+  /** @param runs oldest first */
+  constructor(runs: readonly Run[]) {
+    this.byNumber = new Map(runs.map((run) => [run.runNumber, run]));
+    this.byId = new Map(runs.map((run) => [run.runId, run]));
+    this.first = runs[0];
+    this.firstContinued = runs.find(({ state }) => state === "continued_as_new")?.runNumber ?? Infinity;
+  }
+}
+
 /** A run that continued as new is followed by the very run that its end names, and that one knows where it comes from. */
-function* chainProblems({ run, events }: RunView, runs: readonly Run[]): Generator<string> {
+function* chainProblems({ run, events }: RunView, { byNumber, byId, first: oldest, firstContinued }: Chain): Generator<string> {
   const last = events.at(-1)?.event;
-  const next = runs.find(({ runNumber }) => runNumber === run.runNumber + 1);
+  const next = byNumber.get(run.runNumber + 1);
   if (last?.type === "ExecutionContinuedAsNew" && next !== undefined) {
     if (next.runId !== last.nextRunId) yield `run ${run.runNumber} continued as ${last.nextRunId}, run ${next.runNumber} is ${next.runId}`;
     const version = last.version ?? run.version;
@@ -57,14 +73,14 @@ function* chainProblems({ run, events }: RunView, runs: readonly Run[]): Generat
   const first = events[0]?.event;
   if (first?.type !== "ExecutionStarted") return;
   if (first.continuedFrom === undefined) {
-    if (run.runNumber > 1 && run.runNumber === runs[0]?.runNumber) yield `it is run ${run.runNumber} and continues none, and before it there is none`;
+    if (run.runNumber > 1 && run.runNumber === oldest?.runNumber) yield `it is run ${run.runNumber} and continues none, and before it there is none`;
     return;
   }
   // Of a fork it is the run that the other execution goes on from.
   if (events.some(({ type }) => type === "ExecutionForked")) return;
-  const before = runs.find(({ runId }) => runId === first.continuedFrom?.runId);
+  const before = byId.get(first.continuedFrom.runId);
   // Deleted by retention, and then no earlier one is left.
-  if (before === undefined && !runs.some(({ state, runNumber }) => state === "continued_as_new" && runNumber < run.runNumber)) return;
+  if (before === undefined && firstContinued >= run.runNumber) return;
   if (before === undefined || before.runNumber >= run.runNumber || before.state !== "continued_as_new")
     yield `it says that it continues run ${first.continuedFrom.runId}, which is ${before === undefined ? "none of its runs" : `${before.state}, run ${before.runNumber}`}`;
 }
