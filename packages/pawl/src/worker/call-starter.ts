@@ -43,10 +43,16 @@ export class CallStarter {
     this.#host = host;
   }
 
+  /** Whether something is under way. */
+  get isAtWork(): boolean {
+    const { steps, children, streams } = this.#runners;
+    return children.isAsking || streams.isReading || steps.running > 0;
+  }
+
   /** Whether something is under way, or waits for a slot or the lease, that nothing in the database would wake a parked execution for. */
   get isBusy(): boolean {
-    const { steps, children, streams } = this.#runners;
-    return children.isAsking || streams.isReading || steps.running > 0 || steps.hasOneToStart(this.#open);
+    const { steps } = this.#runners;
+    return this.isAtWork || steps.hasOneToStart(this.#open);
   }
 
   /** The code has asked for the next run, which may take a moment to record: nothing of this one begins any more. */

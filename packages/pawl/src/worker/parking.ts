@@ -74,7 +74,12 @@ export class Parking {
 
   /** Keeps waiting in memory for a moment, or asks to be parked, if there is nothing to do. */
   rest(): void {
-    if (!this.#isWaiting) return;
+    if (this.#open.size === 0 || !this.#isAtRest) return;
+    if (this.#starter.isBusy) {
+      // Its next step may not start: it needs no slot meanwhile, nor does a worker that stops wait for it. It never parks, for nothing would wake it.
+      if (!this.#host.mayStartSteps()) this.#slot.rest();
+      return;
+    }
     this.#starter.announceWaits();
     if (!this.#writer.outbox.isEmpty) return;
     // It does not wait for anything but a slot.
@@ -96,12 +101,12 @@ export class Parking {
   }
 
   get #isWaiting(): boolean {
-    return this.#open.size > 0 && this.#isAtRest;
+    return this.#open.size > 0 && this.#isAtRest && !this.#starter.isBusy;
   }
 
-  /** Whether nothing is under way that its code will hear of. */
+  /** Nothing of it is under way that its code will hear of, though a step may be waiting to start. */
   get #isAtRest(): boolean {
-    return this.#delivery.isLive && this.#delivery.isDone && this.#writer.isOpen && this.#writer.isIdle && !this.#starter.isBusy;
+    return this.#delivery.isLive && this.#delivery.isDone && this.#writer.isOpen && this.#writer.isIdle && !this.#starter.isAtWork;
   }
 
   /** The next timer, retry or wait, or its deadline if that comes first. */
