@@ -55,3 +55,20 @@ export function pause(runtime: Runtime, ms: number, signal: AbortSignal): Promis
     else signal.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/**
+ * Resolves when `work` has come to its end, and after `ms` at the latest: it goes on then, and how it ends is nobody's concern any more.
+ *
+ * @throws what `work` throws in that time
+ */
+export async function within(runtime: Runtime, ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: Timer | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = runtime.startTimer(ms, resolve);
+  });
+  try {
+    await Promise.race([work, timeout]);
+  } finally {
+    timer?.clear();
+  }
+}

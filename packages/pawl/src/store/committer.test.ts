@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { nodeRuntime } from "../base/node-runtime.ts";
-import { Committer } from "./committer.ts";
-import type { AppendOperation, Message, StartOperation } from "./operations.ts";
+import { Committer, type AppendSource } from "./committer.ts";
+import type { AppendOperation, AppendOutcome, Message, StartOperation } from "./operations.ts";
 import { StartHeldUp } from "./start-held-up.ts";
-import type { CommitBatch, CommitOutcome } from "./store.ts";
+import type { CommitBatch, CommitOutcome, Store } from "./store.ts";
 
 const megabyte = "x".repeat(1024 * 1024);
 const append: AppendOperation = {
@@ -94,4 +94,76 @@ test("what still waits for an open transaction when the committer closes is refu
   const committer = new Committer({ commit: () => Promise.reject(new StartHeldUp(undefined)) }, nodeRuntime);
   const waiting = committer.start({ runId: "r", executionId: "taken", chosen: true, started: "" } as unknown as StartOperation);
   await Promise.all([committer.close(20), expect(waiting).rejects.toMatchObject({ code: "CLOSED" })]);
+});
+
+const accepted = { outcome: "accepted" } as unknown as AppendOutcome;
+
+/** A committer whose commits take until they are let go, and sources that write once or again and again. */
+function setUp() {
+  const underWay: { readonly runs: readonly string[]; done(): void }[] = [];
+  const commit = ({ appends }: CommitBatch): Promise<unknown> =>
+    new Promise((resolve) => {
+      underWay.push({ runs: appends.map(({ runId }) => runId), done: () => resolve({ starts: [], appends: appends.map(() => accepted) }) });
+    });
+  const committer = new Committer({ commit } as unknown as Pick<Store, "commit">, nodeRuntime);
+  const settled: string[] = [];
+  const write = (runId: string, onSettled: (source: AppendSource) => void = () => {}): void => {
+    const source: AppendSource = {
+      take: () => ({ ...append, runId }),
+      settle: () => {
+        settled.push(runId);
+        onSettled(source);
+      },
+      fail: () => {},
+    };
+    committer.enlist(source);
+  };
+  /** Lets the oldest commit go, and what follows from that begin. */
+  const letGo = async (): Promise<void> => {
+    underWay.shift()!.done();
+    await turns();
+  };
+  return { committer, settled, underWay, write, letGo };
+}
+
+async function turns(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("draining waits for what was to be written, and not for what comes in all the time", async () => {
+  const { committer, settled, underWay, write, letGo } = setUp();
+  const goOn = (source: AppendSource): void => committer.enlist(source);
+  write("busy", goOn);
+  await turns();
+  write("busy too", goOn);
+  await turns();
+  // Both lanes are taken: this one waits.
+  write("mine");
+  let drained = false;
+  const draining = committer.drain().then(() => (drained = true));
+  for (let i = 0; i < 4; i++) {
+    expect(drained).toBe(settled.includes("mine"));
+    // Never idle.
+    expect(underWay.length).toBeGreaterThan(0);
+    await letGo();
+  }
+  expect(settled).toContain("mine");
+  await draining;
+});
+
+test("draining waits for the outcome of what is under way already", async () => {
+  const { committer, settled, write, letGo } = setUp();
+  write("mine");
+  await turns();
+  let drained = false;
+  const draining = committer.drain().then(() => (drained = true));
+  await turns();
+  expect(drained).toBe(false);
+  await letGo();
+  await draining;
+  expect(settled).toEqual(["mine"]);
+});
+
+test("draining an idle committer takes no time", async () => {
+  await setUp().committer.drain();
 });

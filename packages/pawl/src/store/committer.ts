@@ -1,5 +1,5 @@
 import { Closed } from "../base/errors.ts";
-import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
+import { nextTurn, within, type Runtime } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 import { PatientLane } from "./patient-lane.ts";
@@ -16,6 +16,7 @@ export interface AppendSource {
 }
 
 interface PendingStart {
+  readonly number: number;
   readonly operation: StartOperation;
   readonly resolve: (outcome: StartOutcome) => void;
   readonly reject: (error: unknown) => void;
@@ -61,16 +62,18 @@ export class Committer {
   readonly #store: Pick<Store, "commit">;
   readonly #runtime: Runtime;
   readonly #telemetry: Telemetry | undefined;
+  /** Everything that waits has a number, in the order in which it came. */
+  #lastNumber = 0;
   #starts: PendingStart[] = [];
-  readonly #sources = new Set<AppendSource>();
+  readonly #sources = new Map<AppendSource, number>();
   /** Starts that wait by themselves. */
   readonly #heldUp = new Set<PendingStart>();
   #underWay = 0;
-  /** Batches whose sources have not all been told of the outcome. */
-  #settling = 0;
+  /** Batches that have not all been told of the outcome, by the lowest number in each. */
+  readonly #settling = new Set<{ readonly from: number }>();
   #scheduled = false;
   #closed = false;
-  readonly #idle: (() => void)[] = [];
+  readonly #settled: (() => void)[] = [];
 
   constructor(store: Pick<Store, "commit">, runtime: Runtime, telemetry?: Telemetry) {
     this.#store = store;
@@ -83,33 +86,29 @@ export class Committer {
   start(operation: StartOperation, onHeldUp?: () => void): Promise<StartOutcome> {
     if (this.#closed) return Promise.reject(new Closed("This Pawl"));
     return new Promise((resolve, reject) => {
-      this.#starts.push({ operation, resolve, reject, onHeldUp });
+      this.#starts.push({ number: ++this.#lastNumber, operation, resolve, reject, onHeldUp });
       this.#schedule();
     });
   }
 
   /** `source.take()` is called when the next commit is made up. */
   enlist(source: AppendSource): void {
-    this.#sources.add(source);
+    if (!this.#sources.has(source)) this.#sources.set(source, ++this.#lastNumber);
     this.#schedule();
   }
 
-  /** Resolves when nothing is waiting or under way. */
+  /** Resolves when all that waits or is under way now is settled, whatever else comes meanwhile. */
   async drain(): Promise<void> {
-    while (!this.#isIdle) {
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    const last = this.#lastNumber;
+    while (this.#firstNumber <= last) {
+      await new Promise<void>((resolve) => this.#settled.push(resolve));
     }
   }
 
   /** Takes nothing more and waits, up to `timeoutMs`, for what is under way. */
   async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
-    let timer: Timer | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = this.#runtime.startTimer(timeoutMs, resolve);
-    });
-    await Promise.race([this.drain(), timeout]);
-    timer?.clear();
+    await within(this.#runtime, timeoutMs, this.drain());
     this.patience.close();
   }
 
@@ -136,36 +135,40 @@ export class Committer {
       data += start.operation.started.length;
     }
     this.#starts = this.#starts.slice(starts.length);
-    for (const source of this.#sources) {
+    let from = starts[0]?.number ?? Number.POSITIVE_INFINITY;
+    for (const [source, number] of this.#sources) {
       if (full()) break;
       this.#sources.delete(source);
+      from = Math.min(from, number);
       const operation = source.take();
       if (operation === undefined) continue;
       appends.push({ source, operation });
       data += charactersOf(operation);
     }
-    if (starts.length === 0 && appends.length === 0) return this.#signalIdle();
-    void this.#track(this.#commit(starts, appends));
+    if (starts.length === 0 && appends.length === 0) return this.#signalSettled();
+    void this.#track(from, this.#commit(starts, appends));
     if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
   }
 
-  get #isIdle(): boolean {
-    return this.#settling === 0 && this.#starts.length === 0 && this.#sources.size === 0;
+  /** The lowest number of what is not settled yet. Sources stand in the order of theirs. */
+  get #firstNumber(): number {
+    const [source = Number.POSITIVE_INFINITY] = this.#sources.values();
+    return Math.min(this.#starts[0]?.number ?? Number.POSITIVE_INFINITY, source, ...[...this.#settling].map(({ from }) => from));
   }
 
-  #signalIdle(): void {
-    if (!this.#isIdle) return;
-    for (const resolve of this.#idle.splice(0)) resolve();
+  #signalSettled(): void {
+    for (const resolve of this.#settled.splice(0)) resolve();
   }
 
-  /** It counts as under way until it has settled. */
-  async #track(work: Promise<void>): Promise<void> {
-    this.#settling++;
+  /** It counts as under way until it has settled. @param from the lowest number in it */
+  async #track(from: number, work: Promise<void>): Promise<void> {
+    const batch = { from };
+    this.#settling.add(batch);
     try {
       await work;
     } finally {
-      this.#settling--;
-      this.#signalIdle();
+      this.#settling.delete(batch);
+      this.#signalSettled();
     }
   }
 
@@ -224,7 +227,7 @@ export class Committer {
     const joining = this.#starts.filter((start) => [...this.#heldUp].some((other) => isSame(start.operation, other.operation)));
     if (joining.length === 0) return;
     this.#starts = this.#starts.filter((start) => !joining.includes(start));
-    for (const start of joining) void this.#track(this.#holdUp(start));
+    for (const start of joining) void this.#track(start.number, this.#holdUp(start));
   }
 
   async #holdUp(start: PendingStart): Promise<void> {
