@@ -1,10 +1,10 @@
 import { bulkWorkflow, type BulkClient } from "./client/bulk/bulk-workflow.ts";
 import { PawlClient } from "./client/pawl-client.ts";
-import { OptionInvalid } from "./base/errors.ts";
+import { Closed, OptionInvalid } from "./base/errors.ts";
 import { toMilliseconds, type Duration } from "./base/duration.ts";
 import { consoleLogger, type Logger } from "./base/logger.ts";
 import { nodeRuntime } from "./base/node-runtime.ts";
-import type { Runtime } from "./base/runtime.ts";
+import { closeTimeoutMs, type Runtime } from "./base/runtime.ts";
 import type { Telemetry } from "./base/telemetry.ts";
 import { databaseGauges } from "./client/database-gauges.ts";
 import type { AnyWorkflow } from "./definition/workflow.ts";
@@ -64,6 +64,7 @@ export class Pawl extends PawlClient {
   readonly #workers = new Set<Worker>();
   readonly #onClose: () => Promise<void>;
   readonly #endObserving: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   /** For `Pawl.open` and the testing kit. */
   constructor(open: OpenStore) {
@@ -84,7 +85,8 @@ export class Pawl extends PawlClient {
 
   /** Starts a worker in this process. @throws OptionInvalid, WorkflowDuplicate, Closed */
   async worker(options: WorkerOptions): Promise<Worker> {
-    this.checkOpen();
+    // From the first moment of closing on: nothing would stop it any more.
+    if (this.#closing !== undefined) throw new Closed("This Pawl");
     const parent: WorkerParent = {
       store: this.store,
       committer: this.committer,
@@ -101,21 +103,34 @@ export class Pawl extends PawlClient {
     try {
       await worker.start();
     } catch (error) {
-      this.#workers.delete(worker);
+      // It may have come as far as to have a lease.
+      await worker.stop({ drain: 0 }).catch(() => {});
       throw error;
     }
     this.checkOpen();
-    this.localWorkers.push(worker);
+    if (this.#workers.has(worker)) this.localWorkers.push(worker);
     return worker;
   }
 
-  /** Stops the workers (draining up to `drain`, 10 seconds), then closes the database. Embedded: the last one out stops it. */
+  /**
+   * Stops the workers (draining up to `drain`, 10 seconds), then closes the database. One that cannot be reached is waited for up to
+   * 10 seconds more. Embedded: the last one out stops it. Calling it again waits for the same end.
+   */
   override async close(options: { readonly drain?: Duration } = {}): Promise<void> {
-    toMilliseconds(options.drain ?? 0, "drain");
+    const drainMs = toMilliseconds(options.drain ?? "10s", "drain");
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const began = this.runtime.monotonicMs();
     this.#endObserving?.();
-    await Promise.all([...this.#workers].map((worker) => worker.stop(options)));
-    await super.close();
+    const stops = await Promise.allSettled([...this.#workers].map((worker) => worker.stop({ drain: drainMs })));
+    // The workers have waited for the database already.
+    const leftMs = began + drainMs + closeTimeoutMs - this.runtime.monotonicMs();
+    await this.disconnect(Math.min(closeTimeoutMs, Math.max(0, leftMs)));
     await this.#onClose();
+    for (const stop of stops) if (stop.status === "rejected") throw stop.reason;
   }
 
   #forget(worker: Worker): void {

@@ -35,6 +35,9 @@ export interface Runtime {
   isGone(pid: number, pidStarted: string): boolean;
 }
 
+/** A database that cannot be reached does not hold up closing, or stopping a worker, for longer than this, draining apart. */
+export const closeTimeoutMs = 10_000;
+
 /** Resolves in the next turn. */
 export function nextTurn(runtime: Runtime): Promise<void> {
   return new Promise((resolve) => runtime.soon(resolve));

@@ -2,7 +2,7 @@ import { Closed, ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
-import type { Runtime } from "../base/runtime.ts";
+import { within, type Runtime } from "../base/runtime.ts";
 import type { SignalPayload } from "../definition/messages.ts";
 import type { AnyWorkflow, InputOf, MessagesOf, OutputOf } from "../definition/workflow.ts";
 import { Committer } from "../store/committer.ts";
@@ -31,11 +31,11 @@ import { Workflows } from "./workflow-versions.ts";
 
 const mostRows = 1000;
 const mostGroups = 1000;
-/** A database that cannot be reached does not hold up closing for longer; what is not acknowledged by then is rejected. */
-const closeTimeoutMs = 10_000;
+/** Connections to a server that is gone without a word do not close: that is not waited for. */
+const disconnectMs = 2000;
 
 /** Starts, finds and controls executions. `Pawl.open()` gives one together with a place to run workers. */
-export class PawlClient implements HandleParent {
+export abstract class PawlClient implements HandleParent {
   readonly store: Store;
   readonly namespace: string;
   readonly results: ResultHub;
@@ -248,12 +248,14 @@ export class PawlClient implements HandleParent {
     return this.localWorkers.some((worker) => worker.runs(runId));
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  abstract close(): Promise<void>;
+
+  /** @param timeoutMs what is not acknowledged by then is rejected */
+  protected async disconnect(timeoutMs: number): Promise<void> {
     this.#closed = true;
-    await this.committer.close(closeTimeoutMs);
+    await this.committer.close(timeoutMs);
     this.results.close(new Closed("This Pawl"));
-    await this.store.close();
+    await within(this.runtime, disconnectMs, this.store.close());
   }
 
   /** @throws Closed */

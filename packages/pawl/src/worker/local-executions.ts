@@ -1,6 +1,6 @@
 import { Closed, ExecutionCancelled } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Runtime, Timer } from "../base/runtime.ts";
+import type { Runtime } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
@@ -47,6 +47,7 @@ export class LocalExecutions implements ExecutionHost {
   /** The one execution here that may be killing its workers. */
   #suspect: string | undefined;
   #staleWrites = 0;
+  #stopped = false;
   readonly #quiet: (() => void)[] = [];
 
   /** @param onEnded told when an execution has ended */
@@ -139,8 +140,9 @@ export class LocalExecutions implements ExecutionHost {
     for (const execution of this.#active.values()) execution.resumeSteps();
   }
 
-  /** Begins an execution that was claimed for this worker. */
+  /** Begins an execution that was claimed for this worker. One that stops gives back what came too late, with all that it owns. */
   adopt(claimed: ClaimedExecution, inbox?: Inbox): void {
+    if (this.#stopped) return;
     const workflow = this.#registry.get(claimed.workflow, claimed.version);
     // Only what the registry has is asked for.
     if (workflow === undefined) throw new TypeError(`claimed ${claimed.workflow}@${claimed.version}, which this worker does not have`);
@@ -180,16 +182,10 @@ export class LocalExecutions implements ExecutionHost {
     if (this.slots.unreserve(runId, "start")) this.slots.freed();
   }
 
-  /** Resolves when no execution here runs code or steps, or the time is over. */
-  whenQuiet(timeoutMs?: number): Promise<void> {
+  /** Resolves when no execution here runs code or steps. */
+  whenQuiet(): Promise<void> {
     return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      const done = (): void => {
-        timer?.clear();
-        resolve();
-      };
-      if (timeoutMs !== undefined) timer = this.runtime.startTimer(timeoutMs, done);
-      this.#quiet.push(done);
+      this.#quiet.push(resolve);
       this.#checkQuiet();
     });
   }
@@ -199,9 +195,13 @@ export class LocalExecutions implements ExecutionHost {
     for (const resolve of this.#quiet.splice(0)) resolve();
   }
 
-  /** Reads no more inboxes. */
+  /** Drops all of them; none begins here any more. */
   stop(): void {
+    this.#stopped = true;
     this.#inboxes.stop();
+    for (const execution of this.#active.values()) {
+      execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
+    }
   }
 
   // ExecutionHost

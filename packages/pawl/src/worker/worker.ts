@@ -1,6 +1,6 @@
 import { ExecutionCancelled } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import type { Timer } from "../base/runtime.ts";
+import { closeTimeoutMs, within, type Timer } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { Hint } from "../store/store.ts";
@@ -154,7 +154,8 @@ export class Worker {
 
   /**
    * Stops: claims nothing more, lets running steps finish for up to `drain` (10 seconds), then gives back what is left,
-   * without counting it as a death. Calling it again waits for the same stop.
+   * without counting it as a death. Where the database cannot be reached, it gives that up 10 seconds later: what is left then goes on
+   * when the lease has ended. Calling it again waits for the same stop.
    */
   stop(options: { readonly drain?: Duration } = {}): Promise<void> {
     this.#stopping ??= this.#stop(toMilliseconds(options.drain ?? "10s", "drain"));
@@ -268,24 +269,38 @@ export class Worker {
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = "stopping";
-    // What registers after it has left would look alive to everyone.
-    await this.#started?.catch(() => {});
-    // Those that only wait to start their next step hold nothing up.
-    this.#executions.resumeAll();
-    this.#removeHintListener?.();
-    await Promise.all([this.#poller.stop(), this.#schedules?.stop()]);
-    if (drainMs > 0) await this.#executions.whenQuiet(drainMs);
-    for (const execution of this.#executions.all()) {
-      execution.drop(new ExecutionCancelled(execution.executionId, "its worker is stopping; it goes on elsewhere"));
+    const { runtime, store, namespace } = this.#parent;
+    try {
+      await within(runtime, drainMs + closeTimeoutMs, this.#leave(drainMs));
+    } finally {
+      this.#uninstallGuard?.();
+      this.#state = "stopped";
+      for (const taskQueue of this.#settings.taskQueues) store.hint({ kind: "tasks", namespace, taskQueue });
+      this.#parent.workerStopped(this);
     }
-    this.#tickTimer?.clear();
-    await Promise.all([this.#reaper.stop(), this.#retention.stop()]);
+  }
+
+  /** All that waits for the database. Where that cannot be reached, it goes on by itself when it can be, or the store is closed. */
+  async #leave(drainMs: number): Promise<void> {
+    const ceased = this.#cease();
+    if (drainMs > 0) {
+      const quiet = ceased.then(() => this.#executions.whenQuiet());
+      await within(this.#parent.runtime, drainMs, quiet);
+    }
     this.#executions.stop();
+    await Promise.all([ceased, this.#reaper.stop(), this.#retention.stop()]);
+    this.#tickTimer?.clear();
     await this.#parent.committer.drain();
     await this.#membership.leave();
-    this.#uninstallGuard?.();
-    this.#state = "stopped";
-    for (const taskQueue of this.#settings.taskQueues) this.#parent.store.hint({ kind: "tasks", namespace: this.#parent.namespace, taskQueue });
-    this.#parent.workerStopped(this);
+  }
+
+  /** Resolves when it claims and starts nothing any more. */
+  async #cease(): Promise<void> {
+    // Those that only wait to start their next step hold nothing up.
+    this.#executions.resumeAll();
+    // What registers after it has left would look alive to everyone.
+    await this.#started?.catch(() => {});
+    this.#removeHintListener?.();
+    await Promise.all([this.#poller.stop(), this.#schedules?.stop()]);
   }
 }

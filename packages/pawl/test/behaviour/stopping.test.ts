@@ -1,7 +1,7 @@
 /** Stopping a worker and closing a Pawl: in good time, once, and with nothing left behind. */
-import { defineWorkflow, type Pawl } from "pawl";
+import { Closed, defineWorkflow, type Pawl } from "pawl";
 import { describe, expect, test } from "vitest";
-import { eventually, harness, soon } from "./harness.ts";
+import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -14,6 +14,8 @@ async function took(work: () => Promise<unknown>): Promise<number> {
   await work();
   return performance.now() - startedAt;
 }
+
+const quick = defineWorkflow({ name: "quick", run: async (ctx) => ctx.step("one", () => "done") });
 
 function chain(steps: number, ran: string[], worker: string) {
   return defineWorkflow({
@@ -53,6 +55,30 @@ describe("worker.stop()", () => {
     expect(ran).toHaveLength(60);
     expect(ran.at(-1)).toBe("second");
   });
+
+  test("gives back an execution whose start is acknowledged only after everything was dropped", async () => {
+    const held = gate();
+    let holding = false;
+    const committed = gate();
+    const pawl = await h.open({}, async (name, phase) => {
+      if (!holding || name !== "commit" || phase !== "after") return;
+      committed.open();
+      await held.opened;
+    });
+    const late = defineWorkflow({ name: "late", timeout: "1 hour", run: async (ctx) => ctx.step("one", () => "done") });
+    const worker = await pawl.worker({ workflows: [late], ...soon });
+    holding = true;
+    const starting = pawl.start(late, undefined);
+    await committed.opened;
+    const stopping = worker.stop({ drain: 0 });
+    held.open();
+    holding = false;
+    await stopping;
+    const handle = await starting;
+    expect(worker.health()).toMatchObject({ state: "stopped", active: 0 });
+    await pawl.worker({ workflows: [late], ...soon });
+    expect(await handle.result()).toBe("done");
+  });
 });
 
 test("steps that a lease in doubt held back start when it is known to hold", async () => {
@@ -68,4 +94,68 @@ test("steps that a lease in doubt held back start when it is known to hold", asy
   lease.valid = true;
   expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(["end", "end", "end"]);
   expect(ran).toHaveLength(30);
+});
+
+describe("pawl.close()", () => {
+  test("comes to its end although the database cannot be reached", async () => {
+    let away = false;
+    const pawl = await h.open({}, () => {
+      if (away) throw Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    });
+    await pawl.worker({ workflows: [quick], ...soon });
+    expect(await pawl.execute(quick, undefined)).toBe("done");
+    away = true;
+    const begun = pawl.start(quick, undefined);
+    await Promise.all([refusalOf(begun, Closed), took(() => pawl.close({ drain: 0 })).then((ms) => expect(ms).toBeLessThan(wellBeforeMs))]);
+  });
+
+  test("lets no worker start any more, also while it waits for running steps", async () => {
+    const held = gate();
+    const begun = gate();
+    const slow = defineWorkflow({
+      name: "slow",
+      run: async (ctx) =>
+        ctx.step("wait", () => {
+          begun.open();
+          return held.opened;
+        }),
+    });
+    const { pawl } = await h.run([slow]);
+    await pawl.start(slow, undefined);
+    await begun.opened;
+    const closing = pawl.close({ drain });
+    await refusalOf(pawl.worker({ workflows: [slow], ...soon }), Closed);
+    held.open();
+    await closing;
+  });
+
+  test("called again waits for the same end", async () => {
+    const held = gate();
+    const committing = gate();
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "commit" || phase !== "before") return;
+      committing.open();
+      await held.opened;
+    });
+    const order: string[] = [];
+    const starting = pawl.start(quick, undefined).then(() => order.push("started"));
+    await committing.opened;
+    const closings = [1, 2].map(() => pawl.close().then(() => order.push("closed")));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(order).toEqual([]);
+    held.open();
+    await Promise.all([starting, ...closings]);
+    expect(order).toEqual(["started", "closed", "closed"]);
+  });
+});
+
+test("a worker that could not start leaves nothing behind", async () => {
+  const namespace = "cannot-start";
+  const { now } = Date;
+  const pawl = await h.open({ namespace }, (name) => {
+    if (name === "read-claim-rules") throw Object.assign(new Error("permission denied for table pauses"), { code: "42501" });
+  });
+  await expect(pawl.worker({ workflows: [quick] })).rejects.toThrow("permission denied");
+  expect(Date.now).toBe(now);
+  expect((await pawl.workers()).map(({ state }) => state)).toEqual(["stopped"]);
 });
