@@ -41,6 +41,7 @@ export { TransactionGateway, type Around } from "./postgres/gateway.ts";
 export type { HintChannel } from "./postgres/hint-channel.ts";
 export { openWaits } from "./kernel/open-waits.ts";
 export { startInlineLeaseKeeper } from "./postgres/inline-lease-keeper.ts";
+export { startThreadLeaseKeeper } from "./postgres/thread-lease-keeper.ts";
 export { migrate } from "./postgres/migrate.ts";
 export { literal } from "./postgres/literal.ts";
 export type { Parameter } from "./postgres/parameters.ts";

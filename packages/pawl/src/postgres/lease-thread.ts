@@ -30,8 +30,14 @@ async function connect(): Promise<pg.Client> {
     // Not the one that has taken its place meanwhile.
     if (client === fresh) client = undefined;
   });
-  await fresh.connect();
-  await fresh.query(`${sessionSettings}; SET search_path = ${searchPath(schema)}`);
+  try {
+    await fresh.connect();
+    await fresh.query(`${sessionSettings}; SET search_path = ${searchPath(schema)}`);
+  } catch (error) {
+    // A server that hangs after the greeting would be left with one more of them each time.
+    fresh.end().catch(() => {});
+    throw error;
+  }
   return fresh;
 }
 

@@ -1,10 +1,14 @@
 import { LeaseLost } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Runtime } from "../base/runtime.ts";
+import { pause, type Runtime } from "../base/runtime.ts";
 import type { LeaseKeeper, LeaseOptions, Store, WorkerRegistration } from "../store/store.ts";
 
 export type MembershipOptions = Pick<WorkerRegistration, "namespace" | "taskQueues" | "definitions" | "definitionQueues" | "concurrency" | "leaseMs"> &
   Pick<LeaseOptions, "hangMs" | "killOnHang">;
+
+/** A lease that is lost as soon as it is there (its thread cannot start) is replaced ever later. */
+const firstWaitMs = 100;
+const longestWaitMs = 5000;
 
 /**
  * A worker's row and lease. An id belongs to one unbroken lease: when that is lost, everything claimed under it is lost too,
@@ -19,7 +23,11 @@ export class Membership {
   readonly #onRenewed: () => void;
   #workerId: string;
   #lease: LeaseKeeper | undefined;
-  #left = false;
+  #heldSince = 0;
+  #waitMs = 0;
+  readonly #leaving = new AbortController();
+  /** While a lease that was lost is replaced. */
+  #renewing: Promise<void> | undefined;
 
   /**
    * @param onLost called before the new id is in force
@@ -48,20 +56,33 @@ export class Membership {
     const { hangMs, killOnHang, ...registration } = this.#options;
     const workerId = this.#workerId;
     const heldSince = this.#runtime.monotonicMs();
+    this.#heldSince = heldSince;
     await this.#store.registerWorker({ workerId, ...registration, ...this.#runtime.identity });
-    this.#lease = this.#store.keepLease({ workerId, leaseMs: registration.leaseMs, heldSince, hangMs, killOnHang, onLost: () => void this.#lost() });
+    this.#lease = this.#store.keepLease({ workerId, leaseMs: registration.leaseMs, heldSince, hangMs, killOnHang, onLost: () => this.#lost() });
   }
 
   /** Gives up every claim and the lease. */
   async leave(): Promise<void> {
-    this.#left = true;
-    await this.#store.release(this.#workerId, []);
-    await this.#store.stopWorker(this.#workerId);
-    await this.#lease?.stop();
+    this.#leaving.abort();
+    // What registers after it has left would look alive to everyone.
+    await this.#renewing;
+    try {
+      await this.#store.release(this.#workerId, []);
+      await this.#store.stopWorker(this.#workerId);
+    } finally {
+      await this.#lease?.stop();
+    }
   }
 
-  async #lost(): Promise<void> {
-    if (this.#left) return;
+  get #left(): boolean {
+    return this.#leaving.signal.aborted;
+  }
+
+  #lost(): void {
+    if (!this.#left) this.#renewing = this.#renew();
+  }
+
+  async #renew(): Promise<void> {
     const error = new LeaseLost(this.#workerId);
     this.#logger.warn(error.message);
     const lease = this.#lease;
@@ -69,7 +90,11 @@ export class Membership {
     this.#onLost(error);
     this.#workerId = this.#runtime.newUuid();
     await lease?.stop();
+    const held = this.#runtime.monotonicMs() - this.#heldSince >= this.#options.leaseMs;
+    this.#waitMs = held ? 0 : Math.min(Math.max(firstWaitMs, this.#waitMs * 2), longestWaitMs);
     try {
+      if (this.#waitMs > 0) await pause(this.#runtime, this.#waitMs, this.#leaving.signal);
+      if (this.#left) return;
       await this.register();
       this.#onRenewed();
     } catch (failure) {

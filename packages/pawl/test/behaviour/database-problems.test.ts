@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { DatabaseUnreachable, DatabaseVersionUnsupported, defineWorkflow, Pawl, PawlError, SchemaOutdated, SchemaTooNew, type ExecutionHandle } from "pawl";
-import { silentLogger } from "pawl/internal";
+import { silentLogger, startThreadLeaseKeeper } from "pawl/internal";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { checkInvariants, databaseUrl, execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
@@ -80,6 +80,29 @@ describe("a database that cannot be reached", () => {
   test("is given up on when something else answers there", async () => {
     const port = await listen((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
     await refusalOf(open(`postgres://127.0.0.1:${port}/x`), DatabaseUnreachable);
+  });
+
+  test("is left with no connection of a lease where it greets and then answers no more", async () => {
+    const closed: number[] = [];
+    let opened = 0;
+    const port = await listen((socket) => {
+      const number = opened++;
+      // "Authenticated", and "ready for queries".
+      socket.once("data", () => socket.write(Buffer.from("5200000008000000005a0000000549", "hex")));
+      socket.resume().once("close", () => closed.push(number));
+    });
+    const heldSince = performance.now();
+    const lease = startThreadLeaseKeeper(`postgres://me@127.0.0.1:${port}/x`, "pawl", {
+      workerId: "00000000-0000-0000-0000-000000000000",
+      leaseMs: 300,
+      heldSince,
+      hangMs: 60_000,
+      killOnHang: false,
+      onLost: () => {},
+    });
+    await eventually(() => expect(opened).toBeGreaterThan(2));
+    await eventually(() => expect(closed).toEqual(expect.arrayContaining([0, 1])), 10_000);
+    await lease.stop();
   });
 
   test("is not waited for when it says that the database or the user does not exist", async () => {
