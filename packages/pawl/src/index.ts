@@ -63,7 +63,7 @@ export type { BatchOptions, DebounceOptions } from "./client/merging.ts";
 export type { QueueDescription, QueueInfo, QueueOptions, Queues, RateOptions } from "./client/queues.ts";
 export type { Retention, RetentionCount, RetentionPolicy, RetentionScope } from "./client/retention.ts";
 export type { Workflows, WorkflowVersion } from "./client/workflow-versions.ts";
-export type { WorkerOptions } from "./worker/worker-options.ts";
+export type { StopOptions, WorkerOptions } from "./worker/worker-options.ts";
 export type { Worker, WorkerHealth } from "./worker/worker.ts";
 export type { CountedGroup, WorkerSummary } from "./store/store.ts";
 export type { Event } from "./kernel/event.ts";

@@ -1,5 +1,6 @@
 import { bulkWorkflow, type BulkClient } from "./client/bulk/bulk-workflow.ts";
 import { PawlClient } from "./client/pawl-client.ts";
+import { checkKeys, type KnownKeys } from "./base/check-keys.ts";
 import { Closed, OptionInvalid } from "./base/errors.ts";
 import { toMilliseconds, type Duration } from "./base/duration.ts";
 import { consoleLogger, type Logger } from "./base/logger.ts";
@@ -12,7 +13,7 @@ import { openEmbedded } from "./embedded/embedded-postgres.ts";
 import type { Interceptor } from "./postgres/gateway.ts";
 import { openPostgresStore } from "./postgres/open-store.ts";
 import type { Store } from "./store/store.ts";
-import type { WorkerOptions } from "./worker/worker-options.ts";
+import { checkWorkerOptions, drainOf, type StopOptions, type WorkerOptions } from "./worker/worker-options.ts";
 import type { WorkerParent } from "./worker/worker-parent.ts";
 import { Worker } from "./worker/worker.ts";
 
@@ -40,6 +41,20 @@ export interface PawlOptions {
   /** Told one line when the embedded PostgreSQL is being created or repaired. */
   readonly onProgress?: (line: string) => void;
 }
+
+const openKeys = {
+  url: true,
+  directory: true,
+  schema: true,
+  namespace: true,
+  poolSize: true,
+  connectTimeout: true,
+  migrate: true,
+  notify: true,
+  logger: true,
+  telemetry: true,
+  onProgress: true,
+} satisfies KnownKeys<PawlOptions>;
 
 export interface OpenStore {
   readonly store: Store;
@@ -87,6 +102,8 @@ export class Pawl extends PawlClient {
   async worker(options: WorkerOptions): Promise<Worker> {
     // From the first moment of closing on: nothing would stop it any more.
     if (this.#closing !== undefined) throw new Closed("This Pawl");
+    this.checkOpen();
+    checkWorkerOptions(options);
     const parent: WorkerParent = {
       store: this.store,
       committer: this.committer,
@@ -116,8 +133,8 @@ export class Pawl extends PawlClient {
    * Stops the workers (draining up to `drain`, 10 seconds), then closes the database. One that cannot be reached is waited for up to
    * 10 seconds more. Embedded: the last one out stops it. Calling it again waits for the same end.
    */
-  override async close(options: { readonly drain?: Duration } = {}): Promise<void> {
-    const drainMs = toMilliseconds(options.drain ?? "10s", "drain");
+  override async close(options: StopOptions = {}): Promise<void> {
+    const drainMs = drainOf(options, "close");
     this.#closing ??= this.#close(drainMs);
     return this.#closing;
   }
@@ -149,6 +166,7 @@ function withBulk(options: WorkerOptions, client: BulkClient): WorkerOptions {
 
 /** `Pawl.open` with a hook around every transaction, for tests that kill or fail at commit boundaries. */
 export async function openPawl(options: PawlOptions, intercept?: Interceptor): Promise<Pawl> {
+  checkKeys(options, openKeys, "Pawl.open");
   const logger = options.logger ?? consoleLogger;
   const url = options.url ?? process.env["DATABASE_URL"];
   const poolSize = options.poolSize ?? 4;

@@ -1,4 +1,5 @@
 import { OptionInvalid } from "./errors.ts";
+import { kindOf } from "./kind-of.ts";
 import { limits } from "./limits.ts";
 import { isStorable } from "./storable-text.ts";
 
@@ -114,11 +115,6 @@ function checkText(text: string, path: string, what: string, longest: number): s
   if (text.length > longest) throw new OptionInvalid(path, `has ${text.length} characters; ${what} has at most ${longest}. Put longer texts into the input.`);
   if (!isStorable(text)) throw new OptionInvalid(path, "holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store.");
   return text;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "an array" : `${/^[aeiou]/.test(typeof value) ? "an" : "a"} ${typeof value}`;
 }
 
 function shorten(name: string): string {

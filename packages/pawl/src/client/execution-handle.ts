@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionNotFound, ExecutionStateInvalid, QueryNeedsCode, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
@@ -24,7 +25,7 @@ import { Runs, type Checkpoint, type RunInfo } from "./runs.ts";
 import { waitForNews } from "./news.ts";
 import { checkReceipt } from "./message-sender.ts";
 import { checkMessage, signalMessage } from "./outgoing-message.ts";
-import { checkReason } from "./reason.ts";
+import { reasonOf } from "./reason.ts";
 import { resultOf } from "./result-of.ts";
 import type { ResultHub } from "./result-hub.ts";
 import { checkClient } from "./transaction-client.ts";
@@ -91,6 +92,11 @@ export interface ValueOptions {
   readonly timeout?: Duration;
 }
 
+const runKeys = { runId: true } satisfies KnownKeys<HistoryOptions>;
+const signalKeys = { signalId: true, transaction: true } satisfies KnownKeys<SignalOptions>;
+const updateKeys = { updateId: true, timeout: true } satisfies KnownKeys<UpdateOptions>;
+const valueKeys = { wait: true, timeout: true } satisfies KnownKeys<ValueOptions>;
+
 type ArgumentOf<Query> = Query extends (state: never, ...argument: infer Argument) => unknown ? Argument : never;
 type AnswerOf<Query> = Query extends (...args: never) => infer Answer ? Answer : never;
 type UpdateResult<Definition> = Definition extends { apply(...args: never): infer Result } ? Result : never;
@@ -126,6 +132,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {
     this.#parent.checkOpen();
+    checkKeys(options, { timeout: true }, "result");
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const { runId } = this;
     const isLocal = (): boolean => runId !== undefined && this.#parent.isLocal(runId);
@@ -154,6 +161,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   /** Everything that happened, in order: in the latest run, or in the one of `runId`. @throws ExecutionNotFound, OptionInvalid */
   async history(options: HistoryOptions = {}): Promise<HistoryEvent[]> {
     this.#parent.checkOpen();
+    checkKeys(options, runKeys, "history");
     const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
     return recorded.map(({ seq, at, event }) => ({ seq, at: new Date(at), event }));
   }
@@ -167,6 +175,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   /** One for every completed step of the latest run, or of another one. @throws ExecutionNotFound, OptionInvalid */
   async checkpoints(options: { readonly runId?: string } = {}): Promise<readonly Checkpoint[]> {
     this.#parent.checkOpen();
+    checkKeys(options, runKeys, "checkpoints");
     const runs = new Runs(this.#parent, this.executionId);
     const runId = options.runId ?? (await runs.latest()).runId;
     return checkpointsOf(await runs.history(runId)).map((checkpoint) => ({ ...checkpoint, runId, at: new Date(checkpoint.at) }));
@@ -180,7 +189,6 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async rollback(options: RollbackOptions): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();
-    checkReason(options?.reason);
     return this.#at(await rollBack(this.#parent, this.executionId, options));
   }
 
@@ -192,7 +200,6 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async retry(options: NextRunOptions = {}): Promise<ExecutionHandle<Result, Sent>> {
     this.#parent.checkOpen();
-    checkReason(options.reason);
     return this.#at(await retry(this.#parent, this.executionId, options));
   }
 
@@ -224,6 +231,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     options: SignalOptions = {},
   ): Promise<void> {
     this.#parent.checkOpen();
+    checkKeys(options, signalKeys, "signal");
     const message = signalMessage({ executionId: this.executionId, workflow: this.#workflow }, { name, payload, ...options }, this.#parent);
     if (options.transaction === undefined) await this.#parent.sendMessage(message);
     else await this.#signalIn(checkClient(options.transaction), message);
@@ -246,6 +254,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     options: UpdateOptions = {},
   ): Promise<UpdateResult<Sent["updates"][Name]>> {
     this.#parent.checkOpen();
+    checkKeys(options, updateKeys, "update");
     checkName(name, "update name");
     checkMessage(this.#workflow, "update", name, input);
     const { store, namespace, runtime } = this.#parent;
@@ -309,6 +318,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async value(key: string, options: ValueOptions = {}): Promise<unknown> {
     this.#parent.checkOpen();
+    checkKeys(options, valueKeys, "value");
     checkName(key, "key");
     const { store, namespace, runtime } = this.#parent;
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
@@ -351,7 +361,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async cancel(options: { readonly reason?: string } = {}): Promise<ExecutionState> {
     this.#parent.checkOpen();
-    const outcome = await this.#parent.store.cancel(this.#parent.namespace, this.executionId, checkReason(options.reason));
+    const outcome = await this.#parent.store.cancel(this.#parent.namespace, this.executionId, reasonOf(options, "cancel"));
     if (!outcome.found || outcome.state === undefined) throw new ExecutionNotFound(this.executionId);
     if (outcome.closed || outcome.state === "running" || outcome.state === "paused" || outcome.state === "cancelled") return outcome.state;
     throw new ExecutionStateInvalid(this.executionId, outcome.state, "cancelled", "It has ended; nothing was changed.");
@@ -360,7 +370,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   /** Ends the execution at once; none of its code runs again. @throws ExecutionNotFound; ExecutionStateInvalid if it ended otherwise */
   async terminate(options: { readonly reason?: string } = {}): Promise<void> {
     this.#parent.checkOpen();
-    const outcome = await this.#parent.store.terminate(this.#parent.namespace, this.executionId, checkReason(options.reason));
+    const outcome = await this.#parent.store.terminate(this.#parent.namespace, this.executionId, reasonOf(options, "terminate"));
     if (!outcome.found || outcome.state === undefined) throw new ExecutionNotFound(this.executionId);
     if (!outcome.closed && outcome.state !== "terminated") {
       throw new ExecutionStateInvalid(this.executionId, outcome.state, "terminated", "It has ended; nothing was changed.");
@@ -376,7 +386,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
    */
   async pause(options: { readonly reason?: string } = {}): Promise<ExecutionState> {
     this.#parent.checkOpen();
-    const { outcome, state } = await this.#parent.store.pause(this.#parent.namespace, this.executionId, checkReason(options.reason));
+    const { outcome, state } = await this.#parent.store.pause(this.#parent.namespace, this.executionId, reasonOf(options, "pause"));
     if (state === undefined) throw new ExecutionNotFound(this.executionId);
     if (outcome === "ending")
       throw new ExecutionStateInvalid(this.executionId, state, "paused", "It is being cancelled, or ends with its parent; wait for its end, or terminate it.");

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionConflict, ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Telemetry } from "../base/telemetry.ts";
@@ -36,6 +37,16 @@ export interface ForkOptions {
   readonly taskQueue?: string;
 }
 
+const forkKeys = {
+  from: true,
+  runId: true,
+  executionId: true,
+  input: true,
+  results: true,
+  version: true,
+  taskQueue: true,
+} satisfies KnownKeys<ForkOptions>;
+
 /** @param workflow the definition, if it is known: an edited input is held against its schema */
 export async function fork(
   parent: RunsParent & { readonly telemetry: Telemetry | undefined },
@@ -43,8 +54,8 @@ export async function fork(
   options: ForkOptions,
   workflow: AnyWorkflow | undefined,
 ): Promise<{ readonly executionId: string; readonly runId: string }> {
-  if (typeof options !== "object" || options === null || options.from === undefined)
-    throw new OptionInvalid("from", "names the checkpoint; handle.checkpoints() lists them");
+  checkKeys(options, forkKeys, "fork");
+  if (options.from === undefined) throw new OptionInvalid("from", "names the checkpoint; handle.checkpoints() lists them");
   const executionId = options.executionId === undefined ? parent.runtime.newUuid() : checkId(options.executionId, "executionId");
   const runs = new Runs(parent, fromExecutionId);
   const latest = await runs.latest();

@@ -1,5 +1,7 @@
+import type { KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
+import { kindOf } from "../base/kind-of.ts";
 import { latestStates, stateProblem, type LatestState } from "../kernel/execution-state.ts";
 import type { CountedGroup, ListFilter } from "../store/store.ts";
 import type { ExecutionInfo } from "./execution-handle.ts";
@@ -49,6 +51,18 @@ export interface ExecutionCount {
   readonly complete: boolean;
 }
 
+const filterKeys = {
+  workflow: true,
+  state: true,
+  taskQueue: true,
+  parent: true,
+  createdAfter: true,
+  createdBefore: true,
+  filter: true,
+} satisfies KnownKeys<FilterOptions>;
+export const listKeys = { ...filterKeys, limit: true, cursor: true } satisfies KnownKeys<ListOptions>;
+export const countKeys = { ...filterKeys, groupBy: true } satisfies KnownKeys<CountOptions>;
+
 /** @throws FilterInvalid, OptionInvalid */
 export function listFilter(namespace: string, options: FilterOptions): ListFilter {
   return {
@@ -71,6 +85,7 @@ export function cursor(value: string): string {
 
 function states(state: LatestState | readonly LatestState[]): readonly LatestState[] {
   const list: readonly LatestState[] = typeof state === "string" ? [state] : state;
+  if (!Array.isArray(list)) throw new OptionInvalid("state", `must be a state or an array of them, not ${kindOf(state)}`);
   for (const one of list) {
     const problem = stateProblem(one, latestStates);
     if (problem !== undefined) throw new OptionInvalid("state", problem);

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkId } from "../base/ids.ts";
@@ -18,6 +19,9 @@ export interface BatchOptions {
   /** or so long after the first. */
   readonly window: Duration;
 }
+
+const debounceKeys = { key: true, period: true, maxWait: true } satisfies KnownKeys<DebounceOptions>;
+const batchKeys = { key: true, size: true, window: true } satisfies KnownKeys<BatchOptions>;
 
 /** How a start is merged with others. */
 export interface Merging extends Pick<MergeStart, "periodMs" | "longestMs" | "size"> {
@@ -49,6 +53,7 @@ export function mergingOf(options: Options, input: unknown): Merging | undefined
   for (const other of ["executionId", "idempotencyKey", "deduplicationId", "delay", ...(debounce === undefined ? [] : ["batch"])] as const)
     if (options[other as keyof Options] !== undefined) throw new OptionInvalid(path, `cannot be combined with ${other}: several starts become one execution`);
   if (debounce !== undefined) {
+    checkKeys(debounce, debounceKeys, "debounce");
     const key = checkId(debounce.key, "debounce.key");
     const periodMs = toMilliseconds(debounce.period, "debounce.period");
     const longestMs = toMilliseconds(debounce.maxWait ?? periodMs * 10, "debounce.maxWait");
@@ -56,6 +61,7 @@ export function mergingOf(options: Options, input: unknown): Merging | undefined
     const delayMs = Math.min(periodMs, longestMs);
     return { kind: "debounce", mergeKey: `debounce:${key}`, periodMs, longestMs, size: mostStarts, delayMs, longestDelayMs: longestMs };
   }
+  checkKeys(batch, batchKeys, "batch");
   const { size, window } = batch!;
   const key = checkId(batch!.key, "batch.key");
   if (!Number.isInteger(size) || size < 2 || size > mostStarts)

@@ -1,8 +1,10 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
 import { lostChildren, retryPrefix, viewPrefix, type Prefix, type StartedChild } from "../kernel/checkpoint.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import { executionStates, isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
 import type { ExecutionSummary } from "../store/store.ts";
+import { checkReason } from "./reason.ts";
 import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface NextRunOptions {
@@ -17,14 +19,18 @@ export interface RollbackOptions extends NextRunOptions {
   readonly to: CheckpointChoice;
 }
 
+const nextRunKeys = { reason: true, runId: true } satisfies KnownKeys<NextRunOptions>;
+const rollbackKeys = { ...nextRunKeys, to: true } satisfies KnownKeys<RollbackOptions>;
+
 /** Every state but the one in which another run goes on already. */
 const rollable: readonly ExecutionState[] = executionStates.filter((state) => state !== "continued_as_new");
 const retryable: readonly ExecutionState[] = ["failed", "timed_out"];
 
 /** Gives the new run. @throws ExecutionNotFound, ExecutionStateInvalid, OptionInvalid */
 export async function rollBack(parent: RunsParent, executionId: string, options: RollbackOptions): Promise<string> {
-  if (typeof options !== "object" || options === null || options.to === undefined)
-    throw new OptionInvalid("to", "names the checkpoint; handle.checkpoints() lists them");
+  checkKeys(options, rollbackKeys, "rollback");
+  checkReason(options.reason);
+  if (options.to === undefined) throw new OptionInvalid("to", "names the checkpoint; handle.checkpoints() lists them");
   const { runs, latest } = await find(parent, executionId, options, "rolled back");
   if (!rollable.includes(latest.state)) throw new ExecutionStateInvalid(executionId, latest.state, "rolled back", "Roll the run that goes on back.");
   const toRunId = runOfCheckpoint(options.to) ?? latest.runId;
@@ -43,6 +49,8 @@ export async function rollBack(parent: RunsParent, executionId: string, options:
 
 /** Gives the new run. @throws ExecutionNotFound, ExecutionStateInvalid */
 export async function retry(parent: RunsParent, executionId: string, options: NextRunOptions): Promise<string> {
+  checkKeys(options, nextRunKeys, "retry");
+  checkReason(options.reason);
   const { runs, latest } = await find(parent, executionId, options, "retried");
   if (!retryable.includes(latest.state))
     throw new ExecutionStateInvalid(executionId, latest.state, "retried", "Only failed and timed-out executions can be retried; others can be rolled back.");

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { calendarRanges } from "../kernel/schedule/calendar.ts";
@@ -7,6 +8,7 @@ import { Timetable } from "../kernel/schedule/timetable.ts";
 import type { CalendarOptions, TimingOptions } from "./schedule-options.ts";
 
 const weekdays = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const intervalKeys = { every: true, offset: true } satisfies KnownKeys<Extract<TimingOptions["interval"], object>>;
 const mostPatterns = 100;
 const mostDates = 1000;
 const leastIntervalMs = 1000;
@@ -19,7 +21,10 @@ export function parseTiming(options: TimingOptions): Timing | undefined {
   if (options.cron !== undefined) return { kind: "cron", ...patterns(options.cron, zone(options.timeZone)) };
   if (options.interval !== undefined) return zoneless(interval(options.interval), options);
   if (options.calendar === undefined) return undefined;
-  if (typeof options.calendar === "object" && options.calendar !== null && "dates" in options.calendar) return zoneless(dates(options.calendar.dates), options);
+  if (typeof options.calendar === "object" && options.calendar !== null && "dates" in options.calendar) {
+    checkKeys(options.calendar, { dates: true }, "calendar");
+    return zoneless(dates(options.calendar.dates), options);
+  }
   return { kind: "calendar", ...entries(options.calendar, zone(options.timeZone)) };
 }
 
@@ -73,7 +78,8 @@ function patterns(cron: string | readonly string[], timeZone: string): { readonl
 }
 
 function interval(given: NonNullable<TimingOptions["interval"]>): Timing {
-  const { every, offset } = typeof given === "object" && given !== null ? given : { every: given };
+  if (typeof given === "object") checkKeys(given, intervalKeys, "interval");
+  const { every, offset } = typeof given === "object" ? given : { every: given };
   const everyMs = toMilliseconds(every, "interval");
   if (everyMs < leastIntervalMs) throw new OptionInvalid("interval", "must be at least one second.");
   return { kind: "interval", everyMs, offsetMs: offset === undefined ? 0 : toMilliseconds(offset, "interval.offset") % everyMs };
@@ -118,6 +124,7 @@ function values(value: unknown, field: CalendarFieldName, path: string): readonl
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   const numbers = list.flatMap((one) => {
     if (typeof one === "object" && one !== null && "from" in one && "to" in one) {
+      checkKeys(one, { from: true, to: true }, path);
       const [from, to] = [inRange(one.from, least, most, `${path}.from`), inRange(one.to, least, most, `${path}.to`)];
       if (from > to) throw new OptionInvalid(path, `goes from ${from} to ${to}, which is backwards; give two entries instead.`);
       return Array.from({ length: to - from + 1 }, (_, index) => from + index);

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
 import type { PauseTarget } from "../store/pauses.ts";
@@ -11,6 +12,9 @@ export type PauseInfo = PauseScope & {
   readonly reason: string | null;
   readonly since: Date;
 };
+
+/** With what `list` gives, so that its pauses can be removed. */
+const pauseKeys = { taskQueue: true, workflow: true, reason: true, since: true } satisfies KnownKeys<PauseInfo>;
 
 /** What `Pauses` needs of the Pawl it belongs to. */
 export interface PausesParent {
@@ -35,7 +39,7 @@ export class Pauses {
   async add(options: PauseScope & { readonly reason?: string }): Promise<void> {
     this.#parent.checkOpen();
     const { store, namespace } = this.#parent;
-    await store.addPause(namespace, targetOf(options), checkReason(options.reason));
+    await store.addPause(namespace, targetOf(options, "pauses.add"), checkReason(options.reason));
     store.hint({ kind: "pauses", namespace });
   }
 
@@ -43,7 +47,7 @@ export class Pauses {
   async remove(scope: PauseScope): Promise<boolean> {
     this.#parent.checkOpen();
     const { store, namespace } = this.#parent;
-    const target = targetOf(scope);
+    const target = targetOf(scope, "pauses.remove");
     if (!(await store.removePause(namespace, target))) return false;
     store.hint({ kind: "pauses", namespace });
     // Executions of a workflow may wait in any queue.
@@ -63,9 +67,10 @@ export class Pauses {
   }
 }
 
-function targetOf(scope: PauseScope): PauseTarget {
-  const { taskQueue, workflow } = (scope ?? {}) as { readonly taskQueue?: string; readonly workflow?: string };
-  if ((taskQueue === undefined) === (workflow === undefined)) throw new OptionInvalid("pauses", "names either a taskQueue or a workflow");
+function targetOf(scope: PauseScope, path: string): PauseTarget {
+  checkKeys(scope, pauseKeys, path);
+  const { taskQueue, workflow } = scope as { readonly taskQueue?: string; readonly workflow?: string };
+  if ((taskQueue === undefined) === (workflow === undefined)) throw new OptionInvalid(path, "names either a taskQueue or a workflow");
   return taskQueue === undefined
     ? { kind: "workflow", name: checkName(workflow!, "workflow") }
     : { kind: "task-queue", name: checkName(taskQueue, "taskQueue") };

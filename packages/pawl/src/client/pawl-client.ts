@@ -1,3 +1,4 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { Closed, ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Logger } from "../base/logger.ts";
@@ -15,7 +16,7 @@ import { readDocument } from "./document/read-document.ts";
 import { ExecutionHandle, executionInfo, type HandleParent } from "./execution-handle.ts";
 import { parseField } from "./filter/parse-filter.ts";
 import { findDefinition } from "./find-definition.ts";
-import { cursor, listFilter, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
+import { countKeys, cursor, listFilter, listKeys, type CountOptions, type ExecutionCount, type ExecutionPage, type ListOptions } from "./list-options.ts";
 import type { LocalWorker } from "./local-worker.ts";
 import { MessageSender } from "./message-sender.ts";
 import { Pauses } from "./pauses.ts";
@@ -145,6 +146,7 @@ export abstract class PawlClient implements HandleParent {
   /** Executions, by their latest runs, newest first, page by page. @throws FilterInvalid, OptionInvalid */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.checkOpen();
+    checkKeys(options, listKeys, "list");
     const limit = options.limit ?? 50;
     if (!Number.isInteger(limit) || limit < 1 || limit > mostRows)
       throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);
@@ -157,6 +159,7 @@ export abstract class PawlClient implements HandleParent {
   /** How many executions there are, and how many of each value of `groupBy`. Reads as many rows as it counts. @throws FilterInvalid, OptionInvalid */
   async count(options: CountOptions = {}): Promise<ExecutionCount> {
     this.checkOpen();
+    checkKeys(options, countKeys, "count");
     const filter = listFilter(this.namespace, options);
     if (options.groupBy === undefined) {
       const [all] = await this.store.count(filter, undefined, 1);
@@ -184,6 +187,7 @@ export abstract class PawlClient implements HandleParent {
    */
   async importExecution(document: unknown, options: { readonly executionId?: string } = {}): Promise<ExecutionHandle> {
     this.checkOpen();
+    checkKeys(options, { executionId: true }, "importExecution");
     const operation = readDocument(document, {
       namespace: this.namespace,
       executionId: options.executionId === undefined ? undefined : checkId(options.executionId, "executionId"),

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { formatDuration, toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
@@ -47,6 +48,18 @@ export interface QueuesParent {
   checkOpen(): void;
 }
 
+const limitKeys = { concurrency: true, rate: true } satisfies KnownKeys<NonNullable<QueueOptions["perKey"]>>;
+const rateKeys = { limit: true, per: true } satisfies KnownKeys<RateOptions>;
+/** With what `get` gives, so that the limits of one queue can be set for another. */
+const queueKeys = {
+  ...limitKeys,
+  perKey: true,
+  name: true,
+  createdAt: true,
+  updatedAt: true,
+  claimed: true,
+  due: true,
+} satisfies KnownKeys<QueueDescription>;
 const mostExecutions = 1_000_000;
 const longestPeriodMs = 31 * 86_400_000;
 
@@ -70,7 +83,8 @@ export class Queues {
   async set(name: string, options: QueueOptions = {}): Promise<void> {
     this.#parent.checkOpen();
     checkName(name, "queue");
-    if (typeof options !== "object" || options === null) throw new OptionInvalid("limits", "must be an object such as { concurrency: 10 }");
+    checkKeys(options, queueKeys, "queues.set");
+    if (options.perKey !== undefined) checkKeys(options.perKey, limitKeys, "perKey");
     const { store, namespace } = this.#parent;
     await store.queues.set(namespace, name, {
       concurrency: count(options.concurrency, "concurrency"),
@@ -142,7 +156,7 @@ function count(value: number | undefined, path: string): number | undefined {
 
 function rateOf(rate: RateOptions | undefined, path: string): Rate | undefined {
   if (rate === undefined) return undefined;
-  if (typeof rate !== "object" || rate === null) throw new OptionInvalid(path, 'must be an object such as { limit: 100, per: "1 minute" }');
+  checkKeys(rate, rateKeys, path);
   const perMs = toMilliseconds(rate.per, `${path}.per`);
   if (perMs < 1 || perMs > longestPeriodMs) throw new OptionInvalid(`${path}.per`, "must be from 1 ms to 31 days");
   const limit = count(rate.limit, `${path}.limit`);

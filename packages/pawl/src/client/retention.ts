@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { formatDuration, toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
@@ -39,6 +40,9 @@ export interface RetentionParent {
   checkOpen(): void;
 }
 
+/** With what `list` gives, so that its policies can be set elsewhere and deleted. */
+const policyKeys = { workflow: true, state: true, keep: true, keepMs: true } satisfies KnownKeys<RetentionPolicy>;
+
 /**
  * How long this namespace keeps executions that have ended. Without a policy everything is kept. Workers delete in the
  * background what no policy keeps any longer, with all runs and histories. What is open, quarantined or a child of an
@@ -59,6 +63,7 @@ export class Retention {
    */
   async set(options: RetentionScope & { readonly keep: Duration }): Promise<void> {
     this.#parent.checkOpen();
+    checkKeys(options, policyKeys, "retention.set");
     const keepMs = options.keep === "forever" ? null : toMilliseconds(options.keep, "keep");
     await this.#parent.store.setRetention(this.#parent.namespace, ruleOf(options), keepMs);
   }
@@ -73,6 +78,7 @@ export class Retention {
   /** Whether there was such a policy. @throws OptionInvalid */
   async delete(scope: RetentionScope = {}): Promise<boolean> {
     this.#parent.checkOpen();
+    checkKeys(scope, policyKeys, "retention.delete");
     return this.#parent.store.deleteRetention(this.#parent.namespace, ruleOf(scope));
   }
 

@@ -1,3 +1,4 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { OptionInvalid, ScheduleNotFound } from "../base/errors.ts";
 import { nextTurn } from "../base/runtime.ts";
 import { decodeEvent } from "../kernel/event-codec.ts";
@@ -11,24 +12,13 @@ import { ExecutionHandle } from "./execution-handle.ts";
 import { changeDefinition } from "./parse-schedule.ts";
 import { pointInTime } from "./parse-timing.ts";
 import { scheduleInfo, type ScheduleInfo } from "./schedule-info.ts";
-import type { BackfillOptions, ScheduleUpdate } from "./schedule-options.ts";
+import { backfillKeys, updateKeys, workKeys, type BackfillOptions, type ScheduleUpdate } from "./schedule-options.ts";
 
 /** `describe()`: with the input of its executions. */
 export interface ScheduleDescription extends ScheduleInfo {
   readonly input: unknown;
 }
 
-const workOptions = [
-  "workflow",
-  "input",
-  "taskQueue",
-  "version",
-  "timeout",
-  "labels",
-  "attributes",
-  "key",
-  "priority",
-] as const satisfies readonly (keyof ScheduleUpdate)[];
 const describedTimes = 10;
 const mostBackfills = 100;
 /** Of one backfill. */
@@ -61,7 +51,8 @@ export class ScheduleHandle {
    * @throws ScheduleNotFound, OptionInvalid, InputInvalid, WorkflowUnknown, ValueNotSerializable, ValueTooLarge, ValueTooDeep
    */
   async update(update: ScheduleUpdate): Promise<void> {
-    const changesWork = workOptions.some((name) => update[name] !== undefined);
+    checkKeys(update, updateKeys, "schedule.update");
+    const changesWork = Object.keys(workKeys).some((name) => update[name as keyof typeof workKeys] !== undefined);
     await changeSchedule(this.#parent, this.scheduleId, async (schedule, now) => {
       const definition = changeDefinition(schedule.definition, update);
       return { state: stateUnder(definition, schedule, now), definition, ...(changesWork ? { work: await this.#parent.work(update, schedule) } : {}) };
@@ -113,6 +104,7 @@ export class ScheduleHandle {
    * @throws ScheduleNotFound, OptionInvalid
    */
   async backfill(options: BackfillOptions): Promise<void> {
+    checkKeys(options, backfillKeys, "schedule.backfill");
     const [from, to] = [pointInTime(options.from, "from"), pointInTime(options.to, "to")];
     const overlap = options.overlap ?? "buffer_all";
     if (!backfillOverlaps.includes(overlap)) throw new OptionInvalid("overlap", `"${overlap}" is none of ${backfillOverlaps.join(", ")}.`);

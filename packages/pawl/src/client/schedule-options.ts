@@ -1,3 +1,4 @@
+import type { KnownKeys } from "../base/check-keys.ts";
 import type { Duration } from "../base/duration.ts";
 import type { Attributes, Labels } from "../base/search-values.ts";
 import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
@@ -104,3 +105,33 @@ export interface ScheduleListOptions {
   /** `nextCursor` of the page before. */
   readonly cursor?: string;
 }
+
+/** Of a schedule and of its changes. */
+const definedKeys = {
+  cron: true,
+  interval: true,
+  calendar: true,
+  timeZone: true,
+  overlap: true,
+  catchUpWindow: true,
+  jitter: true,
+  startAt: true,
+  endAt: true,
+  maximumRuns: true,
+} satisfies KnownKeys<TimingOptions & SchedulePolicies>;
+/** Of its executions, with what they run: where one of these changes, so does what is started. */
+export const workKeys = {
+  workflow: true,
+  input: true,
+  taskQueue: true,
+  version: true,
+  timeout: true,
+  labels: true,
+  attributes: true,
+  key: true,
+  priority: true,
+} satisfies KnownKeys<ScheduledWorkOptions & Pick<ScheduleUpdate, "workflow" | "input">>;
+export const updateKeys = { ...definedKeys, ...workKeys } satisfies KnownKeys<ScheduleUpdate>;
+export const createKeys = { ...updateKeys, scheduleId: true, ifExists: true } satisfies KnownKeys<ScheduleOptions & ScheduleUpdate>;
+export const backfillKeys = { from: true, to: true, overlap: true } satisfies KnownKeys<BackfillOptions>;
+export const scheduleListKeys = { limit: true, cursor: true } satisfies KnownKeys<ScheduleListOptions>;

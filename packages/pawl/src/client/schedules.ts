@@ -1,3 +1,4 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { OptionInvalid, ScheduleConflict } from "../base/errors.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { wakeOf } from "../kernel/schedule/advance.ts";
@@ -7,7 +8,7 @@ import { changeSchedule, stateUnder, type ScheduleParent } from "./change-schedu
 import { checkScheduleId, parseDefinition } from "./parse-schedule.ts";
 import { ScheduleHandle } from "./schedule-handle.ts";
 import { scheduleInfo, type ScheduleInfo } from "./schedule-info.ts";
-import type { ScheduledInput, ScheduleListOptions, ScheduleOptions } from "./schedule-options.ts";
+import { createKeys, scheduleListKeys, type ScheduledInput, type ScheduleListOptions, type ScheduleOptions } from "./schedule-options.ts";
 
 export interface SchedulePage {
   /** By id. */
@@ -39,7 +40,7 @@ export class Schedules {
   create(options: ScheduleOptions & { readonly workflow: string; readonly input?: unknown }): Promise<ScheduleHandle>;
   async create(options: ScheduleOptions & { readonly workflow: AnyWorkflow | string; readonly input?: unknown }): Promise<ScheduleHandle> {
     this.#parent.checkOpen();
-    if (typeof options !== "object" || options === null) throw new OptionInvalid("schedules.create", "takes one options object");
+    checkKeys(options, createKeys, "schedules.create");
     const scheduleId = checkScheduleId(options.scheduleId);
     const ifExists = options.ifExists ?? "fail";
     if (!["fail", "keep", "update"].includes(ifExists)) throw new OptionInvalid("ifExists", `"${ifExists}" is none of fail, keep, update`);
@@ -66,6 +67,7 @@ export class Schedules {
   /** Schedules by id, page by page. @throws OptionInvalid */
   async list(options: ScheduleListOptions = {}): Promise<SchedulePage> {
     this.#parent.checkOpen();
+    checkKeys(options, scheduleListKeys, "schedules.list");
     const limit = options.limit ?? 50;
     if (!Number.isInteger(limit) || limit < 1 || limit > mostRows)
       throw new OptionInvalid("limit", `must be a whole number from 1 to ${mostRows}, not ${String(limit)}`);

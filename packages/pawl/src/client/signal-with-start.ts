@@ -1,8 +1,9 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionConflict, ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { StartOperation } from "../store/operations.ts";
 import type { SignalWithStartOutcome } from "../store/store.ts";
-import type { StartOptions } from "./start-options.ts";
+import { startKeys, type StartOptions } from "./start-options.ts";
 
 /** How an execution is started if there is none, and the signal that it gets either way. */
 export interface SignalWithStartOptions<Name extends string = string, Payload = unknown> extends Omit<
@@ -19,9 +20,14 @@ export interface SignalWithStartOptions<Name extends string = string, Payload = 
   };
 }
 
+/** With those that do not go with a signal, which have errors of their own. */
+const signalWithStartKeys = { ...startKeys, signal: true } satisfies KnownKeys<SignalWithStartOptions | StartOptions>;
+const signalKeys = { name: true, payload: true, signalId: true } satisfies KnownKeys<SignalWithStartOptions["signal"]>;
+
 /** @throws OptionInvalid */
 export function checkSignalWithStart(options: SignalWithStartOptions): SignalWithStartOptions {
-  if (typeof options?.signal !== "object" || options.signal === null) throw new OptionInvalid("signal", "must be { name, payload }");
+  checkKeys(options, signalWithStartKeys, "signalWithStart");
+  checkKeys(options.signal, signalKeys, "signal");
   if (options.executionId === undefined) throw new OptionInvalid("executionId", "must be given: it says who gets the signal");
   if ((options as StartOptions).idempotencyKey !== undefined)
     throw new OptionInvalid("idempotencyKey", "does not go with a signal: the executionId says whom it is for");

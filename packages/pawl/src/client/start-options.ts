@@ -1,3 +1,4 @@
+import type { KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import type { Duration } from "../base/duration.ts";
 import type { Attributes, Labels } from "../base/search-values.ts";
@@ -43,6 +44,23 @@ export interface StartOptions {
   /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
   readonly attributes?: Attributes;
 }
+
+export const startKeys = {
+  executionId: true,
+  idempotencyKey: true,
+  delay: true,
+  taskQueue: true,
+  timeout: true,
+  key: true,
+  priority: true,
+  deduplicationId: true,
+  debounce: true,
+  batch: true,
+  version: true,
+  transaction: true,
+  labels: true,
+  attributes: true,
+} satisfies KnownKeys<StartOptions>;
 
 /** What makes one execution of several starts needs a transaction of its own. @throws OptionInvalid */
 export function refuseSharing(options: StartOptions, beside: "transaction" | "signal"): void {

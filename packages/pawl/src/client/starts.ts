@@ -1,3 +1,4 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
@@ -21,7 +22,7 @@ import { mergingOf, type Merging } from "./merging.ts";
 import type { MessageSender } from "./message-sender.ts";
 import { signalMessage } from "./outgoing-message.ts";
 import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from "./signal-with-start.ts";
-import { refuseSharing, type StartOptions } from "./start-options.ts";
+import { refuseSharing, startKeys, type StartOptions } from "./start-options.ts";
 import { checkClient } from "./transaction-client.ts";
 
 interface PreparedStart {
@@ -53,6 +54,7 @@ export class Starts {
 
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.#parent.checkOpen();
+    checkKeys(options, startKeys, "start");
     const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
     if (options.transaction !== undefined) {
       refuseSharing(options, "transaction");

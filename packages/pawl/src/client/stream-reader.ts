@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { decodeValue } from "../base/values.ts";
@@ -30,6 +31,7 @@ export interface StreamChunk {
   readonly step: { readonly position: number; readonly attempt: number } | undefined;
 }
 
+const streamKeys = { from: true, follow: true, signal: true } satisfies KnownKeys<StreamOptions>;
 const pageSize = 500;
 
 /** What a reader needs of the Pawl it came from. */
@@ -42,7 +44,9 @@ export interface StreamSource {
 }
 
 /** @throws OptionInvalid */
-export function checkStreamOptions({ from = 0 }: StreamOptions): void {
+export function checkStreamOptions(options: StreamOptions): void {
+  checkKeys(options, streamKeys, "stream");
+  const { from = 0 } = options;
   if (!Number.isInteger(from) || from < 0 || from >= 2 ** 31) throw new OptionInvalid("from", `must be a whole number from 0, not ${String(from)}`);
 }
 

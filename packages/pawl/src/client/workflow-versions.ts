@@ -1,4 +1,5 @@
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
+import { checkKeys } from "../base/check-keys.ts";
 import { compareVersions } from "../base/compare-versions.ts";
 import { checkName } from "../base/ids.ts";
 import { isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
@@ -44,6 +45,7 @@ export class Workflows {
    */
   async versions(options: { readonly workflow?: string } = {}): Promise<readonly WorkflowVersion[]> {
     this.#parent.checkOpen();
+    checkKeys(options, { workflow: true }, "workflows.versions");
     const { store, namespace } = this.#parent;
     const workflow = options.workflow === undefined ? undefined : checkName(options.workflow, "workflow");
     const [workers, schedules, executions] = [

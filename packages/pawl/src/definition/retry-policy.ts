@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 
@@ -27,9 +28,23 @@ export interface ResolvedRetryPolicy {
   readonly jitter: number;
 }
 
+const retryKeys = {
+  initialInterval: true,
+  backoffCoefficient: true,
+  maximumInterval: true,
+  maximumAttempts: true,
+  nonRetryableErrors: true,
+  jitter: true,
+} satisfies KnownKeys<RetryPolicy>;
+
+/** @throws OptionInvalid for what is no policy, or has a field that there is not */
+export function checkRetryPolicy(policy: RetryPolicy, path: string): void {
+  checkKeys(policy, retryKeys, path);
+}
+
 /** @throws OptionInvalid naming the field that is out of range. */
 export function resolveRetryPolicy(policy: RetryPolicy, path: string): ResolvedRetryPolicy {
-  if (typeof policy !== "object" || policy === null) throw new OptionInvalid(path, "must be an object such as { maximumAttempts: 5 }");
+  checkRetryPolicy(policy, path);
   const initialIntervalMs = toMilliseconds(policy.initialInterval ?? 1000, `${path}.initialInterval`);
   const maximumIntervalMs = policy.maximumInterval === undefined ? initialIntervalMs * 100 : toMilliseconds(policy.maximumInterval, `${path}.maximumInterval`);
   const backoffCoefficient = policy.backoffCoefficient ?? 2;

@@ -1,9 +1,14 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { handled } from "../base/handled.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkStepName } from "../base/ids.ts";
 import { currentAmbient } from "./ambient.ts";
+import { stepKeys } from "./context-keys.ts";
 import type { StepInPlaceOptions, StepOptions } from "./context.ts";
 import { reusable, withArguments } from "./reusable-step.ts";
+import { checkRetryPolicy } from "./retry-policy.ts";
+
+const decoratorKeys = { ...stepKeys, name: true } satisfies KnownKeys<StepOptions & { readonly name?: string }>;
 
 /**
  * A reusable step: inside a workflow a call is a durable step of that name, outside one it is the plain function.
@@ -30,6 +35,7 @@ export function step(
   if (typeof nameOrOptions === "string") {
     const name = checkStepName(nameOrOptions, "step.name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
+    checkStepOptions(options, stepKeys, `step "${name}"`);
     const call = async (...args: unknown[]): Promise<unknown> =>
       callStep(
         name,
@@ -38,6 +44,7 @@ export function step(
       );
     return reusable({ name, fn, options }, (...args: unknown[]) => handledInWorkflow(call(...args)));
   }
+  checkStepOptions(nameOrOptions, decoratorKeys, "@step");
   const { name: given, ...stepOptions } = nameOrOptions;
   if (stepOptions.taskQueue !== undefined)
     throw new OptionInvalid(
@@ -61,6 +68,12 @@ export type StepDecorator = <This, Arguments extends unknown[], Result>(
 /** Outside of a workflow a rejection that nobody waits for is that of the plain function. */
 function handledInWorkflow<Result>(called: Promise<Result>): Promise<Result> {
   return currentAmbient()?.kind === "workflow" ? handled(called) : called;
+}
+
+/** Where the step is defined; what they hold is checked where it is called. @throws OptionInvalid */
+function checkStepOptions(options: StepOptions, known: Readonly<Record<string, true>>, path: string): void {
+  checkKeys(options, known, path);
+  if (options.retry !== undefined) checkRetryPolicy(options.retry, `${path}.retry`);
 }
 
 /** The one mechanism behind `step()` and `@step()`. */

@@ -1,17 +1,23 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
-import { defineWorkflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./workflow.ts";
+import { defineWorkflow, workflowKeys, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./workflow.ts";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
 type Method<This, Arguments extends unknown[], Result> = (this: This, ...args: Arguments) => Promise<Result>;
 
+type DecoratorOptions = Partial<WorkflowOptions> & { readonly input?: StandardSchemaV1 };
+
+const decoratorKeys = { ...workflowKeys, input: true } satisfies KnownKeys<DecoratorOptions>;
+
 /** Which methods of a class are workflows, by class metadata that decorators fill in before any instance exists. */
-const workflowMethods = new WeakMap<object, Partial<WorkflowOptions> & { readonly input?: StandardSchemaV1 }>();
+const workflowMethods = new WeakMap<object, DecoratorOptions>();
 
 /**
  * Makes an async method of one input a workflow named after it. `workflowsOf(instance)` gives the definitions to hand to
  * `pawl.worker` and `pawl.start`; inside the method, `workflowContext()` gives the context.
  */
-export function workflow(options: Partial<WorkflowOptions> & { readonly input?: StandardSchemaV1 } = {}) {
+export function workflow(options: DecoratorOptions = {}) {
+  checkKeys(options, decoratorKeys, "@workflow");
   return function <This, Input extends unknown[], Result>(
     method: Method<This, Input, Result>,
     _context: ClassMethodDecoratorContext<This, Method<This, Input, Result>>,

@@ -1,7 +1,9 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
+import { isPlainObject } from "../base/value-inspection.ts";
 import type { WorkflowContext } from "./context.ts";
 import { checkMessages, type Messages, type QueryFunctions, type SignalSchemas, type Update, type UpdateFunctions } from "./messages.ts";
 import { resolveRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
@@ -64,6 +66,18 @@ export interface MessageOptions<Signals, State, Queries, Updates> {
   readonly updates?: Updates;
 }
 
+export const workflowKeys = { name: true, version: true, taskQueue: true, retry: true, timeout: true } satisfies KnownKeys<WorkflowOptions>;
+
+const definitionKeys = {
+  ...workflowKeys,
+  input: true,
+  run: true,
+  signals: true,
+  state: true,
+  queries: true,
+  updates: true,
+} satisfies KnownKeys<WorkflowOptions & MessageOptions<unknown, unknown, unknown, unknown> & Pick<AnyWorkflow, "input" | "run">>;
+
 /**
  * Declares a workflow: an async function whose durable calls go through its context.
  *
@@ -106,6 +120,8 @@ export function defineWorkflow(
   if (typeof options !== "object" || options === null) throw new OptionInvalid("defineWorkflow", "takes one options object");
   const name = checkName(options.name, "defineWorkflow.name");
   const path = `workflow "${name}"`;
+  // An object of a class may have more, for its `run` to use.
+  if (isPlainObject(options)) checkKeys(options, definitionKeys, path);
   if (typeof options.run !== "function") throw new OptionInvalid(`${path}.run`, "must be a function (ctx, input) => result");
   if (options.input !== undefined && typeof options.input["~standard"]?.validate !== "function") {
     throw new OptionInvalid(`${path}.input`, "must be a Standard Schema, such as a zod, valibot or arktype schema");

@@ -1,3 +1,4 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { OptionInvalid, StreamClosed } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { handled } from "../base/handled.ts";
@@ -8,8 +9,9 @@ import { checkAttributeChanges, checkAttributes, checkLabels, readAttributes, ty
 import { encodeChunk, encodeValue } from "../base/values.ts";
 import { currentRace, runOutside, type Race } from "../definition/ambient.ts";
 import type { ChildOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
+import { childKeys, stepKeys, waitKeys } from "../definition/context-keys.ts";
 import { remoteStep } from "../definition/remote-step.ts";
-import { resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
+import { checkRetryPolicy, resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Call, RemoteStep, TransactionCall } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
@@ -47,6 +49,8 @@ export class CodeCalls {
   step<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean, transaction?: TransactionCall): Promise<Result> {
     checkStepName(name, "ctx.step name");
     if (typeof fn !== "function") throw new OptionInvalid(`step "${name}"`, "takes a function as its second argument");
+    // Those of a transaction have been checked as such.
+    if (options !== undefined && transaction === undefined) checkKeys(options, stepKeys, `step "${name}"`);
     if (options?.taskQueue !== undefined) return this.#remoteStep(name, fn, options, options.taskQueue, shielded) as Promise<Result>;
     if (options?.scheduleToStart !== undefined)
       throw new OptionInvalid(
@@ -62,7 +66,10 @@ export class CodeCalls {
       for (const place of ["key", "priority"] as const)
         if (options[place] !== undefined)
           throw new OptionInvalid(`${path}.${place}`, "is the place in a queue of a step that has a taskQueue; this one runs with its workflow");
-      if (options.retry !== undefined) retry = resolveRetryPolicy({ ...this.#replay.workflow.retry, ...options.retry }, `${path}.retry`);
+      if (options.retry !== undefined) {
+        checkRetryPolicy(options.retry, `${path}.retry`);
+        retry = resolveRetryPolicy({ ...this.#replay.workflow.retry, ...options.retry }, `${path}.retry`);
+      }
       if (options.timeout !== undefined) timeoutMs = toMilliseconds(options.timeout, `${path}.timeout`);
       if (options.totalTimeout !== undefined) totalTimeoutMs = toMilliseconds(options.totalTimeout, `${path}.totalTimeout`);
       if (options.heartbeatTimeout !== undefined) heartbeatTimeoutMs = toMilliseconds(options.heartbeatTimeout, `${path}.heartbeatTimeout`);
@@ -116,6 +123,7 @@ export class CodeCalls {
 
   /** @param isTrue of the state; undefined for a signal */
   wait(signal: string | undefined, isTrue: (() => boolean) | undefined, options: WaitOptions | undefined, shielded: boolean): Promise<unknown> {
+    if (options !== undefined) checkKeys(options, waitKeys, signal === undefined ? "ctx.until" : "ctx.signal");
     const timeoutMs = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const race = signal === undefined ? undefined : currentRace();
     return this.#call(shielded, (position, resolve, reject) => {
@@ -160,6 +168,7 @@ export class CodeCalls {
 
   child(workflow: AnyWorkflow, input: unknown, given: ChildOptions, shielded: boolean, remote?: RemoteStep): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
+    checkKeys(given, childKeys, "ctx.child");
     const options = copyOf(given);
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.parentClosePolicy !== undefined && !closePolicies.includes(options.parentClosePolicy))

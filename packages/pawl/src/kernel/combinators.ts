@@ -1,6 +1,8 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { handled } from "../base/handled.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { currentRace, runInRace, type Race } from "../definition/ambient.ts";
+import { concurrencyKeys } from "../definition/context-keys.ts";
 import type { ConcurrencyOptions } from "../definition/context.ts";
 
 /**
@@ -11,8 +13,10 @@ export async function mapConcurrently<Item, Result>(
   items: readonly Item[],
   fn: (item: Item, index: number) => Promise<Result>,
   options: ConcurrencyOptions | undefined,
+  path = "ctx.map",
 ): Promise<Result[]> {
   if (!Array.isArray(items)) throw new OptionInvalid("ctx.map items", "must be an array");
+  if (options !== undefined) checkKeys(options, concurrencyKeys, path);
   const limit = options?.concurrency ?? Number.POSITIVE_INFINITY;
   if (typeof fn !== "function") throw new OptionInvalid("ctx.map fn", "must be a function that makes the durable calls for one item");
   if (!(limit >= 1) || (!Number.isInteger(limit) && limit !== Number.POSITIVE_INFINITY)) {
@@ -44,7 +48,7 @@ export async function allOf<Results extends readonly unknown[]>(
   options: ConcurrencyOptions | undefined,
 ): Promise<Results> {
   checkTasks("ctx.all", tasks);
-  return (await mapConcurrently(tasks as readonly (() => Promise<unknown>)[], (task) => task(), options)) as unknown as Results;
+  return (await mapConcurrently(tasks as readonly (() => Promise<unknown>)[], (task) => task(), options, "ctx.all")) as unknown as Results;
 }
 
 export async function raceOf<Results extends readonly unknown[]>(tasks: { readonly [I in keyof Results]: () => Promise<Results[I]> }): Promise<

@@ -1,6 +1,7 @@
-import { OptionInvalid } from "../base/errors.ts";
+import { checkKeys } from "../base/check-keys.ts";
 import { checkName } from "../base/ids.ts";
 import { encodeValue } from "../base/values.ts";
+import { continueKeys } from "../definition/context-keys.ts";
 import type { ContinueOptions } from "../definition/context.ts";
 import { checkInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -19,7 +20,7 @@ export interface Continuation {
  * @throws InputInvalid, ValueNotSerializable, ValueTooLarge, ValueTooDeep, OptionInvalid
  */
 export function continuation(workflow: AnyWorkflow, input: unknown, options: ContinueOptions): Continuation {
-  if (typeof options !== "object" || options === null) throw new OptionInvalid("ctx.continueAsNew options", "must be an object, such as { version }");
+  checkKeys(options, continueKeys, "ctx.continueAsNew");
   const version = options.version === undefined ? workflow.version : checkName(options.version, "ctx.continueAsNew version");
   const encoded = encodeValue(input, "input");
   // Another version may have another schema.

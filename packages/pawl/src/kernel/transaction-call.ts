@@ -1,4 +1,6 @@
+import { checkKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
+import { transactionKeys } from "../definition/context-keys.ts";
 import type { StepOptions } from "../definition/context.ts";
 import type { IsolationLevel, TransactionFunction, TransactionOptions } from "../definition/transaction.ts";
 import type { TransactionCall } from "./call.ts";
@@ -8,6 +10,7 @@ const levels: readonly IsolationLevel[] = ["read committed", "repeatable read", 
 /** @throws OptionInvalid */
 export function transactionCall<Tx, Result>(name: string, fn: TransactionFunction<Tx, Result>, options: TransactionOptions<Tx>): TransactionCall {
   const path = `transaction "${name}"`;
+  checkKeys(options, transactionKeys, path);
   const { isolation = "read committed", using } = options;
   if ((options as StepOptions).taskQueue !== undefined)
     throw new OptionInvalid(

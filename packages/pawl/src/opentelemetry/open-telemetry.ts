@@ -12,6 +12,7 @@ import {
 } from "@opentelemetry/api";
 import { OptionInvalid } from "../base/errors.ts";
 import { toFailure } from "../base/values.ts";
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import type { AttemptSpan, Measure, Telemetry, TracedExecution } from "../base/telemetry.ts";
 import { observeDatabase } from "./observe-database.ts";
 import { contextOf, formatTraceparent, parseTraceparent, spanContextOf } from "./trace-context.ts";
@@ -33,6 +34,8 @@ export interface OpenTelemetryOptions {
   readonly sampleUntraced?: number;
 }
 
+const telemetryKeys = { tracerProvider: true, meterProvider: true, database: true, sampleUntraced: true } satisfies KnownKeys<OpenTelemetryOptions>;
+
 const histograms: readonly (readonly [measure: Measure, unit: string, description: string])[] = [
   ["commit.executions", "{execution}", "Executions written by one group commit"],
   ["commit.duration", "ms", "How long a group commit takes"],
@@ -49,6 +52,7 @@ const histograms: readonly (readonly [measure: Measure, unit: string, descriptio
  * @throws OptionInvalid
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
+  checkKeys(options, telemetryKeys, "openTelemetry");
   const sampleUntraced = checkShare(options.sampleUntraced) ?? shareOfEnvironment(process.env);
   const tracer = (options.tracerProvider ?? trace).getTracer("pawl");
   const meter = (options.meterProvider ?? metrics).getMeter("pawl");

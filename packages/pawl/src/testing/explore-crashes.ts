@@ -1,4 +1,5 @@
 import { inspect, isDeepStrictEqual } from "node:util";
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import type { ExecutionHandle } from "../client/execution-handle.ts";
 import { stepWorkflows, type ReusableStep } from "../definition/remote-step.ts";
@@ -30,6 +31,17 @@ export interface ExploreOptions<Result = unknown> {
   readonly result?: (result: Result) => unknown;
 }
 
+const exploreKeys = {
+  setUp: true,
+  effects: true,
+  reset: true,
+  workflows: true,
+  steps: true,
+  mocks: true,
+  interact: true,
+  result: true,
+} satisfies KnownKeys<ExploreOptions>;
+
 interface Observed extends CrashRunRecord {
   readonly effects: unknown;
   /** What there was before the run. */
@@ -48,6 +60,7 @@ interface Observed extends CrashRunRecord {
  */
 export async function exploreCrashes<W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options: ExploreOptions<OutputOf<W>> = {}): Promise<CrashReport> {
   if (typeof workflow?.run !== "function") throw new OptionInvalid("exploreCrashes workflow", "must be a workflow made by defineWorkflow");
+  checkKeys(options, exploreKeys, "exploreCrashes");
   checkSetUp(options.setUp);
   const database = await MemoryDatabase.open();
   try {

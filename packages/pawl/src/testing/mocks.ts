@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkStepName } from "../base/ids.ts";
 import type { StepContext, WorkflowContext } from "../definition/context.ts";
@@ -31,6 +32,8 @@ export interface MockOptions {
   /** Answers only so many calls, of a workflow so many executions; those after them reach the original (all). */
   readonly times?: number;
 }
+
+const mockKeys = { workflow: true, times: true } satisfies KnownKeys<MockOptions>;
 
 interface Entry {
   readonly name: string;
@@ -137,6 +140,7 @@ export class Mocks {
 
 function add(entries: Entry[], { name, answer, reusable }: Pick<Entry, "name" | "answer" | "reusable">, options: MockOptions, path: string): Mock<never> {
   if (typeof answer !== "function") throw new OptionInvalid(`${path} "${name}"`, "takes a function as its second argument, which answers in its place");
+  checkKeys(options, mockKeys, `${path} "${name}"`);
   const { times = Number.POSITIVE_INFINITY, workflow } = options;
   if (!(times >= 1)) throw new OptionInvalid(`${path} "${name}".times`, `must be at least 1, not ${String(times)}`);
   if (workflow !== undefined && typeof workflow?.name !== "string")

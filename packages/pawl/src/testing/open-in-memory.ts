@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { silentLogger, type Logger } from "../base/logger.ts";
 import { nodeRuntime } from "../base/node-runtime.ts";
 import { Pawl } from "../pawl.ts";
@@ -14,6 +15,8 @@ export interface InMemoryOptions {
   readonly setUp?: SetUp;
 }
 
+const openKeys = { namespace: true, logger: true, setUp: true } satisfies KnownKeys<InMemoryOptions>;
+
 /**
  * A Pawl on a PostgreSQL inside this process (PGlite): nothing is started, nothing is kept. For tests; it is one session,
  * blocks the event loop while it works, and loses everything when the process ends. Time is real; `TestPawl` skips it.
@@ -22,6 +25,7 @@ export interface InMemoryOptions {
  * @throws OptionInvalid; what `setUp` throws
  */
 export async function openInMemory(options: InMemoryOptions = {}): Promise<Pawl> {
+  checkKeys(options, openKeys, "openInMemory");
   const logger = options.logger ?? silentLogger;
   const database = await MemoryDatabase.open(options.setUp);
   const gateway = new TransactionGateway(database, { logger, runtime: nodeRuntime });

@@ -1,12 +1,12 @@
 import { silentLogger, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { stepWorkflows } from "../definition/remote-step.ts";
 import type { SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Pawl } from "../pawl.ts";
 import { LocalHints } from "../postgres/hint-channel.ts";
-import type { WorkerOptions } from "../worker/worker-options.ts";
+import { checkWorkerOptions, drainOf, type StopOptions, type WorkerOptions } from "../worker/worker-options.ts";
 import type { Worker } from "../worker/worker.ts";
 import { instrumentWorkflow } from "./instrument-workflow.ts";
 import { MemoryDatabase, type SetUp } from "./memory-database.ts";
@@ -26,6 +26,8 @@ export interface TestPawlOptions {
   /** Makes the tables that your SQL finds; when the test pawl is closed, everything in the database is gone (nothing). */
   readonly setUp?: SetUp;
 }
+
+const openKeys = { namespace: true, logger: true, telemetry: true, now: true, setUp: true } satisfies KnownKeys<TestPawlOptions>;
 
 /**
  * A Pawl for tests: the real engine on an in-memory PostgreSQL, with a time of its own, and with mocks. A sleep of a month
@@ -61,12 +63,14 @@ export class TestPawl extends TimedPawl {
 
   /** Needs `@electric-sql/pglite` installed. @throws OptionInvalid; what `setUp` throws */
   static override async open(options: TestPawlOptions = {}): Promise<TestPawl> {
+    checkKeys(options, openKeys, "TestPawl.open");
     startOf(options.now);
     return new TestPawl(await MemoryDatabase.open(options.setUp), options);
   }
 
   /** Starts a worker whose steps can be mocked, now or later. Workflows mocked before need not be in its list. */
-  override worker(options: WorkerOptions): Promise<Worker> {
+  override async worker(options: WorkerOptions): Promise<Worker> {
+    checkWorkerOptions(options);
     const { workflows = [], steps = [], ...others } = options;
     // What is wrong with the lists, the worker says.
     if (!Array.isArray(workflows) || !Array.isArray(steps)) return super.worker(options);
@@ -75,7 +79,9 @@ export class TestPawl extends TimedPawl {
   }
 
   /** Stops the workers and forgets everything. */
-  override async close(options?: Parameters<Pawl["close"]>[0]): Promise<void> {
+  override async close(options: StopOptions = {}): Promise<void> {
+    // A mistake closes nothing: without its time the next attempt would wait for ever.
+    drainOf(options, "close");
     try {
       await super.close(options);
     } finally {

@@ -1,6 +1,7 @@
 import type { Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { Pawl } from "../pawl.ts";
+import type { StopOptions } from "../worker/worker-options.ts";
 import { SkippingResults } from "./skipping-results.ts";
 import type { TimedStore } from "./timed-store.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
@@ -29,7 +30,7 @@ export class TimedPawl extends Pawl {
   }
 
   /** Steps that sleep in the test's time hold nothing up. */
-  override async close(options?: Parameters<Pawl["close"]>[0]): Promise<void> {
+  override async close(options?: StopOptions): Promise<void> {
     const stop = this.#time.skip();
     try {
       await super.close(options);

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { HistoryTooLong, OptionInvalid } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { limits } from "../base/limits.ts";
@@ -12,6 +13,8 @@ export interface HistoryLimitOptions {
   readonly characters?: number;
 }
 
+const limitKeys = { warnAt: true, events: true, characters: true } satisfies KnownKeys<HistoryLimitOptions>;
+
 interface HistorySize {
   readonly events: number;
   readonly characters: number;
@@ -23,7 +26,9 @@ export class HistoryLimit {
   readonly #most: HistorySize;
 
   /** @throws OptionInvalid */
-  constructor({ warnAt = limits.historyWarning, events = limits.historyEvents, characters = limits.historyCharacters }: HistoryLimitOptions) {
+  constructor(options: HistoryLimitOptions) {
+    checkKeys(options, limitKeys, "historyLimit");
+    const { warnAt = limits.historyWarning, events = limits.historyEvents, characters = limits.historyCharacters } = options;
     this.#warnAt = wholeNumber("warnAt", warnAt);
     this.#most = { events: wholeNumber("events", events), characters: wholeNumber("characters", characters) };
   }

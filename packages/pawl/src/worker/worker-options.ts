@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
@@ -32,6 +33,29 @@ export interface WorkerOptions {
   readonly manual?: boolean;
 }
 
+const workerKeys = {
+  workflows: true,
+  steps: true,
+  taskQueues: true,
+  concurrency: true,
+  lease: true,
+  hangTimeout: true,
+  killOnHang: true,
+  pollInterval: true,
+  schedules: true,
+  retentionInterval: true,
+  historyLimit: true,
+  manual: true,
+} satisfies KnownKeys<WorkerOptions>;
+
+/** How a worker, or a Pawl with its workers, stops. */
+export interface StopOptions {
+  /** How long what runs may take to finish (10 seconds). */
+  readonly drain?: Duration;
+}
+
+const stopKeys = { drain: true } satisfies KnownKeys<StopOptions>;
+
 /** The options of a worker, checked and complete. */
 export interface WorkerSettings {
   readonly registry: WorkflowRegistry;
@@ -45,6 +69,17 @@ export interface WorkerSettings {
   readonly retentionMs: number;
   readonly schedules: boolean;
   readonly manual: boolean;
+}
+
+/** @throws OptionInvalid for what is no object, or has an option that there is not */
+export function checkWorkerOptions(options: WorkerOptions): void {
+  checkKeys(options, workerKeys, "worker");
+}
+
+/** Milliseconds. @param call names who stops, in errors @throws OptionInvalid */
+export function drainOf(options: StopOptions, call: "stop" | "close"): number {
+  checkKeys(options, stopKeys, call);
+  return toMilliseconds(options.drain ?? "10s", "drain");
 }
 
 /** @throws OptionInvalid, WorkflowDuplicate */

@@ -1,5 +1,4 @@
 import { ExecutionCancelled } from "../base/errors.ts";
-import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { closeTimeoutMs, within, type Timer } from "../base/runtime.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { StartOperation } from "../store/operations.ts";
@@ -15,7 +14,7 @@ import { SchedulePoller } from "./schedule-poller.ts";
 import { announceAfterMs } from "./step-runner.ts";
 import { TaskPoller } from "./task-poller.ts";
 import { WorkerClaims } from "./worker-claims.ts";
-import { workerSettings, type WorkerOptions, type WorkerSettings } from "./worker-options.ts";
+import { drainOf, workerSettings, type StopOptions, type WorkerOptions, type WorkerSettings } from "./worker-options.ts";
 import type { WorkerParent } from "./worker-parent.ts";
 
 /** Checks come once a second; every so many of them, claims that nobody here knows of are looked for. */
@@ -157,8 +156,8 @@ export class Worker {
    * without counting it as a death. Where the database cannot be reached, it gives that up 10 seconds later: what is left then goes on
    * when the lease has ended. Calling it again waits for the same stop.
    */
-  stop(options: { readonly drain?: Duration } = {}): Promise<void> {
-    this.#stopping ??= this.#stop(toMilliseconds(options.drain ?? "10s", "drain"));
+  stop(options: StopOptions = {}): Promise<void> {
+    this.#stopping ??= this.#stop(drainOf(options, "stop"));
     return this.#stopping;
   }
 

@@ -374,6 +374,8 @@ function sdk(sampler = new ParentBasedSampler({ root: new TraceIdRatioBasedSampl
   return { spans: () => exporter.getFinishedSpans(), tracerProvider, meterProvider, collect };
 }
 
+const providersOf = ({ tracerProvider, meterProvider }: ReturnType<typeof sdk>): OpenTelemetryOptions => ({ tracerProvider, meterProvider });
+
 test("with an SDK, an execution is one trace over a worker that goes and one that comes, with its children, attempts and runs", async () => {
   const [starting, first, second] = [sdk(), sdk(), sdk()];
   const held = gate();
@@ -395,16 +397,16 @@ test("with an SDK, an execution is one trace over a worker that goes and one tha
       return ctx.continueAsNew(1);
     },
   });
-  const client = await h.open({ telemetry: openTelemetry(starting) });
+  const client = await h.open({ telemetry: openTelemetry(providersOf(starting)) });
   const tracer = starting.tracerProvider.getTracer("program");
   const request = tracer.startSpan("request");
   const handle = await context.with(trace.setSpan(ROOT_CONTEXT, request), () => client.start(moved, 0, { executionId: "moved" }));
   request.end();
-  const leaving = await (await h.open({ telemetry: openTelemetry(first) })).worker({ workflows: [moved, small], ...soon });
+  const leaving = await (await h.open({ telemetry: openTelemetry(providersOf(first)) })).worker({ workflows: [moved, small], ...soon });
   await isHeld.opened;
   await leaving.stop({ drain: 0 });
   held.open();
-  const staying = await (await h.open({ telemetry: openTelemetry(second) })).worker({ workflows: [moved, small], ...soon });
+  const staying = await (await h.open({ telemetry: openTelemetry(providersOf(second)) })).worker({ workflows: [moved, small], ...soon });
   expect(await handle.result()).toBe("done");
   await staying.stop();
 
@@ -435,7 +437,9 @@ test("with an SDK that samples by the parent, an execution that nobody traced is
   const plain = defineWorkflow({ name: "plain", run: (ctx) => ctx.child(child, undefined) });
   const silent = await h.open();
   const handles = await Promise.all(Array.from({ length: 40 }, (_, index) => silent.start(plain, undefined, { executionId: `plain-${index}` })));
-  const worker = await (await h.open({ telemetry: openTelemetry({ ...one, sampleUntraced: 0.5 }) })).worker({ workflows: [plain, child], ...soon });
+  const worker = await (
+    await h.open({ telemetry: openTelemetry({ ...providersOf(one), sampleUntraced: 0.5 }) })
+  ).worker({ workflows: [plain, child], ...soon });
   for (const handle of handles) await handle.result();
   await worker.stop();
   const traces = handles.map(({ executionId }) => one.spans().filter((span) => span.spanContext().traceId === derivedTraceId(executionId)));

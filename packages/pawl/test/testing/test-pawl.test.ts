@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { defineWorkflow, OptionInvalid, ResultTimeout, type ExecutionHandle } from "pawl";
-import { TestPawl } from "pawl/testing";
+import { exploreCrashes, openInMemory, TestPawl } from "pawl/testing";
 
 // The first in-memory database of a process takes long to make where the machine is busy.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -238,6 +238,22 @@ describe("without anybody waiting for a result", () => {
 
 test("a start that is not a date is refused", async () => {
   await expect(TestPawl.open({ now: "2030" as unknown as Date })).rejects.toThrow(/^now: must be a valid Date/);
+});
+
+test("misspelt options are refused, and a close that is closes nothing", async () => {
+  const wrong = (value: unknown): never => value as never;
+  await expect(TestPawl.open(wrong({ start }))).rejects.toThrow(/^TestPawl.open.start: /);
+  await expect(openInMemory(wrong({ now: start }))).rejects.toThrow(/^openInMemory.now: /);
+  await expect(pawl.worker(wrong(undefined))).rejects.toThrow(OptionInvalid);
+  const nap = defineWorkflow({ name: "nap", run: async (ctx) => ctx.sleep("1 day") });
+  await expect(exploreCrashes(nap, undefined, wrong({ worflows: [] }))).rejects.toThrow(/^exploreCrashes.worflows: .*did you mean workflows\?/);
+  expect(() => pawl.mocks.step("a", () => 1, wrong({ time: 1 }))).toThrow(/^mocks.step "a".time: /);
+  await pawl.worker({ workflows: [nap] });
+  const handle = await pawl.start(nap, undefined);
+  await pawl.time.advance("1 hour");
+  for (const options of ["x", { drain: "x" }, { timeout: 1 }, null]) await expect(pawl.close(wrong(options))).rejects.toThrow(OptionInvalid);
+  await handle.result();
+  expect(passed()).toBe(day);
 });
 
 describe("heartbeats of a step that runs for long", () => {

@@ -1,3 +1,4 @@
+import { checkKeys, type KnownKeys } from "../../base/check-keys.ts";
 import { OptionInvalid } from "../../base/errors.ts";
 import { checkName } from "../../base/ids.ts";
 import { parseFilter } from "../filter/parse-filter.ts";
@@ -50,8 +51,21 @@ export interface BulkFailure {
   readonly message: string;
 }
 
+const bulkKeys = {
+  operation: true,
+  filter: true,
+  reason: true,
+  to: true,
+  from: true,
+  version: true,
+  signal: true,
+  executionId: true,
+} satisfies KnownKeys<BulkOptions>;
+const signalKeys = { name: true, payload: true } satisfies KnownKeys<NonNullable<BulkOptions["signal"]>>;
+
 /** The request alone. @throws OptionInvalid, FilterInvalid */
 export function checkBulk(options: BulkOptions): BulkRequest {
+  checkKeys(options, bulkKeys, "bulk");
   const { operation, filter, reason, to, from, version, signal } = options;
   if (!bulkOperations.includes(operation)) throw new OptionInvalid("operation", `"${operation}" is none of ${bulkOperations.join(", ")}`);
   if (typeof filter !== "string" || filter.trim() === "") throw new OptionInvalid("filter", 'says which executions, such as state == "failed"');
@@ -62,6 +76,7 @@ export function checkBulk(options: BulkOptions): BulkRequest {
   only(operation, "signal", "signal", signal);
   checkCheckpoint(to, "to");
   checkCheckpoint(from, "from");
+  if (signal !== undefined) checkKeys(signal, signalKeys, "signal");
   if (signal !== undefined) checkName(signal.name, "signal.name");
   if (version !== undefined && operation !== "fork") throw new OptionInvalid("version", `is of a fork, not of operation ${operation}`);
   if (version !== undefined) checkName(version, "version");
@@ -76,7 +91,7 @@ function only(operation: BulkOperation, of: BulkOperation, path: string, value: 
 }
 
 function checkCheckpoint(choice: CheckpointChoice | undefined, path: string): void {
-  const isStep = typeof choice === "object" && "step" in choice && typeof choice.step === "string";
+  const isStep = typeof choice === "object" && choice !== null && "step" in choice && typeof choice.step === "string";
   if (choice !== undefined && choice !== 1 && choice !== "latest" && !isStep)
     throw new OptionInvalid(path, 'is 1 for the start, { step } for the last result of a step, or "latest" for the last result of any step');
 }
