@@ -349,7 +349,8 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     this.#parent.checkOpen();
     checkName(name, "stream name");
     checkStreamOptions(options);
-    return readStream(this.#parent, this.executionId, name, options);
+    // Read when it is asked for the first chunk.
+    return readStream(this.#parent, this.executionId, name, { ...options });
   }
 
   /**

@@ -1,8 +1,9 @@
 import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
+import { copyOptions } from "../base/copy-options.ts";
 import { ExecutionConflict, ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Telemetry } from "../base/telemetry.ts";
-import { encodeValue } from "../base/values.ts";
+import { decodeValue, encodeValue } from "../base/values.ts";
 import { remoteStepName } from "../definition/remote-step.ts";
 import { checkStartInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -24,7 +25,7 @@ export interface ForkOptions {
    * forking from "latest" of the same run, however far that has gone on.
    */
   readonly executionId?: string;
-  /** Instead of the input it was started with. The code replays what it keeps with it. */
+  /** Instead of the input it was started with, unless it is undefined. The code replays what it keeps with it. */
   readonly input?: unknown;
   /**
    * Other results of steps and children that have ended up to the checkpoint, also of those that failed: by the name of the step or of the
@@ -51,10 +52,11 @@ const forkKeys = {
 export async function fork(
   parent: RunsParent & { readonly telemetry: Telemetry | undefined },
   fromExecutionId: string,
-  options: ForkOptions,
+  given: ForkOptions,
   workflow: AnyWorkflow | undefined,
 ): Promise<{ readonly executionId: string; readonly runId: string }> {
-  checkKeys(options, forkKeys, "fork");
+  checkKeys(given, forkKeys, "fork");
+  const options = asGiven(given);
   if (options.from === undefined) throw new OptionInvalid("from", "names the checkpoint; handle.checkpoints() lists them");
   const executionId = options.executionId === undefined ? parent.runtime.newUuid() : checkId(options.executionId, "executionId");
   const runs = new Runs(parent, fromExecutionId);
@@ -117,6 +119,16 @@ export async function fork(
   return { executionId, runId: await existing(parent, executionId, from) };
 }
 
+/** As it is now: the history is read first, and the caller may change his objects meanwhile. An input that is undefined is none. */
+function asGiven({ input, results, ...others }: ForkOptions): ForkOptions {
+  const copied = (value: unknown, path: string): unknown => decodeValue(encodeValue(value, path));
+  return {
+    ...copyOptions(others),
+    ...(input === undefined ? {} : { input: copied(input, "input") }),
+    results: Object.fromEntries(Object.entries(results ?? {}).map(([key, value]) => [key, copied(value, resultPath(key))])),
+  };
+}
+
 interface Edit {
   readonly edit: EditedEvent;
   /** As `ExecutionForked` names it. */
@@ -148,7 +160,7 @@ interface NamedEnd {
 function editedResults(events: readonly RecordedEvent[], results: Readonly<Record<string, unknown>>): readonly Edit[] {
   const ends = namedEnds(events);
   return Object.entries(results).map(([key, value]) => {
-    const path = `results.${key.slice(0, 60)}`;
+    const path = resultPath(key);
     const byName = ends.filter(({ name }) => name === key);
     const found = byName.length > 0 ? byName : ends.filter(({ event }) => String(event.position) === key);
     if (found.length === 0)
@@ -165,6 +177,10 @@ function editedResults(events: readonly RecordedEvent[], results: Readonly<Recor
       "name" in event ? { type: "StepCompleted", position, name: event.name, attempt: event.attempt, result } : { type: "ChildCompleted", position, result };
     return { edit: { seq, type: ended.type, data: encodeEvent(ended) }, what: position };
   });
+}
+
+function resultPath(key: string): string {
+  return `results.${key.slice(0, 60)}`;
 }
 
 /** A child has the name of its workflow. */

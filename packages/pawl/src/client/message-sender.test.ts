@@ -16,6 +16,8 @@ function sender() {
   return { sender: new MessageSender(store, "n"), batches };
 }
 
+const ready = (send: () => Promise<void>): Promise<() => Promise<void>> => Promise.resolve(send);
+
 test("a batch holds no more than some 16 MB, and all of them together are in the order in which they were sent", async () => {
   const { sender: sent, batches } = sender();
   const megabyte = "x".repeat(1024 * 1024);
@@ -31,19 +33,28 @@ test("what waits for one execution holds up none of the others, and each of them
   let letGo!: () => void;
   const opened = new Promise<void>((resolve) => (letGo = resolve));
   const noted = (name: string, sending: Promise<unknown>) => sending.then(() => void order.push(name));
-  const slow = sent.sendBy("slow", async () => opened);
+  const slow = sent.sendBy(
+    "slow",
+    ready(() => opened),
+  );
   const later = [
     noted("slow 1", sent.send(messageTo("slow", "slow 1"))),
     noted(
       "slow 2",
-      sent.sendBy("slow", async () => {}),
+      sent.sendBy(
+        "slow",
+        ready(async () => {}),
+      ),
     ),
     noted("slow 3", sent.send(messageTo("slow", "slow 3"))),
   ];
   await noted("other 1", sent.send(messageTo("other", "other 1")));
   await noted(
     "other 2",
-    sent.sendBy("other", async () => {}),
+    sent.sendBy(
+      "other",
+      ready(async () => {}),
+    ),
   );
   await noted("other 3", sent.send(messageTo("other", "other 3")));
   expect(batches).toEqual([["other 1"], ["other 3"]]);

@@ -29,6 +29,8 @@ export class MessageSender {
   /** Executions whose next is a message, and those whose next is an operation that may begin. */
   readonly #withMessages = new Set<string>();
   readonly #withOperation = new Set<string>();
+  /** By execution: when what was to be sent to it before is prepared, or cannot be. */
+  readonly #preparing = new Map<string, Promise<unknown>>();
   #operations = 0;
   #sending = false;
 
@@ -39,12 +41,28 @@ export class MessageSender {
 
   /** Resolves when the message is durable. @throws ExecutionNotFound; ExecutionStateInvalid if it has ended */
   send(message: OutsideMessage): Promise<Receipt> {
-    return new Promise((resolve, reject) => this.#enqueue(message.executionId, { message, resolve, reject }));
+    const { executionId } = message;
+    const send = (): Promise<Receipt> => new Promise((resolve, reject) => this.#enqueue(executionId, { message, resolve, reject }));
+    const before = this.#preparing.get(executionId);
+    return before === undefined ? send() : before.then(send);
   }
 
-  /** Sends something to an execution in a way of its own, after what was sent before and before what is sent later. */
-  sendBy<Result>(executionId: string, send: () => Promise<Result>): Promise<Result> {
-    return new Promise((resolve, reject) => this.#enqueue(executionId, async () => send().then(resolve, reject)));
+  /**
+   * Sends something to an execution in a way of its own, after what was sent to it before and before what is sent to it later. User code may
+   * take as long as it likes to prepare it: what goes to other executions does not wait for that.
+   *
+   * @param prepared gives what sends it
+   */
+  sendBy<Result>(executionId: string, prepared: Promise<() => Promise<Result>>): Promise<Result> {
+    const turn = Promise.allSettled([prepared, this.#preparing.get(executionId)]);
+    this.#preparing.set(executionId, turn);
+    // Whatever waits for the turn goes on in the order in which it asked, all before anything that is sent from then on.
+    return turn.then(([outcome]) => {
+      if (this.#preparing.get(executionId) === turn) this.#preparing.delete(executionId);
+      if (outcome.status === "rejected") throw outcome.reason;
+      const send = outcome.value;
+      return new Promise<Result>((resolve, reject) => this.#enqueue(executionId, async () => send().then(resolve, reject)));
+    });
   }
 
   #enqueue(executionId: string, entry: Pending | Operation): void {

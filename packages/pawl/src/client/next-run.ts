@@ -1,4 +1,5 @@
 import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
+import { copyOptions } from "../base/copy-options.ts";
 import { ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
 import { lostChildren, retryPrefix, viewPrefix, type Prefix, type StartedChild } from "../kernel/checkpoint.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
@@ -27,8 +28,9 @@ const rollable: readonly ExecutionState[] = executionStates.filter((state) => st
 const retryable: readonly ExecutionState[] = ["failed", "timed_out"];
 
 /** Gives the new run. @throws ExecutionNotFound, ExecutionStateInvalid, OptionInvalid */
-export async function rollBack(parent: RunsParent, executionId: string, options: RollbackOptions): Promise<string> {
-  checkKeys(options, rollbackKeys, "rollback");
+export async function rollBack(parent: RunsParent, executionId: string, given: RollbackOptions): Promise<string> {
+  checkKeys(given, rollbackKeys, "rollback");
+  const options = copyOptions(given);
   checkReason(options.reason);
   if (options.to === undefined) throw new OptionInvalid("to", "names the checkpoint; handle.checkpoints() lists them");
   const { runs, latest } = await find(parent, executionId, options, "rolled back");

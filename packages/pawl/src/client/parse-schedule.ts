@@ -1,10 +1,12 @@
+import { copyOptions } from "../base/copy-options.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkId } from "../base/ids.ts";
+import { decodeValue, encodeValue } from "../base/values.ts";
 import { overlapPolicies, type ScheduleDefinition } from "../kernel/schedule/definition.ts";
 import { scheduleIdLength } from "../kernel/schedule/execution-id.ts";
 import { inZone, parseTiming, pointInTime } from "./parse-timing.ts";
-import type { SchedulePolicies, TimingOptions } from "./schedule-options.ts";
+import type { SchedulePolicies, ScheduleUpdate, TimingOptions } from "./schedule-options.ts";
 
 const leastCatchUpMs = 10_000;
 const defaultPolicies: Omit<ScheduleDefinition, "timing"> = {
@@ -25,6 +27,15 @@ export function checkScheduleId(id: unknown): string {
       `has at most ${scheduleIdLength} characters, so that the ids of its executions have at most 200; this one has ${checked.length}.`,
     );
   return checked;
+}
+
+/**
+ * What is given, as it is now: it is read when the database has answered, and the caller may change his objects meanwhile.
+ *
+ * @throws ValueNotSerializable, ValueTooLarge, ValueTooDeep
+ */
+export function copySchedule<Options extends ScheduleUpdate>({ workflow, input, ...others }: Options): Options {
+  return { ...copyOptions(others), workflow, input: decodeValue(encodeValue(input, "input")) } as Options;
 }
 
 /** @throws OptionInvalid */

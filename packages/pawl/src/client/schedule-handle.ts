@@ -9,7 +9,7 @@ import { instantText } from "../kernel/schedule/execution-id.ts";
 import { Timetable } from "../kernel/schedule/timetable.ts";
 import { changeSchedule, findSchedule, stateUnder, type ScheduleParent } from "./change-schedule.ts";
 import { ExecutionHandle } from "./execution-handle.ts";
-import { changeDefinition } from "./parse-schedule.ts";
+import { changeDefinition, copySchedule } from "./parse-schedule.ts";
 import { pointInTime } from "./parse-timing.ts";
 import { scheduleInfo, type ScheduleInfo } from "./schedule-info.ts";
 import { backfillKeys, updateKeys, workKeys, type BackfillOptions, type ScheduleUpdate } from "./schedule-options.ts";
@@ -53,9 +53,10 @@ export class ScheduleHandle {
   async update(update: ScheduleUpdate): Promise<void> {
     checkKeys(update, updateKeys, "schedule.update");
     const changesWork = Object.keys(workKeys).some((name) => update[name as keyof typeof workKeys] !== undefined);
+    const given = copySchedule(update);
     await changeSchedule(this.#parent, this.scheduleId, async (schedule, now) => {
-      const definition = changeDefinition(schedule.definition, update);
-      return { state: stateUnder(definition, schedule, now), definition, ...(changesWork ? { work: await this.#parent.work(update, schedule) } : {}) };
+      const definition = changeDefinition(schedule.definition, given);
+      return { state: stateUnder(definition, schedule, now), definition, ...(changesWork ? { work: await this.#parent.work(given, schedule) } : {}) };
     });
   }
 

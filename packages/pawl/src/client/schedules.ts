@@ -5,7 +5,7 @@ import { wakeOf } from "../kernel/schedule/advance.ts";
 import { initialState } from "../kernel/schedule/definition.ts";
 import { Timetable } from "../kernel/schedule/timetable.ts";
 import { changeSchedule, stateUnder, type ScheduleParent } from "./change-schedule.ts";
-import { checkScheduleId, parseDefinition } from "./parse-schedule.ts";
+import { checkScheduleId, copySchedule, parseDefinition } from "./parse-schedule.ts";
 import { ScheduleHandle } from "./schedule-handle.ts";
 import { scheduleInfo, type ScheduleInfo } from "./schedule-info.ts";
 import { createKeys, scheduleListKeys, type ScheduledInput, type ScheduleListOptions, type ScheduleOptions } from "./schedule-options.ts";
@@ -45,7 +45,7 @@ export class Schedules {
     const ifExists = options.ifExists ?? "fail";
     if (!["fail", "keep", "update"].includes(ifExists)) throw new OptionInvalid("ifExists", `"${ifExists}" is none of fail, keep, update`);
     const definition = parseDefinition(options);
-    const work = await this.#parent.work(options, undefined);
+    const work = await this.#parent.work(copySchedule(options), undefined);
     const { namespace, store, runtime } = this.#parent;
     const now = await store.schedules.now();
     const state = initialState(now);

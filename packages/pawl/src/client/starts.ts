@@ -3,7 +3,7 @@ import { ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
-import { encodeValue } from "../base/values.ts";
+import { decodeValue, encodeValue } from "../base/values.ts";
 import { checkStartInput } from "../definition/schema.ts";
 import type { OpenTransaction } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -20,7 +20,7 @@ import { findDefinition } from "./find-definition.ts";
 import type { LocalWorker } from "./local-worker.ts";
 import { mergingOf, type Merging } from "./merging.ts";
 import type { MessageSender } from "./message-sender.ts";
-import { signalMessage } from "./outgoing-message.ts";
+import { checkMessage, signalMessage } from "./outgoing-message.ts";
 import { checkReached, checkSignalWithStart, type SignalWithStartOptions } from "./signal-with-start.ts";
 import { refuseSharing, startKeys, type StartOptions } from "./start-options.ts";
 import { checkClient } from "./transaction-client.ts";
@@ -55,11 +55,13 @@ export class Starts {
   async start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     this.#parent.checkOpen();
     checkKeys(options, startKeys, "start");
-    const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
-    if (options.transaction !== undefined) {
+    const { transaction } = options;
+    if (transaction !== undefined) {
       refuseSharing(options, "transaction");
-      return this.#startIn(checkClient(options.transaction), operation, definition, text);
+      checkClient(transaction);
     }
+    const { operation, merging, definition, text, named } = await this.#prepare(workflow, input, options);
+    if (transaction !== undefined) return this.#startIn(transaction, operation, definition, text);
     if (merging !== undefined) return this.#merge(operation, merging, text, definition);
     const { executionId, runId, taskQueue } = operation;
     const eager = (candidate: LocalWorker): boolean => (operation.claimBy = candidate.reserveSlot(runId, named, taskQueue)) !== null;
@@ -90,37 +92,52 @@ export class Starts {
     this.#parent.checkOpen();
     const { signal, ...startOptions } = checkSignalWithStart(options);
     refuseSharing(startOptions, "signal");
-    return this.#sender.sendBy(options.executionId, async () => {
+    const executionId = checkId(options.executionId, "executionId");
+    const named = typeof workflow === "string";
+    const message = signalMessage({ executionId, workflow: named ? undefined : workflow }, signal, this.#parent);
+    const payload = named ? decodeValue(encodeValue(signal.payload, "payload")) : undefined;
+    const prepare = async (): Promise<() => Promise<ExecutionHandle>> => {
       const { operation, definition } = await this.#prepare(workflow, input, startOptions);
-      const message = signalMessage({ executionId: operation.executionId, workflow: definition }, signal, this.#parent);
+      // Only now it is known whether this process has the definition.
+      if (named) checkMessage(definition, "signal", signal.name, payload);
       const send = () => this.#parent.store.signalWithStart(operation, message);
-      const outcome = await send().catch((error: unknown) => {
-        if (error instanceof StartHeldUp) return this.#committer.patience.run(send);
-        throw error;
-      });
-      checkReached(operation, outcome);
-      return new ExecutionHandle(this.#parent, operation.executionId, outcome.runId, definition);
-    });
+      return async () => {
+        const outcome = await send().catch((error: unknown) => {
+          if (error instanceof StartHeldUp) return this.#committer.patience.run(send);
+          throw error;
+        });
+        checkReached(operation, outcome);
+        return new ExecutionHandle(this.#parent, executionId, outcome.runId, definition);
+      };
+    };
+    return this.#sender.sendBy(executionId, prepare());
   }
 
-  /** A start that nobody has claimed, with the definition where this process has it, and the encoded input. */
+  /**
+   * A start that nobody has claimed, with the definition where this process has it, and the encoded input. All that is given is read before
+   * anything is waited for: the caller may change his objects meanwhile.
+   */
   async #prepare(workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
     const executionId = options.executionId === undefined ? this.#parent.runtime.newUuid() : checkId(options.executionId, "executionId");
     const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
+    const merging = mergingOf(options, input);
+    const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
+    const ownTimeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
+    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
+    checkPlace(options);
+    const place = placed(options);
+    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
+    const ownQueue = options.taskQueue === undefined ? undefined : checkName(options.taskQueue, "taskQueue");
+    const text = encodeValue(input, "input");
     const definition = typeof workflow === "string" ? await findDefinition(this.#parent.store, this.#parent.namespace, workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
     // By name, too, the code may be here.
     const code = "run" in definition ? definition : this.#parent.definition(definition.name, definition.version);
-    const timeout = options.timeout ?? code?.timeout;
-    const merging = mergingOf(options, input);
-    const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
-    const timeoutMs = timeout === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + toMilliseconds(timeout, "timeout");
-    const { found, searchable } = searchValues(options.labels, options.attributes, "start");
-    checkPlace(options);
-    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
-    const text = encodeValue(input, "input");
-    if (code?.input !== undefined) await checkStartInput(code, input);
-    const taskQueue = checkName(options.taskQueue ?? definition.taskQueue, "taskQueue");
+    const workflowTimeoutMs = code?.timeout === undefined ? undefined : toMilliseconds(code.timeout, "timeout");
+    const limitMs = ownTimeoutMs ?? workflowTimeoutMs;
+    const timeoutMs = limitMs === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + limitMs;
+    if (code?.input !== undefined) await checkStartInput(code, typeof workflow === "string" ? decodeValue(text) : input);
+    const taskQueue = ownQueue ?? checkName(definition.taskQueue, "taskQueue");
     const runId = this.#parent.runtime.newUuid();
     const { namespace, telemetry } = this.#parent;
     const traceparent = telemetry?.started({ namespace, executionId, runId, workflow: definition.name, version: definition.version });
@@ -138,7 +155,7 @@ export class Starts {
       delayMs,
       claimBy: null,
       ...searchable,
-      ...placed(options),
+      ...place,
       ...(deduplicationId === undefined ? {} : { deduplicationId }),
       ...(merging === undefined ? {} : { mergeKey: merging.mergeKey }),
       started: encodeEvent({

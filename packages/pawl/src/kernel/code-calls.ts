@@ -1,11 +1,12 @@
 import { checkKeys } from "../base/check-keys.ts";
+import { copyOptions } from "../base/copy-options.ts";
 import { OptionInvalid, StreamClosed } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
 import { handled } from "../base/handled.ts";
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import { checkPlace } from "../base/queue-place.ts";
-import { checkAttributeChanges, checkAttributes, checkLabels, readAttributes, type AttributeChanges } from "../base/search-values.ts";
+import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
 import { encodeChunk, encodeValue } from "../base/values.ts";
 import { currentRace, runOutside, type Race } from "../definition/ambient.ts";
 import type { ChildOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
@@ -169,7 +170,7 @@ export class CodeCalls {
   child(workflow: AnyWorkflow, input: unknown, given: ChildOptions, shielded: boolean, remote?: RemoteStep): Promise<unknown> {
     if (typeof workflow?.run !== "function") throw new OptionInvalid("ctx.child workflow", "must be a workflow made by defineWorkflow");
     checkKeys(given, childKeys, "ctx.child");
-    const options = copyOf(given);
+    const options = copyOptions(given);
     if (options.executionId !== undefined) checkId(options.executionId, "ctx.child executionId");
     if (options.parentClosePolicy !== undefined && !closePolicies.includes(options.parentClosePolicy))
       throw new OptionInvalid("ctx.child parentClosePolicy", `must be one of ${closePolicies.join(", ")}, not ${options.parentClosePolicy as string}`);
@@ -177,6 +178,8 @@ export class CodeCalls {
     checkPlace(options, "ctx.child ");
     const timeout = options.timeout ?? workflow.timeout;
     const executionTimeoutMs = timeout === undefined ? undefined : toMilliseconds(timeout, "ctx.child timeout");
+    checkLabels(options.labels, "ctx.child labels");
+    checkAttributes(options.attributes, "ctx.child attributes");
     const encoded = encodeValue(input, "input");
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
@@ -187,6 +190,7 @@ export class CodeCalls {
       kind: "child",
       workflow,
       input: encoded,
+      // Its start may be made only after the whole history has been applied.
       options,
       remote,
       startBy: undefined,
@@ -271,16 +275,6 @@ export class CodeCalls {
       call.executionId = `${this.#family}.${call.position}`;
     }
   }
-}
-
-/** As they are now: the code may use the same object for its next child before this one is on its way. @throws OptionInvalid */
-function copyOf(options: ChildOptions): ChildOptions {
-  const { labels, attributes } = options;
-  return {
-    ...options,
-    ...(labels === undefined ? {} : { labels: checkLabels(labels, "ctx.child labels") ?? {} }),
-    ...(attributes === undefined ? {} : { attributes: readAttributes(checkAttributes(attributes, "ctx.child attributes")) }),
-  };
 }
 
 const defaultRetries = new WeakMap<AnyWorkflow, ResolvedRetryPolicy>();

@@ -130,6 +130,16 @@ describe("fork", () => {
     expect((await (await handle.fork({ from: 1, input: { base: 0 } })).result()).sum).toBe(11);
   });
 
+  test("with an input that is undefined keeps the one it was started with", async () => {
+    const { workflow } = adder();
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, { base: 100 });
+    await handle.result();
+    const fork = await handle.fork({ from: { step: "one" }, input: undefined });
+    expect((await fork.result()).sum).toBe(111);
+    expect((await fork.history())[2]!.event).not.toHaveProperty("edited");
+  });
+
   test("with other results of children, and of what failed", async () => {
     const child = defineWorkflow({ name: "part", run: async (_ctx, n: number) => n });
     const broken = defineWorkflow({ name: "broken", run: (): Promise<number> => Promise.reject(new Error("no")) });

@@ -689,6 +689,46 @@ describe("a signal with a start", () => {
     expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(2);
   });
 
+  test("whose input is checked for long holds up what goes to this execution, and nothing else", async () => {
+    const checked = gate<boolean>();
+    const order = z.object({ wanted: z.number().refine(() => checked.opened) });
+    const slow = defineWorkflow({
+      name: "slow",
+      input: order,
+      signals: { item: z.string() },
+      run: async (ctx) => [await ctx.signal("item"), await ctx.signal("item"), await ctx.signal("item")],
+    });
+    const { pawl } = await h.run([slow, collecting]);
+    const other = await pawl.start(collecting, { wanted: 2 });
+    const sent: string[] = [];
+    const note = (what: string) => () => void sent.push(what);
+    const starting = pawl.signalWithStart(slow, { wanted: 3 }, { executionId: "slow", signal: { name: "item", payload: "a" } });
+    const after = [
+      starting.then(note("a")),
+      pawl.handle("slow").signal("item", "b").then(note("b")),
+      // What cannot be prepared takes its turn, and holds nothing up.
+      refusalOf(pawl.signalWithStart(slow, { wanted: "x" as never }, { executionId: "slow", signal: { name: "item", payload: "x" } }), InputInvalid),
+      pawl.signalWithStart(collecting, { wanted: 3 }, { executionId: "slow", signal: { name: "item", payload: "x" } }).catch(note("conflict")),
+      pawl.handle("slow").signal("item", "c").then(note("c")),
+    ];
+    await other.signal("item", "x");
+    await send(pawl, other.executionId, "y");
+    expect(await other.result()).toEqual(["x", "y"]);
+    expect(sent).toEqual([]);
+    checked.open(true);
+    await Promise.all(after);
+    expect(sent).toEqual(["a", "b", "conflict", "c"]);
+    expect(await (await starting).result()).toEqual(["a", "b", "c"]);
+  });
+
+  test("by name is checked where this process has the definition", async () => {
+    const { pawl } = await h.run([collecting]);
+    const options = { executionId: "by-name", signal: { name: "item", payload: 5 } };
+    await refusalOf(pawl.signalWithStart("collecting", { wanted: 1 }, options), PayloadInvalid);
+    await refusalOf(pawl.signalWithStart("collecting", { wanted: 1 }, { ...options, signal: { name: "itme", payload: "a" } }), MessageUnknown);
+    await refusalOf(pawl.handle("by-name").status(), ExecutionNotFound);
+  });
+
   test("may start later, with labels, in another queue", async () => {
     const pawl = await h.open();
     const handle = await pawl.signalWithStart(
