@@ -1,8 +1,18 @@
-import { WorkflowUnknown } from "../base/errors.ts";
+import { OptionInvalid, WorkflowUnknown } from "../base/errors.ts";
 import { compareVersions } from "../base/compare-versions.ts";
 import { checkName } from "../base/ids.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Store } from "../store/store.ts";
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
+
+/** @throws OptionInvalid for a version beside a definition of another one, which would count for nothing */
+export function checkVersion(definition: Pick<AnyWorkflow, "name" | "version">, version: string | undefined): void {
+  if (version !== undefined && version !== definition.version)
+    throw new OptionInvalid(
+      "version",
+      `is "${version}", but the definition of workflow "${definition.name}" that is given is version "${definition.version}". Give the definition of that version, or the workflow's name.`,
+    );
+}
 
 /**
  * The definition of that name which live workers offer, those of this process among them: nobody else could run it. Without a version

@@ -57,7 +57,7 @@ export interface SchedulePolicies {
 export interface ScheduledWorkOptions {
   /** Defaults to the workflow's own queue. */
   readonly taskQueue?: string;
-  /** Which version, when the workflow is given by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
+  /** Which version, when the workflow is given by name (the highest that a live worker has, in natural order: "10" comes after "9"). A definition has its own. */
   readonly version?: string;
   /** Each ends as timed out so long after it was started (the workflow's own, where its definition is in this process); null: none does. */
   readonly timeout?: Duration | null;

@@ -11,6 +11,7 @@ import { readPayload } from "../kernel/payload.ts";
 import { placed } from "../store/queue-place.ts";
 import type { ScheduledWork } from "../store/schedules.ts";
 import { searchValues } from "../store/search-values.ts";
+import { checkVersion } from "./find-definition.ts";
 import type { ScheduleUpdate } from "./schedule-options.ts";
 
 /**
@@ -36,6 +37,7 @@ export async function scheduledWork(
   if (definition === undefined && before === undefined) throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
   if (definition !== undefined && typeof definition?.name !== "string")
     throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+  if (given !== undefined) checkVersion(given, version);
   const name = definition?.name ?? before!.workflow;
   const former = before === undefined ? undefined : (decodeEvent("ExecutionStarted", before.started) as ExecutionStarted);
   const input = options.input === undefined && former !== undefined ? readPayload(former.input) : options.input;

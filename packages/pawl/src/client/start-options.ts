@@ -32,7 +32,7 @@ export interface StartOptions {
    * after `window`. The workflow's schema must allow all elements together: with what it refuses then, the execution fails.
    */
   readonly batch?: BatchOptions;
-  /** Which version, when started by name (the highest that a live worker has, in natural order: "10" comes after "9"). */
+  /** Which version, when started by name (the highest that a live worker has, in natural order: "10" comes after "9"). A definition has its own. */
   readonly version?: string;
   /**
    * An open transaction on the database that Pawl is in: a client of node-postgres, or what runs SQL in one of another library. The execution

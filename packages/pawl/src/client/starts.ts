@@ -16,7 +16,7 @@ import { placed } from "../store/queue-place.ts";
 import { searchValues } from "../store/search-values.ts";
 import { StartHeldUp } from "../store/start-held-up.ts";
 import { ExecutionHandle, type HandleParent } from "./execution-handle.ts";
-import { findDefinition } from "./find-definition.ts";
+import { checkVersion, findDefinition } from "./find-definition.ts";
 import type { LocalWorker } from "./local-worker.ts";
 import { mergingOf, type Merging } from "./merging.ts";
 import type { MessageSender } from "./message-sender.ts";
@@ -131,6 +131,7 @@ export class Starts {
     const text = encodeValue(input, "input");
     const definition = typeof workflow === "string" ? await findDefinition(this.#parent.store, this.#parent.namespace, workflow, options.version) : workflow;
     if (typeof definition?.name !== "string") throw new OptionInvalid("workflow", "must be a workflow made by defineWorkflow, or the name of one");
+    if (typeof workflow !== "string") checkVersion(workflow, options.version);
     // By name, too, the code may be here.
     const code = "run" in definition ? definition : this.#parent.definition(definition.name, definition.version);
     const workflowTimeoutMs = code?.timeout === undefined ? undefined : toMilliseconds(code.timeout, "timeout");

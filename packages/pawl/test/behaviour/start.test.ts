@@ -1,4 +1,4 @@
-import { defineWorkflow, ExecutionConflict, ExecutionNotFound, type ExecutionHandle } from "pawl";
+import { defineWorkflow, ExecutionConflict, ExecutionNotFound, OptionInvalid, type ExecutionHandle } from "pawl";
 import { describe, expect, test } from "vitest";
 import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
 
@@ -81,6 +81,19 @@ describe("starting an execution", () => {
     await h.run([double]);
     const client = await h.open();
     expect(await client.execute("double", { n: 21 })).toBe(42);
+  });
+
+  test("a version beside a definition is refused unless it is the definition's own", async () => {
+    const { pawl } = await h.run([double]);
+    const error = await refusalOf(pawl.start(double, { n: 1 }, { version: "7", executionId: "versioned" }), OptionInvalid);
+    expect(error.message).toMatch(/^version: is "7", but the definition of workflow "double" that is given is version "1"/);
+    const schedule = { scheduleId: "versioned", workflow: double, input: { n: 1 }, interval: "1h" };
+    await refusalOf(pawl.schedules.create({ ...schedule, version: "7" }), OptionInvalid);
+    const created = await pawl.schedules.create({ ...schedule, version: "1" });
+    await refusalOf(created.update({ workflow: double, version: "7" }), OptionInvalid);
+    await created.delete();
+    await refusalOf(pawl.handle("versioned").status(), ExecutionNotFound);
+    expect(await pawl.execute(double, { n: 1 }, { version: "1" })).toBe(2);
   });
 
   test("a handle to what does not exist says so", async () => {
