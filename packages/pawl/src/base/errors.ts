@@ -61,15 +61,16 @@ export interface InputIssue {
   readonly message: string;
 }
 
-/** The input given to `start` does not fit the workflow's schema; `issues` lists every path (at most 50). */
+/** An input does not fit the workflow's schema; `issues` lists every path (at most 50). */
 export class InputInvalid extends PawlError {
   readonly code = "INPUT_INVALID";
   readonly issues: readonly InputIssue[];
-  constructor(workflow: string, issues: readonly InputIssue[]) {
+  /** @param consequence what that means where it was found, and what to do */
+  constructor(workflow: string, issues: readonly InputIssue[], consequence = "Nothing was started. Correct the input and start again.") {
     super(
       `The input of workflow "${workflow}" does not fit its schema:\n` +
         issues.map((issue) => `  ${issue.path}: ${issue.message}`).join("\n") +
-        `\nNothing was started. Correct the input and start again.`,
+        `\n${consequence}`,
     );
     this.issues = issues;
   }

@@ -1,6 +1,7 @@
 import { OptionInvalid, WorkflowUnknown } from "../base/errors.ts";
 import { compareVersions } from "../base/compare-versions.ts";
 import { checkName } from "../base/ids.ts";
+import { remoteStepName } from "../definition/remote-step.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Store } from "../store/store.ts";
 import { bulkWorkflowName } from "./bulk/bulk-workflow.ts";
@@ -33,8 +34,10 @@ export async function findDefinition(
   for (const worker of live) {
     for (const [index, definition] of worker.definitions.entries()) {
       const at = definition.lastIndexOf("@");
-      if (definition.slice(0, at) !== bulkWorkflowName) known.add(definition.slice(0, at));
-      if (definition.slice(0, at) !== name) continue;
+      const offeredName = definition.slice(0, at);
+      // Neither is anything that people start: what every worker has, and what stands for a step.
+      if (offeredName !== bulkWorkflowName && remoteStepName(offeredName) === undefined) known.add(offeredName);
+      if (offeredName !== name) continue;
       const offered = definition.slice(at + 1);
       if (version !== undefined && offered !== version) continue;
       if (found === undefined || compareVersions(offered, found.version) > 0)

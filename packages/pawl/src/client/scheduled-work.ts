@@ -46,7 +46,8 @@ export async function scheduledWork(
   // By name, too, the code may be here, as that of what the schedule starts already.
   const code = given ?? codeOf(name, pinned);
   // What is kept has to fit another version, too.
-  if (code?.input !== undefined && (definition !== undefined || options.input !== undefined)) await checkStartInput(code, input);
+  if (code?.input !== undefined && (definition !== undefined || options.input !== undefined))
+    await checkStartInput(code, input, "The schedule was not changed. Correct the input and try again.");
   const brought = definition === undefined ? undefined : code;
   const own = brought === undefined ? (name === before?.workflow ? former?.timeoutMs : undefined) : lengthOf(brought.timeout);
   const timeoutMs = changed(lengthOf(options.timeout), own);

@@ -11,21 +11,27 @@ type Parsed = { readonly value: unknown } | { readonly issues: readonly InputIss
 
 type Validate = (schema: StandardSchemaV1, value: unknown) => StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>>;
 
-/** Whether an input fits, before anything is started. @throws InputInvalid with the path of every issue, at most 50; also where the schema throws */
-export async function checkStartInput(workflow: AnyWorkflow, input: unknown): Promise<void> {
-  await parseBy(validate, workflow, input);
+/**
+ * Whether an input fits, before anything is started.
+ *
+ * @param consequence what a refusal means, where it is not that nothing was started
+ * @throws InputInvalid with the path of every issue, at most 50; also where the schema throws
+ */
+export async function checkStartInput(workflow: AnyWorkflow, input: unknown, consequence?: string): Promise<void> {
+  await parseBy(validate, workflow, input, consequence);
 }
 
 /**
  * The input as the workflow's code gets it: parsed by its schema, or as it came where there is none.
  *
+ * @param consequence what a refusal means
  * @throws InputInvalid; NondeterministicCall where the schema does what workflow code must not
  */
-export function parseInput(workflow: AnyWorkflow, input: unknown): Promise<unknown> {
-  return parseBy(validateAgain, workflow, input);
+export function parseInput(workflow: AnyWorkflow, input: unknown, consequence: string): Promise<unknown> {
+  return parseBy(validateAgain, workflow, input, consequence);
 }
 
-async function parseBy(how: Validate, workflow: AnyWorkflow, input: unknown): Promise<unknown> {
+async function parseBy(how: Validate, workflow: AnyWorkflow, input: unknown, consequence: string | undefined): Promise<unknown> {
   if (workflow.input === undefined) return input;
   let parsed: Parsed;
   try {
@@ -33,14 +39,14 @@ async function parseBy(how: Validate, workflow: AnyWorkflow, input: unknown): Pr
   } catch (error) {
     parsed = { issues: [issueOf(error, "input")] };
   }
-  if ("issues" in parsed) throw new InputInvalid(workflow.name, parsed.issues);
+  if ("issues" in parsed) throw new InputInvalid(workflow.name, parsed.issues, consequence);
   return parsed.value;
 }
 
 /** As `parseInput`, where nobody can wait: what an asynchronous schema says is not known yet. @throws InputInvalid, NondeterministicCall */
-export function checkInput(workflow: AnyWorkflow, input: unknown): void {
+export function checkInput(workflow: AnyWorkflow, input: unknown, consequence: string): void {
   const parsed = workflow.input === undefined ? undefined : parseNow(validateAgain, workflow.input, input, "input");
-  if (parsed !== undefined && "issues" in parsed) throw new InputInvalid(workflow.name, parsed.issues);
+  if (parsed !== undefined && "issues" in parsed) throw new InputInvalid(workflow.name, parsed.issues, consequence);
 }
 
 /**

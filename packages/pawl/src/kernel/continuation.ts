@@ -24,7 +24,7 @@ export function continuation(workflow: AnyWorkflow, input: unknown, options: Con
   const version = options.version === undefined ? workflow.version : checkName(options.version, "ctx.continueAsNew version");
   const encoded = encodeValue(input, "input");
   // Another version may have another schema.
-  if (version === workflow.version) checkInput(workflow, input);
+  if (version === workflow.version) checkInput(workflow, input, "The next run was not begun: continue with an input that fits.");
   return { input: encoded, version };
 }
 

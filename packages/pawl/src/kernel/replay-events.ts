@@ -12,7 +12,7 @@ import type { Replay } from "./replay.ts";
 export async function replayEvents(replay: Replay, history: readonly RecordedEvent[], turn: () => Promise<void>): Promise<void> {
   const rest = history.slice(1);
   replay.begin(history);
-  replay.start(await parseInput(replay.workflow, inputOf(history)));
+  replay.start(await parseInput(replay.workflow, inputOf(history), "It was recorded so: let the schema take what executions were started with."));
   await turn();
   for (const recorded of rest) {
     while (replay.settleWaits()) await turn();

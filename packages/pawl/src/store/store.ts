@@ -1,6 +1,6 @@
 import type { QueuePlace } from "../base/queue-place.ts";
 import type { Attributes, AttributeValue, Labels } from "../base/search-values.ts";
-import type { RecordedEvent } from "../kernel/event.ts";
+import type { Event, RecordedEvent } from "../kernel/event.ts";
 import type { UpdateReply } from "../kernel/mailbox.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
 import type { ClaimRuleNames } from "./claim-rules.ts";

@@ -42,6 +42,10 @@ const stuck =
   "its code waits for something that is no durable call, such as a promise of its own, an import, or I/O outside of a step: it keeps its slot, and a " +
   "replay may not find the same. Put that into a step, or wait with ctx.signal(), ctx.until() or ctx.sleep().";
 
+/** Who started it did not have the schema, or it was another one then. */
+const refused =
+  "The execution was started with it, and fails. Fork it from 1 with an `input` that fits, or let the schema take this one and retry the execution.";
+
 /** Of these, the last in a history says whether it is paused. */
 const aboutPauses: ReadonlySet<Event["type"]> = new Set(["ExecutionPaused", "ExecutionUnpaused", "ExecutionResumed"]);
 
@@ -161,7 +165,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     };
     const parse = (): void => {
       if (workflow.input === undefined) return start(input);
-      parseInput(workflow, input).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
+      parseInput(workflow, input, refused).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
     };
     // This may be the caller of a start, whom no replay has again.
     this.#pause.whenNotAsked(() => withoutContext(parse));

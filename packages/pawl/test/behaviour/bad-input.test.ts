@@ -254,9 +254,10 @@ describe("refused before anything is written", () => {
   test("an unknown workflow name lists the known ones, and says when there is none", async () => {
     const empty = await h.open({ namespace: "nobody-here" });
     expect((await refusalOf(empty.start("nothing-there", 1), WorkflowUnknown)).message).toContain("No workflow is registered");
-    const worker = await pawl.worker({ workflows: [echo, defineWorkflow({ name: "a-second", run: async () => 1 })] });
+    const remote = step("remote", () => 1, { taskQueue: "default" });
+    const worker = await pawl.worker({ workflows: [echo, defineWorkflow({ name: "a-second", run: async () => 1 })], steps: [remote] });
     const error = await refusalOf(pawl.start("ecko", 1), WorkflowUnknown);
-    expect(error.message).toMatch(/"ecko".*a-second, echo/);
+    expect(error.message).toMatch(/"ecko".*Known: a-second, echo\./);
     expect((await refusalOf(pawl.start("echo", 1, { version: "9" }), WorkflowUnknown)).message).toMatch(/"9".*echo/);
     await worker.stop();
     before = await rows();
@@ -281,6 +282,21 @@ describe("refused before anything is written", () => {
     expect((await refusalOf(pawl.start(strict, wrong(undefined)), InputInvalid)).issues).toHaveLength(1);
     const many = await refusalOf(pawl.start(strict, wrong({ name: "", sizes: Array(500).fill("x"), owner: { mail: "a@b.cd" } })), InputInvalid);
     expect(many.issues).toHaveLength(50);
+  });
+
+  test("an input that its starter could not check fails the execution, which says so and can be forked with another", async () => {
+    const runner = await h.open({ namespace: "unchecked" });
+    const loose = defineWorkflow({ name: "picky", run: async () => 1 });
+    const picky = defineWorkflow({ name: "picky", input: z.object({ n: z.number() }), run: async (_ctx, { n }) => n });
+    const handle = await runner.start(loose, wrong({ n: "x" }));
+    await runner.worker({ workflows: [picky] });
+    const cause = await causeOf(handle.result());
+    expect(cause).toMatchObject({ code: "INPUT_INVALID" });
+    expect(cause.message).not.toContain("Nothing was started");
+    expect(cause.message).toContain("The execution was started with it, and fails.");
+    expect(await (await handle.fork({ from: 1, input: { n: 5 } })).result()).toBe(5);
+    await runner.close();
+    before = await rows();
   });
 
   test.each(unserialisable)("an input with %s, with its path", async (kind, value, path) => {
