@@ -31,7 +31,7 @@ export async function openDatabase(directory = defaultDirectory): Promise<Databa
     const store = await VectorStore.open(embedded?.url ?? configuredUrl);
     return {
       store,
-      openPawl: () => Pawl.open({ directory, onProgress }),
+      openPawl: () => Pawl.open({ url: embedded === undefined ? configuredUrl : null, directory, onProgress }),
       async close() {
         await store.close();
         await embedded?.close();

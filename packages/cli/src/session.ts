@@ -66,11 +66,17 @@ export async function withPawl(command: Command, options: SessionOptions, work: 
   }
 }
 
-/** The database's address, given or from the environment; undefined for the embedded one. */
+/**
+ * The database's address, given or from the environment; undefined for the embedded one.
+ *
+ * @throws UsageError where it is empty: a variable that is not set would otherwise mean an empty database in this directory
+ */
 export function givenUrl(flags: GlobalFlags): string | undefined {
   // An explicit directory means the embedded one, whatever the environment says.
   const url = flags.url ?? (flags.dir === undefined ? process.env["DATABASE_URL"] : undefined);
-  return url === "" ? undefined : url;
+  if (url === "")
+    throw new UsageError("OPTION_INVALID", `${flags.url === "" ? "--url" : "DATABASE_URL"} is empty. Set it, or leave it out to use the embedded PostgreSQL.`);
+  return url;
 }
 
 /** Where the database is, for people. */
@@ -80,8 +86,8 @@ export function databaseName(flags: GlobalFlags): string {
 
 export function openOptions(flags: GlobalFlags): PawlOptions {
   return {
-    // Empty rather than absent: an absent url would be looked up in the environment again.
-    url: givenUrl(flags) ?? "",
+    // Null rather than absent: an absent url would be looked up in the environment again.
+    url: givenUrl(flags) ?? null,
     ...(flags.dir === undefined ? {} : { directory: flags.dir }),
     ...(flags.schema === undefined ? {} : { schema: flags.schema }),
     ...(flags.namespace === undefined ? {} : { namespace: flags.namespace }),

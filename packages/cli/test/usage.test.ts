@@ -35,6 +35,8 @@ test.each([
   [["bulk", "rollback", "--filter", 'state == "failed"', "--to", "7"], /--to: 7 is the number of a checkpoint of one execution\. .*1 .*name of a step.*latest/],
   [["bulk", "fork", "--filter", 'state == "failed"', "--from", "12"], /--from: 12 is the number/],
   [["value", "cart-7", "status", "--timeout", "10s"], /--timeout .* --wait/],
+  [["list", "--url", ""], /--url is empty\..* \[OPTION_INVALID\]/s],
+  [["migrate", "--url", ""], /--url is empty\./],
   [["worker", "workflows.ts", "--drain", "soon"], /--drain: "soon" has no number/],
 ])("%j is refused before anything is opened", async (args, message) => {
   const { code, stderr } = await project.pawl(...args);

@@ -138,6 +138,7 @@ test("with --log-format json every line on stderr is an object with the ids that
   const about = { executionId: "talking", runId: handle.runId, workflow: "talking" };
   const said = lines.map(({ time: _time, pid: _pid, hostname: _hostname, message, ...fields }) => ({ ...fields, message }));
   expect(said).toEqual([
+    { level: "info", message: expect.stringMatching(/^embedded PostgreSQL opened; its data is in .*\.pawl$/) as string },
     expect.objectContaining({ level: "info", event: "ready", workflows: ["talking@1"], taskQueues: ["default"] }),
     { level: "info", ...about, message: "begins" },
     { level: "warn", ...about, step: "try", attempt: 1, message: "once\u001b[31m" },
@@ -157,7 +158,7 @@ test("--log-level says what is logged, as text and as JSON, and how a command en
   const refused = await project.pawl("show", "nobody", "--log-format=json", "--log-level=silent");
   const wrong = await project.pawl("list", "--log-level", "loud");
   expect(usual.stderr).toMatch(/^talking \S+\nwarning: once \(executionId=.* step=try attempt=1\)\nwarning: once .*attempt=2\)\n$/);
-  expect(more.stderr).toMatch(/^talking \S+\ninfo: begins \(executionId=.*\)\nwarning: /);
+  expect(more.stderr).toMatch(/^info: embedded PostgreSQL opened; .*\ntalking \S+\ninfo: begins \(executionId=.*\)\nwarning: /);
   expect(less).toEqual({ code: 0, stdout: "null\n", stderr: "" });
   expect(none.stderr).toMatch(/^talking \S+\n$/);
   expect(refused.code).toBe(1);

@@ -18,8 +18,8 @@ import type { WorkerParent } from "./worker/worker-parent.ts";
 import { Worker } from "./worker/worker.ts";
 
 export interface PawlOptions {
-  /** PostgreSQL to use; defaults to `DATABASE_URL`, and without either to the embedded one. */
-  readonly url?: string;
+  /** PostgreSQL to use; defaults to `DATABASE_URL`, and without either to the embedded one. Null: the embedded one, whatever `DATABASE_URL` says. */
+  readonly url?: string | null;
   /** Where the embedded PostgreSQL keeps its data (".pawl"). */
   readonly directory?: string;
   /** PostgreSQL schema of Pawl's tables ("pawl"). */
@@ -168,17 +168,18 @@ function withBulk(options: WorkerOptions, client: BulkClient): WorkerOptions {
 export async function openPawl(options: PawlOptions, intercept?: Interceptor): Promise<Pawl> {
   checkKeys(options, openKeys, "Pawl.open");
   const logger = options.logger ?? consoleLogger;
-  const url = options.url ?? process.env["DATABASE_URL"];
+  const url = urlOf(options);
   const poolSize = options.poolSize ?? 4;
   if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 100)
     throw new OptionInvalid("poolSize", `must be a whole number from 1 to 100, not ${String(poolSize)}`);
   const embedded =
-    url === undefined || url === ""
+    url === null
       ? await openEmbedded({
           ...(options.directory === undefined ? {} : { directory: options.directory }),
           ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
         })
       : undefined;
+  if (embedded !== undefined) logger.info(`embedded PostgreSQL opened; its data is in ${embedded.directory}`);
   try {
     const store = await openPostgresStore({
       url: embedded?.url ?? url!,
@@ -203,4 +204,19 @@ export async function openPawl(options: PawlOptions, intercept?: Interceptor): P
     await embedded?.close();
     throw error;
   }
+}
+
+/**
+ * Null: the embedded one. A program whose variable is not set in production would otherwise go on with an empty database of its own.
+ *
+ * @throws OptionInvalid
+ */
+function urlOf(options: PawlOptions): string | null {
+  const [path, url] = "url" in options ? ["url", options.url] : ["DATABASE_URL", process.env["DATABASE_URL"] ?? null];
+  if (url === undefined || url === "")
+    throw new OptionInvalid(
+      path,
+      `is ${url === undefined ? "undefined" : "empty"}; is the variable set that it should come from? For the embedded PostgreSQL leave it out${path === "url" ? ", or give null" : ""}.`,
+    );
+  return url;
 }

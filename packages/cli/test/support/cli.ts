@@ -83,7 +83,7 @@ export async function makeProject(): Promise<Project> {
       return JSON.parse(stdout) as Value;
     },
     async open() {
-      const opened = await Pawl.open({ url: "", directory: join(directory, ".pawl") });
+      const opened = await Pawl.open({ url: null, directory: join(directory, ".pawl") });
       release = () => opened.close();
       return opened;
     },

@@ -28,6 +28,8 @@ export interface EmbeddedOptions {
 export interface EmbeddedPostgres {
   /** Connection string for `pg`: a Unix socket where possible, else 127.0.0.1. It stays the same until `close`. */
   readonly url: string;
+  /** Where its data is, an absolute path. */
+  readonly directory: string;
   /** Whether this process started the server (true) or attached to a running one (false). */
   readonly owner: boolean;
   /** pid of the server's main process (the postmaster). */
@@ -96,6 +98,7 @@ class SharedServer {
     let closing: Promise<void> | undefined;
     return {
       url: first.url,
+      directory: this.#root,
       get owner() {
         return current().started;
       },

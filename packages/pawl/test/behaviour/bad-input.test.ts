@@ -347,6 +347,8 @@ describe("refused when opening", () => {
     ["connectTimeout", { connectTimeout: "soon" }, /^connectTimeout: /],
     ["connectTimeout negative", { connectTimeout: -1 }, /^connectTimeout: /],
     ["an option that there is not", wrong({ connectionString: "postgres://db/prod" }), /^Pawl.open.connectionString: there is no such option/],
+    ["url that is empty", { url: "" }, /^url: is empty; is the variable set/],
+    ["url that is undefined", { url: wrong(undefined) }, /^url: is undefined; is the variable set/],
     ["url of another database", { url: "mysql://localhost/x" }, /^url: /],
     ["url that is none", { url: "localhost" }, /^url: /],
   ];

@@ -1,6 +1,9 @@
 /** What steps and workflow code log says what it is about, and is not said again on replay. */
-import { defineWorkflow, type LogFields, type Logger } from "pawl";
-import { expect, test } from "vitest";
+import { defineWorkflow, OptionInvalid, Pawl, type LogFields, type Logger } from "pawl";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { eventually, gate, harness, quickly, soon } from "./harness.ts";
 
@@ -130,4 +133,24 @@ test("code that waits for something else than a durable call is warned of once, 
   const second = await pawl.start(stuck, undefined, { executionId: "stuck-2" });
   await eventually(() => expect(lines).toEqual([warned, ["warn", expect.any(String), { ...fields, executionId: "stuck-2", runId: second.runId }]]));
   await Promise.all([handle, second, ...others].map((one) => one.terminate()));
+});
+
+test("an embedded server that is opened is told, with the place of its data; an empty DATABASE_URL opens none", async () => {
+  const home = await mkdtemp(join(tmpdir(), "pawl-told-"));
+  const directory = join(home, "data");
+  const lines: Line[] = [];
+  try {
+    vi.stubEnv("DATABASE_URL", "");
+    await expect(Pawl.open({ directory, logger: structured(lines) })).rejects.toThrow(/^DATABASE_URL: is empty; is the variable set/);
+    await expect(Pawl.open({ url: undefined as never, directory })).rejects.toThrow(OptionInvalid);
+    expect(lines).toEqual([]);
+    // Null says so, whatever the environment has.
+    vi.stubEnv("DATABASE_URL", "postgres://127.0.0.1:1/nowhere");
+    const pawl = await Pawl.open({ url: null, directory, logger: structured(lines) });
+    await pawl.close();
+    expect(lines).toContainEqual(["info", `embedded PostgreSQL opened; its data is in ${directory}`]);
+  } finally {
+    vi.unstubAllEnvs();
+    await rm(home, { recursive: true, force: true });
+  }
 });
