@@ -31,15 +31,13 @@ export const mutants: readonly Mutant[] = [
   { name: "heartbeats revive the dead", edits: [edit("postgres/statements/heartbeat.js", " AND state = 'live'", "")] },
   {
     name: "leases end five seconds early",
-    edits: [
-      edit("postgres/statements/expire-workers.js", "lease_until < current_time_of_pawl()", "lease_until < current_time_of_pawl() + interval '5 seconds'"),
-    ],
+    edits: [edit("postgres/statements/expire-workers.js", "lease_until < (SELECT now FROM t)", "lease_until < (SELECT now FROM t) + interval '5 seconds'")],
   },
   {
     name: "a lease counts from the answer to its registration",
     edits: [edit("postgres/inline-lease-keeper.js", "let lastBeat = options.heldSince;", "let lastBeat = runtime.monotonicMs();")],
   },
-  { name: "leases never end", edits: [edit("postgres/statements/expire-workers.js", "lease_until < current_time_of_pawl()", "false")] },
+  { name: "leases never end", edits: [edit("postgres/statements/expire-workers.js", "lease_until < (SELECT now FROM t)", "false")] },
   { name: "a take-over leaves the epoch", edits: [edit("postgres/statements/take-over.js", "epoch = e.epoch + 1,", "epoch = e.epoch,")] },
   { name: "a take-over queues nothing", edits: [edit("postgres/statements/take-over.js", "FROM freed WHERE state = 'running'\n", "FROM freed WHERE false\n")] },
   { name: "a claim leaves the epoch", edits: [edit("postgres/statements/claim.js", "epoch = e.epoch + 1,", "epoch = e.epoch,")] },

@@ -24,6 +24,8 @@ CREATE TABLE workers (
 	ended_at timestamptz
 );
 CREATE INDEX workers_live ON workers (lease_until) WHERE state = 'live';
+-- Finds those that ended longer ago than anybody asks for: they are deleted.
+CREATE INDEX workers_ended ON workers (ended_at) WHERE state <> 'live';
 -- One row per execution: the latest run. A projection of its history, except for the claim (epoch, worker_id, claims,
 -- commit_id) and inbox_seq, which are leases and counters and not part of what happened.
 CREATE TABLE executions (

@@ -12,7 +12,7 @@ export function addCancelCommand(program: Command): void {
     .addHelpText("after", examples([["pawl cancel docs-2026-11 --reason 'wrong folder'", "stop politely"]]))
     .action(async (id: string, flags: { readonly reason?: string }, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
-        const state = await pawl.handle(id).cancel(flags);
+        const state = await pawl.handle(id).cancel(flags.reason === undefined ? {} : { reason: flags.reason });
         if (output.json) output.value({ executionId: id, state });
         else output.lines([state === "cancelled" ? `${id} is cancelled` : `${id} was asked to stop; it is ${state}`]);
       });

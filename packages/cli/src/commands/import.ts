@@ -24,7 +24,7 @@ export function addImportCommand(program: Command): void {
     .action(async (file: string, flags: { readonly executionId?: string }, self: Command) => {
       const document = await readInput(file === "-" ? "-" : `@${file}`);
       await withPawl(self, {}, async ({ pawl, output }) => {
-        const handle = await pawl.importExecution(document, flags);
+        const handle = await pawl.importExecution(document, flags.executionId === undefined ? {} : { executionId: flags.executionId });
         const { executionId, runId, workflow, version, state } = await handle.status();
         if (output.json) output.value({ executionId, runId, workflow, version, state });
         else output.lines([printable(`${executionId} is ${state}${state === "quarantined" ? "; pawl resume lets it go on" : ""}`)]);

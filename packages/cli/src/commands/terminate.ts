@@ -12,7 +12,7 @@ export function addTerminateCommand(program: Command): void {
     .addHelpText("after", examples([["pawl terminate docs-2026-11 --reason 'does not react to cancel'", "stop at once"]]))
     .action(async (id: string, flags: { readonly reason?: string }, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
-        await pawl.handle(id).terminate(flags);
+        await pawl.handle(id).terminate(flags.reason === undefined ? {} : { reason: flags.reason });
         if (output.json) output.value({ executionId: id, state: "terminated" });
         else output.lines([`${id} is terminated`]);
       });

@@ -18,7 +18,10 @@ export function addValueCommand(program: Command): void {
       if (flags.timeout !== undefined && flags.wait !== true)
         throw new UsageError("OPTION_INVALID", "--timeout is how long --wait waits. Add --wait, or leave it out.");
       await withPawl(self, {}, async ({ pawl, output }) => {
-        const value = await pawl.handle(id).value(key, flags);
+        const value = await pawl.handle(id).value(key, {
+          ...(flags.wait === undefined ? {} : { wait: flags.wait }),
+          ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+        });
         if (output.json) output.value({ executionId: id, key, value: value ?? null });
         else output.lines([jsonText(value ?? null)]);
       });

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, ne, notExists, notInArray, or, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, exists, gt, gte, inArray, lt, lte, notExists, notInArray, sql, type SQL } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import { readAttributes } from "../base/search-values.ts";
@@ -206,27 +206,32 @@ export class Queries {
   }
 
   async deadWorkersWithClaims(): Promise<readonly string[]> {
-    const { workers } = this.#tables;
-    const rows = await this.#db.select({ id: workers.id }).from(workers).where(this.#isDeadWithClaims());
+    const { rows } = await this.#db.execute<{ id: string }>(this.#deadWithClaims());
     return rows.map((row) => row.id);
   }
 
   async watchedWorkers(host: string): Promise<WatchedWorkers> {
     const { workers } = this.#tables;
-    const rows = await this.#db
-      .select({ workerId: workers.id, pid: workers.pid, pidStarted: workers.pidStarted, state: workers.state })
+    const neighbours = await this.#db
+      .select({ workerId: workers.id, pid: workers.pid, pidStarted: workers.pidStarted })
       .from(workers)
-      .where(or(and(eq(workers.state, "live"), eq(workers.host, host)), this.#isDeadWithClaims()));
-    return { neighbours: rows.filter(({ state }) => state === "live"), dead: rows.filter(({ state }) => state !== "live").map(({ workerId }) => workerId) };
+      .where(and(sql`${workers.state} = 'live'`, eq(workers.host, host)));
+    return { neighbours, dead: await this.deadWorkersWithClaims() };
   }
 
-  #isDeadWithClaims(): SQL | undefined {
+  /**
+   * Goes from one worker that has claims to the next along the index of claims: there are far fewer of these than of workers that have
+   * died within a day. One without a row counts as dead; it was for so long that it is forgotten.
+   */
+  #deadWithClaims(): SQL {
     const { workers, executions } = this.#tables;
-    const claims = this.#db
-      .select({ one: sql`1` })
-      .from(executions)
-      .where(eq(executions.workerId, workers.id));
-    return and(ne(workers.state, "live"), exists(claims));
+    const next = (condition: SQL): SQL => sql`SELECT e.worker_id FROM ${executions} e WHERE ${condition} ORDER BY e.worker_id LIMIT 1`;
+    return sql`WITH RECURSIVE owners AS (
+      (${next(sql`e.worker_id IS NOT NULL`)})
+     UNION ALL
+      SELECT (${next(sql`e.worker_id > o.worker_id`)}) FROM owners o WHERE o.worker_id IS NOT NULL)
+    SELECT o.worker_id AS id FROM owners o
+    WHERE o.worker_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${workers} w WHERE w.id = o.worker_id AND w.state = 'live')`;
   }
 
   async workers(namespace: string): Promise<readonly WorkerSummary[]> {

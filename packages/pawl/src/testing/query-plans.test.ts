@@ -34,7 +34,10 @@ beforeAll(async () => {
        CASE WHEN i % 400 IN (1, 2, 3, 4) THEN 'small' ELSE 'large' END, 'e' || i, 'w' || i % 20, '1', 'q', CASE WHEN i % 2000 = 2 THEN '${worker}'::uuid END,
        CASE WHEN i % 2 = 0 THEN jsonb_build_object('customer', 'c' || i % 1000) END
       FROM generate_series(1, ${executions}) AS i`);
-  await db.exec("VACUUM ANALYZE pawl.executions");
+  await db.exec(`INSERT INTO pawl.workers
+   SELECT gen_random_uuid(), 'large', CASE WHEN i < 3 THEN 'live' ELSE 'dead' END, now(), 'h' || i % 3, 1, '1', '{q}', '{w@1}', '{q}', 1, now(), CASE WHEN i < 3 THEN NULL ELSE now() END
+   FROM generate_series(1, ${executions}) AS i`);
+  await db.exec("VACUUM ANALYZE pawl.executions, pawl.workers");
 });
 
 afterAll(() => db.close());
@@ -89,6 +92,12 @@ test("the option `state` finds them as the filter does", async () => {
 
 test("what is open is counted by version without what has ended", async () => {
   expect(await readsOf((queries) => queries.unfinishedByVersion("large", undefined))).toEqual(notCompleted);
+});
+
+test("workers are watched through those that live and those that have claims, however many have died", async () => {
+  expect(await readsOf((queries) => queries.watchedWorkers("h1"))).toEqual(["executions_claimed", "workers_live", "workers_live"]);
+  const queries = new Queries(drizzle(db), tablesIn("pawl"));
+  expect(await queries.watchedWorkers("h1")).toMatchObject({ neighbours: [{ pid: 1 }], dead: [worker] });
 });
 
 test("a page of all, or of what completed, follows the primary key", async () => {

@@ -92,11 +92,11 @@ describe.each(texts)("%s", (_what, text) => {
     await readableEvents();
   });
 
-  test("in a start that is merged into another one, and in the first", async () => {
+  test("in starts that are merged into another one, and in the first", async () => {
     const workflow = defineWorkflow({ name: "merged", run: async (_ctx, input: string) => input });
     const { pawl } = await h.run([workflow]);
     const options = { debounce: { key: "doc", period: 200 } };
-    await pawl.start(workflow, text, options);
+    for (let n = 0; n < 2; n++) await pawl.start(workflow, text, options);
     const handle = await pawl.start(workflow, `${text}!`, options);
     expect(await handle.result({ timeout: 20_000 })).toBe(`${text}!`);
   });

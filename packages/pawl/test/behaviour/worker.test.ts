@@ -1,6 +1,6 @@
 import { defineWorkflow } from "pawl";
 import { describe, expect, test } from "vitest";
-import { execute } from "../support/database.ts";
+import { execute, query } from "../support/database.ts";
 import { eventually, gate, harness, parkedSleep, soon } from "./harness.ts";
 
 const h = harness();
@@ -293,6 +293,47 @@ test("a live worker is listed first, and starts by name find it, however many ha
   expect(startedAt).toEqual(startedAt.toSorted((a, b) => b - a));
   expect(await pawl.execute("lives-long", undefined)).toBe("done");
   expect(await pawl.workflows.versions()).toMatchObject([{ workflow: "lives-long", workers: [worker.health().workerId] }]);
+});
+
+test("a worker that registers deletes a hundred of those that ended more than a day ago, and none that has claims", async () => {
+  const parked = defineWorkflow({ name: "parked", run: async (ctx) => ctx.sleep("1 hour") });
+  const pawl = await h.open({ namespace: "old" });
+  const handle = await pawl.start(parked, undefined);
+  // With the age of each as its pid, in hours.
+  await execute(
+    h.url,
+    `INSERT INTO pawl.workers (id, namespace, state, lease_until, host, pid, pid_started, task_queues, definitions, definition_queues, concurrency, started_at, ended_at)
+ SELECT gen_random_uuid(), 'old', CASE WHEN i % 2 = 0 THEN 'stopped' ELSE 'dead' END, now() - i * interval '1 hour', 'elsewhere', i, '1', '{}', '{}', '{}', 1, now() - interval '1 year',
+  now() - i * interval '1 hour' FROM generate_series(1, 130) AS i;
+UPDATE pawl.workers SET ended_at = now() WHERE namespace = 'old' AND pid = 40;
+UPDATE pawl.executions SET state = 'running', started_at = now(), worker_id = (SELECT id FROM pawl.workers WHERE namespace = 'old' AND pid = 130), epoch = 1, claims = 1 WHERE execution_id = '${handle.executionId}';
+DELETE FROM pawl.tasks WHERE run_id = '${handle.runId}'`,
+  );
+  const left = async () =>
+    (await query<{ pid: number }>(h.url, "SELECT pid FROM pawl.workers WHERE namespace = 'old' AND host = 'elsewhere' ORDER BY pid")).map(({ pid }) => pid);
+  const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+  const other = defineWorkflow({ name: "other", run: async () => 1 });
+  await pawl.worker({ workflows: [other], ...soon });
+  expect(await left()).toEqual([...upTo(28), 40, 130]);
+  await eventually(async () => expect((await handle.history()).map(({ event }) => event.type)).toContain("WorkerLost"));
+  await (await h.open({ namespace: "old" })).worker({ workflows: [other], ...soon });
+  expect(await left()).toEqual([...upTo(23), 40]);
+  expect((await pawl.workers()).filter(({ host }) => host === "elsewhere").map(({ pid }) => pid)).toHaveLength(23);
+  await handle.terminate();
+});
+
+test("what a worker claimed that is forgotten is taken over like what a dead one has", async () => {
+  const claimed = defineWorkflow({ name: "claimed", run: async () => "done" });
+  const pawl = await h.open({ namespace: "forgotten" });
+  const handle = await pawl.start(claimed, undefined);
+  await execute(
+    h.url,
+    `UPDATE pawl.executions SET state = 'running', started_at = now(), worker_id = gen_random_uuid(), epoch = 1, claims = 1 WHERE run_id = '${handle.runId}';
+DELETE FROM pawl.tasks WHERE run_id = '${handle.runId}'`,
+  );
+  await pawl.worker({ workflows: [claimed], ...soon });
+  expect(await handle.result({ timeout: 20_000 })).toBe("done");
+  expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "WorkerLost", "ExecutionCompleted"]);
 });
 
 test("two workers of two processes share the work, and no execution runs twice", async () => {

@@ -15,7 +15,10 @@ export function addListSchedulesCommand(group: Command): void {
     .addHelpText("after", examples([["pawl schedule list", "what is scheduled?"]]))
     .action(async (flags: { readonly limit?: number; readonly cursor?: string }, self: Command) => {
       await withPawl(self, {}, async ({ pawl, output }) => {
-        const { schedules, nextCursor } = await pawl.schedules.list(flags);
+        const { schedules, nextCursor } = await pawl.schedules.list({
+          ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+          ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
+        });
         if (output.json) return output.value({ schedules, nextCursor: nextCursor ?? null });
         if (schedules.length === 0) return output.remark("No schedules.");
         const columns: readonly Column<ScheduleInfo>[] = [

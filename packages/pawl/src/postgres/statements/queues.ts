@@ -28,8 +28,8 @@ changed AS (
   key_concurrency = excluded.key_concurrency, key_rate_limit = excluded.key_rate_limit, key_rate_ms = excluded.key_rate_ms, updated_at = excluded.updated_at
  RETURNING name),
 claimed AS MATERIALIZED (
- SELECT c.run_id FROM workers w CROSS JOIN LATERAL (
-  SELECT e.run_id FROM executions e WHERE e.worker_id = w.id AND e.namespace = $1 AND e.task_queue = (SELECT name FROM changed) AND e.queue_key IS NULL OFFSET 0) AS c),
+ SELECT e.run_id FROM executions e
+ WHERE e.worker_id >= '00000000-0000-0000-0000-000000000000'::uuid AND e.namespace = $1 AND e.task_queue = (SELECT name FROM changed) AND e.queue_key IS NULL),
 held AS MATERIALIZED (
  SELECT e.run_id FROM executions e WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM claimed)) AND e.worker_id IS NOT NULL ORDER BY e.run_id FOR UPDATE),
 counted AS (UPDATE executions e SET queue_key = '' WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM held)) AND e.queue_key IS NULL)

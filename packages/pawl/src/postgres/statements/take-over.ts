@@ -12,16 +12,16 @@ export interface TakeOverRow {
 /**
  * take-over: frees executions of a dead worker. Raises the epoch, so that nothing the dead one may still send is accepted;
  * appends `WorkerLost`; queues the execution again, or quarantines it after `quarantineAfterClaims` claims without
- * progress. Works off one chunk; several processes may do so at once.
+ * progress. Works off one chunk; several processes may do so at once. A worker without a row has been dead for long: see register-worker.
  *
- * Lock order: executions by run_id, then tasks. Index: executions_claimed.
+ * Lock order: executions by run_id, then tasks. Indexes: executions_claimed, workers_pkey.
  */
 export function takeOver(workerId: string, limit: number): Transaction<TakeOverRow> {
   return {
     name: "take-over",
     text: `WITH t AS MATERIALIZED (SELECT current_time_of_pawl() AS now),
 held AS MATERIALIZED (
- SELECT run_id FROM executions WHERE worker_id = $1::uuid AND EXISTS (SELECT 1 FROM workers WHERE id = $1::uuid AND state <> 'live') LIMIT $2::int),
+ SELECT run_id FROM executions WHERE worker_id = $1::uuid AND NOT EXISTS (SELECT 1 FROM workers WHERE id = $1::uuid AND state = 'live') LIMIT $2::int),
 picked AS MATERIALIZED (
  SELECT run_id FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM held)) AND worker_id = $1::uuid ORDER BY run_id FOR UPDATE),
 freed AS (
