@@ -598,7 +598,7 @@ describe("text that PostgreSQL cannot take as it is", () => {
   beforeAll(() => expect(odd.isWellFormed()).toBe(false));
   afterAll(() => expect(pawl).toBeDefined());
 
-  test("round trips through inputs, results, errors, reasons, heartbeats and step names", async () => {
+  test("round trips through inputs, results, errors, heartbeats and step names, and is refused as a reason", async () => {
     const seen: unknown[] = [];
     const workflow = defineWorkflow({
       name: "odd",
@@ -624,9 +624,9 @@ describe("text that PostgreSQL cannot take as it is", () => {
     expect((await handle.history())[1]!.event).toMatchObject({ type: "StepAttemptFailed", failure: { message: odd, code: odd } });
     for (const end of ["cancel", "terminate"] as const) {
       const other = await (await h.open({ namespace: "no-worker-here" })).start(echo, 1);
-      await other[end]({ reason: odd });
-      expect((await failureOf(other.result())).message).toContain(odd);
-      expect((await other.history()).at(-1)!.event).toMatchObject({ reason: odd });
+      expect((await refusalOf(other[end]({ reason: odd }), OptionInvalid)).path).toBe("reason");
+      await other[end]({ reason: "quote ' \" \\ 😀" });
+      expect((await other.history()).at(-1)!.event).toMatchObject({ reason: "quote ' \" \\ 😀" });
     }
   });
 });

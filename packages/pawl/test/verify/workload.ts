@@ -259,18 +259,27 @@ export function readerOf(client: pg.Client): Read {
   return async (sql, parameters = []) => (await client.query<Record<string, unknown>>(sql, [...parameters])).rows;
 }
 
-/** One snapshot, of which nothing stays. */
+/** One snapshot, of which nothing stays. The workload's worker goes on beating: who meets it begins anew. */
 export async function inTransaction<Result>(url: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL search_path = pawl");
-    return await work(client);
+    for (;;) {
+      await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL search_path = pawl");
+      try {
+        return await work(client);
+      } catch (error) {
+        if ((error as { readonly code?: string }).code !== serializationFailure) throw error;
+      } finally {
+        await client.query("ROLLBACK");
+      }
+    }
   } finally {
-    await client.query("ROLLBACK");
     await client.end();
   }
 }
+
+const serializationFailure = "40001";
 
 /** What is violated, with its evidence. */
 export function violations(report: VerifyReport): Record<string, readonly string[]> {
