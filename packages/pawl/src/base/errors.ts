@@ -290,21 +290,30 @@ export class ResultTimeout extends PawlError {
   }
 }
 
+/** What of a step took too long. */
+export type StepTime = "timeout" | "heartbeatTimeout" | "totalTimeout";
+
 /**
- * One attempt of a step took longer than its `timeout`, and is retried like any failure; or all of them together took longer than
- * `totalTimeout`, and that is final: `cause` is what the last one failed with.
+ * One attempt of a step took longer than its `timeout`, or was not heard of within its `heartbeatTimeout`, and is retried like any failure; or
+ * all of them together took longer than `totalTimeout`, and that is final: `cause` is what the last one failed with.
  */
 export class StepTimeout extends PawlError {
   readonly code = "STEP_TIMEOUT";
   readonly step: string;
-  constructor(step: string, timeoutMs: number, total?: { readonly cause?: unknown }) {
-    super(
-      total === undefined
-        ? `Step "${step}" did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`
-        : `Step "${step}" did not finish within ${timeoutMs} ms, all its attempts together. Raise its totalTimeout, or catch this error to go on without it.`,
-      total?.cause === undefined ? undefined : { cause: total.cause },
-    );
+  constructor(step: string, timeoutMs: number, time: StepTime, options?: { readonly cause?: unknown }) {
+    super(`Step "${step}" ${tooLong(timeoutMs, time)}`, options);
     this.step = step;
+  }
+}
+
+function tooLong(timeoutMs: number, time: StepTime): string {
+  switch (time) {
+    case "timeout":
+      return `did not finish within ${timeoutMs} ms. Raise its timeout, or make it stop when its AbortSignal fires.`;
+    case "heartbeatTimeout":
+      return `called no heartbeat for ${timeoutMs} ms. Call it more often, raise its heartbeatTimeout, or make it stop when its AbortSignal fires.`;
+    case "totalTimeout":
+      return `did not finish within ${timeoutMs} ms, all its attempts together. Raise its totalTimeout, or catch this error to go on without it.`;
   }
 }
 

@@ -71,7 +71,7 @@ function failureOf(thrown: unknown, effects: readonly object[], encode: EncodeFi
   const name = read(thrown, "name");
   const message = read(thrown, "message");
   const failure: Failure = {
-    name: typeof name === "string" ? cut(name) : "Error",
+    name: typeof name === "string" ? cut(classNameOf(thrown, name)) : "Error",
     message: typeof message === "string" ? cut(message) : isError(thrown) ? "" : "an object was thrown",
   };
   const stack = read(thrown, "stack");
@@ -87,6 +87,13 @@ function failureOf(thrown: unknown, effects: readonly object[], encode: EncodeFi
   if (fields !== undefined) failure.fields = fields;
   if (isNonRetryable(thrown)) failure.nonRetryable = true;
   return failure;
+}
+
+/** Errors of a class that sets no name are called `Error`: that of the class says more, and is what retry policies name. */
+function classNameOf(thrown: object, name: string): string {
+  if (name !== "Error" || Object.hasOwn(thrown, "name") || !isError(thrown)) return name;
+  const className = read(read(thrown, "constructor") as object, "name");
+  return typeof className === "string" && className !== "" ? className : name;
 }
 
 /** Only numbers that are the same in JSON; others stay ordinary fields. */

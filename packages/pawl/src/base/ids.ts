@@ -16,6 +16,11 @@ export function checkName(name: unknown, path: string): string {
   return check(name, path, "a name", "/");
 }
 
+/** What makes a call repeatable: a name, in which `%` is allowed too, so that the idempotency key of a step is one. */
+export function checkKey(key: unknown, path: string): string {
+  return check(key, path, "a key", "/%");
+}
+
 /** The name of a step, which people read too: any text of 1 to 200 characters without control characters. */
 export function checkStepName(name: unknown, path: string): string {
   const text = checkLength(name, path, "a step's name");

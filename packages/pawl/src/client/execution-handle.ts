@@ -1,7 +1,7 @@
 import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionNotFound, ExecutionStateInvalid, QueryNeedsCode, ResultTimeout, UpdateRejected, WaitTimeout } from "../base/errors.ts";
 import { toMilliseconds, type Duration } from "../base/duration.ts";
-import { checkId, checkName } from "../base/ids.ts";
+import { checkKey, checkName } from "../base/ids.ts";
 import { nextTurn, type Runtime, type Timer } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue, toError } from "../base/values.ts";
@@ -259,7 +259,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
     checkMessage(this.#workflow, "update", name, input);
     const { store, namespace, runtime } = this.#parent;
     const timeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
-    const updateId = options.updateId === undefined ? runtime.newUuid() : checkId(options.updateId, "updateId");
+    const updateId = options.updateId === undefined ? runtime.newUuid() : checkKey(options.updateId, "updateId");
     const data = encodeEvent({ type: "UpdateReceived", updateId, name, payload: { text: encodeValue(input, "input") } });
     const message = { executionId: this.executionId, messageId: updateInboxId(updateId), type: "UpdateReceived", data } as const;
     let { runId } = await this.#parent.sendMessage(message);

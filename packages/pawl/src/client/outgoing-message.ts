@@ -1,5 +1,5 @@
 import { MessageUnknown, PayloadInvalid } from "../base/errors.ts";
-import { checkId, checkName } from "../base/ids.ts";
+import { checkKey, checkName } from "../base/ids.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { encodeValue } from "../base/values.ts";
@@ -17,7 +17,7 @@ export function signalMessage(
 ): OutsideMessage {
   const name = checkName(signal.name, "signal name");
   checkMessage(to.workflow, "signal", name, signal.payload);
-  const signalId = signal.signalId === undefined ? runtime.newUuid() : checkId(signal.signalId, "signalId");
+  const signalId = signal.signalId === undefined ? runtime.newUuid() : checkKey(signal.signalId, "signalId");
   const traceparent = telemetry?.sending();
   const data = encodeEvent({
     type: "SignalReceived",

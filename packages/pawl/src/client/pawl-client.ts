@@ -105,8 +105,8 @@ export abstract class PawlClient implements HandleParent {
    * @param workflow the definition, or the name of one that a live worker has
    * @throws InputInvalid, WorkflowUnknown, ExecutionConflict, ValueNotSerializable, ValueTooLarge, ValueTooDeep, OptionInvalid
    */
-  start<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
   start(workflow: string, input: unknown, options?: StartOptions): Promise<ExecutionHandle>;
+  start<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
   start(workflow: AnyWorkflow | string, input: unknown, options: StartOptions = {}): Promise<ExecutionHandle> {
     return this.#starts.start(workflow, input, options);
   }
@@ -117,19 +117,19 @@ export abstract class PawlClient implements HandleParent {
    *
    * @throws what `start` and `handle.signal` throw; ExecutionStateInvalid if it has ended; ExecutionConflict if the id is taken by another workflow
    */
+  signalWithStart(workflow: string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle>;
   signalWithStart<W extends AnyWorkflow, Name extends keyof MessagesOf<W>["signals"] & string>(
     workflow: W,
     input: NoInfer<InputOf<W>>,
     options: SignalWithStartOptions<Name, SignalPayload<MessagesOf<W>["signals"][Name]>>,
   ): Promise<ExecutionHandle<OutputOf<W>, MessagesOf<W>>>;
-  signalWithStart(workflow: string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle>;
   signalWithStart(workflow: AnyWorkflow | string, input: unknown, options: SignalWithStartOptions): Promise<ExecutionHandle> {
     return this.#starts.signalWithStart(workflow, input, options);
   }
 
   /** Starts an execution and waits for its result. @throws what `start` and `result` throw */
-  execute<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<OutputOf<W>>;
   execute(workflow: string, input: unknown, options?: StartOptions): Promise<unknown>;
+  execute<W extends AnyWorkflow>(workflow: W, input: NoInfer<InputOf<W>>, options?: StartOptions): Promise<OutputOf<W>>;
   async execute(workflow: AnyWorkflow | string, input: unknown, options?: StartOptions): Promise<unknown> {
     if (options?.transaction !== undefined) throw new OptionInvalid("transaction", "does not go with execute: nothing begins before it commits. Use start");
     const handle = await this.start(workflow as AnyWorkflow, input, options);

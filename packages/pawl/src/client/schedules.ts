@@ -36,8 +36,8 @@ export class Schedules {
    * @example
    * await pawl.schedules.create({ scheduleId: "nightly", workflow: report, input: { days: 1 }, cron: "0 2 * * *", timeZone: "Europe/Berlin" });
    */
-  create<W extends AnyWorkflow>(options: ScheduleOptions & { readonly workflow: W } & NoInfer<ScheduledInput<W>>): Promise<ScheduleHandle>;
   create(options: ScheduleOptions & { readonly workflow: string; readonly input?: unknown }): Promise<ScheduleHandle>;
+  create<W extends AnyWorkflow>(options: ScheduleOptions & { readonly workflow: W } & NoInfer<ScheduledInput<W>>): Promise<ScheduleHandle>;
   async create(options: ScheduleOptions & { readonly workflow: AnyWorkflow | string; readonly input?: unknown }): Promise<ScheduleHandle> {
     this.#parent.checkOpen();
     checkKeys(options, createKeys, "schedules.create");

@@ -1,7 +1,7 @@
 import { checkKeys } from "../base/check-keys.ts";
 import { ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds } from "../base/duration.ts";
-import { checkId, checkName } from "../base/ids.ts";
+import { checkId, checkKey, checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
 import { decodeValue, encodeValue } from "../base/values.ts";
 import { checkStartInput } from "../definition/schema.ts";
@@ -119,14 +119,14 @@ export class Starts {
    */
   async #prepare(workflow: AnyWorkflow | string, input: unknown, options: StartOptions): Promise<PreparedStart> {
     const executionId = options.executionId === undefined ? this.#parent.runtime.newUuid() : checkId(options.executionId, "executionId");
-    const idempotencyKey = options.idempotencyKey === undefined ? null : checkId(options.idempotencyKey, "idempotencyKey");
+    const idempotencyKey = options.idempotencyKey === undefined ? null : checkKey(options.idempotencyKey, "idempotencyKey");
     const merging = mergingOf(options, input);
     const delayMs = merging?.delayMs ?? (options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay"));
     const ownTimeoutMs = options.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const { found, searchable } = searchValues(options.labels, options.attributes, "start");
     checkPlace(options);
     const place = placed(options);
-    const deduplicationId = options.deduplicationId === undefined ? undefined : checkId(options.deduplicationId, "deduplicationId");
+    const deduplicationId = options.deduplicationId === undefined ? undefined : checkKey(options.deduplicationId, "deduplicationId");
     const ownQueue = options.taskQueue === undefined ? undefined : checkName(options.taskQueue, "taskQueue");
     const text = encodeValue(input, "input");
     const definition = typeof workflow === "string" ? await findDefinition(this.#parent.store, this.#parent.namespace, workflow, options.version) : workflow;

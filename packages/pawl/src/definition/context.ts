@@ -133,8 +133,8 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    * does, exactly once. `fn` gets the transaction's client, or what `using` makes of it, and must do nothing else that lasts.
    */
   readonly transaction: <Result, Tx = SqlClient>(name: string, fn: TransactionFunction<Tx, Result>, options?: TransactionOptions<Tx>) => Promise<Result>;
-  /** Waits durably; costs no memory and survives restarts. */
-  readonly sleep: (duration: Duration) => Promise<void>;
+  /** Waits durably, for so long or until then; costs no memory and survives restarts. A time that is over is not waited for. */
+  readonly sleep: (until: Duration | Date) => Promise<void>;
   /** Starts another workflow and waits for its result. Throws `ExecutionFailed` (with its error as cause) if it fails. */
   readonly child: <W extends AnyWorkflow>(workflow: W, input: InputOf<W>, options?: ChildOptions) => Promise<OutputOf<W>>;
   /** The state that queries read and updates change. Code may change it too; it is rebuilt on replay. */

@@ -52,6 +52,8 @@ export interface TransactionCall {
 export interface TimerCall extends CallBase {
   readonly kind: "timer";
   readonly durationMs: number;
+  /** Until when (database clock, milliseconds), if the code said that: where its start is recorded late, less is left. */
+  readonly untilMs: number | undefined;
   /** Due at (database clock, milliseconds); unknown until the start is recorded. */
   fireAt: number | undefined;
 }

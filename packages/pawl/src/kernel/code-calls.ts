@@ -18,6 +18,7 @@ import type { Call, RemoteStep, TransactionCall } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
 import { familyName } from "./continuation.ts";
 import type { Replay, ReplayHost } from "./replay.ts";
+import { isSo } from "./state-condition.ts";
 
 const closePolicies: readonly ParentClosePolicy[] = ["cancel", "terminate", "abandon"];
 
@@ -108,7 +109,11 @@ export class CodeCalls {
     return this.child(workflow, args, place, shielded, { name, taskQueue, scheduleToStartMs });
   }
 
-  timer(duration: Duration, shielded: boolean): Promise<void> {
+  /** @param until how long, or until when */
+  timer(until: Duration | Date, shielded: boolean): Promise<void> {
+    const untilMs = until instanceof Date ? until.getTime() : undefined;
+    // What is over already needs no time.
+    const duration = until instanceof Date ? Math.max(0, until.getTime() - this.#replay.nowMs) : until;
     const durationMs = toMilliseconds(duration, "ctx.sleep duration");
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
@@ -118,6 +123,7 @@ export class CodeCalls {
       reject,
       kind: "timer",
       durationMs,
+      untilMs,
       fireAt: undefined,
     })) as Promise<void>;
   }
@@ -128,7 +134,7 @@ export class CodeCalls {
     const timeoutMs = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout, "timeout");
     const race = signal === undefined ? undefined : currentRace();
     return this.#call(shielded, (position, resolve, reject) => {
-      const taken = signal === undefined ? (handled(isTrue!()) ? { value: undefined } : undefined) : this.#takeSignal(signal, race);
+      const taken = signal === undefined ? (isSo(isTrue!) ? { value: undefined } : undefined) : this.#takeSignal(signal, race);
       if (taken !== undefined) resolve(taken.value);
       return {
         position,

@@ -1,4 +1,3 @@
-import { handled } from "../base/handled.ts";
 import { checkName } from "../base/ids.ts";
 import { ContinuedAsNew, ExecutionCancelled, NondeterminismDetected, WaitTimeout } from "../base/errors.ts";
 import { toError } from "../base/values.ts";
@@ -19,6 +18,7 @@ import { readPayload } from "./payload.ts";
 import type { Seeds } from "./seed.ts";
 import { createContext } from "./workflow-context.ts";
 import { SeededRandom } from "./random.ts";
+import { isSo } from "./state-condition.ts";
 
 /** How the workflow's code ended. */
 export type CodeOutcome =
@@ -275,7 +275,7 @@ export class Replay {
       return taken && (() => call.resolve(taken.value));
     }
     try {
-      return handled(runAmbient(this.#ambient!, call.isTrue!)) ? () => call.resolve(undefined) : undefined;
+      return runAmbient(this.#ambient!, () => isSo(call.isTrue!)) ? () => call.resolve(undefined) : undefined;
     } catch (error) {
       return () => call.reject(error as Error);
     }

@@ -80,9 +80,9 @@ class ReplayContext implements WorkflowContext {
     return this.#replay.calls.step(name, notCalled, options, this.#shielded, transactionCall(name, fn, options));
   };
 
-  sleep: WorkflowContext["sleep"] = (duration) => {
+  sleep: WorkflowContext["sleep"] = (until) => {
     refuseInStep("ctx.sleep");
-    return this.#replay.calls.timer(duration, this.#shielded);
+    return this.#replay.calls.timer(until, this.#shielded);
   };
 
   child: WorkflowContext["child"] = (workflow, input, options = {}) => {

@@ -1,4 +1,4 @@
-import { StepTimeout, StreamOutOfReach } from "../base/errors.ts";
+import { StepTimeout, StreamOutOfReach, type StepTime } from "../base/errors.ts";
 import { checkName } from "../base/ids.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { AttemptSpan, Telemetry, TracedExecution } from "../base/telemetry.ts";
@@ -64,7 +64,7 @@ export class StepAttempt {
   #writing: Promise<void> | undefined;
   #forgotten = false;
   #sealed = false;
-  #expiredMs: number | undefined;
+  #expired: { readonly timeoutMs: number; readonly time: StepTime } | undefined;
   // Made when the function first asks for its signal: most steps never do, and a controller costs more than a short step.
   #controller: AbortController | undefined;
   #abortReason: unknown;
@@ -100,7 +100,7 @@ export class StepAttempt {
     const { call } = this;
     if (call.timeoutMs !== undefined) {
       const timeoutMs = call.timeoutMs;
-      this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs));
+      this.#timeout = this.#runtime.startTimer(timeoutMs, () => this.#expire(timeoutMs, "timeout"));
     }
     if (call.totalTimeoutMs !== undefined) this.#watchDeadline();
     this.#watchHeartbeat();
@@ -154,7 +154,7 @@ export class StepAttempt {
 
   unseal(): void {
     this.#sealed = false;
-    if (this.#expiredMs !== undefined) this.#expire(this.#expiredMs);
+    if (this.#expired !== undefined) this.#expire(this.#expired.timeoutMs, this.#expired.time);
   }
 
   /** It is done, and its result is recorded. */
@@ -164,12 +164,12 @@ export class StepAttempt {
     this.#clear();
   }
 
-  #expire(timeoutMs: number): void {
+  #expire(timeoutMs: number, time: StepTime): void {
     if (this.#sealed) {
-      this.#expiredMs = timeoutMs;
+      this.#expired = { timeoutMs, time };
       return;
     }
-    const error = new StepTimeout(this.call.name, timeoutMs);
+    const error = new StepTimeout(this.call.name, timeoutMs, time);
     this.#end({ ok: false, error });
     this.#fire(error);
   }
@@ -179,7 +179,7 @@ export class StepAttempt {
     const onTime = (): void => {
       if (leftMs > longestTimerMs) return this.#watchDeadline();
       this.#isLast = true;
-      this.#expire(this.call.totalTimeoutMs!);
+      this.#expire(this.call.totalTimeoutMs!, "totalTimeout");
     };
     this.#totalTimeout = this.#runtime.startTimer(Math.max(0, Math.min(Math.ceil(leftMs), longestTimerMs)), onTime);
   }
@@ -194,7 +194,7 @@ export class StepAttempt {
     const { heartbeatTimeoutMs } = this.call;
     if (heartbeatTimeoutMs === undefined) return;
     this.#heartbeatTimeout?.clear();
-    this.#heartbeatTimeout = this.#runtime.startTimer(heartbeatTimeoutMs, () => this.#expire(heartbeatTimeoutMs));
+    this.#heartbeatTimeout = this.#runtime.startTimer(heartbeatTimeoutMs, () => this.#expire(heartbeatTimeoutMs, "heartbeatTimeout"));
   }
 
   #end(outcome: AttemptOutcome): void {

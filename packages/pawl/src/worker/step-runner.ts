@@ -177,6 +177,6 @@ export class StepRunner {
 
 /** The end of a step whose attempts have had all their time together. @param failure of its last attempt, if that is not recorded yet */
 function tooLate({ position, name, totalTimeoutMs, lastFailure }: StepCall, attempt: number, failure = lastFailure): StepFailed {
-  const error = new StepTimeout(name, totalTimeoutMs!, failure === undefined ? {} : { cause: toError(failure) });
+  const error = new StepTimeout(name, totalTimeoutMs!, "totalTimeout", failure === undefined ? {} : { cause: toError(failure) });
   return { type: "StepFailed", position, name, attempt, failure: toFailure(error) };
 }

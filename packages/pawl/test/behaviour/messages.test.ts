@@ -148,6 +148,29 @@ describe("signals", () => {
     expect(await handle.result()).toEqual(["second", ["y"]]);
   });
 
+  test("take the idempotency key of a step as their id, and so does a start as its key", async () => {
+    const receiver = defineWorkflow({ name: "receiver", signals: { go: z.number() }, run: async (ctx) => [await ctx.signal("go"), await ctx.signal("go")] });
+    let client: Pick<Awaited<ReturnType<typeof h.open>>, "start">;
+    const sender = defineWorkflow({
+      name: "sender",
+      run: async (ctx) =>
+        ctx.step(
+          "tell the other: 100 %",
+          async ({ attempt, idempotencyKey }) => {
+            const started = await client.start(receiver, undefined, { idempotencyKey });
+            await started.signal("go", attempt, { signalId: idempotencyKey });
+            if (attempt < 3) throw new Error("once more");
+            await started.signal("go", 7);
+            return started.result();
+          },
+          { retry: { initialInterval: 1 } },
+        ),
+    });
+    const { pawl } = await h.run([receiver, sender]);
+    client = pawl;
+    expect(await pawl.execute(sender, undefined)).toEqual([1, 7]);
+  });
+
   test("of two names with one id count as one: the second is dropped", async () => {
     const workflow = defineWorkflow({
       name: "one-id",

@@ -1,7 +1,7 @@
 import { defineWorkflow, ExecutionCancelled, step, update, workflowContext } from "pawl";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { causeOf, eventually, harness, parkedSleep, refusalOf } from "./harness.ts";
+import { causeOf, eventually, gate, harness, parkedSleep, refusalOf } from "./harness.ts";
 
 const h = harness();
 
@@ -83,6 +83,35 @@ test("a saga that waits for a state whose condition throws later is undone", asy
   await handle.update("price", 1000);
   expect(await causeOf(handle.result())).toMatchObject({ name: "RangeError", message: "no money" });
   expect(done).toEqual(["book", "cancel"]);
+});
+
+test("what a branch does after its saga was undone is undone at once, as long as the workflow goes on", async () => {
+  const done: string[] = [];
+  const hotel = gate();
+  const workflow = defineWorkflow({
+    name: "late-branch",
+    run: async (ctx) => {
+      const booking = ctx.saga((saga) =>
+        ctx.all([
+          async () => {
+            await ctx.step("book hotel", () => hotel.opened.then(() => void done.push("book hotel")));
+            saga.compensate((undo) => undo.step("cancel hotel", () => void done.push("cancel hotel")));
+          },
+          async () => {
+            saga.compensate((undo) => undo.step("cancel flight", () => void done.push("cancel flight")));
+            throw new RangeError("no flight");
+          },
+        ]),
+      );
+      const error = await booking.catch((caught: Error) => caught.message);
+      await ctx.step("tell", () => hotel.open());
+      await ctx.sleep(parkedSleep);
+      return error;
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  expect(await pawl.execute(workflow, undefined)).toBe("no flight");
+  expect(done).toEqual(["cancel flight", "book hotel", "cancel hotel"]);
 });
 
 test("a cancelled saga is undone although the execution was cancelled", async () => {

@@ -64,9 +64,13 @@ describe("a failing step", () => {
     class CardDeclined extends Error {
       override readonly name = "CardDeclined";
     }
+    class Unnamed extends Error {}
     const throws: (() => never)[] = [
       () => {
         throw new NonRetryable("enough");
+      },
+      () => {
+        throw new Unnamed("its class is what it is called by");
       },
       () => {
         throw new CardDeclined("declined");
@@ -79,7 +83,7 @@ describe("a failing step", () => {
     let attempts = 0;
     const workflow = defineWorkflow({
       name: "ends-at-once",
-      retry: { ...quickly, nonRetryableErrors: ["CardDeclined", "E_FORBIDDEN"] },
+      retry: { ...quickly, nonRetryableErrors: ["CardDeclined", "Unnamed", "E_FORBIDDEN"] },
       run: async (ctx) =>
         ctx.step("raise", () => {
           attempts++;
@@ -359,6 +363,9 @@ describe("a heartbeat", () => {
     );
     expect(await handle.result()).toBe("done");
     expect(seen).toEqual([undefined, { attempt: 1, at: new Date(1) }, { attempt: 2, at: new Date(2) }]);
+    const failures = (await handle.history()).flatMap(({ event }) => (event.type === "StepAttemptFailed" ? [event.failure] : []));
+    expect(failures).toHaveLength(2);
+    for (const failure of failures) expect(failure).toMatchObject({ code: "STEP_TIMEOUT", message: expect.stringMatching(/called no heartbeat for 20 ms/) });
   });
 
   test("hands its details on after an error and after the execution was parked", async () => {

@@ -28,6 +28,25 @@ test("a sleep of no time at all goes on at once", async () => {
   expect(await pawl.execute(workflow, undefined)).toBe("done");
 });
 
+test("a sleep until a time lasts until then, and a time that is over is not waited for", async () => {
+  const until = new Date(Date.now() + 400);
+  const workflow = defineWorkflow({
+    name: "until-then",
+    run: async (ctx) => {
+      await ctx.sleep(new Date(0));
+      await ctx.sleep(until);
+      return "done";
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  expect(await handle.result()).toBe("done");
+  const times = (await handle.history()).filter(({ event }) => event.type === "TimerStarted" || event.type === "TimerFired");
+  expect(times.map(({ event }) => event.type)).toEqual(["TimerStarted", "TimerFired", "TimerStarted", "TimerFired"]);
+  expect(times[0]!.event).toMatchObject({ durationMs: 0 });
+  expect(times[3]!.at.getTime()).toBeGreaterThanOrEqual(until.getTime() - 1);
+});
+
 test("a long sleep parks: no slot, no memory, a row that says what it waits for; any worker goes on", async () => {
   let before = 0;
   let after = 0;
