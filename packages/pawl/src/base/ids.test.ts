@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { OptionInvalid } from "./errors.ts";
-import { checkId, checkName, newUuid, uuidv7 } from "./ids.ts";
+import { checkId, checkKey, checkName, newUuid, uuidv7 } from "./ids.ts";
 import { limits } from "./limits.ts";
 
 describe("checkId and checkName", () => {
@@ -10,6 +10,8 @@ describe("checkId and checkName", () => {
       expect(checkName(id, "name")).toBe(id);
     }
     expect(checkName("orders/ship", "name")).toBe("orders/ship");
+    for (const key of ["order-1/tell%20(him)!/3", "k".repeat(limits.keyLength)]) expect(checkKey(key, "key")).toBe(key);
+    expect(() => checkKey("k".repeat(limits.keyLength + 1), "key")).toThrow("key: a key has at most 500 characters, this one has 501.");
   });
 
   test("name the first bad character and its position", () => {

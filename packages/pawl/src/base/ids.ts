@@ -16,9 +16,9 @@ export function checkName(name: unknown, path: string): string {
   return check(name, path, "a name", "/");
 }
 
-/** What makes a call repeatable: a name, in which `%` is allowed too, so that the idempotency key of a step is one. */
+/** What makes a call repeatable: the form of an id, with the characters that the idempotency key of a step may have, and longer. */
 export function checkKey(key: unknown, path: string): string {
-  return check(key, path, "a key", "/%");
+  return check(key, path, "a key", "/%~!*'()", limits.keyLength);
 }
 
 /** The name of a step, which people read too: any text of 1 to 200 characters without control characters. */
@@ -32,17 +32,17 @@ export function checkStepName(name: unknown, path: string): string {
   return text;
 }
 
-function checkLength(text: unknown, path: string, what: string): string {
+function checkLength(text: unknown, path: string, what: string, longest: number = limits.idLength): string {
   if (typeof text !== "string") throw new OptionInvalid(path, `${what} is a string, not ${text === null ? "null" : typeof text}.`);
   if (text === "") throw new OptionInvalid(path, `${what} cannot be empty.`);
-  if (text.length > limits.idLength) {
-    throw new OptionInvalid(path, `${what} has at most ${limits.idLength} characters, this one has ${text.length}.`);
+  if (text.length > longest) {
+    throw new OptionInvalid(path, `${what} has at most ${longest} characters, this one has ${text.length}.`);
   }
   return text;
 }
 
-function check(name: unknown, path: string, what: string, extra: string): string {
-  const text = checkLength(name, path, what);
+function check(name: unknown, path: string, what: string, extra: string, longest?: number): string {
+  const text = checkLength(name, path, what, longest);
   for (let index = 0; index < text.length; index++) {
     if (isAlphanumeric(text.charCodeAt(index))) continue;
     const character = String.fromCodePoint(text.codePointAt(index) ?? 0);

@@ -14,6 +14,8 @@ export const limits = {
   streamChunks: 1_000_000,
   /** Length of an id or name. */
   idLength: 200,
+  /** Of what makes a call repeatable, such as an idempotency key. */
+  keyLength: 500,
   /** Labels at a start, attributes at a start, and attributes that an execution's code sets: so many of each. */
   searchNames: 32,
   searchNameLength: 63,

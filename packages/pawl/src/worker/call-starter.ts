@@ -116,7 +116,7 @@ export class CallStarter {
   #advanceTimer(call: TimerCall): void {
     if (call.fireAt === undefined) {
       // Counted from now: what the code said may be from before a crash.
-      const durationMs = call.untilMs === undefined ? call.durationMs : Math.max(0, Math.ceil(call.untilMs - this.#host.now()));
+      const durationMs = call.untilMs === undefined ? call.durationMs : Math.min(call.durationMs, Math.max(0, Math.ceil(call.untilMs - this.#host.now())));
       if (this.#request(call.position)) this.#writer.emit({ type: "TimerStarted", position: call.position, durationMs });
       return;
     }

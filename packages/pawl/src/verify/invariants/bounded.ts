@@ -25,6 +25,8 @@ export const bounded: Invariant = {
   }),
 };
 
+const keyName = "idempotency key";
+
 function problemsOf({ kind, run, events }: RunView): string[] {
   const problems: string[] = [];
   const names: Readonly<Record<string, string | null>> = {
@@ -32,10 +34,11 @@ function problemsOf({ kind, run, events }: RunView): string[] {
     workflow: run.workflow,
     version: run.version,
     namespace: run.namespace,
-    ...(kind === "current" ? { "task queue": run.taskQueue, "idempotency key": run.idempotencyKey } : {}),
+    ...(kind === "current" ? { "task queue": run.taskQueue, [keyName]: run.idempotencyKey } : {}),
   };
   for (const [what, name] of Object.entries(names)) {
-    if (name !== null && name.length > limits.idLength) problems.push(`its ${what} has ${name.length} characters, ${limits.idLength} are allowed`);
+    const longest = what === keyName ? limits.keyLength : limits.idLength;
+    if (name !== null && name.length > longest) problems.push(`its ${what} has ${name.length} characters, ${longest} are allowed`);
   }
   for (const entry of events) {
     const problem = problemOf(entry);
