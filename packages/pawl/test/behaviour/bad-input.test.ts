@@ -86,7 +86,7 @@ describe("refused before anything is written", () => {
       /^executionId: /,
     ]),
     ["idempotencyKey with a space", () => pawl.start(echo, 1, { idempotencyKey: "a b" }), /^idempotencyKey: /],
-    ["idempotencyKey too long", () => pawl.start(echo, 1, { idempotencyKey: "k".repeat(201) }), /^idempotencyKey: .*200.*201/],
+    ["idempotencyKey too long", () => pawl.start(echo, 1, { idempotencyKey: "k".repeat(501) }), /^idempotencyKey: .*500.*501/],
     ["delay negative", () => pawl.start(echo, 1, { delay: -1 }), /^delay: -1/],
     ["delay NaN", () => pawl.start(echo, 1, { delay: Number.NaN }), /^delay: /],
     ["delay infinite", () => pawl.start(echo, 1, { delay: Number.POSITIVE_INFINITY }), /^delay: /],
