@@ -433,8 +433,8 @@ DECLARE
 	uncounted uuid[];
 	counted integer;
 BEGIN
-	SELECT coalesce(array_agg(c.run_id), '{}') INTO uncounted FROM workers w CROSS JOIN LATERAL (
-		SELECT e.run_id FROM executions e WHERE e.worker_id = w.id AND e.namespace = ns AND e.task_queue = queue AND e.queue_key IS NULL OFFSET 0) AS c;
+	SELECT coalesce(array_agg(e.run_id), '{}') INTO uncounted FROM executions e
+	WHERE e.worker_id >= '00000000-0000-0000-0000-000000000000'::uuid AND e.namespace = ns AND e.task_queue = queue AND e.queue_key IS NULL;
 	WITH free AS MATERIALIZED (
 		SELECT e.run_id FROM executions e WHERE e.run_id = ANY(uncounted) AND e.worker_id IS NOT NULL AND e.queue_key IS NULL FOR UPDATE SKIP LOCKED)
 	UPDATE executions e SET queue_key = '' WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM free));

@@ -80,13 +80,13 @@ test("what waits for an open transaction is sent by itself, again and again, and
   const again = start("taken 2", "taken", () => heldUp.push("taken 2"));
   enlist("next");
   await expect.poll(() => batches.filter(([first]) => first === "taken 2").length).toBeGreaterThan(1);
+  await committer.drain();
   expect(batches.every((batch) => batch.length === 1 || !batch.includes("taken 2"))).toBe(true);
   expect(settled).toContain("next");
   expect(settled).not.toContain("parent");
   isOpen = false;
   expect([await taken, await again]).toMatchObject([{ outcome: "started" }, { outcome: "started" }]);
-  await committer.drain();
-  expect(settled).toContain("parent");
+  await expect.poll(() => settled).toContain("parent");
   expect(heldUp).toEqual(expect.arrayContaining(["taken 1", "taken 2"]));
 });
 

@@ -97,7 +97,7 @@ export class Committer {
     this.#schedule();
   }
 
-  /** Resolves when all that waits or is under way now is settled, whatever else comes meanwhile. */
+  /** Resolves when all that waits or is under way now is settled, whatever else comes meanwhile; not what waits for open transactions. */
   async drain(): Promise<void> {
     const last = this.#lastNumber;
     while (this.#firstNumber <= last) {
@@ -146,7 +146,12 @@ export class Committer {
       data += charactersOf(operation);
     }
     if (starts.length === 0 && appends.length === 0) return this.#signalSettled();
-    void this.#track(from, this.#commit(starts, appends));
+    const batch = { from };
+    this.#settling.add(batch);
+    void this.#commit(starts, appends).finally(() => {
+      this.#settling.delete(batch);
+      this.#signalSettled();
+    });
     if (this.#starts.length > 0 || this.#sources.size > 0) this.#schedule();
   }
 
@@ -158,18 +163,6 @@ export class Committer {
 
   #signalSettled(): void {
     for (const resolve of this.#settled.splice(0)) resolve();
-  }
-
-  /** It counts as under way until it has settled. @param from the lowest number in it */
-  async #track(from: number, work: Promise<void>): Promise<void> {
-    const batch = { from };
-    this.#settling.add(batch);
-    try {
-      await work;
-    } finally {
-      this.#settling.delete(batch);
-      this.#signalSettled();
-    }
   }
 
   async #commit(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<void> {
@@ -216,10 +209,10 @@ export class Committer {
   async #commitApart(starts: readonly PendingStart[], appends: readonly PendingAppend[]): Promise<void> {
     const others = starts.filter(({ operation }) => operation.chosen !== true);
     const otherAppends = appends.filter(({ operation }) => operation.starts.every(({ chosen }) => chosen !== true));
-    const held = starts.filter((start) => !others.includes(start)).map((start) => this.#holdUp(start));
-    const heldAppends = appends.filter((append) => !otherAppends.includes(append)).map((append) => this.#sendPatiently([], [append]));
+    // Whoever drains does not wait for them: nobody knows how long the transaction takes.
+    for (const start of starts) if (!others.includes(start)) void this.#holdUp(start);
+    for (const append of appends) if (!otherAppends.includes(append)) void this.#sendPatiently([], [append]);
     if (others.length + otherAppends.length > 0) await this.#commit(others, otherAppends);
-    await Promise.all([...held, ...heldAppends]);
   }
 
   /** Starts of the same id or key as one that waits would wait for the same. */
@@ -227,7 +220,7 @@ export class Committer {
     const joining = this.#starts.filter((start) => [...this.#heldUp].some((other) => isSame(start.operation, other.operation)));
     if (joining.length === 0) return;
     this.#starts = this.#starts.filter((start) => !joining.includes(start));
-    for (const start of joining) void this.#track(start.number, this.#holdUp(start));
+    for (const start of joining) void this.#holdUp(start);
   }
 
   async #holdUp(start: PendingStart): Promise<void> {

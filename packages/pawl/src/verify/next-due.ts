@@ -41,10 +41,11 @@ function openTimers(history: readonly RecordedEvent[]): Iterable<Due> {
         break;
       }
       case "SignalReceived": {
-        const first = Math.min(...[...waits].filter(([, signal]) => signal === event.name).map(([position]) => position));
-        if (first === Infinity) keptSignals.add(event.name);
-        waits.delete(first);
-        open.delete(first);
+        const named = [...waits].filter(([, signal]) => signal === event.name).map(([position]) => position);
+        if (named.length === 0) keptSignals.add(event.name);
+        // The first takes it, unless it has lost a race: of several, only the code knows which.
+        for (const position of named) open.delete(position);
+        waits.delete(Math.min(...named));
         break;
       }
       default:
