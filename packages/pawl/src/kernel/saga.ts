@@ -22,6 +22,8 @@ export async function runSaga<Result>(fn: (saga: Saga) => Promise<Result>, shiel
         failures.push(failure);
       }
     }
+    // Together with the look that found nothing more: what comes in between would be undone by nobody.
+    isUndone = true;
     return failures;
   };
   const saga: Saga = {
@@ -37,7 +39,6 @@ export async function runSaga<Result>(fn: (saga: Saga) => Promise<Result>, shiel
     return await fn(saga);
   } catch (error) {
     const failures = await undoAll();
-    isUndone = true;
     if (failures.length === 0) throw error;
     // The first error is the first of its errors, and its cause.
     throw new AggregateError(

@@ -40,3 +40,11 @@ test("the keys of a child are made of its own id, and of the run that it goes on
   const continued = { ...startedBy("order"), continuedFrom: { runId: "before", count: 1 } };
   expect(stepKey({ executionId: "order.2", workflow: "child" }, continued, ship)).toBe("order.2/before/ship/1");
 });
+
+test("a long name is cut, and told from others that begin like it", () => {
+  const key = (name: string): string => stepKey({ executionId: "order", workflow: "order" }, started, { name, position: 3, shielded: false });
+  const long = "請求書を作成して送信する".repeat(16);
+  expect(key(long)).toMatch(/^order\/[\w%]{63}~[0-9a-f-]{36}\/3$/);
+  expect(key(`${long}!`)).not.toBe(key(long));
+  expect(key("x".repeat(100))).toBe(`order/${"x".repeat(100)}/3`);
+});

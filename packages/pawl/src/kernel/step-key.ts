@@ -1,6 +1,10 @@
 import { remoteStepName } from "../definition/remote-step.ts";
 import { lineage } from "./continuation.ts";
 import type { ExecutionStarted } from "./event.ts";
+import { SeededRandom } from "./random.ts";
+
+/** Of a step's name, encoded. What is longer ends in a hash of it. */
+const longestName = 100;
 
 /**
  * The idempotency key of a step. All its attempts have it, and so has the same step at the same position of any run that shares the
@@ -22,8 +26,13 @@ export function stepKey(
   const isRemote = parent !== undefined && remoteStepName(workflow) !== undefined;
   const family = lineage(isRemote ? idBeforeCuts(executionId, parent.executionId) : executionId, continuedFrom);
   const mark = shielded || (isRemote && parent.shielded === true) ? "shielded:" : "";
-  // Keys go into HTTP headers, which take no other characters.
-  return `${family}/${mark}${encodeURIComponent(name.toWellFormed())}/${position}`;
+  return `${family}/${mark}${nameInKey(name)}/${position}`;
+}
+
+/** Keys go into HTTP headers, which take no other characters, and to services that take no long ones. */
+function nameInKey(name: string): string {
+  const encoded = encodeURIComponent(name.toWellFormed());
+  return encoded.length <= longestName ? encoded : `${encoded.slice(0, longestName - 37)}~${new SeededRandom(name).uuid()}`;
 }
 
 /**

@@ -114,6 +114,32 @@ test("what a branch does after its saga was undone is undone at once, as long as
   expect(done).toEqual(["cancel flight", "book hotel", "cancel hotel"]);
 });
 
+test.each([0, 1, 2, 3, 4, 5])("a compensation that another branch adds %i turns after the saga has failed is not lost", async (turns) => {
+  const done: string[] = [];
+  const workflow = defineWorkflow({
+    name: "late-by-turns",
+    run: async (ctx) => {
+      const saga = ctx.saga(async (one) => {
+        await Promise.all([
+          ctx.sleep("1 day"),
+          ctx.sleep("1 day").catch(async () => {
+            for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+            one.compensate((undo) => undo.step("undo", () => void done.push("undone")));
+          }),
+        ]);
+      });
+      await saga.catch(() => {});
+      await ctx.shield((shielded) => shielded.sleep(50));
+    },
+  });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined);
+  await eventually(async () => expect((await handle.history()).filter(({ event }) => event.type === "TimerStarted")).toHaveLength(2));
+  await handle.cancel();
+  await handle.result().catch(() => {});
+  expect(done).toEqual(["undone"]);
+});
+
 test("a cancelled saga is undone although the execution was cancelled", async () => {
   const done: string[] = [];
   const workflow = trip(false, done);
