@@ -1,7 +1,7 @@
 import { OptionInvalid } from "./errors.ts";
 import { kindOf } from "./kind-of.ts";
 import { limits } from "./limits.ts";
-import { isStorable } from "./storable-text.ts";
+import { checkStorable } from "./storable-text.ts";
 
 /** What an execution belongs to: names and texts, given when it is started and never changed. */
 export type Labels = Readonly<Record<string, string>>;
@@ -113,7 +113,7 @@ function storedAttribute(value: unknown, path: string): StoredAttribute {
 
 function checkText(text: string, path: string, what: string, longest: number): string {
   if (text.length > longest) throw new OptionInvalid(path, `has ${text.length} characters; ${what} has at most ${longest}. Put longer texts into the input.`);
-  if (!isStorable(text)) throw new OptionInvalid(path, "holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store.");
+  checkStorable(text, path);
   return text;
 }
 

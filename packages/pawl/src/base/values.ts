@@ -31,6 +31,11 @@ export function encodeChunk(value: unknown): string {
   return text;
 }
 
+/** The value as it comes back once it has been stored. @throws what `encodeValue` throws */
+export function copyValue(value: unknown, path: string): unknown {
+  return decodeValue(encodeValue(value, path));
+}
+
 /** The value that `encodeValue` made this text from. */
 export function decodeValue(text: string): unknown {
   if (text === UNDEFINED) return undefined;

@@ -3,7 +3,7 @@ import { copyOptions } from "../base/copy-options.ts";
 import { ExecutionConflict, ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
 import { checkId, checkName } from "../base/ids.ts";
 import type { Telemetry } from "../base/telemetry.ts";
-import { decodeValue, encodeValue } from "../base/values.ts";
+import { copyValue, encodeValue } from "../base/values.ts";
 import { remoteStepName } from "../definition/remote-step.ts";
 import { checkStartInput } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -121,11 +121,10 @@ export async function fork(
 
 /** As it is now: the history is read first, and the caller may change his objects meanwhile. An input that is undefined is none. */
 function asGiven({ input, results, ...others }: ForkOptions): ForkOptions {
-  const copied = (value: unknown, path: string): unknown => decodeValue(encodeValue(value, path));
   return {
     ...copyOptions(others),
-    ...(input === undefined ? {} : { input: copied(input, "input") }),
-    results: Object.fromEntries(Object.entries(results ?? {}).map(([key, value]) => [key, copied(value, resultPath(key))])),
+    ...(input === undefined ? {} : { input: copyValue(input, "input") }),
+    results: Object.fromEntries(Object.entries(results ?? {}).map(([key, value]) => [key, copyValue(value, resultPath(key))])),
   };
 }
 

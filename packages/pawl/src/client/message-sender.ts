@@ -1,5 +1,6 @@
 import { ExecutionNotFound, ExecutionStateInvalid } from "../base/errors.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
+import { largestStatement } from "../store/statement-size.ts";
 import type { OutsideMessage, Receipt, Store } from "../store/store.ts";
 
 interface Pending {
@@ -12,8 +13,6 @@ interface Pending {
 type Operation = () => Promise<void>;
 
 const mostInOneBatch = 500;
-/** In characters of data: a statement of 1 GB would break the connection, each time that it is sent again. */
-const largestBatchData = 16 * 1024 * 1024;
 const mostOperationsAtOnce = 50;
 
 /**
@@ -110,7 +109,7 @@ export class MessageSender {
       const waiting = this.#waiting.get(executionId)!;
       let count = 0;
       for (const entry of waiting) {
-        if (!("message" in entry) || taken.length === mostInOneBatch || data >= largestBatchData) break;
+        if (!("message" in entry) || taken.length === mostInOneBatch || data >= largestStatement) break;
         taken.push(entry);
         data += entry.message.data.length;
         count++;

@@ -2,7 +2,7 @@ import { copyOptions } from "../base/copy-options.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { OptionInvalid } from "../base/errors.ts";
 import { checkId } from "../base/ids.ts";
-import { decodeValue, encodeValue } from "../base/values.ts";
+import { copyValue } from "../base/values.ts";
 import { overlapPolicies, type ScheduleDefinition } from "../kernel/schedule/definition.ts";
 import { scheduleIdLength } from "../kernel/schedule/execution-id.ts";
 import { inZone, parseTiming, pointInTime } from "./parse-timing.ts";
@@ -35,7 +35,7 @@ export function checkScheduleId(id: unknown): string {
  * @throws ValueNotSerializable, ValueTooLarge, ValueTooDeep
  */
 export function copySchedule<Options extends ScheduleUpdate>({ workflow, input, ...others }: Options): Options {
-  return { ...copyOptions(others), workflow, input: decodeValue(encodeValue(input, "input")) } as Options;
+  return { ...copyOptions(others), workflow, input: copyValue(input, "input") } as Options;
 }
 
 /** @throws OptionInvalid */

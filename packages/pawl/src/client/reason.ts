@@ -1,6 +1,6 @@
 import { checkKeys } from "../base/check-keys.ts";
 import { OptionInvalid } from "../base/errors.ts";
-import { isStorable } from "../base/storable-text.ts";
+import { checkStorable } from "../base/storable-text.ts";
 
 const longestReason = 2000;
 
@@ -15,7 +15,6 @@ export function checkReason(reason: string | undefined): string | undefined {
   if (reason !== undefined && (typeof reason !== "string" || reason.length > longestReason)) {
     throw new OptionInvalid("reason", `must be a text of at most ${longestReason} characters`);
   }
-  if (reason !== undefined && !isStorable(reason))
-    throw new OptionInvalid("reason", "holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store");
+  if (reason !== undefined) checkStorable(reason, "reason");
   return reason;
 }

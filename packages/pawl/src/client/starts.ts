@@ -3,7 +3,7 @@ import { ExecutionConflict, OptionInvalid } from "../base/errors.ts";
 import { toMilliseconds } from "../base/duration.ts";
 import { checkId, checkKey, checkName } from "../base/ids.ts";
 import { checkPlace } from "../base/queue-place.ts";
-import { decodeValue, encodeValue } from "../base/values.ts";
+import { copyValue, decodeValue, encodeValue } from "../base/values.ts";
 import { checkStartInput } from "../definition/schema.ts";
 import type { OpenTransaction } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -95,7 +95,7 @@ export class Starts {
     const executionId = checkId(options.executionId, "executionId");
     const named = typeof workflow === "string";
     const message = signalMessage({ executionId, workflow: named ? undefined : workflow }, signal, this.#parent);
-    const payload = named ? decodeValue(encodeValue(signal.payload, "payload")) : undefined;
+    const payload = named ? copyValue(signal.payload, "payload") : undefined;
     const prepare = async (): Promise<() => Promise<ExecutionHandle>> => {
       const { operation, definition } = await this.#prepare(workflow, input, startOptions);
       // Only now it is known whether this process has the definition.

@@ -1,6 +1,6 @@
 import { handled } from "../base/handled.ts";
 import { PayloadInvalid, MessageUnknown } from "../base/errors.ts";
-import { decodeValue, encodeValue, toFailure } from "../base/values.ts";
+import { copyValue, encodeValue, toFailure } from "../base/values.ts";
 import { runAmbient } from "../definition/ambient.ts";
 import { parsePayload } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -82,7 +82,7 @@ export class Mailbox {
     const { queries } = this.#workflow;
     const query = Object.hasOwn(queries, name) ? queries[name] : undefined;
     if (query === undefined) throw new MessageUnknown(this.#workflow.name, "query", name, Object.keys(this.#workflow.queries));
-    return decodeValue(encodeValue(handled(query(this.state as never, argument as never)), `answer to query "${name}"`));
+    return copyValue(handled(query(this.state as never, argument as never)), `answer to query "${name}"`);
   }
 
   #reply(updateId: string, name: string, input: unknown): UpdateReply {

@@ -4,6 +4,7 @@ import type { Telemetry } from "../base/telemetry.ts";
 import type { AppendOperation, AppendOutcome, StartOperation, StartOutcome } from "./operations.ts";
 import { PatientLane } from "./patient-lane.ts";
 import { StartHeldUp } from "./start-held-up.ts";
+import { largestStatement } from "./statement-size.ts";
 import type { CommitOutcome, Store } from "./store.ts";
 
 /** Something that owns an execution and has events to write. */
@@ -34,8 +35,6 @@ const lanes = 2;
 const largestBatch = 1000;
 /** So many are told of their commit in one turn: what they go on to write is on its way while the next are told. */
 const settledPerTurn = 50;
-/** And above so many characters of data it would hold up others for too long; a statement of 1 GB would break the connection. */
-const largestBatchData = 16 * 1024 * 1024;
 
 /** Of everything that goes into the statement with it: the ends of children and their inputs are as large as results are. */
 function charactersOf({ events, chunks, starts, messages }: AppendOperation): number {
@@ -128,7 +127,7 @@ export class Committer {
     const starts: PendingStart[] = [];
     const appends: PendingAppend[] = [];
     let data = 0;
-    const full = (): boolean => starts.length + appends.length >= largestBatch || data >= largestBatchData;
+    const full = (): boolean => starts.length + appends.length >= largestBatch || data >= largestStatement;
     for (const start of this.#starts) {
       if (full()) break;
       starts.push(start);

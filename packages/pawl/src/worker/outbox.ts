@@ -2,6 +2,7 @@ import { encodeEvent } from "../kernel/event-codec.ts";
 import type { StoredChanges } from "../base/search-values.ts";
 import type { Event, StreamWritten } from "../kernel/event.ts";
 import type { After, AppendOperation, Message, NewEvent, StartOperation } from "../store/operations.ts";
+import { largestStatement } from "../store/statement-size.ts";
 import type { InboxMessage } from "../store/store.ts";
 import type { NewChunk } from "../store/streams.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
@@ -23,9 +24,6 @@ export interface TakenAppend {
   readonly operation: AppendOperation;
   readonly events: readonly OutgoingEvent[];
 }
-
-/** One append takes no more than this, in characters of event data; what is left goes with the next. */
-const largestAppend = 16 * 1024 * 1024;
 
 const keep: After = { kind: "keep" };
 
@@ -98,13 +96,13 @@ export class Outbox {
   }
 
   /**
-   * As much as one append holds. Messages go with the last events, and only then `after` applies.
+   * As much as one append holds; what is left goes with the next. Messages go with the last events, and only then `after` applies.
    * Announcements and heartbeats alone are no progress; an append without events (a park) is.
    */
   take(claim: { readonly runId: string; readonly epoch: number; readonly expectedSeq: number }, after: After): TakenAppend {
-    const count = Math.min(this.#fitting(), this.#chunks.eventsBefore(largestAppend, this.#events.length));
-    const isAll = count === this.#events.length && this.#chunks.fits(largestAppend);
-    let chunks = this.#chunks.isEmpty ? undefined : this.#chunks.take(largestAppend, count === this.#events.length ? Number.POSITIVE_INFINITY : count);
+    const count = Math.min(this.#fitting(), this.#chunks.eventsBefore(largestStatement, this.#events.length));
+    const isAll = count === this.#events.length && this.#chunks.fits(largestStatement);
+    let chunks = this.#chunks.isEmpty ? undefined : this.#chunks.take(largestStatement, count === this.#events.length ? Number.POSITIVE_INFINITY : count);
     const events = isAll ? this.#events : this.#events.splice(0, count);
     const messages = isAll ? this.#messages : [];
     if (isAll) {
@@ -140,7 +138,7 @@ export class Outbox {
     for (let index = 0; index < this.#events.length; index++) {
       const { encoded, start, chunk } = this.#events[index]!;
       size += encoded.data.length + (start?.started.length ?? 0) + (chunk?.data?.length ?? 0);
-      if (size > largestAppend && index > 0) return index;
+      if (size > largestStatement && index > 0) return index;
     }
     return this.#events.length;
   }

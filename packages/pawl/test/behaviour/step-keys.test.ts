@@ -9,7 +9,16 @@ const h = harness();
 /** What each step was told, in order. */
 const told: string[] = [];
 const tell = ({ step: name, idempotencyKey }: StepContext): void => void told.push(`${name}: ${idempotencyKey}`);
-const waits = (handle: ExecutionHandle) => eventually(async () => expect((await handle.history()).at(-1)!.event.type).toBe("WaitStarted"));
+
+/** Where it waits for its signal it is cancelled, undoes what it has done, and goes on to its end after a resume. */
+async function cancelAndResume(handle: ExecutionHandle<unknown, Pick<typeof order, "signals" | "queries" | "updates">>): Promise<void> {
+  await eventually(async () => expect((await handle.history()).at(-1)!.event.type).toBe("WaitStarted"));
+  await handle.cancel();
+  await refusalOf(handle.result(), ExecutionCancelled);
+  await handle.resume();
+  await handle.signal("go", 1);
+  await handle.result();
+}
 
 beforeEach(() => void told.splice(0));
 
@@ -29,12 +38,7 @@ const order = defineWorkflow({
 test("a step has another key than the clean-up that was at its position before a resume", async () => {
   const { pawl } = await h.run([order]);
   const handle = await pawl.start(order, undefined, { executionId: "order" });
-  await waits(handle);
-  await handle.cancel();
-  await refusalOf(handle.result(), ExecutionCancelled);
-  await handle.resume();
-  await handle.signal("go", 1);
-  await handle.result();
+  await cancelAndResume(handle);
   expect(told).toEqual(["reserve: order/reserve/1", "refund: order/shielded:refund/3", "charge: order/charge/3"]);
 });
 
@@ -54,12 +58,7 @@ test("a step on another queue has, too, also where the same function does someth
   const { pawl } = await h.run([moving]);
   await pawl.worker({ steps: [transfer], ...soon });
   const handle = await pawl.start(moving, undefined, { executionId: "moving" });
-  await waits(handle);
-  await handle.cancel();
-  await refusalOf(handle.result(), ExecutionCancelled);
-  await handle.resume();
-  await handle.signal("go", 1);
-  await handle.result();
+  await cancelAndResume(handle);
   expect(told).toEqual(["transfer: moving.1/transfer/1", "transfer: moving.3/shielded:transfer/1", "transfer: moving.3/transfer/1"]);
 });
 
