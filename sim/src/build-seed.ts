@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const built = ["../../packages/pawl/dist", "../dist"];
+const packages = ["../../packages/pawl", ".."];
 
 /**
  * The first of the seeds that belong to this very code: others after each change of the library or the simulator, the same on every
@@ -11,9 +11,11 @@ const built = ["../../packages/pawl/dist", "../dist"];
  */
 export function buildSeed(): number {
   const hash = createHash("sha256");
-  for (const directory of built.map((path) => fileURLToPath(new URL(path, import.meta.url)))) {
-    const files = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js"));
-    for (const file of files.toSorted()) hash.update(file).update(readFileSync(join(directory, file)));
+  for (const directory of packages.map((path) => fileURLToPath(new URL(path, import.meta.url)))) {
+    const files = readdirSync(join(directory, "dist"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js"));
+    // The compiler leaves what it made of a file that is gone.
+    const current = files.filter((file) => existsSync(join(directory, "src", file.replace(/js$/, "ts"))));
+    for (const file of current.toSorted()) hash.update(file).update(readFileSync(join(directory, "dist", file)));
   }
   return hash.digest().readUIntBE(0, 5);
 }

@@ -35,8 +35,8 @@ export class Monitor {
   executions = new Map<string, ExecutionRow>();
   /** Of all streams, in order. */
   chunks: readonly ChunkRow[] = [];
-  /** Runs that were left behind by a resume. */
-  readonly #past = new Set<string>();
+  /** Runs that were left behind, and what they were runs of. */
+  readonly #past = new Map<string, string>();
   /** When a resume or rollback of its parent has taken a child from the worker that ran it. */
   readonly #freed = new Map<string, number>();
   /** Whether a retention policy lets ended executions go. */
@@ -354,11 +354,7 @@ export class Monitor {
   /** A row goes only when a resume gives the execution a new run, or when it has ended and nobody keeps it. */
   #gone(before: ExecutionRow): void {
     const now = [...this.executions.values()].find((row) => row.execution_id === before.execution_id);
-    // A start whose reply was lost may come again, of the same run.
-    if (now === undefined && this.mayForget && isTerminal(before.state)) {
-      this.#forgotten.set(before.execution_id, before);
-      return void this.histories.delete(before.run_id);
-    }
+    if (now === undefined && this.mayForget && isTerminal(before.state)) return this.#forget(before);
     if (now === undefined) throw new Violation("I9", `${before.execution_id} has vanished`);
     const end = this.histories.get(before.run_id)?.at(-1)?.event;
     const how = this.histories.get(now.run_id)?.findLast(({ event }) => event.type === "ExecutionResumed")?.event;
@@ -368,7 +364,17 @@ export class Monitor {
       throw new Violation("I1", `${before.execution_id} went from run ${before.run_number} (${before.state}) to ${now.run_number}`);
     }
     this.#checkChildrenKept(before, now);
-    this.#past.add(before.run_id);
+    this.#past.set(before.run_id, before.execution_id);
+  }
+
+  /** With all its runs: a start whose reply was lost may come again, of the first of them. */
+  #forget(row: ExecutionRow): void {
+    this.#forgotten.set(row.execution_id, row);
+    const past = [...this.#past].filter(([, executionId]) => executionId === row.execution_id).map(([runId]) => runId);
+    for (const runId of [...past, row.run_id]) {
+      this.#past.delete(runId);
+      this.histories.delete(runId);
+    }
   }
 
   /** I21: a child that is in the history of the next run belongs to that run. */
