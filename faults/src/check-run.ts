@@ -10,8 +10,10 @@ export interface Verdict {
   readonly violations: readonly string[];
   /** Operations that were sent. */
   readonly operations: number;
-  /** Those with a definite answer. */
-  readonly answered: number;
+  /** Those that did what was asked. */
+  readonly succeeded: number;
+  /** Those that were refused as they should be, such as a signal to what has ended. */
+  readonly refused: number;
   readonly executions: number;
   /** Attempts of steps that began. */
   readonly attempts: number;
@@ -28,11 +30,12 @@ export async function checkRun(databaseUrl: string, logFiles: readonly string[],
     violations.push(error instanceof Error ? error.message : String(error)),
   );
   violations.push(...checkOperations(log, runs), ...checkEffects(effects, runs));
-  const completions = log.filter(({ phase }) => phase !== "invoke");
+  const count = (phase: OperationRecord["phase"]): number => log.filter((record) => record.phase === phase).length;
   return {
     violations,
-    operations: log.length - completions.length,
-    answered: completions.filter(({ phase }) => phase !== "unknown").length,
+    operations: count("invoke"),
+    succeeded: count("ok"),
+    refused: count("fail"),
     executions: runs.filter(({ latest }) => latest).length,
     ...countDuplicates(effects),
   };

@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   await writeFile(join(folder, "outcomes.json"), `${JSON.stringify(outcomes, null, 2)}\n`);
   console.log(args.json ? JSON.stringify({ seed: args.seed, outcomes }, null, 2) : `\n${table(outcomes)}\n`);
   const is = (verdict: FaultOutcome["verdict"]): boolean => outcomes.some((outcome) => outcome.verdict === verdict);
-  const code = is("VIOLATED") ? 1 : is("inconclusive") ? 2 : 0;
+  const code = is("VIOLATED") ? 1 : is("inconclusive") || is("skipped") ? 2 : 0;
   if (code === 0 && !args.keep) await rm(folder, { recursive: true, force: true });
   return code;
 }

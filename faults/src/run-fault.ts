@@ -17,7 +17,7 @@ export interface FaultOutcome {
   readonly verdict: VerdictWord;
   readonly seconds: number;
   readonly operations: number;
-  /** Share of operations with a definite answer, 0 to 1. */
+  /** Share of operations that did what was asked, of those that were not refused, 0 to 1. */
   readonly succeeded: number;
   readonly executions: number;
   readonly injected: Readonly<Record<string, number>>;
@@ -76,9 +76,10 @@ async function measure(fault: Fault, server: DatabaseServer, options: RigOptions
   }
   const verdict = await checkRun(rig.url, [rig.log], [rig.effects.path]);
   violations.push(...verdict.violations);
-  const succeeded = verdict.operations === 0 ? 0 : verdict.answered / verdict.operations;
+  const wanted = verdict.operations - verdict.refused;
+  const succeeded = wanted === 0 ? 0 : verdict.succeeded / wanted;
   const requirements = [
-    { what: "percent of operations answered", count: Math.floor(succeeded * 100), least: leastSucceeded * 100 },
+    { what: "percent of operations that succeeded", count: Math.floor(succeeded * 100), least: leastSucceeded * 100 },
     ...(await fault.requirements(rig)),
   ];
   const missing = requirements.filter(({ count, least }) => count < least).map(({ what, count, least }) => `${what}: ${count}, at least ${least} wanted`);
