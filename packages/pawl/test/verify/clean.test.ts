@@ -206,6 +206,18 @@ test("what a log says holds of executions that were rolled back, retried, forked
   await pawl.close({ drain: 0 });
 });
 
+test("what was resumed and is cancelled before anybody has begun it holds", async () => {
+  const pawl = await openPawl({ url: database.url, logger: silentLogger });
+  const idle = defineWorkflow({ name: "idle", run: async (ctx) => ctx.sleep("1h") });
+  const handle = await pawl.start(idle, undefined, { executionId: "twice" });
+  await handle.cancel();
+  await handle.resume();
+  await handle.pause();
+  expect(await handle.cancel()).toBe("cancelled");
+  await pawl.close();
+  expect(violations(await verify())).toEqual({});
+});
+
 test("one long history is read page by page, many executions batch by batch", async () => {
   await prepare();
   const insert = (prefix: string, count: number, seqs: number): string => `

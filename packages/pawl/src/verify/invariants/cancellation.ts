@@ -19,12 +19,15 @@ export const cancellation: Invariant = {
   }),
 };
 
+/** Nobody has gone on with it since: it is cancelled without its code. */
+const notBegun: ReadonlySet<string> = new Set(["ExecutionStarted", "StartMerged", "ExecutionResumed", "ExecutionForked", "ExecutionQuarantined"]);
+
 function problemOf({ events }: RunView, looked: () => void): string | undefined {
   const requested = events.findIndex(({ type }) => type === "CancelRequested");
   const cancelled = events.findIndex(({ type }) => type === "ExecutionCancelled");
   if (requested >= 0 || cancelled >= 0) looked();
   if (cancelled < 0 || (requested >= 0 && requested < cancelled)) return undefined;
   const before = events.slice(0, cancelled).findLast(({ type }) => type !== "ExecutionPaused" && type !== "ExecutionUnpaused")?.type;
-  if (before === "ExecutionStarted" || before === "StartMerged" || before === "ExecutionQuarantined") return undefined;
+  if (before !== undefined && notBegun.has(before)) return undefined;
   return `event ${events[cancelled]!.seq}: it was cancelled after ${before ?? "nothing"}, without a request`;
 }
