@@ -27,6 +27,10 @@ export class ClientLog {
   /** Executions that were given another run, or may have been: what was told of the run before is of the past. */
   readonly #reverted = new Set<string>();
   readonly #results = new Map<string, string>();
+  /** By how much the edited result of a step changes what a fork comes to. */
+  readonly edits = new Map<string, number>();
+  /** Acknowledged copies, and how what was copied had ended. */
+  readonly copies = new Map<string, string>();
 
   revert(executionId: string): void {
     this.#reverted.add(rootOf(executionId));
@@ -93,6 +97,14 @@ export class ClientLog {
       const wasRead = started?.type === "ExecutionStarted" && started.continuedFrom?.messages?.includes(`signal:${id}`) === true;
       if (!read && !wasRead && !(row.messages ?? "").includes(`"${id}`))
         throw new Violation("I11", `the acknowledged signal ${id} to ${executionId} (${row.state}) is lost`);
+    }
+  }
+
+  /** I9: an imported execution is what was exported. */
+  checkCopies(monitor: Monitor): void {
+    for (const [executionId, ended] of this.copies) {
+      const now = JSON.stringify(monitor.outcome(executionId));
+      if (now !== ended) throw new Violation("I9", `the copy ${executionId} of what had ended in ${ended} is ${now ?? "not there"}`);
     }
   }
 

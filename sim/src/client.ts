@@ -1,13 +1,27 @@
-import { PawlError, type ExecutionHandle, type Pawl, type QueueOptions, type RetentionScope, type ScheduleOptions, type SqlClient } from "pawl";
+import {
+  PawlError,
+  type Checkpoint,
+  type ExecutionHandle,
+  type PauseScope,
+  type Pawl,
+  type QueueOptions,
+  type RetentionScope,
+  type ScheduleHandle,
+  type ScheduleOptions,
+  type SqlClient,
+} from "pawl";
 import type { AnyWorkflow } from "pawl";
+import { readPayload } from "pawl/internal";
 import { rootOf, type ClientLog } from "./client-log.ts";
 import type { BulkWatch } from "./bulk-watch.ts";
 import type { DrawnBulk } from "./draw-bulks.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
-import type { Request, Revert, Sending, UserTransaction } from "./draw-script.ts";
+import type { Request } from "./draw-requests.ts";
+import type { Revert, Sending, UserTransaction } from "./draw-script.ts";
 import type { Monitor } from "./monitor.ts";
+import { copyExecution, queryBumps } from "./readings.ts";
 import { Violation } from "./violation.ts";
-import type { Program } from "./workflows.ts";
+import type { Program } from "./program.ts";
 
 /** Does the work in a transaction of the user's own, and commits if it gives true. Gives whether it has heard how that ended. */
 export type InTransaction = (work: (client: SqlClient) => Promise<boolean>) => Promise<boolean>;
@@ -111,15 +125,15 @@ export class Client {
     await this.#try(async () => this.#pawl.handle(executionId).terminate({ reason: "by the simulation" }));
   }
 
-  async onQueue(what: "pause" | "resume"): Promise<void> {
-    await this.#try(async () => void (await this.#pawl.pauses[what === "pause" ? "add" : "remove"]({ taskQueue: "default" })));
+  async pauseAll(what: "pause" | "resume", scope: PauseScope): Promise<void> {
+    await this.#try(async () => void (await this.#pawl.pauses[what === "pause" ? "add" : "remove"](scope)));
   }
 
   async pause(executionId: string): Promise<void> {
     await this.#try(async () => this.#pawl.handle(executionId).pause({ reason: "by the simulation" }));
   }
 
-  async revert({ by, checkpoint, id }: Pick<Revert, "by" | "checkpoint" | "id">, executionId: string): Promise<void> {
+  async revert({ by, checkpoint, id, edit }: Pick<Revert, "by" | "checkpoint" | "id"> & Partial<Pick<Revert, "edit">>, executionId: string): Promise<void> {
     if (by !== "fork") this.#log.revert(executionId);
     await this.#try(async () => {
       const handle = this.#pawl.handle(executionId);
@@ -127,8 +141,33 @@ export class Client {
       const choices = [1, ...(await handle.checkpoints())];
       const choice = choices[Math.floor(checkpoint * choices.length)]!;
       if (by === "rollback") await handle.rollback({ to: choice });
-      else await handle.fork({ from: choice, executionId: `${executionId}-${id}` });
+      else await this.#fork(handle, choice, { id: `${executionId}-${id}`, edit });
     });
+  }
+
+  /** With another result of one of the steps whose results are values, if there is one before the checkpoint. */
+  async #fork(
+    handle: ExecutionHandle,
+    from: Checkpoint | number,
+    { id: executionId, edit }: { readonly id: string; readonly edit: number | undefined },
+  ): Promise<void> {
+    const seq = typeof from === "number" ? from : from.seq;
+    const history = edit === undefined ? [] : await handle.history();
+    const steps = history.flatMap(({ seq: at, event }) => (event.type === "StepCompleted" && event.name === "step" && at <= seq ? [event] : []));
+    const step = steps[Math.floor((edit ?? 0) * steps.length)];
+    if (step === undefined) return void (await handle.fork({ from, executionId }));
+    const change = 10_000;
+    const value = (readPayload(step.result) as number) + change;
+    await handle.fork({ from, executionId, results: { [step.position]: value } });
+    this.#log.edits.set(executionId, change);
+  }
+
+  async copy(executionId: string, copyId: string): Promise<void> {
+    await this.#try(async () => copyExecution(this.#pawl, this.#monitor, this.#log, { executionId, copyId }));
+  }
+
+  async query(executionId: string): Promise<void> {
+    await this.#try(async () => queryBumps(this.#pawl, this.#monitor, executionId));
   }
 
   async resume(executionId: string): Promise<void> {
@@ -142,6 +181,15 @@ export class Client {
 
   async onSchedule(scheduleId: string, what: "pause" | "resume" | "trigger"): Promise<void> {
     await this.#try(async () => void (await this.#pawl.schedules.get(scheduleId)[what]()));
+  }
+
+  /** Gives whether it was done. */
+  async changeSchedule(scheduleId: string, change: (handle: ScheduleHandle) => Promise<void>): Promise<boolean> {
+    const done = await this.#try(async () => {
+      await change(this.#pawl.schedules.get(scheduleId));
+      return true;
+    });
+    return done === true;
   }
 
   async bulk(bulk: DrawnBulk, watch: BulkWatch): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Chance } from "./random.ts";
-import type { Program } from "./workflows.ts";
+import type { Program } from "./program.ts";
 
 /** A random program: chains, fan-out and join, races, retries, sleeps, children, in each other. */
 export function drawProgram(chance: Chance, depth = 0): Program {

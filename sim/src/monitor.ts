@@ -17,6 +17,8 @@ interface Recorded {
 
 const noProgress: ReadonlySet<Event["type"]> = new Set(["StepStarted", "StepHeartbeat", "ExecutionPaused", "ExecutionUnpaused"]);
 
+const endsCancelRequest: ReadonlySet<Event["type"]> = new Set(["CancelRequested", "ExecutionResumed", "ExecutionForked"]);
+
 /** A lease, and what a process may stand still. */
 const hearsOfRollbackMs = 20_000;
 
@@ -76,7 +78,8 @@ export class Monitor {
     for (const row of rows) this.#checkFamily(row);
     for (const row of rows) this.#checkMessages(row);
     for (const row of rows) if (isTerminal(row.state) && !isTerminal(before.get(row.run_id)?.state ?? "")) this.#checkChildrenAsked(row);
-    for (const row of added) this.#checkEnd(row);
+    if (transaction === "import-execution") this.#imported(rows, before, added);
+    for (const row of added) this.#checkEnd(row, transaction);
   }
 
   /**
@@ -123,12 +126,18 @@ export class Monitor {
     return { events: events.filter((event) => "position" in event && event.position === position) };
   }
 
-  /** Whether a run has what one before it had not read: it comes from a rollback or retry of it while that had not ended. */
+  /** Whether a cancel request is in its history, and was not left behind by a resume, rollback or fork. */
+  isToBeCancelled(runId: string): boolean {
+    const last = (this.histories.get(runId) ?? []).findLast(({ event }) => endsCancelRequest.has(event.type));
+    return last?.event.type === "CancelRequested";
+  }
+
+  /** Whether a run has what one before it had not read: it comes from a rollback or retry of it while that, and what came in between, had not ended. */
   keepsMessagesOf(runId: string, before: string | undefined): boolean {
     if (runId === before) return true;
-    return (this.histories.get(runId) ?? []).some(
-      ({ event }) => event.type === "ExecutionResumed" && event.fromRunId === before && event.operation !== undefined && !isTerminal(event.fromState),
-    );
+    const resumes = (this.histories.get(runId) ?? []).flatMap(({ event }) => (event.type === "ExecutionResumed" ? [event] : []));
+    const since = resumes.slice(resumes.findLastIndex(({ fromRunId }) => fromRunId === before));
+    return since[0]?.fromRunId === before && since.every(({ operation, fromState }) => operation !== undefined && !isTerminal(fromState));
   }
 
   /** The run that it continues, if it does. */
@@ -432,12 +441,20 @@ export class Monitor {
     if (row.visible_at > latest) throw new Violation("I12", `${row.execution_id} wakes ${row.visible_at - latest} ms after its first timer is due`);
   }
 
+  /** Its earlier runs come with it. */
+  #imported(rows: readonly ExecutionRow[], before: ReadonlyMap<string, ExecutionRow>, added: readonly HistoryRow[]): void {
+    const copy = rows.find((row) => !before.has(row.run_id));
+    if (copy === undefined) return;
+    for (const { run_id: runId } of added) if (runId !== copy.run_id) this.#past.set(runId, copy.execution_id);
+  }
+
   /** The end of a run: its row says what its history says. */
-  #checkEnd(added: HistoryRow): void {
+  #checkEnd(added: HistoryRow, transaction: string): void {
     const row = this.executions.get(added.run_id);
     const history = this.histories.get(added.run_id)!;
     // Its last event: the row is the next run's by now.
-    if (row === undefined && this.#past.has(added.run_id) && fold(history).state === "continued_as_new") return;
+    const isPast = transaction === "import-execution" || fold(history).state === "continued_as_new";
+    if (row === undefined && this.#past.has(added.run_id) && isPast) return;
     if (row === undefined) throw new Violation("I24", `run ${added.run_id} has events and no row`);
     const view = fold(history);
     const held = isTerminal(row.state) || row.state === "quarantined" || row.state === "paused";
@@ -465,12 +482,13 @@ export class Monitor {
     return runs;
   }
 
-  /** The result of an execution that completed, or how it ended instead. */
+  /** The result of an execution that completed, or how it ended instead, and with what message. */
   outcome(executionId: string): { readonly state: string; readonly value?: unknown } | undefined {
     const row = this.row(executionId);
     if (row === undefined || !isTerminal(row.state)) return undefined;
     const end = this.histories.get(row.run_id)!.at(-1)!.event;
-    return end.type === "ExecutionCompleted" ? { state: row.state, value: readPayload(end.result) } : { state: row.state };
+    if (end.type === "ExecutionCompleted") return { state: row.state, value: readPayload(end.result) };
+    return end.type === "ExecutionFailed" ? { state: row.state, value: end.failure.message } : { state: row.state };
   }
 }
 

@@ -450,4 +450,26 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("kernel/schedule/cron.js", "Math.floor(at / 1000) * 1000", "Math.ceil(at / 1000) * 1000")],
   },
   { name: "starts pass by the limits of their queue", edits: [edit("worker/worker-claims.js", "|| this.#rules.hasLimits(taskQueue) ||", "||")] },
+  { name: "workers claim every version", edits: [edit("postgres/statements/claim.js", "AND q.definition = ANY($3::text[])", "AND $3::text[] IS NOT NULL")] },
+  { name: "an attempt has all the time it wants", edits: [edit("worker/step-attempt.js", '() => this.#expire(timeoutMs, "timeout")', "() => { }")] },
+  { name: "a fork leaves the results that were edited", edits: [edit("client/fork.js", ", ...editedResults(whole.events, options.results ?? {})]", "]")] },
+  { name: "a backfill starts once and is done", edits: [edit("kernel/schedule/advance.js", "unfinished.push({ ...backfill, from });", "void from;")] },
+  {
+    name: "a deleted schedule goes on",
+    edits: [edit("postgres/statements/delete-schedule.js", "DELETE FROM schedules WHERE", "UPDATE schedules SET namespace = namespace WHERE")],
+  },
+  { name: "the last signal is taken first", edits: [edit("kernel/mailbox.js", "return kept?.shift();", "return kept?.pop();")] },
+  { name: "what a saga did stays when it fails", edits: [edit("kernel/saga.js", "const failures = await undoAll();", "const failures = [];")] },
+  {
+    name: "calls begin after a cancel request",
+    edits: [edit("kernel/code-calls.js", "if (this.#replay.cancelRequested !== undefined && !shielded)", "if (false)")],
+  },
+  {
+    name: "a query is answered without what was recorded last",
+    edits: [edit("client/execution-handle.js", "(await this.history()).map(", "(await this.history()).slice(0, -1).map(")],
+  },
+  {
+    name: "calls begin between a result and the cancel request behind it",
+    edits: [edit("worker/active-execution.js", "(call.shielded || !isCancelled)", "true")],
+  },
 ];

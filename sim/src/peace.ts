@@ -1,7 +1,8 @@
 import type { Worker } from "pawl";
 import { isTerminal } from "./execution-rows.ts";
 import type { Processes } from "./processes.ts";
-import { pollMs, settleMs, type Scene } from "./scene.ts";
+import { pauseScopes } from "./draw-script.ts";
+import { healer, pollMs, settleMs, type Scene } from "./scene.ts";
 import { Violation } from "./violation.ts";
 
 /** In peace, a task is found within so long by a worker that has nothing else to do. */
@@ -9,7 +10,6 @@ const idleLimitMs = 3 * pollMs;
 const idleCheckMs = 500;
 /** So long after the last end, workers have heard of it, and the latest request has been answered. */
 const afterwardsMs = 20_000;
-const healer = "healer";
 
 /** After the trouble: no more faults, whatever is alive goes on, and everything that was started must end. */
 export class Peace {
@@ -53,7 +53,9 @@ export class Peace {
   #tendAgain(inMs: number): void {
     const { world, failure, log, watch } = this.#scene;
     world.schedule(inMs, "script", undefined, "tend", () => {
-      this.#processes.letClient(healer, (client) => client.onQueue("resume"));
+      this.#processes.letClient(healer, async (client) => {
+        for (const scope of pauseScopes) await client.pauseAll("resume", scope);
+      });
       for (const row of watch.monitor.executions.values()) this.#tend(row.execution_id, row.state);
       failure.guard(() => log.checkSent(watch.monitor));
       for (const id of watch.schedules?.paused ?? []) this.#processes.letClient(healer, (client) => client.onSchedule(id, "resume"));
@@ -98,14 +100,15 @@ export class Peace {
         if (isBusy) idleSince.delete(worker);
         else if (!idleSince.has(worker)) idleSince.set(worker, world.now);
       }
-      const longest = Math.max(0, ...working.map(({ worker }) => world.now - (idleSince.get(worker) ?? world.now)));
+      const longestOf = (version: string): number =>
+        Math.max(0, ...working.map(({ versions, worker }) => (versions.includes(version) ? world.now - (idleSince.get(worker) ?? world.now) : 0)));
       const isPaused = (await database.readText("SELECT count(*)::text FROM pauses")) !== "0";
       for (const row of watch.monitor.executions.values()) {
         const isDue = row.visible_at !== null && Math.max(row.visible_at, row.not_before ?? 0) <= world.databaseNow;
         if (!isDue || isPaused || watch.queue?.mayBeClaimed(row.run_id) === false) dueSince.delete(row.run_id);
         else if (!dueSince.has(row.run_id)) dueSince.set(row.run_id, world.now);
         const dueFor = world.now - (dueSince.get(row.run_id) ?? world.now);
-        if (Math.min(dueFor, longest) > idleLimitMs)
+        if (Math.min(dueFor, longestOf(row.version)) > idleLimitMs)
           failure.add(new Violation("I18", `${row.execution_id} has been due for ${dueFor} ms while a worker had nothing to do`));
       }
     };

@@ -2,17 +2,22 @@ import type { StepContext, Worker } from "pawl";
 import { Pawl, PostgresStore, readPayload, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
 import { Client } from "./client.ts";
 import type { Chance } from "./random.ts";
-import { pollMs, troubleMs, type Scene } from "./scene.ts";
+import { healer, pollMs, troubleMs, type Scene } from "./scene.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
 import { NetworkError } from "./transport.ts";
 import { Violation } from "./violation.ts";
-import { makeWorkflows } from "./workflows.ts";
+import { makeWorkflows, type Effects } from "./workflows.ts";
 
 export const leaseMs = 3000;
+
+/** The steps that begin when their execution is cancelled. */
+const cleanUps: ReadonlySet<string> = new Set(["undo", "clean up"]);
 
 /** A worker process, or a client's, from its start to its end. */
 interface Running {
   readonly process: SimProcess;
+  /** Of the workflows whose code it has. */
+  readonly versions: readonly string[];
   readonly pawl: Pawl;
   readonly client: Client;
   worker: Worker | undefined;
@@ -29,10 +34,15 @@ export class Processes {
   readonly #generations = new Map<string, number>();
   /** Where processes live: all on one host, each on its own, or on a new one at every start. */
   readonly #hosts: "one" | "own" | "new";
+  /** Whether there is more than one version of the code. */
+  readonly #versions: Chance | undefined;
 
   constructor(scene: Scene) {
     this.#scene = scene;
     this.#hosts = scene.chance.pick(["one", "own", "new"]);
+    const versions = scene.chance.fork("versions");
+    // Who waits in a queue with limits is to be passed over by nobody.
+    this.#versions = versions.hits(0.12) && scene.watch.queue === undefined ? versions : undefined;
   }
 
   get staleWritesRejected(): number {
@@ -40,8 +50,10 @@ export class Processes {
   }
 
   /** Those that live and run a worker. */
-  get working(): readonly { readonly process: SimProcess; readonly worker: Worker }[] {
-    return [...this.#running.values()].flatMap(({ process, worker }) => (process.alive && worker !== undefined ? [{ process, worker }] : []));
+  get working(): readonly { readonly process: SimProcess; readonly versions: readonly string[]; readonly worker: Worker }[] {
+    return [...this.#running.values()].flatMap(({ process, versions, worker }) =>
+      process.alive && worker !== undefined ? [{ process, versions, worker }] : [],
+    );
   }
 
   /** Those of the living. */
@@ -106,26 +118,29 @@ export class Processes {
     });
     const store = watch.claims.watch(process, unwatched, (violation) => failure.add(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
-    const { workflows, steps } = makeWorkflows(process, {
+    const effects: Effects = {
       begin: (which, step) => this.#begin(which, step),
       beats: (which, step) => this.#beats(which, step),
       tooLate: (step) =>
         failure.guard(() => {
           throw new Violation("I1", `${name} begins step ${step.idempotencyKey}, which was asked for after the run had continued as new`);
         }),
-    });
+    };
+    const versions = this.#versionsOf(name);
+    const made = versions.map((version) => makeWorkflows(process, version, effects));
+    const workflows = made.flatMap((of) => of.workflows);
     const client = new Client(process.name, pawl, workflows, log, watch.monitor, async (work) =>
       around("user-transaction", async () => {
         await database.sessions.transact("read committed", work);
         return true;
       }).catch(notHeard),
     );
-    const running: Running = { process, pawl, client, worker: undefined };
+    const running: Running = { process, versions, pawl, client, worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
     running.worker = await pawl.worker({
       workflows,
-      steps,
+      steps: made[0]!.steps,
       concurrency,
       lease: leaseMs,
       pollInterval: pollMs,
@@ -133,6 +148,12 @@ export class Processes {
       retentionInterval: "1h",
     });
     this.#workers.push(running.worker);
+  }
+
+  /** As after deployments, one process after the other; a client uses its first. */
+  #versionsOf(name: string): readonly string[] {
+    if (this.#versions === undefined) return ["1"];
+    return name === healer ? ["2", "1"] : this.#versions.pick([["1"], ["2"], ["1", "2"], ["2", "1"]] as const);
   }
 
   /** A step's function begins. Gives how often it has begun before. */
@@ -143,7 +164,12 @@ export class Processes {
     if (!process.alive) return before;
     const { monitor, claims } = this.#scene.watch;
     this.#scene.failure.guard(() => {
-      const { run_id: runId } = monitor.began(process, step, claims.workerIn(process));
+      const { run_id: runId, workflow, version } = monitor.began(process, step, claims.workerIn(process));
+      if (claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
+        throw new Violation("I20", `${process.name} begins step ${key}, and knows that its execution is to be cancelled`);
+      const versions = [...this.#running.values()].find((running) => running.process === process)?.versions;
+      if (versions?.includes(version) === false && isVersioned(workflow))
+        throw new Violation("versions", `${process.name} begins step ${key} of version ${version}; it has ${versions.join(" and ")}`);
       if (claims.isFenced(process, runId)) throw new Violation("I4", `${process.name} begins step ${key} although its claim was rejected`);
     });
     return before;
@@ -181,6 +207,11 @@ export class Processes {
       };
     return { info: write("info"), warn: write("warning"), error: write("error") };
   }
+}
+
+/** Steps that run on their own have no version. */
+function isVersioned(workflow: string): boolean {
+  return workflow === "root" || workflow === "child";
 }
 
 /** Users' own statements are not sent again. */

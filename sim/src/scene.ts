@@ -1,6 +1,6 @@
 import type { BulkWatch } from "./bulk-watch.ts";
 import type { ClientLog } from "./client-log.ts";
-import type { Request } from "./draw-script.ts";
+import type { Request } from "./draw-requests.ts";
 import type { DrawnBulk } from "./draw-bulks.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
 import type { DrawnSchedule } from "./draw-schedules.ts";
@@ -62,6 +62,8 @@ export class Failure {
 
 /** Faults and requests happen within this time, in milliseconds; after it, everything must come to an end. */
 export const troubleMs = 8000;
+/** Who comes in peace, and has all code. */
+export const healer = "healer";
 /** A worker looks for tasks that often, in milliseconds. */
 export const pollMs = 900;
 /** Leases, polls, the longest back-off and sleep, several times over, in milliseconds. */

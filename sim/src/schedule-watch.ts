@@ -37,8 +37,13 @@ export class ScheduleWatch {
   readonly #before = new Map<string, State>();
   /** How many executions each one had started by itself. */
   readonly #startedBefore = new Map<string, number>();
-  /** Schedules that were acknowledged: they must be there. */
+  /** Schedules that were acknowledged: they must be there, unless somebody deletes them. */
   readonly made = new Set<string>();
+  readonly mayBeDeleted = new Set<string>();
+  /** How many executions those had started that are gone. */
+  readonly #deleted = new Map<string, number>();
+  /** Ranges whose backfill was acknowledged, in the database's time. */
+  readonly #backfilled = new Map<string, { readonly from: number; readonly to: number }>();
   #rows: readonly ScheduleRow[] = [];
 
   constructor(database: SimDatabase, monitor: Monitor, world: World, drawn: readonly DrawnSchedule[]) {
@@ -52,6 +57,17 @@ export class ScheduleWatch {
     if (changesSchedules.test(transaction)) this.#rows = await this.#database.read<ScheduleRow>(readSql);
     else if (!changesTheirExecutions.test(transaction)) return;
     for (const row of this.#rows) this.#check(row);
+    for (const [id, count] of this.#deleted)
+      if (this.#executionsOf(id).length > count) throw new Violation("I13", `schedule ${id} started an execution after it had been deleted`);
+  }
+
+  /** Told to whoever deleted what had been made before. */
+  deleted(id: string): void {
+    this.#deleted.set(id, this.#executionsOf(id).length);
+  }
+
+  backfilled(id: string, range: { readonly from: number; readonly to: number }): void {
+    this.#backfilled.set(id, range);
   }
 
   get isOver(): boolean {
@@ -65,12 +81,25 @@ export class ScheduleWatch {
   /** In peace every schedule has come to its end, with as many executions as it was to have. */
   checkAtEnd(): void {
     const there = new Set(this.#rows.map((row) => row.schedule_id));
-    for (const id of this.made) if (!there.has(id)) throw new Violation("I9", `the acknowledged schedule ${id} is lost`);
+    for (const id of this.made) if (!there.has(id) && !this.mayBeDeleted.has(id)) throw new Violation("I9", `the acknowledged schedule ${id} is lost`);
+    for (const [id, range] of this.#backfilled) if (!this.mayBeDeleted.has(id)) this.#checkBackfilled(id, range);
     for (const { schedule_id: id, state } of this.#rows) {
       const { runs, buffered } = JSON.parse(state) as State;
       const wanted = this.#drawn.get(id)!.maximumRuns;
       if (runs !== wanted || buffered.length > 0)
         throw new Violation("I13", `schedule ${id} is over after ${runs} of ${wanted} runs, ${buffered.length} buffered`);
+    }
+  }
+
+  /** Of an interval that was not changed. */
+  #checkBackfilled(id: string, { from, to }: { readonly from: number; readonly to: number }): void {
+    const { everyMs, update } = this.#drawn.get(id)!;
+    if (update !== undefined) return;
+    const started = new Set(this.#executionsOf(id).map((row) => row.execution_id));
+    for (let at = Math.ceil(from / everyMs) * everyMs; at <= to; at += everyMs) {
+      const name = `${id}:${new Date(at).toISOString()}`;
+      if (![name, name.replace(".000Z", "Z")].some((executionId) => started.has(executionId)))
+        throw new Violation("I13", `${name} was backfilled, and never started`);
     }
   }
 
@@ -81,21 +110,23 @@ export class ScheduleWatch {
     const before = this.#before.get(id);
     this.#before.set(id, state);
     const executions = this.#executionsOf(id);
-    // None of them is backfilled here.
-    if (before?.paused === true && executions.length > (this.#startedBefore.get(id) ?? 0))
+    const { backfill, update } = drawn;
+    if (backfill === undefined && before?.paused === true && executions.length > (this.#startedBefore.get(id) ?? 0))
       throw new Violation("I13", `schedule ${id} started ${executions.at(-1)!.execution_id} while it was paused`);
     this.#startedBefore.set(id, executions.length);
     const runs = state.runs - state.buffered.length;
     // Set back, the clock comes by the same instant again: it counts twice and starts one execution.
-    if (executions.length > runs || (executions.length < runs && this.#world.steppedBackMs === 0))
+    if (backfill === undefined && (executions.length > runs || (executions.length < runs && this.#world.steppedBackMs === 0)))
       throw new Violation("I13", `schedule ${id} has ${executions.length} executions, after ${state.runs} runs of which ${state.buffered.length} are buffered`);
     if (before === undefined) this.#countsFrom.set(id, state.cursor);
     else if (before.paused && !state.paused) this.#countsFrom.delete(id);
-    this.#checkCount(id, drawn, state);
-    if (before !== undefined) this.#checkMissed(id, drawn, before, state);
+    if (update === undefined) {
+      this.#checkCount(id, drawn, state);
+      if (before !== undefined) this.#checkMissed(id, drawn, before, state);
+    }
     for (const execution of executions) this.#checkInstant(id, drawn, execution);
     const open = executions.filter((execution) => !isTerminal(execution.state));
-    if (drawn.overlap !== "allow_all" && open.length > 1)
+    if (backfill === undefined && drawn.overlap !== "allow_all" && open.length > 1)
       throw new Violation("I13", `schedule ${id} (${drawn.overlap}) has ${open.map(({ execution_id }) => execution_id).join(", ")} open at once`);
   }
 
@@ -115,13 +146,14 @@ export class ScheduleWatch {
       throw new Violation("I13", `schedule ${id} missed ${new Date(last).toISOString()}, which was within its catch-up window`);
   }
 
-  #checkInstant(id: string, { everyMs }: DrawnSchedule, execution: ExecutionRow): void {
+  #checkInstant(id: string, { everyMs, update }: DrawnSchedule, execution: ExecutionRow): void {
     const started = this.#monitor.histories.get(execution.run_id)?.[0]?.event;
     const link = started?.type === "ExecutionStarted" ? started.schedule : undefined;
     const at = Date.parse(link?.at ?? "");
     if (link?.scheduleId !== id || execution.execution_id !== `${id}:${link.at}`)
       throw new Violation("I13", `${execution.execution_id} was started for ${link?.at} of schedule ${link?.scheduleId}`);
-    if (at % everyMs !== 0) throw new Violation("I13", `${execution.execution_id} is at no instant of its schedule, which fires every ${everyMs} ms`);
+    if (at % everyMs !== 0 && at % (update?.everyMs ?? everyMs) !== 0)
+      throw new Violation("I13", `${execution.execution_id} is at no instant of its schedule, which fires every ${everyMs} ms`);
     if (execution.created_at + this.#world.steppedBackMs + 1 < at) throw new Violation("I13", `${execution.execution_id} was started before its time`);
   }
 

@@ -2,11 +2,13 @@ import { Ambushes, type Ambush } from "./ambush.ts";
 import {
   drawForgetting,
   drawHolds,
+  drawReadings,
   drawReverts,
   drawSendings,
   drawStrikes,
   drawUserTransactions,
-  type Request,
+  pauseScopes,
+  type Reading,
   type Revert,
   type Sending,
   type UserTransaction,
@@ -15,6 +17,7 @@ import type { DrawnBulk } from "./draw-bulks.ts";
 import type { DrawnMerge } from "./draw-merges.ts";
 import { timingOf, type DrawnSchedule } from "./draw-schedules.ts";
 import type { DrawnQueue } from "./draw-queues.ts";
+import type { Request } from "./draw-requests.ts";
 import { isCounted, isTerminal } from "./execution-rows.ts";
 import type { Client } from "./client.ts";
 import type { Processes } from "./processes.ts";
@@ -47,6 +50,7 @@ export class Script {
     for (const { at, victim, resumeAfter } of drawHolds(chance.fork("holds"), troubleMs))
       this.#at(at, "someone may pause", () => this.#hold(victim, resumeAfter));
     for (const revert of drawReverts(chance.fork("reverts"), troubleMs)) this.#at(revert.at, `someone may ${revert.by}`, () => this.#revert(revert));
+    for (const reading of drawReadings(chance.fork("readings"), troubleMs)) this.#at(reading.at, `client-1 may ${reading.what}`, () => this.#read(reading));
     for (const transaction of drawUserTransactions(chance.fork("user transactions"), troubleMs))
       this.#at(transaction.at, `client-1 may ${transaction.what} in a transaction`, () => this.#transact(transaction));
     for (const at of drawForgetting(chance.fork("earlier runs"), troubleMs))
@@ -74,6 +78,9 @@ export class Script {
     for (const [index, inMs] of request.updates.entries()) {
       byAnyone(request.startAt + inMs, "updates", (client) => client.send({ what: "update", id: `u${index}` }, request.executionId));
     }
+    for (const [index, inMs] of request.signals.entries()) {
+      byAnyone(request.startAt + inMs, "signals", (client) => client.send({ what: "signal", id: `s${index}` }, request.executionId));
+    }
     const { stop } = request;
     if (stop === undefined) return;
     byAnyone(stop.at, stop.by, (client) => client[stop.by](request.executionId));
@@ -81,7 +88,7 @@ export class Script {
   }
 
   #scheduleSchedule(drawn: DrawnSchedule): void {
-    const { scheduleId, program: input, jitterMs, overlap, catchUpMs, maximumRuns, createAt, pause, triggerAt } = drawn;
+    const { scheduleId, program: input, jitterMs, overlap, catchUpMs, maximumRuns, createAt, pause, triggerAt, update, deleteAt, backfill } = drawn;
     const byClient = (inMs: number, label: string, action: (client: Client) => Promise<void>): void =>
       this.#at(inMs, `client-1 ${label} schedule ${scheduleId}`, () => this.#processes.letClient("client-1", action));
     const options = { scheduleId, input, ...timingOf(drawn), jitter: jitterMs, overlap, catchUpWindow: catchUpMs, maximumRuns };
@@ -89,6 +96,24 @@ export class Script {
       if (await client.makeSchedule(options)) this.#scene.watch.schedules?.made.add(scheduleId);
     });
     if (triggerAt !== undefined) byClient(triggerAt, "triggers", (client) => client.onSchedule(scheduleId, "trigger"));
+    const { watch, world } = this.#scene;
+    if (update !== undefined)
+      byClient(update.at, "updates", async (client) => {
+        await client.changeSchedule(scheduleId, (handle) => handle.update(timingOf({ ...drawn, everyMs: update.everyMs })));
+      });
+    if (backfill !== undefined)
+      byClient(backfill.at, "backfills", async (client) => {
+        const to = world.databaseNow;
+        const range = { from: to - backfill.beforeMs, to };
+        const instants = { from: new Date(range.from), to: new Date(range.to), overlap: backfill.overlap };
+        if (await client.changeSchedule(scheduleId, (handle) => handle.backfill(instants))) watch.schedules?.backfilled(scheduleId, range);
+      });
+    if (deleteAt !== undefined)
+      byClient(deleteAt, "deletes", async (client) => {
+        const wasMade = watch.schedules?.made.has(scheduleId) === true;
+        watch.schedules?.mayBeDeleted.add(scheduleId);
+        if ((await client.changeSchedule(scheduleId, (handle) => handle.delete())) && wasMade) watch.schedules?.deleted(scheduleId);
+      });
     if (pause === undefined) return;
     byClient(pause.at, "pauses", (client) => client.onSchedule(scheduleId, "pause"));
     byClient(pause.resumeAt, "resumes", (client) => client.onSchedule(scheduleId, "resume"));
@@ -125,12 +150,14 @@ export class Script {
 
   #schedulePause(chance: Chance): void {
     if (!chance.hits(0.2)) return;
+    // Who waits in a queue with limits is to be passed over by nobody.
+    const scope = this.#scene.watch.queue === undefined ? chance.fork("scope").pick(pauseScopes) : pauseScopes[0];
     const at = chance.whole(0, troubleMs);
     for (const [inMs, what] of [
       [at, "pause"],
       [at + chance.whole(100, 4000), "resume"],
     ] as const)
-      this.#at(inMs, `client-1 ${what}s the queue`, () => this.#processes.letClient("client-1", (client) => client.onQueue(what)));
+      this.#at(inMs, `client-1 ${what}s ${JSON.stringify(scope)}`, () => this.#processes.letClient("client-1", (client) => client.pauseAll(what, scope)));
   }
 
   #scheduleSendings(chance: Chance, clients: number): void {
@@ -150,6 +177,13 @@ export class Script {
   #revert(revert: Revert): void {
     const executionId = this.#oneOf(revert.victim, (row) => !isCounted(row.execution_id) && (revert.by !== "retry" || row.state === "failed"));
     if (executionId !== undefined) this.#processes.letClient("client-1", (client) => client.revert(revert, executionId), `${revert.by}s ${executionId}`);
+  }
+
+  #read({ what, of, id }: Reading): void {
+    const executionId = this.#oneOf(of, (row) => !isCounted(row.execution_id) && isTerminal(row.state) === (what === "copy"));
+    if (executionId === undefined) return;
+    const act = (client: Client): Promise<void> => (what === "copy" ? client.copy(executionId, id) : client.query(executionId));
+    this.#processes.letClient("client-1", act, what === "copy" ? `copies ${executionId} to ${id}` : `asks ${executionId}`);
   }
 
   #hold(victim: number, resumeAfter: number): void {

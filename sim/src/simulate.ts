@@ -1,10 +1,11 @@
 import { BulkWatch } from "./bulk-watch.ts";
+import { checkAtEnd } from "./check-at-end.ts";
 import { ClientLog } from "./client-log.ts";
 import { drawBulks } from "./draw-bulks.ts";
 import { drawMerges } from "./draw-merges.ts";
 import { drawQueue, type DrawnQueue } from "./draw-queues.ts";
 import { drawSchedules } from "./draw-schedules.ts";
-import { drawRequests } from "./draw-script.ts";
+import { drawRequests } from "./draw-requests.ts";
 import { DrawnFaults, PlannedFaults, type Fault } from "./faults.ts";
 import { MergeWatch } from "./merge-watch.ts";
 import { Monitor } from "./monitor.ts";
@@ -22,7 +23,6 @@ import { TransactionWatch } from "./transaction-watch.ts";
 import { Transport, type FaultCounts } from "./transport.ts";
 import { Violation } from "./violation.ts";
 import { Claims } from "./watched-store.ts";
-import { expectedOf } from "./workflows.ts";
 import { World, type TimelineEntry } from "./world.ts";
 
 /** Some time in 2030. */
@@ -121,7 +121,7 @@ class Simulation {
     try {
       await this.#trouble();
       await this.#peace.settle();
-      await this.#checkAtEnd();
+      if (failure.first === undefined) await checkAtEnd(this.#scene);
       this.#executions = watch.monitor.executions.size;
       // What schedules have started is counted in the end.
       if (schedules.length === 0 && chance.fork("retention").hits(0.3)) await forgetAll(this.#scene, this.#processes);
@@ -148,26 +148,6 @@ class Simulation {
       this.#processes.keepRunning(`client-${index}`, plan.fork(`client-${index}`), plan.hits(0.4) ? plan.whole(1, 5) : 0);
     this.#script.schedule(clients);
     await world.run(() => failure.first !== undefined, troubleMs);
-  }
-
-  async #checkAtEnd(): Promise<void> {
-    const { failure, watch, log, requests } = this.#scene;
-    if (failure.first !== undefined) return;
-    const { monitor } = watch;
-    await monitor.observe("the end", undefined);
-    log.check(monitor);
-    log.checkOrder(monitor);
-    watch.schedules?.checkAtEnd();
-    watch.merges.checkAtEnd();
-    watch.bulks.checkAtEnd();
-    for (const { executionId, program } of requests) {
-      const outcome = monitor.outcome(executionId);
-      if (outcome === undefined || log.wasStopped(executionId)) continue;
-      const expected = expectedOf(program);
-      if (expected === "either") continue;
-      const right = expected === "fails" ? outcome.state === "failed" : outcome.state === "completed" && outcome.value === expected.value;
-      if (!right) throw new Violation("result", `${executionId} ended ${outcome.state} with ${String(outcome.value)}, not ${JSON.stringify(expected)}`);
-    }
   }
 
   #outcome(): Outcome {

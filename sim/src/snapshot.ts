@@ -14,6 +14,7 @@ export interface ExecutionRow {
   readonly parent_run_id: string | null;
   readonly parent_close_policy: string | null;
   readonly workflow: string;
+  readonly version: string;
   readonly task_queue: string;
   readonly queue_key: string;
   readonly priority: number;
@@ -62,7 +63,7 @@ export interface Snapshot {
 }
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.attributes,
+const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.version, e.attributes,
  e.task_queue, coalesce(e.queue_key, '') AS queue_key, coalesce(e.priority, 0)::int AS priority,
  ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
  (t.run_id IS NOT NULL)::int AS tasks, ${ms("t.visible_at")} AS visible_at, coalesce(t.suspect, false) AS suspect, x.messages, w.state AS worker_state

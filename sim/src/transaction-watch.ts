@@ -7,10 +7,11 @@ const lonelySql = `SELECT 'the effect of ' || e.key || ' stands without a result
 WHERE e.xmin IN (SELECT max(xmin::text::bigint)::text::xid FROM public.effects)
  AND NOT EXISTS (SELECT FROM history h WHERE h.xmin = e.xmin AND h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%')`;
 
-/** Results without what they stand for, or with more than that. A resume, a rollback and a fork copy events. */
+/** Results without what they stand for, or with more than that. A resume, a rollback, a fork and an import copy events. */
 const brokenResultsSql = `SELECT 'event ' || h.seq || ' of run ' || h.run_id || ' is a result without its effect' AS what FROM history h
 WHERE h.type = 'StepCompleted' AND h.data LIKE '%"name":"transact"%' AND NOT EXISTS (SELECT FROM public.effects e WHERE e.xmin = h.xmin)
  AND NOT EXISTS (SELECT FROM history r WHERE r.xmin = h.xmin AND r.type IN ('ExecutionResumed', 'ExecutionForked'))
+ AND NOT EXISTS (SELECT FROM executions e WHERE e.xmin = h.xmin AND e.execution_id LIKE 'y%')
 UNION ALL
 SELECT 'the effect of ' || min(e.key) || ' is there ' || count(*) || ' times' FROM public.effects e GROUP BY e.xmin::text HAVING count(*) > 1`;
 

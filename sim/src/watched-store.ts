@@ -11,6 +11,8 @@ export class Claims {
   readonly #claimedAt = new Map<SimProcess, number>();
   /** By process and run: the epoch of the latest claim, and of the latest that was rejected. */
   readonly #epochs = new Map<SimProcess, Map<string, { claimed: number; rejected: number }>>();
+  /** Runs of which the process was told, by what it read or wrote, that they are to be cancelled. */
+  readonly #cancelled = new Map<SimProcess, Set<string>>();
 
   constructor(monitor: Monitor) {
     this.#monitor = monitor;
@@ -27,6 +29,11 @@ export class Claims {
     return epochs !== undefined && epochs.rejected >= epochs.claimed;
   }
 
+  /** Whether this process knows that the run is to be cancelled. */
+  hasHeardOfCancel(process: SimProcess, runId: string): boolean {
+    return this.#cancelled.get(process)?.has(runId) === true;
+  }
+
   /** The worker of this process, as it has registered last. */
   workerIn(process: SimProcess): string | undefined {
     return this.#workers.get(process);
@@ -36,6 +43,8 @@ export class Claims {
   watch(process: SimProcess, store: PostgresStore, onViolation: (violation: Violation) => void): PostgresStore {
     const epochs = new Map<string, { claimed: number; rejected: number }>();
     this.#epochs.set(process, epochs);
+    const cancelled = new Set<string>();
+    this.#cancelled.set(process, cancelled);
     const of = (runId: string): { claimed: number; rejected: number } => {
       let known = epochs.get(runId);
       if (known === undefined) epochs.set(runId, (known = { claimed: 0, rejected: -1 }));
@@ -57,6 +66,7 @@ export class Claims {
       if (stale !== undefined) onViolation(new Violation("I4", `${process.name} writes to run ${stale.runId} again, whose epoch ${stale.epoch} was rejected`));
       const outcome = await commit(batch);
       for (const [index, append] of batch.appends.entries()) {
+        if (append.events.some(({ type }) => type === "CancelRequested")) cancelled.add(append.runId);
         if (outcome.appends[index]?.outcome !== "rejected") continue;
         of(append.runId).rejected = append.epoch;
         const row = this.#monitor.executions.get(append.runId);
@@ -68,7 +78,10 @@ export class Claims {
     store.claim = async (request) => {
       const outcome = await this.#whileClaiming(process, claim(request));
       if (outcome.executions.length > 0) this.#claimedAt.set(process, process.monotonicMs());
-      for (const { runId, epoch } of outcome.executions) of(runId).claimed = epoch;
+      for (const { runId, epoch } of outcome.executions) {
+        of(runId).claimed = epoch;
+        if (this.#monitor.isToBeCancelled(runId)) cancelled.add(runId);
+      }
       return outcome;
     };
     return store;

@@ -12,6 +12,7 @@ import {
   type StepContext,
   type WorkflowContext,
 } from "pawl";
+import type { Program } from "./program.ts";
 import type { SimProcess } from "./sim-process.ts";
 
 /** What the workflows' steps do to the world outside: told to whoever keeps the ledger. */
@@ -24,46 +25,8 @@ export interface Effects {
   tooLate(step: StepContext): void;
 }
 
-/** A random program of durable calls, as data, so that every process and every replay runs the same. */
-export type Program =
-  | { readonly do: "step"; readonly ms: number; readonly value: number }
-  /** Fails `fails` times; with `gives` up before, for good. */
-  | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly intervalMs: number; readonly value: number }
-  | { readonly do: "fail" }
-  /** Says how far it is, so often, for longer than leases last; its first attempt fails at the end. */
-  | { readonly do: "beat"; readonly beats: number; readonly value: number }
-  /** A step on another queue, which is another worker's as often as not; or one that nobody may begin in time. */
-  | { readonly do: "remote"; readonly ms: number; readonly value: number; readonly inTime: boolean }
-  /** Kills so many of the processes that run it. */
-  | { readonly do: "kill"; readonly deaths: number; readonly value: number }
-  | { readonly do: "sleep"; readonly ms: number }
-  /** Takes a signal, if one comes in time. */
-  | { readonly do: "signal"; readonly timeoutMs: number }
-  /** Waits until so many updates have come, if they come in time. */
-  | { readonly do: "until"; readonly bumps: number; readonly timeoutMs: number }
-  | { readonly do: "publish"; readonly value: number }
-  /** Undoes a step when what follows fails. */
-  | { readonly do: "saga"; readonly program: Program }
-  | { readonly do: "child"; readonly program: Program; readonly own: boolean }
-  | { readonly do: "inOrder"; readonly parts: readonly Program[] }
-  | { readonly do: "together"; readonly parts: readonly Program[]; readonly concurrency: number }
-  | { readonly do: "race"; readonly parts: readonly Program[] }
-  /** A change of code that all have: it goes the same way whenever it is run again. */
-  | { readonly do: "patched"; readonly id: string; readonly value: number }
-  /** Ends the run after the first part, with something else still going on, and goes on with the next part in a new run. */
-  | { readonly do: "continue"; readonly first: Program; readonly beside: Program; readonly next: Program }
-  | { readonly do: "set"; readonly name: string; readonly value: number | null }
-  /** Writes chunks from workflow code. */
-  | { readonly do: "tell"; readonly chunks: number }
-  /** Writes chunks from a step, whose first attempts fail half way. */
-  | { readonly do: "tokens"; readonly chunks: number; readonly fails: number; readonly ms: number }
-  /** Writes a row in a transaction, whose first attempts fail after that. */
-  | { readonly do: "transact"; readonly fails: number; readonly value: number }
-  /** Settles all, failures included. */
-  | { readonly do: "settle"; readonly parts: readonly Program[] }
-  /** Waits for ever, together with a child and a step that do so too, and cleans up when it is cancelled. */
-  | { readonly do: "wait to be cancelled" };
-
+/** An attempt that hangs takes longer than it may. */
+const [attemptMs, hangMs] = [400, 1500];
 /** Far beyond the end of any simulation. */
 const forEverMs = 30 * 24 * 3600 * 1000;
 
@@ -81,12 +44,17 @@ const number = { "~standard": { version: 1, vendor: "sim", types, validate: (val
 const messages = {
   state: (): State => ({ bumps: 0 }),
   signals: { go: number },
+  queries: { bumps: (state: State) => state.bumps },
   updates: { bump: update(number, (state: State, by: number) => (state.bumps += by)) },
 };
 type Context = WorkflowContext<typeof messages.signals, State>;
 
 /** The definitions, as this process has loaded them. */
-export function makeWorkflows(process: SimProcess, effects: Effects): { readonly workflows: readonly AnyWorkflow[]; readonly steps: readonly ReusableStep[] } {
+export function makeWorkflows(
+  process: SimProcess,
+  version: string,
+  effects: Effects,
+): { readonly workflows: readonly AnyWorkflow[]; readonly steps: readonly ReusableStep[] } {
   const effect = async (step: StepContext, ms: number): Promise<void> => {
     effects.begin(process, step);
     if (ms > 0) await process.sleep(ms);
@@ -136,6 +104,16 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
           await effect(step, 0);
           throw new NonRetryable("as planned");
         });
+      case "slow":
+        return ctx.step(
+          "slow",
+          async (step) => {
+            const hangs = step.attempt <= program.hangs;
+            await effect(step, hangs ? hangMs : 0);
+            return hangs ? Number.NaN : program.value;
+          },
+          { [program.over]: attemptMs, retry: { initialInterval: 50, maximumAttempts: 0 } },
+        );
       case "remote":
         return program.inTime ? inTime(program.ms, program.value).catch(zeroIfNotStarted) : remote(program.ms, program.value);
       case "kill":
@@ -148,6 +126,15 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
         return 0;
       case "signal":
         return ctx.signal("go", { timeout: program.timeoutMs }).catch(zeroIfLate);
+      case "take":
+        for (let time = 0; time < program.times; time++) {
+          const order = await ctx.signal("go", { timeout: program.timeoutMs }).catch(noneIfLate);
+          await ctx.step("took", async (step) => {
+            await effect(step, 0);
+            return order;
+          });
+        }
+        return 0;
       case "until":
         await ctx.until(() => ctx.state.bumps >= program.bumps, { timeout: program.timeoutMs }).catch(zeroIfLate);
         return 0;
@@ -244,11 +231,12 @@ export function makeWorkflows(process: SimProcess, effects: Effects): { readonly
     }
   };
 
-  const child = defineWorkflow({ name: "child", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
-  const root = defineWorkflow({ name: "root", ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
+  const child = defineWorkflow({ name: "child", version, ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
+  const root = defineWorkflow({ name: "root", version, ...messages, run: async (ctx, program: Program): Promise<number> => run(ctx, program) });
   const gathering = mergedWorkflows.map((name) =>
     defineWorkflow({
       name,
+      version,
       run: async (ctx, input: number | readonly number[]) =>
         ctx.step("gather", async (step) => {
           await effect(step, 20);
@@ -275,59 +263,12 @@ function zeroIfLate(error: unknown): number {
   throw error;
 }
 
+/** The first signal is 0. */
+function noneIfLate(error: unknown): undefined {
+  if (error instanceof WaitTimeout) return undefined;
+  throw error;
+}
+
 function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
-}
-
-export type Expected = { readonly value: number } | "fails" | "either";
-
-/** What a program comes to, where that does not depend on who is first. */
-export function expectedOf(program: Program): Expected {
-  switch (program.do) {
-    case "step":
-    case "kill":
-    case "beat":
-      return { value: program.value };
-    case "retry":
-      return program.fails < program.attempts ? { value: program.value } : "fails";
-    case "fail":
-      return "fails";
-    case "remote":
-      return program.inTime ? "either" : { value: program.value };
-    case "sleep":
-    case "until":
-    case "set":
-      return { value: 0 };
-    case "publish":
-    case "patched":
-    case "transact":
-      return { value: program.value };
-    case "tell":
-    case "tokens":
-      return { value: program.chunks };
-    case "signal":
-      return "either";
-    case "saga":
-      return expectedOf(program.program);
-    case "child":
-      // Of two children with one id the later is a conflict.
-      return program.own ? "either" : expectedOf(program.program);
-    case "inOrder":
-    case "together":
-      return program.parts.reduce<Expected>((sum, part) => join(sum, expectedOf(part)), { value: 0 });
-    case "settle":
-      return program.parts.map(expectedOf).reduce<Expected>((sum, part) => join(sum, part === "fails" ? { value: 0 } : part), { value: 0 });
-    case "continue": {
-      const first = expectedOf(program.first);
-      return typeof first === "object" ? expectedOf(program.next) : first;
-    }
-    case "race":
-    case "wait to be cancelled":
-      return "either";
-  }
-}
-
-function join(a: Expected, b: Expected): Expected {
-  if (a === "fails" || b === "fails") return a === "either" || b === "either" ? "either" : "fails";
-  return a === "either" || b === "either" ? "either" : { value: a.value + b.value };
 }

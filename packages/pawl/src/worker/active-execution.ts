@@ -107,7 +107,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#streams = new OutgoingStreams(this, claimed, this.#writer, this.#steps, host);
     this.#children = new Children(this, claimed, open, this.#known, this.#writer, this.#wakeTimer, host);
     const runners = { steps: this.#steps, streams: this.#streams, children: this.#children };
-    this.#starter = new CallStarter(open, runners, this.#writer, this.#pause, this.#wakeTimer, host);
+    this.#starter = new CallStarter(open, runners, this.#writer, (call) => this.#mayBegin(call), this.#wakeTimer, host);
     this.#parking = new Parking(open, this.#delivery, this.#writer, this.#starter, this.#slot, this.#wakeTimer, this.#deadline, host);
     for (const { event } of claimed.history) {
       this.#known.tells(event);
@@ -229,6 +229,15 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#pause.withdraw();
     this.#delivery.schedule();
     if (this.#delivery.isLive) this.#starter.advanceAll();
+  }
+
+  /**
+   * Nothing begins while the reply to a park is awaited, when it is to pause, or between a result and the cancel request that is
+   * recorded behind it: that rejects whatever the code asks for meanwhile.
+   */
+  #mayBegin(call: Call): boolean {
+    const isCancelled = this.#known.isCancelRequested && this.#replay.cancelRequested === undefined;
+    return this.#writer.isOpen && !this.#writer.isParking && !this.#pause.isAsked && (call.shielded || !isCancelled);
   }
 
   /** Pauses when every attempt that was running has ended and all that happened is recorded. */

@@ -5,7 +5,6 @@ import type { ExecutionHost } from "./execution-host.ts";
 import type { HistoryWriter } from "./history-writer.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
-import type { PauseRequest } from "./pause-request.ts";
 import type { StepRunner } from "./step-runner.ts";
 import type { WakeTimer } from "./wake-timer.ts";
 
@@ -26,7 +25,7 @@ export class CallStarter {
   readonly #open: OpenCalls;
   readonly #runners: CallRunners;
   readonly #writer: HistoryWriter;
-  readonly #pause: PauseRequest;
+  readonly #mayBegin: (call: Call) => boolean;
   readonly #timer: WakeTimer;
   readonly #host: Pick<ExecutionHost, "now">;
   /** Positions whose start is on its way into the history; negative: whose end is. */
@@ -34,11 +33,19 @@ export class CallStarter {
   #announcingWaits = false;
   #stopped = false;
 
-  constructor(open: OpenCalls, runners: CallRunners, writer: HistoryWriter, pause: PauseRequest, timer: WakeTimer, host: Pick<ExecutionHost, "now">) {
+  /** @param mayBegin asked before each thing that is done for a call */
+  constructor(
+    open: OpenCalls,
+    runners: CallRunners,
+    writer: HistoryWriter,
+    mayBegin: (call: Call) => boolean,
+    timer: WakeTimer,
+    host: Pick<ExecutionHost, "now">,
+  ) {
     this.#open = open;
     this.#runners = runners;
     this.#writer = writer;
-    this.#pause = pause;
+    this.#mayBegin = mayBegin;
     this.#timer = timer;
     this.#host = host;
   }
@@ -60,9 +67,9 @@ export class CallStarter {
     this.#stopped = true;
   }
 
-  /** Does the next thing for an open call; harmless when there is nothing to do. While the reply to a park is awaited, nothing may be started. */
+  /** Does the next thing for an open call; harmless when there is nothing to do. */
   advance(call: Call): void {
-    if (this.#stopped || call.settled || !this.#writer.isOpen || this.#writer.isParking || this.#pause.isAsked) return;
+    if (this.#stopped || call.settled || !this.#mayBegin(call)) return;
     switch (call.kind) {
       case "step":
         return this.#runners.steps.advance(call);
