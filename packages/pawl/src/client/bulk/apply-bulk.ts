@@ -8,6 +8,8 @@ export interface BulkTarget {
   readonly runId: string;
   /** It is left alone. */
   readonly left?: boolean;
+  /** It was paused then. */
+  readonly paused?: boolean;
 }
 
 const concurrency = 8;
@@ -27,7 +29,7 @@ export function addProgress(a: BulkProgress, b: BulkProgress): BulkProgress {
 
 /**
  * Does it to each of them, some at a time. Done again after a crash it changes nothing more: requests are idempotent, the next run
- * is started only from the run that was found, and a signal or a fork has an id made of the bulk operation's.
+ * is started only from the run that was found, by a resume as well, and a signal or a fork has an id made of the bulk operation's.
  *
  * @param signal once it has fired, no further one is begun
  * @throws what says nothing about one execution, such as that the database is gone: the step is tried again
@@ -62,8 +64,7 @@ async function applyToOne(handle: ExecutionHandle, request: BulkRequest, bulkId:
     if (!(error instanceof PawlError) || error instanceof Closed) throw error;
     if (isGone(error)) return { ...nothingDone, skipped: 1 };
     if (error instanceof ExecutionStateInvalid) {
-      const isDone = (request.operation === "retry" || request.operation === "rollback") && (await wasStartedFrom(handle, target.runId));
-      return isDone ? { ...nothingDone, done: 1 } : { ...nothingDone, skipped: 1 };
+      return (await wasDone(handle, request, target)) ? { ...nothingDone, done: 1 } : { ...nothingDone, skipped: 1 };
     }
     const failure: BulkFailure = { executionId: target.executionId, code: error.code, message: error.message };
     return { ...nothingDone, failed: 1, failures: [failure] };
@@ -85,7 +86,7 @@ async function act(handle: ExecutionHandle, request: BulkRequest, bulkId: string
     case "pause":
       return handle.pause(why);
     case "resume":
-      return handle.resume();
+      return resumeOnce(handle, runId);
     case "retry":
       return handle.retry({ ...why, runId });
     case "rollback":
@@ -99,8 +100,18 @@ async function act(handle: ExecutionHandle, request: BulkRequest, bulkId: string
   }
 }
 
-/** Whether the latest run was started from that one: by this operation, before a crash hid the answer. */
-async function wasStartedFrom(handle: ExecutionHandle, runId: string): Promise<boolean> {
-  const last = (await handle.history()).findLast(({ event }) => event.type === "ExecutionResumed")?.event;
-  return last?.type === "ExecutionResumed" && last.fromRunId === runId && last.operation !== undefined;
+/** What this operation resumed before a crash may be held again, in the run that this gave it. */
+async function resumeOnce(handle: ExecutionHandle, runId: string): Promise<unknown> {
+  const latest = await handle.status();
+  if (latest.runId !== runId) throw new ExecutionStateInvalid(handle.executionId, latest.state, "resumed", "It has gone on as another run meanwhile.");
+  return handle.resume();
+}
+
+/** Whether what its state does not allow now has been done: by this operation, before a crash hid the answer. */
+async function wasDone(handle: ExecutionHandle, { operation }: BulkRequest, { runId, paused }: BulkTarget): Promise<boolean> {
+  if (operation !== "retry" && operation !== "rollback" && operation !== "resume") return false;
+  const events = (await handle.history()).map(({ event }) => event);
+  const last = events.findLast(({ type }) => type === "ExecutionResumed" || (operation === "resume" && type === "ExecutionUnpaused"));
+  if (last?.type === "ExecutionUnpaused") return paused === true;
+  return last?.type === "ExecutionResumed" && last.fromRunId === runId && (last.operation === undefined) === (operation === "resume");
 }

@@ -41,7 +41,12 @@ export function bulkWorkflow(client: BulkClient, taskQueue: string): AnyWorkflow
     const page = await client.store.list(wanted, { limit: pageSize, afterExecutionId: after });
     // The retry of a parent begins its children anew.
     const isLeft = (parentRunId: string | null): boolean => operation === "retry" && parentRunId !== null;
-    return page.map(({ executionId, runId, parentRunId }) => ({ executionId, runId, ...(isLeft(parentRunId) ? { left: true } : {}) }));
+    return page.map(({ executionId, runId, state, parentRunId }) => ({
+      executionId,
+      runId,
+      ...(isLeft(parentRunId) ? { left: true } : {}),
+      ...(operation === "resume" && state === "paused" ? { paused: true } : {}),
+    }));
   };
   return defineWorkflow({
     name: bulkWorkflowName,
