@@ -23,13 +23,15 @@ const asked = {
   "fork from a step": (handle) => handle.fork({ from: { step: "first" } }).then(leave),
   signal: (handle) => handle.signal("go", 1),
   "signal in a transaction": (handle) => inTransaction((transaction) => handle.signal("go", 1, { transaction })),
-  update: (handle) => handle.update("add", 2, { timeout: 300 }),
+  update: (handle) => handle.update("add", 2, { timeout: 1000 }),
   query: (handle) => handle.query("n"),
   value: (handle) => handle.value("known"),
   "wait for a value": (handle) => handle.value("unset", { wait: true, timeout: 300 }),
   stream: (handle) => chunks(handle, { follow: false }),
-  "follow a stream": (handle) => chunks(handle, { signal: AbortSignal.timeout(500) }),
-  result: (handle) => handle.result({ timeout: 500 }),
+  // Of what has ended it must stop by itself.
+  "follow a stream": async (handle) =>
+    (await handle.status()).finishedAt === null ? chunks(handle, { signal: AbortSignal.timeout(2000) }) : chunks(handle, {}),
+  result: (handle) => handle.result({ timeout: 1000 }),
   status: (handle) => handle.status().then(({ state }) => state),
   history: (handle) => handle.history().then(({ length }) => length > 0),
   runs: (handle) => handle.runs().then(({ length }) => length),

@@ -17,15 +17,16 @@ const paused = 12;
 /** All of them wait, and are held, because they have been woken where their code is another one; others are paused. */
 const template = crashTemplate(async (url) => {
   const before = await openPawl({ url, migrate: false, logger: silentLogger });
-  await before.worker({ workflows: [makeTreated("waits")], pollInterval: 20 });
-  const handles = await Promise.all(Array.from({ length: count }, () => before.start("treated", undefined)));
+  const waits = makeTreated("waits");
+  await before.worker({ workflows: [waits], pollInterval: 20 });
+  const handles = await Promise.all(Array.from({ length: count }, () => before.start(waits, undefined)));
   await waitFor("all of them wait", async () => (await query(url, "SELECT FROM pawl.executions WHERE waiting_for IS NULL")).length === 0);
   await before.close();
   const after = await openPawl({ url, migrate: false, logger: silentLogger });
   await after.worker({ workflows: [makeTreated("does not fit what has waited")], pollInterval: 20 });
   await Promise.all(handles.map((handle) => after.handle(handle.executionId).signal("go", "wakes it")));
   await waitFor("all of them are held", async () => (await after.count({ filter: 'state == "quarantined"' })).count === count);
-  for (let n = 0; n < paused; n++) await (await after.start("treated", undefined, { delay: "1 day", labels: { is: "paused" } })).pause();
+  for (let n = 0; n < paused; n++) await (await after.start(waits, undefined, { delay: "1 day", labels: { is: "paused" } })).pause();
   await after.close();
 });
 

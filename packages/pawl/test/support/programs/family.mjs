@@ -31,14 +31,14 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { options } = await import("./program.mjs");
   const { url, kill, cancels } = /** @type {{ url: string, kill: import("./kill-at.mjs").Kill, cancels: boolean }} */ (options);
   const killThere = killAt(kill);
-  let committing = false;
+  let sent = false;
   /** @param {string} name @param {"before" | "after"} phase */
   const intercept = async (name, phase) => {
     if (!ending) return;
     killThere(name, phase);
-    // The commit is done before its reply is read: until then nothing else of this process may go on from there.
-    if (kill.boundary === "commit/after" && committing && phase === "before") await new Promise(() => {});
-    if (name === "commit") committing = true;
+    // A commit is done before its reply is read: until then nothing else of this process may go on from there.
+    if (sent && phase === "before") await new Promise(() => {});
+    if (kill.boundary === `${name}/after`) sent = true;
   };
   const pawl = await openPawl({ url, migrate: false, poolSize: 2, logger: silentLogger }, intercept);
   const [parent, child] = makeFamily();
