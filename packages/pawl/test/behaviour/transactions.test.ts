@@ -646,6 +646,30 @@ describe("a signal in a transaction", () => {
     },
   });
 
+  test("in a step takes its locks in the order in which all others take them, whoever is signalled", async () => {
+    const { pawl } = await h.run([
+      collecting,
+      defineWorkflow({
+        name: "telling",
+        run: async (ctx) => ctx.transaction("tell", async (tx) => pawl.handle("told").signal("add", 1, { transaction: tx })),
+      }),
+    ]);
+    const lock = (executionId: string) => `SELECT FROM pawl.executions WHERE execution_id = '${executionId}' FOR UPDATE NOWAIT`;
+    const told = await pawl.start(collecting, 1, { executionId: "told" });
+    await eventually(async () => expect(await told.status()).toMatchObject({ state: "running", workerId: null }));
+    const client = await connect();
+    await client.query("BEGIN");
+    await client.query(lock("told"));
+    const telling = await pawl.start("telling", undefined, { executionId: "tells" });
+    await eventually(async () => expect(await h.count("pg_stat_activity WHERE application_name = 'pawl transactions' AND wait_event_type = 'Lock'")).toBe(1));
+    // Were that locked already, whoever wants both in the order of their runs and has the first would wait for ever.
+    await client.query(lock("tells"));
+    await client.query("ROLLBACK");
+    await client.end();
+    await telling.result();
+    expect(await told.result()).toEqual([1]);
+  });
+
   test("arrives with the commit and wakes who waits, after a rollback there is none", async () => {
     const { pawl } = await h.run([collecting], { pollInterval: "1h" });
     const client = await connect();
