@@ -5,7 +5,7 @@ import type { Transaction } from "../transaction.ts";
 export interface ToldRow {
   readonly execution_id: string;
   readonly run_id: string;
-  /** False: it ended, or went on in another run, while the statement waited; send it again for this child. */
+  /** False: it ended, went on in another run, or got another parent, while the statement waited; send it again for this child. */
   readonly reached: boolean;
   /** Its queue if nobody has claimed it: it has a task now, or had one, which a claim may have skipped because of this lock. */
   readonly due_in: string | null;
@@ -16,7 +16,7 @@ const alive = "e.state IN ('pending', 'running', 'paused', 'quarantined')";
 /**
  * tell-children: puts into the inboxes of children that have not ended what their policies say, and wakes those that are parked or
  * paused. A run that is cancelled or about to end sends it: children that have gone on in another run since they were started are found
- * by their parent only.
+ * by their parent only. One that has another parent by now, or none, because its parent was rolled back meanwhile, is told nothing.
  *
  * Lock order: executions by run_id, then inbox, then tasks. Index: executions_children.
  */
@@ -29,7 +29,7 @@ export function tellChildren(parentRunId: string, messages: readonly ChildMessag
 picked AS MATERIALIZED (
  SELECT run_id FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM wanted)) ORDER BY run_id FOR UPDATE),
 touched AS (
- UPDATE executions e SET inbox_seq = e.inbox_seq + 1 WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND ${alive}
+ UPDATE executions e SET inbox_seq = e.inbox_seq + 1 WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked)) AND e.parent_run_id = $1::uuid AND ${alive}
  RETURNING e.run_id, e.execution_id, e.state, e.namespace, e.task_queue, e.workflow, e.version, e.worker_id),
 sent AS (
  INSERT INTO inbox (run_id, message_id, type, data)
