@@ -25,6 +25,7 @@ const tables = [
   "schedules",
   "retention_policies",
   "stream_chunks",
+  "noted_signals",
   "queues",
   "queue_begins",
 ] as const;
@@ -104,6 +105,7 @@ export class Arena {
  'inbox', ${list("run_id, message_id, type", "inbox ORDER BY run_id, ordinal")},
  'workers', ${list("id, state, lease_until > clock_timestamp() AS leased", "workers ORDER BY id")},
  'past_runs', ${list("run_id, run_number, state, last_seq", "past_runs ORDER BY run_id")},
+ 'stream_chunks', ${list("execution_id, stream, chunk_offset, run_id, epoch, step_position, data", "stream_chunks ORDER BY execution_id, stream, chunk_offset")},
  'queues', ${list("name, concurrency, key_concurrency, last_key", "queues ORDER BY name")},
  'queue_begins', ${list("queue_key, executions", "queue_begins ORDER BY queue_key, executions")},
  'schedules', ${list("id, revision, next_fire_at, waiting, open, state", "schedules ORDER BY id")}) AS state`);

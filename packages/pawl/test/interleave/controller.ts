@@ -24,7 +24,7 @@ export type Chooser = (enabled: string, soFar: string) => string;
 
 export type Work = (session: Session) => Promise<string>;
 
-/** What may be interrupted: transactions at their gates, or nothing but the time between them. */
+/** What may be interrupted: transactions at their gates, or nothing but the time between them, and between the statements of a user's. */
 export type Grain = "gates" | "transactions";
 
 /** A session that neither comes to a gate nor waits for another within so long is lost. */
@@ -80,7 +80,7 @@ export class Controller {
     for (;;) {
       blocked += await this.#settle(sessions);
       overlapped ||= sessions.filter((session) => session.inTransaction).length > 1;
-      const only = grain === "transactions" ? sessions.find((session) => session.inTransaction) : undefined;
+      const only = grain === "transactions" ? sessions.find((session) => session.inWhole && session.state === "gate") : undefined;
       const enabled = sessions.flatMap((session, index) => (session.state === "gate" && session === (only ?? session) ? [letterOf(index)] : [])).join("");
       if (enabled === "") break;
       const letter = choose(enabled, order);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { exploreScenario } from "./explorer.ts";
 import { inArena } from "./in-arena.ts";
-import type { Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** A test for each scenario, with the few orders that there is time for. */
 export function exploreInTests(scenarios: readonly Scenario[]): void {

@@ -4,6 +4,9 @@ import { expireWorkers } from "../../src/postgres/statements/expire-workers.ts";
 import { pause } from "../../src/postgres/statements/pause.ts";
 import { setRetention } from "../../src/postgres/statements/retention-policies.ts";
 import { takeOver } from "../../src/postgres/statements/take-over.ts";
+import { tellChildren } from "../../src/postgres/statements/tell-children.ts";
+import type { StartOperation } from "../../src/store/operations.ts";
+import type { Cursor } from "./arena.ts";
 import { anHour, appendTo, childCompleted, commitAll, events, namespace, register, runs, startOf, workers } from "./world.ts";
 
 /** A state of the database in which several moves apply, made by real statements. */
@@ -25,8 +28,14 @@ const running: Build = async (gateway) => {
   await commitAll(gateway, [startOf("parent", { claimBy: workers.one })], []);
 };
 
+/** Where a history ends. */
+type Place = Pick<Cursor, "runId" | "epoch" | "seq">;
+
+/** What its children are besides children: the first of them, and the second. */
+type Children = readonly [Partial<StartOperation>, Partial<StartOperation>];
+
 /** The parent, claimed by worker one, waits for two children, claimed by worker `owner`. Gives where its history ends. */
-async function family(gateway: TransactionGateway, parent: string, owner: string): Promise<{ runId: string; epoch: number; seq: number }> {
+async function family(gateway: TransactionGateway, parent: string, owner: string, [first, second]: Children = [{}, {}]): Promise<Place> {
   await commitAll(gateway, [startOf("parent", { runId: parent, claimBy: workers.one })], []);
   const child = { parentRunId: parent, claimBy: owner };
   await commitAll(
@@ -38,8 +47,8 @@ async function family(gateway: TransactionGateway, parent: string, owner: string
         {
           events: [events.childStarted(1, "child", runs.child), events.childStarted(2, "sibling", runs.sibling)],
           starts: [
-            startOf("child", { ...child, runId: runs.child, parentPosition: 1 }),
-            startOf("sibling", { ...child, runId: runs.sibling, parentPosition: 2 }),
+            startOf("child", { ...child, runId: runs.child, parentPosition: 1, ...first }),
+            startOf("sibling", { ...child, runId: runs.sibling, parentPosition: 2, ...second }),
           ],
         },
       ),
@@ -48,11 +57,11 @@ async function family(gateway: TransactionGateway, parent: string, owner: string
   return { runId: parent, epoch: 1, seq: 3 };
 }
 
-const withFamily =
-  (parent: string, then: (gateway: TransactionGateway, at: Awaited<ReturnType<typeof family>>) => Promise<void>): Build =>
+export const withFamily =
+  (parent: string, then: (gateway: TransactionGateway, at: Place) => Promise<void>, children?: Children): Build =>
   async (gateway) => {
     await bothWorkers(gateway);
-    await then(gateway, await family(gateway, parent, workers.two));
+    await then(gateway, await family(gateway, parent, workers.two, children));
   };
 
 const parked =
@@ -84,6 +93,14 @@ const endedAs =
 /** Nothing but its end says that it ended: what a resume goes back behind is that event alone. */
 const held: Parameters<typeof withFamily>[1] = (gateway, at) =>
   commitAll(gateway, [], [appendTo(at, { events: [events.quarantined], after: { kind: "end", state: "quarantined" } })]);
+
+/** The parent failed, and nobody keeps what has ended: its first child outlives it, and the second was asked to cancel. */
+const failed: Children = [{ parentClosePolicy: "abandon" }, {}];
+const failing = async (gateway: TransactionGateway, at: Place): Promise<void> => {
+  await gateway.run(tellChildren(at.runId, [{ executionId: "sibling", messageId: "cancel", type: "CancelRequested", data: "{}" }]));
+  await commitAll(gateway, [], [appendTo(at, { events: [events.failed], after: { kind: "end", state: "failed" } })]);
+  await gateway.run(setRetention(namespace, {}, 0));
+};
 
 /** Nobody keeps what has ended. */
 const forgettable: Parameters<typeof withFamily>[1] = async (gateway, at) => {
@@ -148,6 +165,13 @@ export const alone = {
     },
   },
   running: { name: "running", build: running },
+  deduplicated: {
+    name: "deduplicated",
+    async build(gateway) {
+      await bothWorkers(gateway);
+      await commitAll(gateway, [startOf("parent", { deduplicationId: "d", claimBy: workers.one })], []);
+    },
+  },
   askedToPause: { name: "asked to pause", build: askedToPause },
   deadly: { name: "deadly", build: deadly },
 } satisfies Record<string, Fixture>;
@@ -163,6 +187,7 @@ export function families(parent: string, suffix: string) {
     informed: fixture("informed", withFamily(parent, childEnded)),
     parked: fixture("parked", withFamily(parent, parked(null))),
     sleeping: fixture("sleeping", withFamily(parent, parked(anHour))),
+    failed: fixture("failed", withFamily(parent, failing, failed)),
     paused: fixture("paused", withFamily(parent, pausedAt(-1000))),
     due: fixture("due", withFamily(parent, parked(-1000))),
     cancelled: fixture("cancelled", withFamily(parent, endedAs("cancelled"))),

@@ -52,18 +52,31 @@ export async function invariantProblems(client: Pick<pg.ClientBase, "query">): P
     `SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state IN (${terminal}, 'quarantined', 'paused')`,
   );
   await ask(
-    "is paused and asked to cancel, and has no task",
-    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.inbox USING (run_id) WHERE state = 'paused' AND message_id = 'cancel' AND NOT EXISTS (SELECT 1 FROM pawl.tasks t WHERE t.run_id = e.run_id)",
+    "is paused and asked to end, and has no task",
+    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.inbox USING (run_id) WHERE state = 'paused' AND message_id IN ('cancel', 'terminate') AND NOT EXISTS (SELECT 1 FROM pawl.tasks t WHERE t.run_id = e.run_id)",
   );
   await ask(
-    "is paused and has a task without a cancel request",
-    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.tasks USING (run_id) WHERE state = 'paused' AND NOT EXISTS (SELECT 1 FROM pawl.inbox x WHERE x.run_id = e.run_id AND x.message_id = 'cancel')",
+    "is paused and has a task without being asked to end",
+    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.tasks USING (run_id) WHERE state = 'paused' AND NOT EXISTS (SELECT 1 FROM pawl.inbox x WHERE x.run_id = e.run_id AND x.message_id IN ('cancel', 'terminate'))",
   );
   await ask("is pending and has a worker", "SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state = 'pending'");
   await ask(
     "has a task or message without an execution",
     "SELECT run_id::text AS execution_id, 'gone' AS state FROM (SELECT run_id FROM pawl.tasks UNION SELECT run_id FROM pawl.inbox) AS x WHERE NOT EXISTS (SELECT 1 FROM pawl.executions e WHERE e.run_id = x.run_id)",
   );
+  await ask(
+    "has a stream with a gap",
+    "SELECT execution_id, stream AS state FROM pawl.stream_chunks GROUP BY execution_id, stream HAVING min(chunk_offset) <> 0 OR max(chunk_offset) <> count(*) - 1",
+  );
+  await ask(
+    "has a chunk of an older epoch behind a newer one",
+    "SELECT a.execution_id, a.stream AS state FROM pawl.stream_chunks a JOIN pawl.stream_chunks b USING (execution_id, stream) WHERE a.chunk_offset > b.chunk_offset AND a.epoch < b.epoch",
+  );
+  await ask(
+    "has a stream and no execution",
+    "SELECT execution_id, stream AS state FROM pawl.stream_chunks c WHERE NOT EXISTS (SELECT 1 FROM pawl.executions e WHERE e.execution_id = c.execution_id)",
+  );
+  await ask("has a signal that was noted and not sent", "SELECT execution_id, message_id AS state FROM pawl.noted_signals");
   const [guarded] = (await client.query<{ readonly there: boolean }>("SELECT to_regclass('pawl_guard.violations') IS NOT NULL AS there")).rows;
   if (guarded?.there === true) {
     const [count] = (await client.query<{ readonly n: number }>("SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS n FROM pawl_guard.violations"))

@@ -1,7 +1,8 @@
 import pg from "pg";
 import { Arena } from "./arena.ts";
 import { exploreScenario, type Exploration, type Report } from "./explorer.ts";
-import { pairs, triples, type Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
+import { pairs, triples } from "./scenarios.ts";
 
 export interface Options {
   readonly scenarios: "pairs" | "triples" | "all";

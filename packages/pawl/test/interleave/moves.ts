@@ -8,7 +8,7 @@ import { heartbeat } from "../../src/postgres/statements/heartbeat.ts";
 import { readInboxes } from "../../src/postgres/statements/reads.ts";
 import { registerWorker } from "../../src/postgres/statements/register-worker.ts";
 import { release } from "../../src/postgres/statements/release.ts";
-import { signalInTransaction as signalInTransactionStatement } from "../../src/postgres/statements/signal-in-transaction.ts";
+import type { Sessions } from "../../src/postgres/sessions.ts";
 import { stopWorker } from "../../src/postgres/statements/stop-worker.ts";
 import { deleteContinued } from "../../src/postgres/statements/delete-continued.ts";
 import { deleteEnded } from "../../src/postgres/statements/delete-ended.ts";
@@ -16,12 +16,15 @@ import { takeOver } from "../../src/postgres/statements/take-over.ts";
 import type { Transaction } from "../../src/postgres/transaction.ts";
 import { firstRun, retentionBatch } from "../../src/store/retention.ts";
 import type { AppendOperation, StartOperation } from "../../src/store/operations.ts";
+import type { NextRunOperation } from "../../src/store/store.ts";
 import type { Cursor } from "./arena.ts";
 
 /** What a move has to work with: a process's database, and what its claims know from before. */
 export interface Hands {
   readonly gateway: TransactionGateway;
   readonly store: PostgresStore;
+  /** What users' transactions run on. */
+  readonly users: Sessions;
   readonly cursor: (executionId: string) => Cursor;
 }
 
@@ -61,7 +64,7 @@ export function start(name: string, ...operations: readonly StartOperation[]): M
 }
 
 /** So many children has a parent in every fixture that has any. */
-const children = 2;
+const childCount = 2;
 
 /** As a worker does it before it gives an execution up: what has arrived goes into the history; with nothing new, it parks. */
 export function readAndPark(wakeAt: number | null): Move {
@@ -82,7 +85,7 @@ export function readAndPark(wakeAt: number | null): Move {
         if (outcome!.parked) return `parked after ${recorded} messages`;
         seq += messages.length;
         recorded += messages.length;
-        if (wakeAt === null && recorded === children) return "has all it waited for";
+        if (wakeAt === null && recorded === childCount) return "has all it waited for";
       }
     },
   };
@@ -197,6 +200,17 @@ export function expire(): Move {
   return { name: "expire", run: async ({ gateway }) => `${(await gateway.run(expireWorkers([]))).length} dead`, weaker: [nothing("expire", "0 dead")] };
 }
 
+/** An owner that looks whether it still is one before it writes, as workers do now and then. */
+export function lookForLostClaim(executionId: string): Move {
+  return {
+    name: `look whether the claim of ${executionId} is lost`,
+    async run({ store, cursor }) {
+      const { runId, epoch } = cursor(executionId);
+      return (await store.lostClaims([{ runId, epoch }])).length === 0 ? "holds" : "lost";
+    },
+  };
+}
+
 export function takeOverFrom(worker: Worker): Move {
   return {
     name: `take over from ${worker}`,
@@ -229,19 +243,6 @@ export function signal(...executionIds: readonly string[]): Move {
       const messages = executionIds.map((executionId) => ({ executionId, messageId: "signal:s", type: "SignalReceived", data }) as const);
       const receipts = await store.sendMessages(namespace, messages);
       return executionIds.map((executionId) => `${executionId} ${receipts.get(executionId)?.state ?? "missing"}`).join(", ");
-    },
-  };
-}
-
-/** A transaction of a user's with a signal in it, which arrives with the commit: what its statement has seen may be over by then. */
-export function signalInTransaction(executionId: string): Move {
-  return {
-    name: `signal ${executionId} in a transaction`,
-    async run({ gateway }) {
-      const data = '{"signalId":"s","name":"go","payload":1}';
-      const { text, values } = signalInTransactionStatement("pawl", namespace, { executionId, messageId: "signal:s", type: "SignalReceived", data });
-      await gateway.run({ name: "signal-in-transaction", text, parameters: values });
-      return "sent, if it was there";
     },
   };
 }
@@ -318,29 +319,42 @@ export function unpause(executionId: string): Move {
   };
 }
 
+type NextRun = Omit<NextRunOperation, "namespace" | "executionId" | "newRunId" | "reason" | "attributes">;
+
+function nextRunAs(name: string, run: "next" | "next2", operation: NextRun, done: string): Move {
+  return {
+    name: `${name} as ${run}`,
+    async run({ store }) {
+      const begun = await store.startNextRun({ namespace, executionId: "parent", newRunId: runs[run], reason: null, attributes: null, ...operation });
+      return begun ? done : "overtaken";
+    },
+  };
+}
+
 /** As a client does it that has read the parent's history up to the start, or up to its first child. */
 export function rollBackAs(run: "next" | "next2", from: "parent" | "lastParent", keeps: "the start" | "a child"): Move {
   const kept = keeps === "the start" ? 1 : 2;
-  return {
-    name: `roll back to ${keeps} as ${run}`,
-    async run({ store }) {
-      const rolledBack = await store.startNextRun({
-        namespace,
-        executionId: "parent",
-        fromRunId: runs[from],
-        newRunId: runs[run],
-        from: ["pending", "running", "paused", "quarantined", "cancelled", "terminated", "completed", "failed", "timed_out"],
-        operation: "rollback",
-        reason: null,
-        toSeq: kept,
-        without: [],
-        kept,
-        children: keeps === "the start" ? [] : [{ position: 1, executionId: "child" }],
-        attributes: null,
-      });
-      return rolledBack ? "rolled back" : "overtaken";
-    },
+  const operation: NextRun = {
+    fromRunId: runs[from],
+    from: ["pending", "running", "paused", "quarantined", "cancelled", "terminated", "completed", "failed", "timed_out"],
+    operation: "rollback",
+    toSeq: kept,
+    without: [],
+    kept,
+    children: keeps === "the start" ? [] : [{ position: 1, executionId: "child" }],
   };
+  return nextRunAs(`roll back to ${keeps}`, run, operation, "rolled back");
+}
+
+/** As a client does it that has read how the parent failed: the child that was to outlive it is kept, the other one went with it. */
+export function retryAs(run: "next" | "next2", from: "parent" | "lastParent"): Move {
+  const children = [{ position: 1, executionId: "child" }];
+  return nextRunAs(
+    "retry",
+    run,
+    { fromRunId: runs[from], from: ["failed", "timed_out"], operation: "retry", toSeq: 3, without: [3], kept: 2, children },
+    "retried",
+  );
 }
 
 /** A copy of what the parent began with. */

@@ -1,5 +1,5 @@
-import type { Scenario } from "./scenarios.ts";
-import type { Mutation } from "./session.ts";
+import type { Scenario } from "./scenario.ts";
+import { userStatement, type Mutation } from "./session.ts";
 
 /** A mistake one could make in a statement, right as long as nothing happens at the same time, and a scenario that shows it. */
 export interface Mutant {
@@ -13,6 +13,10 @@ export interface Mutant {
 function replacing(verb: string, ...parts: readonly (readonly [part: string, replacement: string])[]): Mutation {
   return ({ name, text }) => (name === verb ? parts.reduce((changed, [part, replacement]) => changed.replaceAll(part, () => replacement), text) : text);
 }
+
+/** A check by a look beforehand in place of the one by the unique index. */
+const idIsFree = (namespace: string, executionId: string): string =>
+  ` WHERE NOT EXISTS (SELECT FROM "pawl".executions x WHERE x.namespace = ${namespace} AND x.execution_id = ${executionId})`;
 
 /** The value that the statement's snapshot shows, not that of the row once it is locked. */
 const seenBefore = (column: string): string => `(SELECT x.${column} FROM executions x WHERE x.run_id = e.run_id)`;
@@ -207,5 +211,43 @@ export const mutants: readonly Mutant[] = [
     name: "a firing that starts what it did not fire",
     mutation: replacing("fire-schedules", ["JOIN fired f ON f.id = n.id)", "JOIN schedules f ON f.id = n.id)"]),
     scenario: "scheduled: fire by one | pause the first",
+  },
+  {
+    name: "an import that looks whether its id is free",
+    mutation: replacing("import-execution", ["VALUES ($1", "SELECT $1"], ["$28::int)\n ON CONFLICT DO NOTHING", `$28::int${idIsFree("$2", "$3")}`]),
+    scenario: "nothing: import parent as completed | start",
+  },
+  {
+    name: "a start in a transaction that looks whether its id is free",
+    mutation: replacing(userStatement, ["$14::smallint FROM t\n ON CONFLICT DO NOTHING", `$14::smallint FROM t${idIsFree("$2", "$3")}`]),
+    scenario: "nothing: start parent in a transaction | start",
+  },
+  {
+    name: "a transactional step without a fence",
+    mutation: replacing(userStatement, [" AND e.epoch = $2::int AND e.last_seq = $3::int AND e.state = 'running'", ""]),
+    scenario: "running: transactional step | kill one",
+  },
+  {
+    name: "a transactional step that locks whom it signals when it commits",
+    mutation: replacing(userStatement, ["n.ordinal >=", "n.ordinal < 0 AND n.ordinal >="]),
+    scenario: "waiting, parent last: transactional step: signal child | terminate child",
+  },
+  {
+    name: "a message to a child that another run has by now",
+    mutation: replacing("tell-children", [" AND e.parent_run_id = $1::uuid AND e.state", " AND e.state"]),
+    scenario: "child runs: roll back to the start as next2 | end and terminate child",
+  },
+  {
+    name: "a pause that looks whether its parent has ended before it has the row",
+    mutation: replacing("pause", [
+      "is_asked_to_end(run_id)",
+      "EXISTS (SELECT FROM inbox x WHERE x.run_id = locked.run_id AND message_id IN ('cancel', 'terminate'))",
+    ]),
+    scenario: "child rests: terminate parent | pause child",
+  },
+  {
+    name: "a chunk of whoever was the owner",
+    mutation: replacing("commit", ["WHERE u.accepted ON CONFLICT", "WHERE true ON CONFLICT"]),
+    scenario: "streaming family: write a chunk and end child | release by one",
   },
 ];

@@ -1,38 +1,16 @@
 import * as on from "./appends.ts";
-import { alone, families, type Fixture } from "./fixtures.ts";
+import { alone, families } from "./fixtures.ts";
 import * as by from "./moves.ts";
-import type { Move } from "./moves.ts";
 import { allowTwo, claimLimitedBy, limitedDue, limitedEnds, limitedFull, limitedParks, noLimits } from "./queue-moves.ts";
 import { mergeAs, merging, startMerging } from "./merge-moves.ts";
+import { ofSeveral, pairsOf, pairsWith, scenario, type Scenario } from "./scenario.ts";
+import { importPairs } from "./import-scenarios.ts";
+import { policyPairs, policyTriples } from "./policy-scenarios.ts";
+import { streamPairs, streamTriples } from "./stream-scenarios.ts";
+import { userPairs, userTriples } from "./user-scenarios.ts";
 import { deleteFirst, fireBy, pauseFirst, scheduled, startSameId } from "./schedule-moves.ts";
+import { inTransaction, signalling } from "./user-moves.ts";
 import { runs, startOf, workers } from "./world.ts";
-
-/** Moves that happen at the same time in one state of the database. */
-export interface Scenario {
-  readonly name: string;
-  readonly fixture: Fixture;
-  readonly moves: readonly Move[];
-}
-
-const scenario = (fixture: Fixture, ...moves: readonly Move[]): Scenario => ({
-  name: `${fixture.name}: ${moves.map((move) => move.name).join(" | ")}`,
-  fixture,
-  moves,
-});
-
-/** Every two of them, and each with itself: two processes may do the same. */
-function pairsOf(fixture: Fixture, ...moves: readonly Move[]): Scenario[] {
-  return moves.flatMap((move, index) => moves.slice(index).map((other) => scenario(fixture, move, other)));
-}
-
-/** One move with each of others. */
-function pairsWith(fixture: Fixture, move: Move, ...others: readonly Move[]): Scenario[] {
-  return others.map((other) => scenario(fixture, move, other));
-}
-
-/** The order of run ids decides nothing where one of two moves locks a single execution. */
-const locksSeveral = /ask|delete|child|signal|sibling|children|terminate|cancel|release|stop|kill|reap|take over|resume|claim|pause|roll back/;
-const ofSeveral = ({ moves }: Scenario): boolean => moves.every(({ name }) => locksSeveral.test(name));
 
 const eager = { claimBy: workers.one };
 const keyed = { idempotencyKey: "k", executionId: "keyed", workflow: "w" };
@@ -61,7 +39,7 @@ function pairsAlone(): Scenario[] {
       by.cancel("parent"),
       by.terminate("parent"),
       by.signal("parent"),
-      by.signalInTransaction("parent"),
+      inTransaction(signalling("parent")),
       by.signalWithStart(),
       by.startAgain(),
       by.startAgain(eager),
@@ -83,10 +61,11 @@ function pairsAlone(): Scenario[] {
       by.stop("one"),
       by.reap("kill one", ["one"]),
       by.beat("one"),
+      by.lookForLostClaim("parent"),
       by.cancel("parent"),
       by.terminate("parent"),
       by.signal("parent"),
-      by.signalInTransaction("parent"),
+      inTransaction(signalling("parent")),
       by.signalWithStart(),
       by.claimBy("two"),
       by.startAgain(),
@@ -108,7 +87,7 @@ function pairsAlone(): Scenario[] {
       by.cancel("parent"),
       by.terminate("parent"),
       by.signal("parent"),
-      by.signalInTransaction("parent"),
+      inTransaction(signalling("parent")),
     ),
     ...pairsWith(alone.pending, by.rollBackAs("next", "parent", "the start"), by.claimBy("one"), by.cancel("parent")),
     ...pairsWith(alone.pending, by.forkParent("parent"), by.forkParent("parent"), by.claimBy("one")),
@@ -138,7 +117,7 @@ function pairsAlone(): Scenario[] {
       by.cancel("parent"),
       by.terminate("parent"),
       by.signal("parent"),
-      by.signalInTransaction("parent"),
+      inTransaction(signalling("parent")),
       by.releaseBy("one"),
       by.reap("kill one", ["one"]),
       by.claimBy("two"),
@@ -164,7 +143,7 @@ const ofContinuing = [
   on.append,
   on.end,
   by.signal("parent"),
-  by.signalInTransaction("parent"),
+  inTransaction(signalling("parent")),
   by.cancel("parent"),
   by.terminate("parent"),
   by.claimBy("two"),
@@ -253,6 +232,19 @@ function pairsOfFamily(at: ReturnType<typeof families>, parent: "parent" | "last
     ),
     ...pairsOf(at.quarantined, by.resumeAs("next"), by.resumeAs("next2"), ...ends, ...closes, by.claimBy("one")),
     ...pairsWith(at.held, by.resumeAs("next"), by.cancel("parent"), by.terminate("parent"), by.rollBackAs("next2", parent, "a child")),
+    ...pairsWith(
+      at.failed,
+      by.retryAs("next", parent),
+      by.retryAs("next2", parent),
+      by.rollBackAs("next2", parent, "a child"),
+      by.forget(),
+      ...ofChildren,
+      by.claimBy("one"),
+      by.startAgain(),
+      by.signalWithStart(),
+      inTransaction(signalling("parent"), signalling("child")),
+    ),
+    ...pairsWith(at.forgettable, by.forget(), by.rollBackAs("next", parent, "a child")),
     ...pairsOf(at.forgettable, by.forget(), by.resumeAs("next"), ...ofChildren, by.startAgain(), by.signalWithStart()),
     ...pairsWith(at.continued, by.forgetContinued(), by.forgetContinued(), by.forget(), by.claimBy("one"), ...ofChildren),
     ...pairsOf(
@@ -295,6 +287,8 @@ function triplesOfFamily(at: ReturnType<typeof families>, parent: "parent" | "la
     scenario(at.quarantined, by.resumeAs("next"), on.childEnds, by.claimAndRest("one")),
     scenario(at.quarantined, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
     scenario(at.cancelled, by.resumeAs("next"), by.terminate("child"), by.claimAndRest("one")),
+    scenario(at.failed, by.retryAs("next", parent), on.childEnds, by.claimBy("one")),
+    scenario(at.failed, by.retryAs("next", parent), by.forget(), on.bothEnd),
     scenario(at.forgettable, by.forget(), by.resumeAs("next"), on.childEnds),
     scenario(at.forgettable, by.forget(), by.startAgain(), by.terminate("child")),
     scenario(at.continued, by.forgetContinued(), by.forget(), by.terminate("parent")),
@@ -337,6 +331,21 @@ const pairsOfQueues = [
   ),
   ...pairsOf(limitedFull, claimLimitedBy("two"), limitedEnds, limitedParks, noLimits, by.releaseBy("one"), by.reap("kill one", ["one"]), by.terminate("child")),
 ];
+const oneAtATime = { deduplicationId: "d", workflow: "w" };
+const startDeduplicated = by.start("start one with its deduplication id", startOf("keyed", { ...oneAtATime, runId: runs.keyed }));
+const pairsOfDeduplication = pairsOf(
+  alone.deduplicated,
+  startDeduplicated,
+  by.start("start another with its deduplication id", startOf("keyed2", { ...oneAtATime, runId: runs.keyed2 })),
+  on.end,
+  on.quarantine,
+  on.continueAs("next"),
+  by.cancel("parent"),
+  by.terminate("parent"),
+  by.rollBackAs("next2", "parent", "the start"),
+  by.reap("kill one", ["one"]),
+);
+const triplesOfDeduplication = [scenario(alone.deduplicated, startDeduplicated, on.end, by.rollBackAs("next2", "parent", "the start"))];
 const pairsOfMerging = pairsOf(merging, mergeAs("first"), mergeAs("second"), startMerging, by.claimBy("one"), by.cancel("parent"), by.terminate("parent"));
 const triplesOfMerging = [scenario(merging, mergeAs("first"), mergeAs("second"), by.claimBy("one"))];
 const triplesOfQueues = [
@@ -360,6 +369,11 @@ export const pairs = [
   ...pairsOf(scheduled, ...ofSchedules),
   ...pairsOfQueues,
   ...pairsOfMerging,
+  ...pairsOfDeduplication,
+  ...importPairs,
+  ...policyPairs,
+  ...streamPairs,
+  ...userPairs,
   ...pairsOfFamily(first, "parent"),
   ...pairsOfFamily(last, "lastParent").filter(ofSeveral),
 ];
@@ -368,6 +382,10 @@ export const triples = [
   ...triplesOfSchedules,
   ...triplesOfQueues,
   ...triplesOfMerging,
+  ...triplesOfDeduplication,
+  ...policyTriples,
+  ...streamTriples,
+  ...userTriples,
   ...triplesOfFamily(first, "parent"),
   ...triplesOfFamily(last, "lastParent"),
 ];

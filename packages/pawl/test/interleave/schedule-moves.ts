@@ -93,9 +93,12 @@ export const deleteFirst: Move = {
   run: async ({ gateway }) => ((await gateway.run(deleteSchedule(namespace, "first"))).length === 1 ? "deleted" : "not there"),
 };
 
+/** The id that the instant's execution of the first schedule has. */
+export const scheduledId = scheduledExecutionId("first", instant);
+
 /** A client starts an execution that has the id of the instant's, and another one: in the order of ids, as commits do. */
 export const startSameId: Move = start(
   "start the same ids",
   startOf(scheduledExecutionId("second", instant), { runId: runs.child }),
-  startOf(scheduledExecutionId("first", instant), { runId: runs.parent }),
+  startOf(scheduledId, { runId: runs.parent }),
 );

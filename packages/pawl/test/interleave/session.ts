@@ -1,4 +1,5 @@
 import { nodeRuntime } from "../../src/base/node-runtime.ts";
+import type { SqlClient } from "../../src/definition/transaction.ts";
 import pg from "pg";
 import { silentLogger } from "../../src/base/logger.ts";
 import { TransactionGateway } from "../../src/postgres/gateway.ts";
@@ -7,11 +8,19 @@ import { plannerSettings } from "../../src/postgres/pg-connections.ts";
 import { toBinary } from "../../src/postgres/parameters.ts";
 import { PostgresStore } from "../../src/postgres/postgres-store.ts";
 import type { Queries } from "../../src/postgres/queries.ts";
+import type { Sessions } from "../../src/postgres/sessions.ts";
+import { markTransaction } from "../../src/postgres/statements/append-in-transaction.ts";
 import type { Connections, Transaction } from "../../src/postgres/transaction.ts";
 import { exploredRole } from "./gates.ts";
 
 /** Changes the text of a statement before it is sent, to see whether the explorer notices. */
 export type Mutation = (transaction: Transaction<unknown>) => string;
+
+/** What the statements of users' transactions are called where there is a name for a transaction. */
+export const userStatement = "user statement";
+
+/** A user's session has the settings of whoever connects, not those for Pawl's own statements. */
+const userSettings = `${plannerSettings.replaceAll(/SET (\w+) = \w+/g, "SET LOCAL $1 TO DEFAULT")}; SET LOCAL search_path TO DEFAULT`;
 
 /** Where a session is. `running` is the only one that changes by itself. */
 export type SessionState = "idle" | "running" | "gate" | "blocked";
@@ -30,6 +39,8 @@ export class Session implements Connections {
   readonly number: number;
   readonly gateway: TransactionGateway;
   readonly store: PostgresStore;
+  /** What users' transactions run on. Their statements are sent one by one, and what others do may come between any two. */
+  readonly users: Sessions = { isExclusive: false, transact: (_, work) => this.#transact(work), close: async () => {} };
   state: SessionState = "idle";
   gate: Gate | undefined;
   pid = 0;
@@ -37,6 +48,8 @@ export class Session implements Connections {
   mutation: Mutation | undefined;
   /** Whether it is between the beginning of a transaction and its commit. */
   inTransaction = false;
+  /** Whether it is in what is whole in every order of whole transactions: one of Pawl's, or a statement of a user's. */
+  inWhole = false;
   readonly #client: pg.Client;
   readonly #changed: () => void;
   #proceed: (() => void) | undefined;
@@ -61,7 +74,7 @@ export class Session implements Connections {
       runtime: nodeRuntime,
       queries,
       hints: new LocalHints(nodeRuntime),
-      sessions: { isExclusive: false, transact: unused, close: async () => {} },
+      sessions: this.users,
       schema: "pawl",
       startLeaseKeeper: unused,
       disconnect: async () => {},
@@ -82,8 +95,8 @@ export class Session implements Connections {
     const query = { name: statementName(transaction, text), text, values: transaction.parameters.map(toBinary) };
     await this.#wait(`begin ${transaction.name}`);
     // A read is one snapshot and takes no locks: nothing can come in between.
-    if (/^(read|find|lost)-/.test(transaction.name)) return (await this.#client.query(query)).rows as Row[];
-    this.inTransaction = true;
+    if (/^(read|find|lost|stream)-/.test(transaction.name)) return (await this.#client.query(query)).rows as Row[];
+    this.inTransaction = this.inWhole = true;
     try {
       await this.#client.query("BEGIN");
       const result = await this.#client.query(query);
@@ -91,12 +104,49 @@ export class Session implements Connections {
       await this.#client.query("COMMIT");
       return result.rows as Row[];
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "40P01") this.deadlocks++;
-      await this.#client.query("ROLLBACK").catch(() => {});
+      await this.#rollBack(error);
+      throw error;
+    } finally {
+      this.inTransaction = this.inWhole = false;
+    }
+  }
+
+  async #transact(work: (client: SqlClient) => Promise<boolean>): Promise<void> {
+    await this.#wait("begin a user's");
+    this.inTransaction = true;
+    try {
+      await this.#client.query(`BEGIN; ${userSettings}; ${markTransaction}`);
+      let isFirst = true;
+      const query = async (text: string, values: readonly unknown[] = []): Promise<pg.QueryResult> => {
+        // This one neither has a snapshot nor waits for anybody.
+        if (text.startsWith("LOCK TABLE")) return this.#client.query(text);
+        if (!isFirst) await this.#wait(`send ${text.slice(0, 60).replaceAll("\n", " ")}`);
+        isFirst = false;
+        return this.#statement(text, values);
+      };
+      const commits = await work({ query } as SqlClient);
+      await query(commits ? "COMMIT" : "ROLLBACK");
+    } catch (error) {
+      await this.#rollBack(error);
       throw error;
     } finally {
       this.inTransaction = false;
     }
+  }
+
+  async #statement(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    const sent = this.mutation?.({ name: userStatement, text, parameters: [] }) ?? text;
+    this.inWhole = true;
+    try {
+      return await this.#client.query(sent, [...values]);
+    } finally {
+      this.inWhole = false;
+    }
+  }
+
+  async #rollBack(cause: unknown): Promise<void> {
+    if (cause instanceof Error && "code" in cause && cause.code === "40P01") this.deadlocks++;
+    await this.#client.query("ROLLBACK").catch(() => {});
   }
 
   /** Begins work that will stop at the gate of its first transaction. */

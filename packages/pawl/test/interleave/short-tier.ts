@@ -1,5 +1,6 @@
 /** What `npm test` explores of all that `npm run explore` does: races of every kind, in which both sides can win while they overlap. */
-import { pairs, triples, type Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
+import { pairs, triples } from "./scenarios.ts";
 
 const shortPairs = [
   "nothing: start | start eagerly",
@@ -77,7 +78,22 @@ const shortPairs = [
   "full: claim limited by two | kill one",
   "merging: merge first | merge second",
   "merging: merge first | claim by one",
+  "nothing: import parent as completed | start",
+  "nothing: import parent as completed | start parent in a transaction",
+  "forgettable: import parent as completed | delete what has ended",
+  "failed: retry as next | child ends",
+  "failed: retry as next | retry as next2",
+  "nothing: start parent in a transaction | signal with start",
+  "nothing: start parent in vain | start",
+  "running: transactional step | kill one",
+  "running: transactional step in doubt | terminate parent",
+  "child runs: end and terminate child | child obeys",
+  "child rests: end and terminate child | pause child",
+  "child is to pause: terminate parent | child obeys",
+  "streaming: write a chunk | kill one",
+  "deduplicated: start one with its deduplication id | end",
   "waiting, parent last: child ends | terminate child",
+  "waiting, parent last: transactional step: signal child | terminate child",
   "quarantined, parent last: resume as next | terminate child",
   "cancelled, parent last: resume as next | both children end",
 ] as const;
@@ -85,6 +101,7 @@ const shortPairs = [
 const shortTriples = [
   "scheduled: fire by one | fire by two | pause the first",
   "full: claim limited by one | claim limited by two | claimed child parks",
+  "streaming: write a chunk | release by one | claim by two and write a chunk",
   "running: cancel parent | end | claim by two",
   "running: release by one | claim by two | append",
   "expired: claim by two | heartbeat of one | reap",

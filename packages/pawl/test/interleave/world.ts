@@ -23,6 +23,8 @@ export const runs = {
   newborn: id("f3"),
   keyed: id("b1"),
   keyed2: id("b2"),
+  importedBefore: id("b3"),
+  imported: id("b4"),
 };
 export const workers = { one: id("01"), two: id("02") };
 
@@ -83,7 +85,9 @@ export const events = {
       input: 1,
     }),
   completed: { type: "ExecutionCompleted", data: '{"result":1}' },
+  waitStarted: { type: "WaitStarted", data: '{"position":1}' },
   cancelled: { type: "ExecutionCancelled", data: "{}" },
+  failed: { type: "ExecutionFailed", data: '{"failure":{"name":"N","message":"m"}}' },
   cancelRequested: { type: "CancelRequested", data: "{}" },
   quarantined: { type: "ExecutionQuarantined", data: '{"failure":{"name":"N","message":"m"}}' },
 };
