@@ -52,6 +52,7 @@ export class Client {
         executionId: request.executionId,
         ...request.place,
         ...(request.idempotencyKey === undefined ? {} : { idempotencyKey: request.idempotencyKey }),
+        ...(request.labels === undefined ? {} : { labels: request.labels }),
         ...(request.attributes === undefined ? {} : { attributes: request.attributes }),
         ...(request.delayMs === 0 ? {} : { delay: request.delayMs }),
         ...(request.timeoutMs === 0 ? {} : { timeout: request.timeoutMs }),

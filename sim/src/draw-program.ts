@@ -60,9 +60,14 @@ export function drawProgram(chance: Chance, depth = 0): Program {
   }
 }
 
-/** The same program with attributes set before, beside and after it. */
-export function withAttributes(program: Program, chance: Chance): Program {
-  const set = (): Program => ({ do: "set", name: chance.pick(["a", "b"]), value: chance.hits(0.3) ? null : chance.whole(1, 9) });
+/** The same program with labels and attributes set before, beside and after it. */
+export function withSearchValues(program: Program, chance: Chance): Program {
+  const set = (): Program => ({
+    do: "set",
+    what: chance.pick(["labels", "attributes"]),
+    name: chance.pick(["a", "b"]),
+    value: chance.hits(0.3) ? null : chance.whole(1, 9),
+  });
   const beside: Program = chance.hits(0.5) ? { do: "together", parts: [program, set(), set()], concurrency: 3 } : program;
   return { do: "inOrder", parts: [set(), beside, set()] };
 }

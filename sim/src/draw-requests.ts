@@ -1,4 +1,4 @@
-import { drawProgram, runsWithoutEnd, sleepingFamily, untilUpdated, withAttributes, withContinuations, withWrites } from "./draw-program.ts";
+import { drawProgram, runsWithoutEnd, sleepingFamily, untilUpdated, withContinuations, withSearchValues, withWrites } from "./draw-program.ts";
 import { drawPlace, type DrawnPlace } from "./draw-queues.ts";
 import type { Program } from "./program.ts";
 import type { Chance } from "./random.ts";
@@ -14,6 +14,7 @@ export interface Request {
   readonly timeoutMs: number;
   /** How often it is started, by whichever client. */
   readonly copies: number;
+  readonly labels: Readonly<Record<string, string>> | undefined;
   readonly attributes: Readonly<Record<string, number>> | undefined;
   readonly place: DrawnPlace;
   /** So many milliseconds after its start, someone sends it an update. */
@@ -24,20 +25,20 @@ export interface Request {
 }
 
 /**
- * @param attributes decides whether there are any, apart from everything else that is drawn; so do `writes` and `continuations`
+ * @param found decides whether there are labels and attributes, apart from everything else that is drawn; so do `writes` and `continuations`
  * @param places decides the places in a queue with limits
  * @param parksMeetRetries whether each begins with a step that is tried again and again, so that it parks until a retry is due
  */
 export function drawRequests(
   chance: Chance,
   spanMs: number,
-  attributes: Chance,
+  found: Chance,
   writes: Chance,
   continuations: Chance,
   places: Chance | undefined,
   parksMeetRetries: boolean,
 ): readonly Request[] {
-  const hasAttributes = attributes.hits(0.3);
+  const isFound = found.hits(0.3);
   const anyWrites = writes.hits(0.35);
   const continues = continuations.hits(0.3);
   const lateness = continuations.fork("late");
@@ -64,7 +65,7 @@ export function drawRequests(
           writing(hanging(saying(retrying(drawProgram(chance), parksMeetRetries), beats), slow), anyWrites && writes.hits(0.6) ? writes : undefined),
           continues ? continuations : undefined,
         ),
-        hasAttributes && attributes.hits(0.6) ? attributes : undefined,
+        isFound && found.hits(0.6) ? found : undefined,
       ),
       idempotencyKey: chance.hits(0.2) ? `key${index}` : undefined,
       startAt,
@@ -131,8 +132,12 @@ function writing(program: Program, chance: Chance | undefined): Program {
   return chance === undefined ? program : changed(program, (before) => withWrites(before, chance));
 }
 
-function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "attributes"> {
+function searchable(program: Program, chance: Chance | undefined): Pick<Request, "program" | "labels" | "attributes"> {
   // What waits to be cancelled is known by its program.
-  if (chance === undefined || program.do === "wait to be cancelled") return { program, attributes: undefined };
-  return { program: withAttributes(program, chance), attributes: chance.hits(0.5) ? { a: chance.whole(1, 9) } : undefined };
+  if (chance === undefined || program.do === "wait to be cancelled") return { program, labels: undefined, attributes: undefined };
+  return {
+    program: withSearchValues(program, chance),
+    labels: chance.hits(0.5) ? { a: String(chance.whole(1, 9)) } : undefined,
+    attributes: chance.hits(0.5) ? { a: chance.whole(1, 9) } : undefined,
+  };
 }

@@ -348,9 +348,10 @@ export class Monitor {
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
     if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)
       throw new Violation("I12", `${name} began before its time`);
-    const { attributes } = searchValuesOf(history.map(({ event }) => event));
-    if (inOrder(row.attributes) !== inOrder(attributes))
-      throw new Violation("I2", `${name} has the attributes ${inOrder(row.attributes)}, its history ${inOrder(attributes)}`);
+    const said = searchValuesOf(history.map(({ event }) => event));
+    for (const what of ["labels", "attributes"] as const)
+      if (inOrder(row[what]) !== inOrder(said[what]))
+        throw new Violation("I2", `${name} has the ${what} ${inOrder(row[what])}, its history ${inOrder(said[what])}`);
     if (before === undefined) return;
     if (row.epoch < before.epoch) throw new Violation("I4", `${name} fell from epoch ${before.epoch} to ${row.epoch}`);
     if (row.last_seq < before.last_seq) throw new Violation("I2", `${name} fell from ${before.last_seq} events to ${row.last_seq}`);
@@ -402,8 +403,8 @@ export class Monitor {
     if (before.state !== "running" || now.run_number !== before.run_number + 1 || now.run_id !== nextRunId)
       throw new Violation("I1", `${name} was ${before.state} and continued as ${nextRunId}; the execution is in run ${now.run_number}, ${now.run_id}`);
     if (now.epoch <= before.epoch) throw new Violation("I4", `${name} continued within epoch ${now.epoch}`);
-    if (now.parent_run_id !== before.parent_run_id || inOrder(now.attributes) !== inOrder(before.attributes))
-      throw new Violation("I9", `${name} continued with another parent or other attributes`);
+    const isSame = inOrder(now.labels) === inOrder(before.labels) && inOrder(now.attributes) === inOrder(before.attributes);
+    if (now.parent_run_id !== before.parent_run_id || !isSame) throw new Violation("I9", `${name} continued with another parent or other labels or attributes`);
     const carried = idsIn(now.messages);
     for (const id of idsIn(before.messages)) if (!carried.has(id)) throw new Violation("I9", `${name} continued without the message ${id}`);
     // Its code had begun nothing with these: they came after the last thing it heard of.
@@ -509,8 +510,8 @@ function idsIn(messages: string | null): ReadonlySet<string> {
   );
 }
 
-function inOrder(attributes: Readonly<Record<string, unknown>> | null | undefined): string {
-  return JSON.stringify(Object.entries(attributes ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+function inOrder(values: Readonly<Record<string, unknown>> | null | undefined): string {
+  return JSON.stringify(Object.entries(values ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function positionIn(idempotencyKey: string): number {

@@ -256,6 +256,14 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("worker/outbox.js", "attributes = { ...attributes, ...outgoing.event.attributes }", "attributes = outgoing.event.attributes")],
   },
   {
+    name: "labels that code sets stay out of the row",
+    edits: [edit("worker/outbox.js", "...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),", "")],
+  },
+  {
+    name: "a rollback leaves labels as they are",
+    edits: [edit("postgres/statements/next-run.js", "labels = $15::jsonb, ", "labels = CASE WHEN $15::jsonb IS NULL THEN e.labels ELSE e.labels END, ")],
+  },
+  {
     name: "rejected appends write to streams",
     edits: [edit(commit, "JOIN updated u ON u.run_id = c.run_id\n WHERE u.accepted ON", "JOIN executions u ON u.run_id = c.run_id ON")],
   },

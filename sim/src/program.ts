@@ -30,7 +30,7 @@ export type Program =
   | { readonly do: "patched"; readonly id: string; readonly value: number }
   /** Ends the run after the first part, with something else still going on, and goes on with the next part in a new run. */
   | { readonly do: "continue"; readonly first: Program; readonly beside: Program; readonly next: Program }
-  | { readonly do: "set"; readonly name: string; readonly value: number | null }
+  | { readonly do: "set"; readonly what: "labels" | "attributes"; readonly name: string; readonly value: number | null }
   /** Writes chunks from workflow code. */
   | { readonly do: "tell"; readonly chunks: number }
   /** Writes chunks from a step, whose first attempts fail half way. */

@@ -28,6 +28,7 @@ export interface ExecutionRow {
   /** As JSON; null where there are none. */
   readonly messages: string | null;
   readonly worker_state: string | null;
+  readonly labels: Readonly<Record<string, string>> | null;
   readonly attributes: Readonly<Record<string, unknown>> | null;
 }
 
@@ -63,7 +64,7 @@ export interface Snapshot {
 }
 
 const ms = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
-const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.version, e.attributes,
+const executionsSql = `SELECT e.run_id, e.execution_id, e.state, e.run_number, e.epoch, e.last_seq, e.inbox_seq, e.claims, e.worker_id, e.parent_run_id, e.parent_close_policy, e.workflow, e.version, e.labels, e.attributes,
  e.task_queue, coalesce(e.queue_key, '') AS queue_key, coalesce(e.priority, 0)::int AS priority,
  ${ms("e.created_at")} AS created_at, ${ms("e.finished_at")} AS finished_at, ${ms("e.not_before")} AS not_before, ${ms("e.started_at")} AS started_at,
  (t.run_id IS NOT NULL)::int AS tasks, ${ms("t.visible_at")} AS visible_at, coalesce(t.suspect, false) AS suspect, x.messages, w.state AS worker_state

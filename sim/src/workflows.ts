@@ -165,7 +165,8 @@ export function makeWorkflows(
         }
       }
       case "set":
-        await ctx.setAttributes({ [program.name]: program.value });
+        if (program.what === "attributes") await ctx.setAttributes({ [program.name]: program.value });
+        else await ctx.setLabels({ [program.name]: program.value === null ? null : String(program.value) });
         return 0;
       case "tell":
         for (let chunk = 0; chunk < program.chunks; chunk++) await ctx.stream("s").write(chunk);

@@ -57,7 +57,7 @@ export type { Checkpoint, CheckpointChoice, RunInfo } from "./client/runs.ts";
 export type { PawlClient } from "./client/pawl-client.ts";
 export type { StartOptions } from "./client/start-options.ts";
 export type { CountOptions, ExecutionCount, ExecutionPage, FilterOptions, ListOptions } from "./client/list-options.ts";
-export type { AttributeChanges, Attributes, AttributeValue, Labels } from "./base/search-values.ts";
+export type { AttributeChanges, Attributes, AttributeValue, LabelChanges, Labels } from "./base/search-values.ts";
 export type { ChunkDocument, EventDocument, ExecutionDocument, RunDocument } from "./client/document/execution-document.ts";
 export type { BatchOptions, DebounceOptions } from "./client/merging.ts";
 export type { QueueDescription, QueueInfo, QueueOptions, Queues, RateOptions } from "./client/queues.ts";

@@ -16,7 +16,7 @@ export const limits = {
   idLength: 200,
   /** Of what makes a call repeatable, such as an idempotency key. */
   keyLength: 500,
-  /** Labels at a start, attributes at a start, and attributes that an execution's code sets: so many of each. */
+  /** Labels and attributes at a start, and labels and attributes that an execution's code sets: so many of each. */
   searchNames: 32,
   searchNameLength: 63,
   /** Characters of a label's value, and of an attribute that is a string. */

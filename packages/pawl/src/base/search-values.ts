@@ -3,8 +3,11 @@ import { kindOf } from "./kind-of.ts";
 import { limits } from "./limits.ts";
 import { checkStorable } from "./storable-text.ts";
 
-/** What an execution belongs to: names and texts, given when it is started and never changed. */
+/** What an execution belongs to: names and texts, given at its start and changed by its code. */
 export type Labels = Readonly<Record<string, string>>;
+
+/** `null` takes a label away. */
+export type LabelChanges = Readonly<Record<string, string | null>>;
 
 /** A value that executions can be found by. A `Date` counts in whole milliseconds. */
 export type AttributeValue = string | number | boolean | Date;
@@ -25,48 +28,39 @@ const labelName = /^[A-Za-z0-9][A-Za-z0-9._/-]*$/;
 
 /** Copies them, undefined where there are none. @throws OptionInvalid naming the label */
 export function checkLabels(labels: unknown, path: string): Labels | undefined {
-  const entries = entriesOf(labels, path, "labels");
-  if (entries.length === 0) return undefined;
-  for (const [name, value] of entries) {
-    const where = `${path}.${shorten(name)}`;
-    if (!labelName.test(name) || name.length > limits.searchNameLength)
-      throw new OptionInvalid(where, `a label's name is 1 to ${limits.searchNameLength} characters of A-Z a-z 0-9 . _ / - and starts with a letter or digit.`);
-    if (typeof value !== "string")
-      throw new OptionInvalid(where, `a label is a string, not ${kindOf(value)}. Numbers, times and what changes later are attributes.`);
-    checkText(value, where, "a label", limits.labelLength);
-  }
-  return Object.fromEntries(entries) as Labels;
+  return checkAll(label, labels, path);
+}
+
+/** As `checkLabels`, with `null` for what is taken away. @throws OptionInvalid naming the label, or if there is none */
+export function checkLabelChanges(changes: unknown, path: string): LabelChanges {
+  return checkChanges(label, changes, path);
 }
 
 /** In their stored form, undefined where there are none. @throws OptionInvalid naming the attribute */
 export function checkAttributes(attributes: unknown, path: string): StoredAttributes | undefined {
-  const entries = entriesOf(attributes, path, "attributes");
-  if (entries.length === 0) return undefined;
-  return Object.fromEntries(entries.map(([name, value]) => [checkAttributeName(name, path), storedAttribute(value, `${path}.${name}`)]));
+  return checkAll(attribute, attributes, path);
 }
 
 /** As `checkAttributes`, with `null` for what is taken away. @throws OptionInvalid naming the attribute, or if there is none */
 export function checkAttributeChanges(changes: unknown, path: string): StoredChanges {
-  const entries = entriesOf(changes, path, "attributes");
-  if (entries.length === 0)
-    throw new OptionInvalid(path, 'names no attribute; write, for example, { customer: "acme" }, or { customer: null } to take one away.');
-  return Object.fromEntries(
-    entries.map(([name, value]) => [checkAttributeName(name, path), value === null ? null : storedAttribute(value, `${path}.${name}`)]),
-  );
+  return checkChanges(attribute, changes, path);
 }
 
 /** Of stored attributes that come from outside. @throws OptionInvalid */
 export function checkStoredAttributes(stored: unknown, path: string): void {
   for (const [name, value] of entriesOf(stored, path, "attributes")) {
-    checkAttributeName(name, path);
+    attribute.checkName(name, path);
     const isTime = typeof value === "object" && value !== null && Object.keys(value).length === 1 && Number.isInteger((value as { time?: unknown }).time);
     if (value !== null && !isTime) storedAttribute(value, `${path}.${name}`);
   }
 }
 
-/** What becomes of attributes through changes; undefined where none is left. */
-export function changedAttributes(before: StoredAttributes | undefined, changes: StoredChanges): StoredAttributes | undefined {
-  const left = Object.entries({ ...before, ...changes }).filter((entry): entry is [string, StoredAttribute] => entry[1] !== null);
+/** What becomes of labels or attributes through changes; undefined where none is left. */
+export function changed<Value>(
+  before: Readonly<Record<string, Value>> | undefined,
+  changes: Readonly<Record<string, Value | null>>,
+): Readonly<Record<string, Value>> | undefined {
+  const left = Object.entries({ ...before, ...changes }).filter((entry): entry is [string, Value] => entry[1] !== null);
   return left.length === 0 ? undefined : Object.fromEntries(left);
 }
 
@@ -75,14 +69,58 @@ export function readAttributes(stored: StoredAttributes | null | undefined): Att
   return Object.fromEntries(Object.entries(stored ?? {}).map(([name, value]) => [name, typeof value === "object" ? new Date(value.time) : value]));
 }
 
-/** @throws OptionInvalid */
-export function checkAttributeName(name: string, path: string): string {
-  if (!attributeName.test(name) || name.length > limits.searchNameLength)
-    throw new OptionInvalid(
-      `${path}.${shorten(name)}`,
-      `an attribute's name is a letter followed by letters, digits and underscores, at most ${limits.searchNameLength} characters.`,
-    );
-  return name;
+/** What may stand in an entry; both throw `OptionInvalid`. */
+interface EntryRules<Value> {
+  readonly what: "label" | "attribute";
+  readonly checkName: (name: string, path: string) => void;
+  /** The value in its stored form. */
+  readonly stored: (value: unknown, path: string) => Value;
+}
+
+const label: EntryRules<string> = {
+  what: "label",
+  checkName(name, path) {
+    if (!labelName.test(name) || name.length > limits.searchNameLength)
+      throw new OptionInvalid(
+        `${path}.${shorten(name)}`,
+        `a label's name is 1 to ${limits.searchNameLength} characters of A-Z a-z 0-9 . _ / - and starts with a letter or digit.`,
+      );
+  },
+  stored(value, path) {
+    if (typeof value !== "string") throw new OptionInvalid(path, `a label is a string, not ${kindOf(value)}. Numbers and times are attributes.`);
+    return checkText(value, path, "a label", limits.labelLength);
+  },
+};
+
+const attribute: EntryRules<StoredAttribute> = {
+  what: "attribute",
+  checkName(name, path) {
+    if (!attributeName.test(name) || name.length > limits.searchNameLength)
+      throw new OptionInvalid(
+        `${path}.${shorten(name)}`,
+        `an attribute's name is a letter followed by letters, digits and underscores, at most ${limits.searchNameLength} characters.`,
+      );
+  },
+  stored: storedAttribute,
+};
+
+function checkAll<Value>(rules: EntryRules<Value>, given: unknown, path: string): Readonly<Record<string, Value>> | undefined {
+  const entries = entriesOf(given, path, `${rules.what}s`);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries.map((entry) => checkEntry(rules, entry, path)));
+}
+
+function checkChanges<Value>(rules: EntryRules<Value>, given: unknown, path: string): Readonly<Record<string, Value | null>> {
+  const entries = entriesOf(given, path, `${rules.what}s`);
+  if (entries.length === 0)
+    throw new OptionInvalid(path, `names no ${rules.what}; write, for example, { customer: "acme" }, or { customer: null } to take one away.`);
+  const { stored } = rules;
+  const orNull: EntryRules<Value | null> = { ...rules, stored: (value, where) => (value === null ? null : stored(value, where)) };
+  return Object.fromEntries(entries.map((entry) => checkEntry(orNull, entry, path)));
+}
+
+function checkEntry<Value>({ checkName, stored }: EntryRules<Value>, [name, value]: readonly [string, unknown], path: string): readonly [string, Value] {
+  checkName(name, path);
+  return [name, stored(value, `${path}.${name}`)];
 }
 
 function entriesOf(given: unknown, path: string, what: string): readonly (readonly [string, unknown])[] {

@@ -12,6 +12,7 @@ import { encodeEvent } from "../kernel/event-codec.ts";
 import type { ChildCompleted, ChildFailed, Event, ExecutionStarted, RecordedEvent, StepCompleted, StepFailed } from "../kernel/event.ts";
 import { readPayload } from "../kernel/payload.ts";
 import { seedsOf } from "../kernel/seed.ts";
+import { rowValues } from "../store/search-values.ts";
 import type { EditedEvent, ExecutionSummary } from "../store/store.ts";
 import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
@@ -84,7 +85,6 @@ export async function fork(
   const traceparent = telemetry?.started({ namespace, executionId, runId, workflow: latest.workflow, version }, { forkOf });
   const edits = [startedAnew(started, options, traceparent), ...editedResults(whole.events, options.results ?? {})];
   const edited = edits.flatMap(({ what }) => what ?? []);
-  const { attributes } = whole;
   const origin = seedsOf(parent.namespace, fromExecutionId, history).first.slice(parent.namespace.length + 1);
   const outcome = await parent.store.fork({
     namespace: parent.namespace,
@@ -95,8 +95,7 @@ export async function fork(
     key: latest.key,
     priority: latest.priority,
     workflow: latest.workflow,
-    labels: started.labels === undefined ? null : JSON.stringify(started.labels),
-    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    ...rowValues(whole.searchValues),
     fromRunId,
     toSeq: fromSeq,
     without,

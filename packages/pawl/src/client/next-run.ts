@@ -4,6 +4,7 @@ import { ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
 import { lostChildren, retryPrefix, viewPrefix, type Prefix, type StartedChild } from "../kernel/checkpoint.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
 import { executionStates, isTerminal, type ExecutionState } from "../kernel/execution-state.ts";
+import { rowValues } from "../store/search-values.ts";
 import type { ExecutionSummary } from "../store/store.ts";
 import { checkReason } from "./reason.ts";
 import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
@@ -78,7 +79,7 @@ async function startNextRun(
   const lost = isTerminal(state) ? await lostWithoutResult(parent, lostChildren(history, executionId, whole), fromRunId) : [];
   const { toSeq } = prefix;
   const without = [...prefix.without, ...lost.map(({ seq }) => seq)];
-  const { events, children, attributes } = viewPrefix(history, { toSeq, without });
+  const { events, children, searchValues } = viewPrefix(history, { toSeq, without });
   const newRunId = parent.runtime.newUuid();
   const started = await parent.store.startNextRun({
     ...how,
@@ -91,7 +92,7 @@ async function startNextRun(
     reason: how.reason ?? null,
     kept: events.length,
     children,
-    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    ...rowValues(searchValues),
   });
   if (!started) throw overtaken(executionId, state, how.operation === "retry" ? "retried" : "rolled back");
   return newRunId;

@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Duration } from "../base/duration.ts";
 import type { Logger } from "../base/logger.ts";
 import type { SignalSchemas } from "./messages.ts";
-import type { AttributeChanges, Attributes, Labels } from "../base/search-values.ts";
+import type { AttributeChanges, Attributes, LabelChanges, Labels } from "../base/search-values.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { SqlClient, TransactionFunction, TransactionOptions } from "./transaction.ts";
 import type { StepStream, WorkflowStream } from "./stream.ts";
@@ -156,9 +156,11 @@ export interface WorkflowContext<Signals extends SignalSchemas = SignalSchemas, 
    */
   readonly saga: <Result>(fn: (saga: Saga) => Promise<Result>) => Promise<Result>;
   /**
-   * Changes attributes of this execution, by which `pawl.list({ filter })` finds it: those named, `null` takes one away. When it
-   * returns, they are recorded. Throws `OptionInvalid` for a name or value that is no attribute.
+   * Changes labels of this execution, by which `pawl.list({ filter })` finds it: those named, `null` takes one away. When it
+   * returns, they are recorded. Throws `OptionInvalid` for a name or value that is no label.
    */
+  readonly setLabels: (changes: LabelChanges) => Promise<void>;
+  /** As `setLabels`, of its attributes. Throws `OptionInvalid` for a name or value that is no attribute. */
   readonly setAttributes: (changes: AttributeChanges) => Promise<void>;
   /**
    * Whether code that was changed goes the new way here. True where nothing is recorded yet, which is then recorded; on replay of

@@ -9,6 +9,7 @@ const resultTypes = [
   "TimerFired",
   "WaitTimedOut",
   "ValueSet",
+  "LabelsSet",
   "AttributesSet",
   "StreamWritten",
   "ChildCompleted",

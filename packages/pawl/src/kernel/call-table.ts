@@ -1,5 +1,5 @@
 import { NondeterminismDetected } from "../base/errors.ts";
-import { describeCall, type Call, type WaitCall } from "./call.ts";
+import { describeCall, setterOf, type Call, type WaitCall } from "./call.ts";
 import type { CallEvent } from "./call-events.ts";
 
 /**
@@ -85,6 +85,7 @@ function nameOf(call: Call): string | undefined {
     case "stream":
       return call.stream;
     case "timer":
+    case "labels":
     case "attributes":
       return undefined;
   }
@@ -92,5 +93,6 @@ function nameOf(call: Call): string | undefined {
 
 function describeRecord(kind: Call["kind"], name: string | null | undefined): string {
   if (kind === "wait" && name !== undefined) return name === null ? "a wait for the state" : `a wait for signal "${name}"`;
-  return kind === "timer" ? "sleep" : kind === "attributes" ? "setAttributes" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
+  if (kind === "labels" || kind === "attributes") return setterOf[kind];
+  return kind === "timer" ? "sleep" : name === undefined ? `a ${kind}` : `${kind} "${name}"`;
 }

@@ -1,13 +1,13 @@
 import type { Failure } from "../base/failure.ts";
-import type { StoredChanges } from "../base/search-values.ts";
 import type { Race } from "../definition/ambient.ts";
 import type { ChildOptions, StepContext, StepFunction } from "../definition/context.ts";
 import type { ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { IsolationLevel, SqlClient } from "../definition/transaction.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { AttributesSet, LabelsSet } from "./event.ts";
 
 /** A durable call that workflow code has made, with what the history says about it so far. */
-export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall | AttributesCall | StreamCall;
+export type Call = StepCall | TimerCall | ChildCall | WaitCall | ValueCall | SearchValuesCall | StreamCall;
 
 interface CallBase {
   /** 1 for the first durable call of a run, in the order the code makes them. */
@@ -104,10 +104,14 @@ export interface ValueCall extends CallBase {
   readonly value: string;
 }
 
-export interface AttributesCall extends CallBase {
-  readonly kind: "attributes";
-  readonly changes: StoredChanges;
+/** Changes labels or attributes of the execution. */
+export interface SearchValuesCall extends CallBase {
+  readonly kind: "labels" | "attributes";
+  readonly event: LabelsSet | AttributesSet;
 }
+
+/** As code calls them. */
+export const setterOf: Readonly<Record<SearchValuesCall["kind"], string>> = { labels: "setLabels", attributes: "setAttributes" };
 
 export interface StreamCall extends CallBase {
   readonly kind: "stream";
@@ -129,8 +133,9 @@ export function describeCall(call: Call): string {
       return call.signal === undefined ? "a wait for the state" : `a wait for signal "${call.signal}"`;
     case "value":
       return `set("${call.key}")`;
+    case "labels":
     case "attributes":
-      return "setAttributes";
+      return setterOf[call.kind];
     case "stream":
       return `${call.data === null ? "close of" : "write to"} stream "${call.stream}"`;
   }

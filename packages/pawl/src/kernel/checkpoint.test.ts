@@ -42,12 +42,14 @@ describe("checkpoints", () => {
 
   test("a prefix says which children it has started, and what it has set", () => {
     const set: Event = { type: "AttributesSet", position: 2, attributes: { phase: "late" } };
-    const recorded = history(started, childStarted(1), childStarted(3), { type: "ChildCompleted", position: 1, result: value }, set, completed(4));
+    const named: Event = { type: "LabelsSet", position: 5, labels: { team: "red" } };
+    const recorded = history(started, childStarted(1), childStarted(3), { type: "ChildCompleted", position: 1, result: value }, set, completed(4), named);
     const view = viewPrefix(recorded, { toSeq: 4, without: [3] });
     expect(view.children).toEqual([{ position: 1, seq: 2, executionId: "x.1", parentClosePolicy: undefined, ended: true }]);
-    expect(view.attributes).toBeUndefined();
+    expect(view.searchValues).toEqual({ labels: undefined, attributes: undefined });
     expect(view.events.map(({ seq }) => seq)).toEqual([1, 2, 4]);
-    expect(viewPrefix(recorded, { toSeq: 6, without: [] }).attributes).toEqual({ phase: "late" });
+    expect(viewPrefix(recorded, { toSeq: 6, without: [] }).searchValues).toEqual({ labels: undefined, attributes: { phase: "late" } });
+    expect(viewPrefix(recorded, { toSeq: 7, without: [5] }).searchValues).toEqual({ labels: { team: "red" }, attributes: undefined });
   });
 });
 

@@ -1,8 +1,7 @@
-import type { StoredAttributes } from "../base/search-values.ts";
 import { remoteStepName } from "../definition/remote-step.ts";
 import { familyName, isMadeChildId } from "./continuation.ts";
 import type { ChildCompleted, ChildFailed, ChildStarted, Event, ExecutionStarted, RecordedEvent, StepFailed, WaitTimedOut } from "./event.ts";
-import { searchValuesOf } from "./search-values.ts";
+import { searchValuesOf, type SearchValuesOfRun } from "./search-values.ts";
 
 /** A point in the history to which an execution can be rolled back, or from which it can be forked. */
 export interface CheckpointView {
@@ -48,7 +47,7 @@ export interface PrefixView {
   readonly events: readonly RecordedEvent[];
   /** Children that it has started. */
   readonly children: readonly StartedChild[];
-  readonly attributes: StoredAttributes | undefined;
+  readonly searchValues: SearchValuesOfRun;
 }
 
 export function viewPrefix(history: readonly RecordedEvent[], { toSeq, without }: Prefix): PrefixView {
@@ -64,7 +63,7 @@ export function viewPrefix(history: readonly RecordedEvent[], { toSeq, without }
       if (child !== undefined) children.set(event.position, { ...child, ended: true });
     }
   }
-  return { events, children: [...children.values()], attributes: searchValuesOf(events.map(({ event }) => event)).attributes };
+  return { events, children: [...children.values()], searchValues: searchValuesOf(events.map(({ event }) => event)) };
 }
 
 /**

@@ -6,7 +6,7 @@ import { handled } from "../base/handled.ts";
 import { checkId, checkName, checkStepName } from "../base/ids.ts";
 import { limits } from "../base/limits.ts";
 import { checkPlace } from "../base/queue-place.ts";
-import { checkAttributeChanges, checkAttributes, checkLabels, type AttributeChanges } from "../base/search-values.ts";
+import { checkAttributeChanges, checkAttributes, checkLabelChanges, checkLabels, type AttributeChanges, type LabelChanges } from "../base/search-values.ts";
 import { encodeChunk, encodeValue } from "../base/values.ts";
 import { currentRace, runOutside, type Race } from "../definition/ambient.ts";
 import type { ChildOptions, ParentClosePolicy, StepFunction, StepOptions, WaitOptions } from "../definition/context.ts";
@@ -14,7 +14,7 @@ import { childKeys, stepKeys, waitKeys } from "../definition/context-keys.ts";
 import { remoteStep } from "../definition/remote-step.ts";
 import { checkRetryPolicy, resolveRetryPolicy, type ResolvedRetryPolicy } from "../definition/retry-policy.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Call, RemoteStep, TransactionCall } from "./call.ts";
+import { setterOf, type Call, type RemoteStep, type SearchValuesCall, type TransactionCall } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
 import { familyName } from "./continuation.ts";
 import type { Replay, ReplayHost } from "./replay.ts";
@@ -38,8 +38,8 @@ export class CodeCalls {
   readonly #closedStreams = new Set<string>();
   /** After a rollback, a retry, or the resume of a cancelled run: stands in the ids of the children it starts. */
   #childSuffix = "";
-  /** Every one that the code has named so far. */
-  readonly #attributeNames = new Set<string>();
+  /** Every label and attribute that the code has named so far. */
+  readonly #searchNames = { labels: new Set<string>(), attributes: new Set<string>() };
 
   constructor(replay: Replay, table: CallTable, host: Pick<ReplayHost, "called">) {
     this.#replay = replay;
@@ -206,22 +206,29 @@ export class CodeCalls {
     }));
   }
 
+  labels(changes: LabelChanges, shielded: boolean): Promise<void> {
+    const labels = checkLabelChanges(changes, "ctx.setLabels");
+    return this.#searchValues("labels", labels, (position) => ({ type: "LabelsSet", position, labels }), shielded);
+  }
+
   attributes(changes: AttributeChanges, shielded: boolean): Promise<void> {
-    const stored = checkAttributeChanges(changes, "ctx.setAttributes");
-    for (const name of Object.keys(stored)) this.#attributeNames.add(name);
-    if (this.#attributeNames.size > limits.searchNames)
-      throw new OptionInvalid(
-        "ctx.setAttributes",
-        `this code has set ${this.#attributeNames.size} different attributes; at most ${limits.searchNames} are allowed.`,
-      );
+    const attributes = checkAttributeChanges(changes, "ctx.setAttributes");
+    return this.#searchValues("attributes", attributes, (position) => ({ type: "AttributesSet", position, attributes }), shielded);
+  }
+
+  #searchValues(kind: SearchValuesCall["kind"], changes: object, eventAt: (position: number) => SearchValuesCall["event"], shielded: boolean): Promise<void> {
+    const names = this.#searchNames[kind];
+    for (const name of Object.keys(changes)) names.add(name);
+    if (names.size > limits.searchNames)
+      throw new OptionInvalid(`ctx.${setterOf[kind]}`, `this code has set ${names.size} different ${kind}; at most ${limits.searchNames} are allowed.`);
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
       settled: false,
       shielded,
       resolve,
       reject,
-      kind: "attributes",
-      changes: stored,
+      kind,
+      event: eventAt(position),
     })) as Promise<void>;
   }
 

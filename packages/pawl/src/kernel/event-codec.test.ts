@@ -73,6 +73,9 @@ const samples: fc.Arbitrary<Sample> = fc.oneof(
     })
     .map(({ input, ...fields }): Sample => ({ event: { type: "ExecutionStarted", ...fields, input: input.payload }, value: input.value })),
   fc
+    .record({ position, labels: fc.dictionary(name, fc.option(text), { noNullPrototype: true }) })
+    .map((fields): Sample => ({ event: { type: "LabelsSet", ...fields } })),
+  fc
     .record({ position, attributes: attributes(fc.constantFrom("x", -2, false, { time: 0 }, null)) })
     .map((fields): Sample => ({ event: { type: "AttributesSet", ...fields } })),
   fc

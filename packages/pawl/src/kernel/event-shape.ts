@@ -41,6 +41,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   UpdateCompleted: { updateId: "id", result: "payload" },
   UpdateRejected: { updateId: "id", failure: "failure" },
   ValueSet: { ...call, key: "id", value: "payload" },
+  LabelsSet: { ...call, labels: "object" },
   AttributesSet: { ...call, attributes: "object" },
   StreamWritten: { ...call, stream: "string", offset: "number" },
   PatchMarked: { patchId: "string" },
@@ -51,6 +52,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
   ExecutionResumed: {
     fromRunId: "string",
     fromState: "string",
+    labels: "object?",
     attributes: "object?",
     operation: "string?",
     toSeq: "number?",

@@ -1,5 +1,5 @@
 import type { Failure } from "../base/failure.ts";
-import type { Labels, StoredAttributes, StoredChanges } from "../base/search-values.ts";
+import type { LabelChanges, Labels, StoredAttributes, StoredChanges } from "../base/search-values.ts";
 import type { Payload } from "./payload.ts";
 
 /**
@@ -26,6 +26,7 @@ export type Event =
   | UpdateCompleted
   | UpdateRejected
   | ValueSet
+  | LabelsSet
   | AttributesSet
   | StreamWritten
   | PatchMarked
@@ -237,6 +238,13 @@ export interface ValueSet {
   readonly value: Payload;
 }
 
+/** Code has changed labels of its execution; null takes one away. */
+export interface LabelsSet {
+  readonly type: "LabelsSet";
+  readonly position: number;
+  readonly labels: LabelChanges;
+}
+
 /** Code has changed attributes of its execution; null takes one away. */
 export interface AttributesSet {
   readonly type: "AttributesSet";
@@ -290,7 +298,8 @@ export interface ExecutionResumed {
   readonly type: "ExecutionResumed";
   readonly fromRunId: string;
   readonly fromState: string;
-  /** The attributes that the run before had at its end, which may lie behind the prefix. */
+  /** The labels and attributes that the run before had at its end, where it changed some behind the prefix. */
+  readonly labels?: Labels;
   readonly attributes?: StoredAttributes;
   /** How it came to go on, unless by a resume. Its timeout counts from here then. */
   readonly operation?: "rollback" | "retry";

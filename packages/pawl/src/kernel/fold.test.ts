@@ -63,6 +63,7 @@ describe("fold", () => {
   test("knows labels and attributes: those of the start, changes in their order, and what a resume says they were", () => {
     const begun: Event = { ...started, labels: { team: "a" }, attributes: { size: 1, when: { time: 5 } } };
     const set = (attributes: Record<string, string | number | null>): Event => ({ type: "AttributesSet", position: 1, attributes });
+    const named = (labels: Record<string, string | null>): Event => ({ type: "LabelsSet", position: 2, labels });
     expect(fold(history(begun))).toMatchObject({ labels: { team: "a" }, attributes: { size: 1, when: new Date(5) } });
     const changed = [begun, set({ size: 2, step: "x" }), set({ when: null, step: "y" })];
     expect(fold(history(...changed)).attributes).toEqual({ size: 2, step: "y" });
@@ -70,6 +71,14 @@ describe("fold", () => {
     expect(fold(history(...changed, resumed)).attributes).toEqual({ size: 2, step: "y" });
     expect(fold(history(...changed, { ...resumed, attributes: { size: 3 } })).attributes).toEqual({ size: 3 });
     expect(fold(history(begun, set({ size: null, when: null }))).attributes).toEqual({});
+
+    const renamed = [begun, named({ team: "b", "app/part": "x" }), set({ size: 2 }), named({ "app/part": null })];
+    expect(fold(history(...renamed))).toMatchObject({ labels: { team: "b" }, attributes: { size: 2 } });
+    expect(fold(history(...renamed, resumed)).labels).toEqual({ team: "b" });
+    expect(fold(history(...renamed, { ...resumed, labels: { team: "c" } }))).toMatchObject({ labels: { team: "c" }, attributes: { size: 2 } });
+    // All of them were taken away behind the prefix.
+    expect(fold(history(...renamed, { ...resumed, labels: {}, attributes: {} }))).toMatchObject({ labels: {}, attributes: {} });
+    expect(fold(history(begun, named({ team: null }))).labels).toEqual({});
   });
 
   test("follows a step from its announcement over failed attempts to its end", () => {

@@ -1,10 +1,11 @@
 import type { Failure } from "../base/failure.ts";
-import { changedAttributes, readAttributes, type Attributes, type Labels, type StoredAttributes } from "../base/search-values.ts";
+import { readAttributes, type Attributes, type Labels } from "../base/search-values.ts";
 import { remoteStepName } from "../definition/remote-step.ts";
 import type { Event } from "./event.ts";
 import type { ExecutionState } from "./execution-state.ts";
 import { readPayload } from "./payload.ts";
 import { endsRun } from "./run-end.ts";
+import { noSearchValues, searchValuesAfter } from "./search-values.ts";
 
 /** A step as the history shows it. `cancelled`: its run ended before it did. */
 export interface StepView {
@@ -47,8 +48,7 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
   let result: unknown;
   let failure: Failure | undefined;
   let reason: string | undefined;
-  let labels: Labels = {};
-  let attributes: StoredAttributes | undefined;
+  let found = noSearchValues;
   const steps = new Map<number, StepView>();
   for (const { seq, at: time, event } of history) {
     const at = Number(time);
@@ -58,14 +58,8 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
       state = "running";
       reason = undefined;
     }
+    found = searchValuesAfter(found, event);
     switch (event.type) {
-      case "ExecutionStarted":
-        labels = event.labels ?? {};
-        attributes = event.attributes;
-        break;
-      case "AttributesSet":
-        attributes = changedAttributes(attributes, event.attributes);
-        break;
       case "ChildStarted": {
         const name = remoteStepName(event.workflow);
         if (name !== undefined) steps.set(event.position, openStep({ position: event.position, name, attempt: 1 }, at));
@@ -102,7 +96,6 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
         state = "running";
         finishedAt = undefined;
         failure = undefined;
-        attributes = event.attributes ?? attributes;
         break;
       case "ExecutionCompleted":
         state = "completed";
@@ -136,6 +129,7 @@ export function fold(history: Iterable<FoldableEvent>): ExecutionView {
     }
     if (endsRun(event.type)) cancelOpen(steps, at);
   }
+  const { labels = {}, attributes } = found;
   return { state, lastSeq, finishedAt, result, failure, reason, labels, attributes: readAttributes(attributes), steps: [...steps.values()] };
 }
 

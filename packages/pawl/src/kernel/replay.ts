@@ -233,6 +233,8 @@ export class Replay {
         return false;
       case "ValueSet":
         return this.#settle(at, this.#table.of(event, "value", event.key), (call) => call.resolve(undefined));
+      case "LabelsSet":
+        return this.#settle(at, this.#table.of(event, "labels"), (call) => call.resolve(undefined));
       case "AttributesSet":
         return this.#settle(at, this.#table.of(event, "attributes"), (call) => call.resolve(undefined));
       case "StreamWritten":

@@ -1,4 +1,4 @@
-import { changedAttributes, type Labels, type StoredAttributes } from "../base/search-values.ts";
+import { changed, type Labels, type StoredAttributes } from "../base/search-values.ts";
 import type { Event } from "./event.ts";
 
 /** What the row of a run with these events must have; undefined where it has none. */
@@ -7,13 +7,28 @@ export interface SearchValuesOfRun {
   readonly attributes: StoredAttributes | undefined;
 }
 
+export const noSearchValues: SearchValuesOfRun = { labels: undefined, attributes: undefined };
+
 export function searchValuesOf(events: Iterable<Event>): SearchValuesOfRun {
-  let labels: Labels | undefined;
-  let attributes: StoredAttributes | undefined;
-  for (const event of events) {
-    if (event.type === "ExecutionStarted") ({ labels, attributes } = event);
-    else if (event.type === "AttributesSet") attributes = changedAttributes(attributes, event.attributes);
-    else if (event.type === "ExecutionResumed") attributes = event.attributes ?? attributes;
+  let values = noSearchValues;
+  for (const event of events) values = searchValuesAfter(values, event);
+  return values;
+}
+
+export function searchValuesAfter(before: SearchValuesOfRun, event: Event): SearchValuesOfRun {
+  switch (event.type) {
+    case "ExecutionStarted":
+      return { labels: event.labels, attributes: event.attributes };
+    case "LabelsSet":
+      return { ...before, labels: changed(before.labels, event.labels) };
+    case "AttributesSet":
+      return { ...before, attributes: changed(before.attributes, event.attributes) };
+    case "ExecutionResumed":
+      return {
+        labels: event.labels === undefined ? before.labels : changed(undefined, event.labels),
+        attributes: event.attributes === undefined ? before.attributes : changed(undefined, event.attributes),
+      };
+    default:
+      return before;
   }
-  return { labels, attributes };
 }

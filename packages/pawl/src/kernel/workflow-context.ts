@@ -132,6 +132,11 @@ class ReplayContext implements WorkflowContext {
     return handled(runSaga(fn, createContext(this.#replay, true)));
   };
 
+  setLabels: WorkflowContext["setLabels"] = (changes) => {
+    refuseInStep("ctx.setLabels");
+    return this.#replay.calls.labels(changes, this.#shielded);
+  };
+
   setAttributes: WorkflowContext["setAttributes"] = (changes) => {
     refuseInStep("ctx.setAttributes");
     return this.#replay.calls.attributes(changes, this.#shielded);

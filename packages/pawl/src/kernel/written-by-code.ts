@@ -12,6 +12,7 @@ const types: readonly Event["type"][] = [
   "WaitStarted",
   "WaitTimedOut",
   "ValueSet",
+  "LabelsSet",
   "AttributesSet",
   "StreamWritten",
   "UpdateCompleted",

@@ -85,7 +85,8 @@ export interface AppendOperation {
   readonly after: After;
   readonly starts: readonly StartOperation[];
   readonly messages: readonly Message[];
-  /** What the events change of the row's attributes, as a JSON object; null takes one away. */
+  /** What the events change of the row's labels and attributes, as JSON objects; null takes one away. */
+  readonly labels?: string;
   readonly attributes?: string;
   /** What is added to streams of the execution. */
   readonly chunks?: readonly NewChunk[];

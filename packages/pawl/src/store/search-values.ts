@@ -1,5 +1,6 @@
 import { checkAttributes, checkLabels, type Attributes, type Labels } from "../base/search-values.ts";
 import type { ExecutionStarted } from "../kernel/event.ts";
+import type { SearchValuesOfRun } from "../kernel/search-values.ts";
 import type { StartOperation } from "./operations.ts";
 
 /** Labels and attributes of a start as its first event has them, and as its row does. Nothing where there are none. */
@@ -9,6 +10,11 @@ export interface SearchValues {
 }
 
 const none: SearchValues = { found: {}, searchable: {} };
+
+/** As the row of a run has them: JSON, null where there are none. */
+export function rowValues({ labels, attributes }: SearchValuesOfRun): { readonly labels: string | null; readonly attributes: string | null } {
+  return { labels: labels === undefined ? null : JSON.stringify(labels), attributes: attributes === undefined ? null : JSON.stringify(attributes) };
+}
 
 /** @throws OptionInvalid */
 export function searchValues(givenLabels: Labels | undefined, givenAttributes: Attributes | undefined, path: string): SearchValues {

@@ -295,6 +295,7 @@ export interface NextRunOperation {
   /** The children that these have started, by the position of the call. */
   readonly children: readonly { readonly position: number; readonly executionId: string }[];
   /** As the kept events leave them, JSON; null if there are none. */
+  readonly labels: string | null;
   readonly attributes: string | null;
 }
 

@@ -57,6 +57,10 @@ function describeEvent({ type, data }: NewEvent): string {
       return "the reply to an update";
     case "ValueSet":
       return `value "${key}"`;
+    case "LabelsSet":
+      return "its labels";
+    case "AttributesSet":
+      return "its attributes";
     case "StreamWritten":
       return `a write to stream "${stream}"`;
     case "CancelRequested":

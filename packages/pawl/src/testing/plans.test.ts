@@ -171,6 +171,7 @@ const rollback = {
   without: [],
   kept: 1,
   children: [{ position: 1, executionId: "e.1" }],
+  labels: null,
   attributes: null,
 } as const;
 const change = { expected: newUuid(), revision: newUuid(), state: initialState(0), nextFireAt: 1, waiting: true };
@@ -202,6 +203,7 @@ const transactions: readonly (readonly [string, Transaction<unknown>])[] = [
     "commit of a child with a policy",
     prepareCommit({ starts: [], appends: [append({ starts: [{ ...start(null), parentClosePolicy: "abandon" }] })] }, "1").transaction,
   ],
+  ["commit of changed labels", prepareCommit({ starts: [], appends: [append({ labels: "{}" })] }, "1").transaction],
   ["commit of changed attributes", prepareCommit({ starts: [], appends: [append({ attributes: "{}" })] }, "1").transaction],
   [
     "commit of chunks",

@@ -1,4 +1,4 @@
-import type { AttributesCall, Call, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
+import type { Call, SearchValuesCall, TimerCall, ValueCall, WaitCall } from "../kernel/call.ts";
 import type { Event } from "../kernel/event.ts";
 import type { Children } from "./children.ts";
 import type { ExecutionHost } from "./execution-host.ts";
@@ -7,6 +7,9 @@ import type { OpenCalls } from "./open-calls.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import type { StepRunner } from "./step-runner.ts";
 import type { WakeTimer } from "./wake-timer.ts";
+
+/** Calls that ask for nothing but to be recorded. */
+const recordedOnly: ReadonlySet<Call["kind"]> = new Set(["value", "labels", "attributes", "stream"]);
 
 /** Who does what calls of one kind ask for. */
 export interface CallRunners {
@@ -81,8 +84,9 @@ export class CallStarter {
         return this.#advanceWait(call);
       case "value":
         return this.#advanceValue(call);
+      case "labels":
       case "attributes":
-        return this.#advanceAttributes(call);
+        return this.#advanceSearchValues(call);
       case "stream":
         return this.#runners.streams.advance(call);
     }
@@ -94,8 +98,7 @@ export class CallStarter {
 
   /** The code has ended without waiting for these: what only has to be recorded is, as where it ends in the turn in which it asks for them. */
   advanceUnawaited(): void {
-    for (const call of this.#open.values())
-      if (call.kind === "child" ? call.runId === undefined : call.kind === "value" || call.kind === "attributes" || call.kind === "stream") this.advance(call);
+    for (const call of this.#open.values()) if (call.kind === "child" ? call.runId === undefined : recordedOnly.has(call.kind)) this.advance(call);
   }
 
   /** An event has been applied that settles nothing. */
@@ -151,8 +154,8 @@ export class CallStarter {
     if (this.#request(position)) this.#writer.emit({ type: "ValueSet", position, key, value: { text: value } });
   }
 
-  #advanceAttributes({ position, changes }: AttributesCall): void {
-    if (this.#request(position)) this.#writer.emit({ type: "AttributesSet", position, attributes: changes });
+  #advanceSearchValues({ position, event }: SearchValuesCall): void {
+    if (this.#request(position)) this.#writer.emit(event);
   }
 
   /** Gives whether it had not been requested before. */

@@ -1,5 +1,5 @@
 import { encodeEvent } from "../kernel/event-codec.ts";
-import type { StoredChanges } from "../base/search-values.ts";
+import type { LabelChanges, StoredChanges } from "../base/search-values.ts";
 import type { Event, StreamWritten } from "../kernel/event.ts";
 import type { After, AppendOperation, Message, NewEvent, StartOperation } from "../store/operations.ts";
 import { largestStatement } from "../store/statement-size.ts";
@@ -116,20 +116,29 @@ export class Outbox {
     this.#discarded = [];
     // A park is progress; what steps write to streams alone is none, as an announcement alone is none.
     let progress = events.length === 0 && chunks === undefined;
+    let labels: LabelChanges | undefined;
     let attributes: StoredChanges | undefined;
     for (const outgoing of events) {
       encoded.push(outgoing.encoded);
       if (outgoing.event.type !== "StepStarted" && outgoing.event.type !== "StepHeartbeat") progress = true;
-      if (outgoing.event.type === "AttributesSet") attributes = { ...attributes, ...outgoing.event.attributes };
+      if (outgoing.event.type === "LabelsSet") labels = { ...labels, ...outgoing.event.labels };
+      else if (outgoing.event.type === "AttributesSet") attributes = { ...attributes, ...outgoing.event.attributes };
       if (outgoing.start !== undefined) starts.push(outgoing.start);
       if (outgoing.consumes !== undefined) consumed.push(outgoing.consumes);
       if (outgoing.chunk !== undefined) (chunks ??= []).push(outgoing.chunk);
     }
     const { runId, epoch, expectedSeq } = claim;
     const operation: AppendOperation = { runId, epoch, expectedSeq, events: encoded, progress, after: isAll ? after : keep, starts, messages, consumed };
-    if (attributes === undefined && chunks === undefined) return { operation, events };
-    const changes = attributes === undefined ? {} : { attributes: JSON.stringify(attributes) };
-    return { operation: { ...operation, ...changes, ...(chunks === undefined ? {} : { chunks }) }, events };
+    if (labels === undefined && attributes === undefined && chunks === undefined) return { operation, events };
+    return {
+      operation: {
+        ...operation,
+        ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+        ...(attributes === undefined ? {} : { attributes: JSON.stringify(attributes) }),
+        ...(chunks === undefined ? {} : { chunks }),
+      },
+      events,
+    };
   }
 
   /** How many events, from the first, fit into one append; at least one if there are any. */

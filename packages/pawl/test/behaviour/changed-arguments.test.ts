@@ -35,6 +35,24 @@ test("starts, by definition and by name, with their labels and attributes", asyn
   }
 });
 
+test("labels and attributes that code sets", async () => {
+  const setting = defineWorkflow({
+    name: "setting",
+    run: async (ctx) => {
+      const labels = { team: "red" };
+      const attributes = { since: new Date(0) };
+      const set = [ctx.setLabels(labels), ctx.setAttributes(attributes)];
+      labels.team = "blue";
+      attributes.since.setTime(99);
+      await Promise.all(set);
+    },
+  });
+  const { pawl } = await h.run([setting]);
+  const handle = await pawl.start(setting, undefined);
+  await handle.result();
+  expect(await handle.status()).toMatchObject({ labels: { team: "red" }, attributes: { since: new Date(0) } });
+});
+
 test("signals that start an execution if there is none, by definition and by name", async () => {
   const collecting = defineWorkflow({
     name: "collecting",

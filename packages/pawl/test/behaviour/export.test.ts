@@ -33,6 +33,7 @@ const workflow = defineWorkflow({
   retry: { initialInterval: 1 },
   run: async (ctx, input: unknown) => {
     await ctx.setAttributes({ phase: "begun", when: new Date(7) });
+    await ctx.setLabels({ stage: "begun" });
     await ctx.step("retried", ({ attempt, heartbeat }) => {
       heartbeat({ at: new Date(9) });
       if (attempt < 2) throw Object.assign(new TypeError("not yet"), { detail: 1n });
@@ -74,6 +75,7 @@ describe("an exported execution", () => {
     const values = async (of: typeof handle): Promise<unknown[]> => (await of.history()).filter(({ event }) => event.type !== "ExecutionResumed");
     expect(await values(copy as typeof handle)).toEqual(await values(handle));
     const { labels, attributes, runNumber, createdAt, finishedAt, state } = await handle.status();
+    expect(labels).toEqual({ team: "red", stage: "begun" });
     expect(await copy.status()).toMatchObject({ executionId: "copy", labels, attributes, runNumber, state, finishedAt });
     expect(Math.abs((await copy.status()).createdAt.getTime() - createdAt.getTime())).toBeLessThan(2);
     // And out again.
@@ -335,6 +337,7 @@ describe("a document", () => {
     readonly runs: { [name: string]: unknown; events: { [name: string]: unknown; data: Record<string, unknown> }[] }[];
   }
   type Change = (document: Loose) => unknown;
+  const labelsSet = (document: Loose, labels: object) => ({ ...document.runs[0]!.events[1]!, type: "LabelsSet", data: { position: 1, labels } });
   const cases: readonly (readonly [string, Change, string])[] = [
     ["that is something else", (d) => (d["format"] = "x"), "format"],
     ["of a later version", (d) => (d["formatVersion"] = 2), "formatVersion"],
@@ -377,6 +380,8 @@ describe("a document", () => {
       "runs[0].events[1].epoch",
     ],
     ["with a label that is none", (d) => (d.runs[0]!.events[0]!.data["labels"] = { a: 1 }), "runs[0].events[0].data"],
+    ["with a change of a label to none", (d) => d.runs[0]!.events.splice(1, 0, labelsSet(d, { a: 1 })), "runs[0].events[1].data"],
+    ["with a change of no label", (d) => d.runs[0]!.events.splice(1, 0, labelsSet(d, {})), "runs[0].events[1].data"],
     ["with an attribute that is none", (d) => (d.runs[0]!.events[0]!.data["attributes"] = { a: { time: "x" } }), "runs[0].events[0].data"],
   ];
 

@@ -11,7 +11,7 @@ import {
 } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, harness, refusalOf } from "./harness.ts";
+import { eventually, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
 
@@ -69,6 +69,31 @@ describe("fork", () => {
     // Of a fork too.
     const second = await fork.fork({ from: { step: "two" } });
     expect(await second.result()).toEqual(forked);
+  });
+
+  test("has the labels of the checkpoint, and what it sets is its own", async () => {
+    const workflow = defineWorkflow({
+      name: "labelled",
+      run: async (ctx) => {
+        await ctx.setLabels({ stage: "one", early: null });
+        await ctx.step("one", () => 1);
+        await ctx.setLabels({ stage: "two" });
+        await ctx.step("two", () => 2);
+        await ctx.setLabels({ of: ctx.executionId });
+      },
+    });
+    const { pawl, worker } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined, { executionId: "first", labels: { team: "red", early: "yes" } });
+    await handle.result();
+    await worker.stop();
+    expect((await (await handle.fork({ from: 1 })).status()).labels).toEqual({ team: "red", early: "yes" });
+    expect((await (await handle.fork({ from: "latest" })).status()).labels).toEqual({ team: "red", stage: "two" });
+    const fork = await handle.fork({ from: { step: "one" } });
+    expect((await fork.status()).labels).toEqual({ team: "red", stage: "one" });
+    await pawl.worker({ workflows: [workflow], ...soon });
+    await fork.result();
+    expect((await fork.status()).labels).toEqual({ team: "red", stage: "two", of: fork.executionId });
+    expect((await handle.status()).labels).toEqual({ team: "red", stage: "two", of: "first" });
   });
 
   test("from a step of a clean-up is being cancelled, and replays with the other's random numbers also when it is resumed", async () => {

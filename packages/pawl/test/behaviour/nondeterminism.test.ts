@@ -133,6 +133,14 @@ const cases: readonly Case[] = [
     position: 1,
   },
   {
+    name: "attributes in the place of labels",
+    before: async (ctx) => [await ctx.setLabels({ team: "red" }), await ctx.sleep(parkedSleep)],
+    after: async (ctx) => [await ctx.setAttributes({ team: "red" }), await ctx.sleep(parkedSleep)],
+    recorded: /setLabels/,
+    called: /setAttributes/,
+    position: 1,
+  },
+  {
     name: "another signal",
     before: async (ctx) => ctx.signal("go", { timeout: parkedWait }).catch(() => "late"),
     after: async (ctx) => ctx.signal("other"),
@@ -239,6 +247,7 @@ function bound(ctx: WorkflowContext): WorkflowContext {
     patched: (id) => ctx.patched(id),
     deprecatePatch: (id) => ctx.deprecatePatch(id),
     continueAsNew: (...args) => ctx.continueAsNew(...args),
+    setLabels: (changes) => ctx.setLabels(changes),
     setAttributes: (changes) => ctx.setAttributes(changes),
     all: (...args) => ctx.all(...args),
     map: (...args) => ctx.map(...args),

@@ -15,7 +15,7 @@ export type Program =
   | { readonly kind: "choice"; readonly branches: readonly Program[] }
   /** Lets the microtask queue turn so many times before it goes on. */
   | { readonly kind: "turns"; readonly count: number; readonly body: Program }
-  | { readonly kind: "attribute"; readonly name: string; readonly value: number | null }
+  | { readonly kind: "label" | "attribute"; readonly name: string; readonly value: number | null }
   | { readonly kind: "values" };
 
 /** What one run of the code did and saw, in order. */
@@ -37,7 +37,7 @@ const pieces: fc.Arbitrary<Program> = fc.letrec<{ program: Program }>((tie) => {
       step,
       fc.record({ kind: fc.constant("sleep" as const), ms: fc.integer({ min: 0, max: 5 }) }),
       fc.record({ kind: fc.constant("values" as const) }),
-      fc.record({ kind: fc.constant("attribute" as const), name: fc.constantFrom("a", "b"), value: fc.option(fc.nat(3)) }),
+      fc.record({ kind: fc.constantFrom("label" as const, "attribute" as const), name: fc.constantFrom("a", "b"), value: fc.option(fc.nat(3)) }),
       fc.record({ kind: fc.constantFrom("sequence" as const, "race" as const, "native all" as const, "native race" as const, "settled" as const), parts }),
       fc.record({ kind: fc.constant("sequence" as const), parts }),
       fc.record({ kind: fc.constant("all" as const), parts, concurrency }),
@@ -82,6 +82,8 @@ class Interpreter {
         return this.#call(path, "step", () => this.#step(path, program));
       case "sleep":
         return this.#call(path, `sleep ${program.ms}`, () => this.#ctx.sleep(program.ms));
+      case "label":
+        return this.#call(path, `label ${program.name}`, () => this.#ctx.setLabels({ [program.name]: program.value === null ? null : String(program.value) }));
       case "attribute":
         return this.#call(path, `set ${program.name}`, () => this.#ctx.setAttributes({ [program.name]: program.value }));
       case "child":

@@ -249,15 +249,16 @@ async function copyPrefix(url: string, pawl: Pawl, original: ExecutionHandle, pr
   const executionId = `copy-${runId}`;
   const { runId: from } = await original.status();
   const last = prefix.length;
-  const { attributes } = fold(prefix);
+  const { labels, attributes } = fold(prefix);
+  const column = (values: object): string => `nullif('${JSON.stringify(values)}'::jsonb, '{}')`;
   // Marked as resumed, so that it asks how the children ended that its original had.
   await execute(
     url,
     `BEGIN;
      INSERT INTO pawl.history (run_id, seq, epoch, at, type, data) SELECT '${runId}', seq, epoch, at, type, data FROM pawl.history WHERE run_id = '${from}' AND seq <= ${last};
      INSERT INTO pawl.history (run_id, seq, epoch, at, type, data) VALUES ('${runId}', ${last + 1}, 100, pawl.current_time_of_pawl(), 'ExecutionResumed', '{"fromRunId":"${from}","fromState":"cancelled"}');
-     INSERT INTO pawl.executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, state, created_at, started_at, attributes)
-      SELECT '${runId}', namespace, '${executionId}', workflow, version, task_queue, 100, ${last + 1}, 'running', created_at, started_at, nullif('${JSON.stringify(attributes)}'::jsonb, '{}') FROM pawl.executions WHERE run_id = '${from}';
+     INSERT INTO pawl.executions (run_id, namespace, execution_id, workflow, version, task_queue, epoch, last_seq, state, created_at, started_at, labels, attributes)
+      SELECT '${runId}', namespace, '${executionId}', workflow, version, task_queue, 100, ${last + 1}, 'running', created_at, started_at, ${column(labels)}, ${column(attributes)} FROM pawl.executions WHERE run_id = '${from}';
      INSERT INTO pawl.tasks (run_id, visible_at, namespace, task_queue, definition) VALUES ('${runId}', pawl.current_time_of_pawl(), 'default', 'default', 'program@1');
      COMMIT`,
   );

@@ -209,6 +209,41 @@ describe("rollback", () => {
     expect((await handle.status()).attributes).toEqual({ phase: "second" });
   });
 
+  test("labels and attributes are what they were at the checkpoint, or where a retry goes on", async () => {
+    const flags = { fails: true };
+    const workflow = defineWorkflow({
+      name: "labelled",
+      run: async (ctx) => {
+        await ctx.setLabels({ stage: "first", early: null });
+        await ctx.setAttributes({ size: 1 });
+        await ctx.step("first", () => 1);
+        await ctx.setLabels({ stage: "second", late: "yes" });
+        try {
+          await ctx.step("second", () => flags.fails && Promise.reject(new Error("no")), { retry: { maximumAttempts: 1 } });
+        } catch (error) {
+          await ctx.setLabels({ stage: "failed" });
+          throw error;
+        }
+        await ctx.setLabels({ early: "again" });
+      },
+    });
+    const { pawl, worker } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined, { labels: { team: "red", early: "yes" } });
+    await eventually(async () => expect((await handle.status()).state).toBe("failed"));
+    expect((await handle.status()).labels).toEqual({ team: "red", stage: "failed", late: "yes" });
+    flags.fails = false;
+    await worker.stop();
+    const retried = await handle.retry();
+    expect((await retried.status()).labels).toEqual({ team: "red", stage: "second", late: "yes" });
+    const back = await handle.rollback({ to: { step: "first" } });
+    expect(await back.status()).toMatchObject({ labels: { team: "red", stage: "first" }, attributes: { size: 1 } });
+    const toStart = await back.rollback({ to: 1 });
+    expect(await toStart.status()).toMatchObject({ labels: { team: "red", early: "yes" }, attributes: {} });
+    await pawl.worker({ workflows: [workflow], ...soon });
+    await toStart.result();
+    expect((await toStart.status()).labels).toEqual({ team: "red", stage: "second", late: "yes", early: "again" });
+  });
+
   test("a request to cancel is rolled back too", async () => {
     const { workflow } = chain(400);
     const { pawl } = await h.run([workflow]);

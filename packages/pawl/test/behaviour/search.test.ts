@@ -1,4 +1,4 @@
-import { defineWorkflow, ExecutionFailed, FilterInvalid, OptionInvalid, type Attributes, type Labels } from "pawl";
+import { defineWorkflow, ExecutionFailed, FilterInvalid, OptionInvalid, fold, type Attributes, type LabelChanges, type Labels } from "pawl";
 import { describe, expect, test } from "vitest";
 import { query } from "../support/database.ts";
 import { causeOf, eventually, gate, harness, refusalOf, soon } from "./harness.ts";
@@ -50,18 +50,29 @@ describe("labels and attributes", () => {
       name: "slow",
       run: async (ctx) => {
         await ctx.setAttributes({ phase: "reading", pages: 0 });
+        await ctx.setLabels({ stage: "reading", "app/part": "é😀" });
         await ctx.sleep(300);
         await Promise.all([ctx.setAttributes({ pages: 1 }), ctx.setAttributes({ pages: 2, checked: new Date(5) })]);
+        await Promise.all([ctx.setLabels({ stage: "checking" }), ctx.setAttributes({ size: 1 }), ctx.setLabels({ stage: "checked", by: "ann" })]);
         await ctx.sleep(300);
         await ctx.setAttributes({ phase: null });
+        await ctx.setLabels({ "app/part": null, never: null });
         return ctx.step("done", () => "done");
       },
     });
     const { pawl } = await h.run([slow]);
-    const handle = await pawl.start(slow, undefined, { attributes: { pages: -1, owner: "ann" } });
+    const handle = await pawl.start(slow, undefined, { labels: { stage: "new", customer: "acme" }, attributes: { pages: -1, owner: "ann" } });
     expect(await handle.result()).toBe("done");
-    expect((await handle.status()).attributes).toEqual({ pages: 2, owner: "ann", checked: new Date(5) });
-    expect((await handle.history()).filter(({ event }) => event.type === "AttributesSet")).toHaveLength(4);
+    const { labels, attributes } = await handle.status();
+    expect(attributes).toEqual({ pages: 2, owner: "ann", checked: new Date(5), size: 1 });
+    expect(labels).toEqual({ stage: "checked", customer: "acme", by: "ann" });
+    const history = await handle.history();
+    expect(fold(history)).toMatchObject({ labels, attributes });
+    expect(history.filter(({ event }) => event.type === "AttributesSet")).toHaveLength(5);
+    expect(history.filter(({ event }) => event.type === "LabelsSet")).toHaveLength(4);
+    const { executions } = await pawl.list({ workflow: "slow", filter: 'labels.stage == "checked" && labels.by == "ann" && !has(labels["app/part"])' });
+    expect(executions.map(({ executionId }) => executionId)).toEqual([handle.executionId]);
+    expect((await pawl.count({ workflow: "slow", filter: 'labels.stage in ["new", "reading", "checking"]' })).count).toBe(0);
   });
 
   test("belong to the child that they were given to", async () => {
@@ -82,10 +93,12 @@ describe("labels and attributes", () => {
       name: "resumable",
       run: async (ctx) => {
         await ctx.setAttributes({ phase: "working" });
+        await ctx.setLabels({ stage: "working" });
         try {
           if (!flags.finish) await ctx.sleep("1 hour");
         } catch (error) {
           await ctx.shield((shielded) => shielded.setAttributes({ phase: "cleaned", cleaned: true }));
+          await ctx.shield((shielded) => shielded.setLabels({ stage: "cleaned", by: "ann" }));
           throw error;
         }
         return "finished";
@@ -96,12 +109,57 @@ describe("labels and attributes", () => {
     await eventually(async () => expect((await handle.status()).waitingFor).toBe("a timer"));
     await handle.cancel();
     await eventually(async () => expect((await handle.status()).state).toBe("cancelled"));
-    const cleaned = { labels: { team: "a" }, attributes: { phase: "cleaned", cleaned: true } };
+    const cleaned = { labels: { team: "a", stage: "cleaned", by: "ann" }, attributes: { phase: "cleaned", cleaned: true } };
     expect(await handle.status()).toMatchObject(cleaned);
     // The call that slept is in the prefix, so the code must make it again.
     const resumed = await handle.resume();
     expect(await resumed.status()).toMatchObject(cleaned);
+    expect(fold(await resumed.history())).toMatchObject(cleaned);
     await resumed.terminate();
+  });
+
+  test("that were all taken away while cleaning up are not back when the execution is resumed", async () => {
+    const cleaning = defineWorkflow({
+      name: "cleaning",
+      run: async (ctx) => {
+        await ctx.setAttributes({ phase: "working" });
+        try {
+          await ctx.sleep("1 hour");
+        } finally {
+          await ctx.shield((shielded) => Promise.all([shielded.setAttributes({ phase: null }), shielded.setLabels({ team: null })]));
+        }
+      },
+    });
+    const { pawl } = await h.run([cleaning]);
+    const handle = await pawl.start(cleaning, undefined, { labels: { team: "a" } });
+    await eventually(async () => expect((await handle.status()).waitingFor).toBe("a timer"));
+    await handle.cancel();
+    await eventually(async () => expect((await handle.status()).state).toBe("cancelled"));
+    const resumed = await handle.resume();
+    expect(await resumed.status()).toMatchObject({ labels: {}, attributes: {} });
+    expect(fold(await resumed.history())).toMatchObject({ labels: {}, attributes: {} });
+    await resumed.terminate();
+  });
+
+  test("that code has set stay when the execution continues as new, and are nobody's but its own", async () => {
+    const round = defineWorkflow({
+      name: "round",
+      run: async (ctx, left: number): Promise<unknown> => {
+        await ctx.setLabels({ stage: `left ${left}`, [`round-${left}`]: "done", first: null });
+        if (left > 0) return ctx.continueAsNew(left - 1);
+        return ctx.child(echo, 1, { labels: { of: "child" } });
+      },
+    });
+    const { pawl } = await h.run([round, echo]);
+    const handle = await pawl.start(round, 2, { executionId: "rounds", labels: { first: "yes", team: "red" } });
+    await handle.result();
+    const labels = { team: "red", stage: "left 0", "round-2": "done", "round-1": "done", "round-0": "done" };
+    expect((await handle.status()).labels).toEqual(labels);
+    const runs = await handle.runs();
+    const firsts = await Promise.all(runs.map(async ({ runId }) => (await handle.history({ runId }))[0]!.event));
+    expect(firsts[1]).toMatchObject({ labels: { team: "red", stage: "left 2", "round-2": "done" } });
+    const { executions } = await pawl.list({ filter: 'labels.stage == "left 0" || executionId.startsWith("rounds")' });
+    expect(executions.map((found) => found.labels)).toEqual([{ of: "child" }, labels]);
   });
 
   test.each<[string, Labels | undefined, Attributes | undefined, string]>([
@@ -129,18 +187,40 @@ describe("labels and attributes", () => {
 
   test("of code are refused where they are set", async () => {
     const wrong = defineWorkflow({ name: "wrong", run: async (ctx, changes: Attributes) => ctx.setAttributes(changes) });
+    const mislabelled = defineWorkflow({ name: "mislabelled", run: async (ctx, changes: LabelChanges) => ctx.setLabels(changes) });
     const many = defineWorkflow({
       name: "many",
-      run: async (ctx) => {
-        for (let index = 0; index < 33; index++) await ctx.setAttributes({ [`a${index}`]: index });
+      run: async (ctx, what: "setLabels" | "setAttributes") => {
+        for (let index = 0; index < 33; index++) await ctx[what]({ [`a${index}`]: "x" });
       },
     });
-    const { pawl } = await h.run([wrong, many]);
-    for (const changes of [{}, { "a-b": 1 }]) {
+    const { pawl } = await h.run([wrong, mislabelled, many]);
+    for (const changes of [{}, { "a-b": 1 }, { "a-b": null as unknown as number }]) {
       const handle = await pawl.start(wrong, changes);
       expect(await causeOf(handle.result())).toMatchObject({ code: "OPTION_INVALID" });
+      expect(await h.count("pawl.history WHERE run_id = $1 AND type = 'AttributesSet'", handle.runId)).toBe(0);
     }
-    await refusalOf((await pawl.start(many, undefined)).result(), ExecutionFailed);
+    const bad: readonly (readonly [object, RegExp])[] = [
+      [{}, /ctx\.setLabels: names no label/],
+      [[], /labels are an object of names and values/],
+      [{ team: 1 }, /ctx\.setLabels\.team: a label is a string, not/],
+      [{ team: undefined }, /a label is a string/],
+      [{ "-a": "x" }, /ctx\.setLabels\.-a: a label's name/],
+      [{ "-a": null }, /a label's name/],
+      [{ team: "x".repeat(257) }, /has 257 characters/],
+      [{ team: "a\0b" }, /ctx\.setLabels\.team/],
+      [Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`l${index}`, null])), /has 33 labels; at most 32/],
+    ];
+    for (const [changes, message] of bad) {
+      const handle = await pawl.start(mislabelled, changes as LabelChanges);
+      expect(await causeOf(handle.result())).toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(message) as string });
+      expect(await h.count("pawl.history WHERE run_id = $1 AND type = 'LabelsSet'", handle.runId)).toBe(0);
+    }
+    for (const what of ["setLabels", "setAttributes"] as const) {
+      const handle = await pawl.start(many, what);
+      await refusalOf(handle.result(), ExecutionFailed);
+      expect(Object.keys((await handle.status())[what === "setLabels" ? "labels" : "attributes"])).toHaveLength(32);
+    }
   });
 
   test("that are set and not awaited are written with the end", async () => {
@@ -148,13 +228,14 @@ describe("labels and attributes", () => {
       name: "hasty",
       run: async (ctx) => {
         void ctx.setAttributes({ last: "word" });
+        void ctx.setLabels({ stage: "over" });
         return 1;
       },
     });
     const { pawl } = await h.run([hasty]);
     const handle = await pawl.start(hasty, undefined);
     await handle.result();
-    expect((await handle.status()).attributes).toEqual({ last: "word" });
+    expect(await handle.status()).toMatchObject({ labels: { stage: "over" }, attributes: { last: "word" } });
   });
 
   test("of a commit whose reply was lost are changed once", async () => {
@@ -169,13 +250,21 @@ describe("labels and attributes", () => {
         await ctx.setAttributes({ a: 1 });
         lose = 1;
         await ctx.setAttributes({ a: null, b: 2 });
+        lose = 1;
+        await ctx.setLabels({ stage: "set" });
       },
     });
     await lossy.worker({ workflows: [set], ...soon });
     const handle = await lossy.start(set, undefined);
     await handle.result();
-    expect((await handle.status()).attributes).toEqual({ b: 2 });
-    expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "AttributesSet", "AttributesSet", "ExecutionCompleted"]);
+    expect(await handle.status()).toMatchObject({ labels: { stage: "set" }, attributes: { b: 2 } });
+    expect((await handle.history()).map(({ event }) => event.type)).toEqual([
+      "ExecutionStarted",
+      "AttributesSet",
+      "AttributesSet",
+      "LabelsSet",
+      "ExecutionCompleted",
+    ]);
   });
 });
 
@@ -357,25 +446,29 @@ describe("a filter", () => {
   });
 });
 
-test("attributes of a running step's execution are found while it runs", async () => {
+test("labels and attributes of a running step's execution are found while it runs", async () => {
   const begun = gate();
   const held = gate();
   const holding = defineWorkflow({
     name: "holding",
     run: async (ctx) => {
       await ctx.setAttributes({ phase: "holding" });
+      await ctx.setLabels({ holding: "yes" });
       await ctx.step("hold", async () => {
         begun.open();
         await held.opened;
       });
       await ctx.setAttributes({ phase: "done" });
+      await ctx.setLabels({ holding: null });
     },
   });
   const { pawl } = await h.run([holding]);
   const handle = await pawl.start(holding, undefined);
   await begun.opened;
-  expect((await pawl.count({ filter: 'attributes.phase == "holding"' })).count).toBe(1);
+  expect((await pawl.count({ filter: 'attributes.phase == "holding" && labels.holding == "yes"' })).count).toBe(1);
   held.open();
   await handle.result();
-  expect((await pawl.count({ filter: 'attributes.phase == "holding"' })).count).toBe(0);
+  expect((await pawl.count({ filter: 'attributes.phase == "holding" || has(labels.holding)' })).count).toBe(0);
+  // Its last label is gone: it is as one that never had any.
+  expect(await h.count("pawl.executions WHERE run_id = $1 AND labels IS NULL", handle.runId)).toBe(1);
 });

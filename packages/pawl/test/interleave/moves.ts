@@ -325,7 +325,7 @@ function nextRunAs(name: string, run: "next" | "next2", operation: NextRun, done
   return {
     name: `${name} as ${run}`,
     async run({ store }) {
-      const begun = await store.startNextRun({ namespace, executionId: "parent", newRunId: runs[run], reason: null, attributes: null, ...operation });
+      const begun = await store.startNextRun({ namespace, executionId: "parent", newRunId: runs[run], reason: null, labels: null, attributes: null, ...operation });
       return begun ? done : "overtaken";
     },
   };

@@ -107,6 +107,31 @@ A step that dies before its result is recorded runs again. Make what it does saf
   });
 });
 
+test("a crash beside labels and attributes that code sets changes nothing, and says which it was", async () => {
+  const stages: unknown[] = [];
+  const staged = defineWorkflow({
+    name: "staged",
+    async run(ctx) {
+      await ctx.setLabels({ stage: "billing", draft: null });
+      await ctx.setAttributes({ cents: 5 });
+      await ctx.sleep("1 day");
+      await ctx.setLabels({ stage: "billed" });
+    },
+  });
+  const report = await exploreCrashes(staged, undefined, {
+    effects: () => stages.at(-1),
+    reset: () => void stages.splice(0),
+    interact: async (handle) => {
+      await handle.result();
+      const { labels, attributes } = await handle.status();
+      stages.push({ labels, attributes });
+    },
+  });
+  expect(String(report)).toMatch(/^"staged" is safe/);
+  expect(report.effects).toEqual({ labels: { stage: "billed" }, attributes: { cents: 5 } });
+  expect(report.crashPoints).toContain("after the commit of its labels, before the commit of its attributes");
+});
+
 /** Workflows of every shape, which charge in some step with this function. */
 function shapes(charge: (cents: number, key: string) => string): readonly (readonly [string, AnyWorkflow, readonly AnyWorkflow[]])[] {
   const child = defineWorkflow({

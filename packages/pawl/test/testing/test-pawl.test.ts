@@ -94,6 +94,25 @@ describe("while a result is waited for", () => {
     expect(await pawl.execute(later, undefined, { delay: "10 days" })).toBe(10 * day);
   });
 
+  test("executions are found by the labels that their code sets, then and only then", async () => {
+    const trial = defineWorkflow({
+      name: "trial",
+      async run(ctx) {
+        await ctx.setLabels({ plan: "trial" });
+        await ctx.sleep("14 days");
+        await ctx.setLabels({ plan: "paid", trial: "over" });
+      },
+    });
+    await pawl.worker({ workflows: [trial] });
+    const handle = await pawl.start(trial, undefined, { labels: { plan: "none", customer: "acme" } });
+    const found = async (filter: string) => (await pawl.list({ filter })).executions.map(({ labels }) => labels);
+    await pawl.time.advance("13 days");
+    expect(await found('labels.plan == "trial"')).toEqual([{ plan: "trial", customer: "acme" }]);
+    await handle.result();
+    expect(await found('labels.plan == "trial"')).toEqual([]);
+    expect(await found("has(labels.trial)")).toEqual([{ plan: "paid", customer: "acme", trial: "over" }]);
+  });
+
   test("no time is skipped while the function of a step runs", async () => {
     const work = defineWorkflow({
       name: "work",

@@ -94,13 +94,21 @@ test("a database in the middle of work holds, at every moment one looks", async 
   await Promise.all(pawls.map((open) => open.close({ drain: 0 })));
 });
 
-test("events with more attributes than one look reads hold, also where a run goes on with them", async () => {
+test("events with more labels or attributes than one look reads hold, also where a run goes on with them", async () => {
+  const labels = Object.fromEntries(Array.from({ length: 32 }, (_, n) => [`l${n}`, "é😀".repeat(85)]));
   const attributes = (from: number) => Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`a${from + n}`, "x".repeat(900)]));
   const child = defineWorkflow({
     name: "child",
     run: async (ctx, n: number): Promise<void> => {
-      if (n === 0) return ctx.sleep("1 hour");
+      if (n === 0) {
+        try {
+          return await ctx.sleep("1 hour");
+        } finally {
+          await ctx.shield((shielded) => shielded.setAttributes({ a0: "cleaned" }));
+        }
+      }
       await ctx.setAttributes({ ...attributes(0), ...attributes(10) });
+      await ctx.setLabels(labels);
       return ctx.continueAsNew(0);
     },
   });

@@ -171,7 +171,17 @@ describePlanted(workload, {
     [
       "a label that the start did not have",
       /searchable: its row has the label team "blue", its history "red"/,
-      [`UPDATE executions SET labels = '{"team":"blue"}' ${where("searchable")}`],
+      [`UPDATE executions SET labels = labels || '{"team":"blue"}' ${where("searchable")}`],
+    ],
+    [
+      "a label that code has taken away",
+      /searchable: its row has the label draft "yes", its history not/,
+      [`UPDATE executions SET labels = labels || '{"draft":"yes"}' ${where("searchable")}`],
+    ],
+    [
+      "a label that was lost",
+      /searchable: its row has the label stage not, its history "done"/,
+      [`UPDATE executions SET labels = labels - 'stage' ${where("searchable")}`],
     ],
     [
       "an attribute that nobody has set",

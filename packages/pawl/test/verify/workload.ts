@@ -38,6 +38,7 @@ const searchable = defineWorkflow({
   name: "searchable",
   run: async (ctx) => {
     await ctx.setAttributes({ phase: "done", size: null, when: new Date(5) });
+    await ctx.setLabels({ stage: "done", draft: null });
     await ctx.stream("log").write("begun");
     await ctx.step("tell", (step) => step.stream("log").write("telling"));
     await ctx.stream("log").close();
@@ -141,7 +142,7 @@ export async function makeWorkload(): Promise<Workload> {
   await start("simple", 9, "delayed-and-done", { delay: 20 });
   await start("simple", 10, "delayed", { delay: "1 hour" });
   await start("simple", 11, "limited", { taskQueue: "limited", key: "k" });
-  await start("searchable", undefined, "searchable", { labels: { team: "red" }, attributes: { size: 1, text: "x".repeat(900) } });
+  await start("searchable", undefined, "searchable", { labels: { team: "red", draft: "yes" }, attributes: { size: 1, text: "x".repeat(900) } });
   await start("failing", undefined, "failed-1");
   await start("sleeper", undefined, "asleep");
   for (const executionId of ["cancelled", "terminated"]) await start("sleeper", undefined, executionId);

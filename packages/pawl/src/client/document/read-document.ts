@@ -2,7 +2,7 @@ import { DocumentInvalid, PawlError } from "../../base/errors.ts";
 import { checkId, checkName } from "../../base/ids.ts";
 import { limits } from "../../base/limits.ts";
 import { checkPlace, type QueuePlace } from "../../base/queue-place.ts";
-import { checkLabels, checkStoredAttributes } from "../../base/search-values.ts";
+import { checkLabelChanges, checkLabels, checkStoredAttributes } from "../../base/search-values.ts";
 import { decodeEvent, encodeAgain } from "../../kernel/event-codec.ts";
 import type { Event, StreamWritten } from "../../kernel/event.ts";
 import { executionStates, isTerminal } from "../../kernel/execution-state.ts";
@@ -10,6 +10,7 @@ import { fold } from "../../kernel/fold.ts";
 import { endsRun } from "../../kernel/run-end.ts";
 import { searchValuesOf } from "../../kernel/search-values.ts";
 import type { ImportedEvent, ImportedRun, ImportOperation } from "../../store/import.ts";
+import { rowValues } from "../../store/search-values.ts";
 import { isEventType, isObject, shapeProblem } from "../../kernel/event-shape.ts";
 import { documentFormat, documentVersion } from "./execution-document.ts";
 import { isTime } from "./is-time.ts";
@@ -55,14 +56,12 @@ export function readDocument(document: unknown, target: ImportTarget): ImportOpe
       `it is ${String((runs.at(-1) as Fields)["state"])}; an execution that has not ended can be imported only as "${from.executionId}" into namespace "${from.namespace}".`,
     );
   }
-  const { labels, attributes } = searchValuesOf(latest.events);
   return {
     namespace: target.namespace,
     executionId,
     workflow: named("workflow", document, checkName),
     taskQueue: named("taskQueue", document, checkName),
-    labels: labels === undefined ? null : JSON.stringify(labels),
-    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    ...rowValues(searchValuesOf(latest.events)),
     ...placeIn(document),
     runs: read.map(({ run }) => run),
     chunks: readStreams(document["streams"], reader.streams(read)),
@@ -205,10 +204,11 @@ class RunReader {
       throw new DocumentInvalid(path, `more than ${limits.documentCharacters} characters of events cannot be imported.`);
     try {
       const event = decodeEvent(type, text);
-      if (event.type === "ExecutionStarted") {
+      if (event.type === "ExecutionStarted" || event.type === "ExecutionResumed") {
         checkLabels(event.labels, "labels");
         checkStoredAttributes(event.attributes, "attributes");
-      } else if (event.type === "AttributesSet" || event.type === "ExecutionResumed") checkStoredAttributes(event.attributes, "attributes");
+      } else if (event.type === "LabelsSet") checkLabelChanges(event.labels, "labels");
+      else if (event.type === "AttributesSet") checkStoredAttributes(event.attributes, "attributes");
       // A document may hold what PostgreSQL could not read in the form that it has there.
       return { imported: { type, data: encodeAgain(event), epoch, at }, event };
     } catch (error) {

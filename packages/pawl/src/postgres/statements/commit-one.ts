@@ -17,7 +17,7 @@ export function prepareOne(batch: CommitBatch, commitId: string): PreparedCommit
   if (batch.starts.length + batch.appends.length !== 1) return undefined;
   if (start !== undefined) return start.claimBy === null || start.delayMs > 0 || isSearchable(start) || isRanked(start) ? undefined : oneStart(start);
   if (append!.events.length !== 1 || append!.starts.length + append!.messages.length + append!.consumed.length > 0) return undefined;
-  if (append!.attributes !== undefined || append!.chunks !== undefined) return undefined;
+  if (isSearchable(append!) || append!.chunks !== undefined) return undefined;
   switch (append!.after.kind) {
     case "keep":
       return append!.progress ? oneEvent(append!, commitId) : undefined;

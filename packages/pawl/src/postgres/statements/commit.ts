@@ -68,7 +68,7 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const unclaimed = starts.some((start) => start.claimBy === null);
   const searchable = starts.some(isSearchable);
   const ranked = starts.some(isRanked);
-  const changes = batch.appends.some((append) => append.attributes !== undefined);
+  const changes = batch.appends.some(isSearchable);
   const policies = starts.some((start) => start.parentClosePolicy !== undefined);
   const chosen = starts.some((start) => start.chosen === true);
   const alone = batch.starts.length + batch.appends.length === 1;
@@ -101,9 +101,9 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   };
 }
 
-/** Whether its row has labels or attributes. */
-export function isSearchable(start: StartOperation): boolean {
-  return start.labels !== undefined || start.attributes !== undefined;
+/** Whether a start gives its row labels or attributes, or an append changes some. */
+export function isSearchable({ labels, attributes }: Pick<StartOperation | AppendOperation, "labels" | "attributes">): boolean {
+  return labels !== undefined || attributes !== undefined;
 }
 
 /** Whether it has a place of its own in its queue. */
@@ -190,7 +190,7 @@ interface Traits {
   readonly delivers: boolean;
   /** Some append shows no progress. */
   readonly stalls: boolean;
-  /** Some append changes attributes. */
+  /** Some append changes labels or attributes. */
   readonly changes: boolean;
   /** Some append writes to streams. */
   readonly streamed: boolean;
@@ -229,7 +229,10 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
   const wakeAt = column("wake_at", wake, parks, "NULL::timestamptz");
   const waiting = (): string => add(texts(of((append) => (append.after.kind === "park" ? append.after.waitingFor : null), null)), "text");
   const waitingFor = column("waiting_for", waiting, parks, "NULL::text");
-  const attributes = column("attributes", () => add(texts(of((append) => append.attributes ?? null, null)), "text"), changes, "NULL::text");
+  const changed = (["labels", "attributes"] as const).map((name) => ({
+    name,
+    by: column(name, () => add(texts(of((append) => append[name] ?? null, null)), "text"), changes, "NULL::text"),
+  }));
   const delivered = column("delivered", () => add(integers(targets.map((target) => target.delivered)), "int"), delivers, "0");
 
   const commit = `${parts.add(commitId)}::bigint`;
@@ -256,8 +259,10 @@ function updated(parts: Parts, targets: readonly Target[], commitId: string, { e
       if (ends) sets.push(`state = ${owned(newState, "state")}`, `finished_at = ${owned(finished, "finished_at")}`);
     }
     if (changes) {
-      const changed = `nullif(jsonb_strip_nulls(coalesce(e.attributes, '{}') || ${attributes}::jsonb), '{}')`;
-      sets.push(`attributes = ${owned(`CASE WHEN ${attributes} IS NULL THEN e.attributes ELSE ${changed} END`, "attributes")}`);
+      for (const { name, by } of changed) {
+        const merged = `nullif(jsonb_strip_nulls(coalesce(e.${name}, '{}') || ${by}::jsonb), '{}')`;
+        sets.push(`${name} = ${owned(`CASE WHEN ${by} IS NULL THEN e.${name} ELSE ${merged} END`, name)}`);
+      }
     }
     if (delivers) sets.push("inbox_seq = e.inbox_seq + i.delivered");
     return `updated AS (

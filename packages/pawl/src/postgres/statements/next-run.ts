@@ -57,7 +57,7 @@ event AS (
 moved AS (
  UPDATE executions e SET run_id = $4::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = $10::int + 1, claims = 0, commit_id = 0,
   inbox_seq = e.inbox_seq + 1, state = 'running', started_at = coalesce(e.started_at, (SELECT now FROM t)), finished_at = NULL, worker_id = NULL,
-  waiting_for = NULL, not_before = NULL, attributes = $13::jsonb, deduplication_id = CASE WHEN e.finished_at IS NULL THEN e.deduplication_id END
+  waiting_for = NULL, not_before = NULL, labels = $15::jsonb, attributes = $13::jsonb, deduplication_id = CASE WHEN e.finished_at IS NULL THEN e.deduplication_id END
  WHERE e.run_id = (SELECT run_id FROM old) RETURNING e.run_id, e.namespace, e.task_queue, e.workflow, e.version),
 children AS (
  UPDATE executions k SET
@@ -95,6 +95,7 @@ FROM complete WHERE NOT yes OR EXISTS (SELECT FROM moved)`,
       integers(children.map(({ position }) => position)),
       operation.attributes,
       JSON.stringify({ reason }),
+      operation.labels,
     ],
   };
 }

@@ -22,7 +22,7 @@ export interface ResumeRow {
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
  * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more. As these have ids
  * that the run would give to those it starts, the number of the run is part of them from now on.
- * Labels and attributes stay as they are, also where the prefix does not reach as far: the event says what they are.
+ * Labels and attributes stay as they are, also where the prefix does not reach as far: then the event says what they are.
  * Another execution may have the deduplication id of a cancelled one by now, so it has none any more.
  * Who resumes a delayed start that was cancelled wants it to begin now.
  *
@@ -47,6 +47,8 @@ cut AS MATERIALIZED (
   (SELECT min(h.seq) - 1 FROM history h WHERE h.run_id = o.run_id AND ((h.type = 'CancelRequested' AND o.state = 'cancelled'
    AND h.seq > (SELECT coalesce(max(f.seq), 0) FROM history f WHERE f.run_id = o.run_id AND f.type = 'ExecutionForked')) OR (h.type IN ('ExecutionCancelled', 'ExecutionQuarantined') AND h.seq = o.last_seq))), o.last_seq) AS seq
  FROM old o),
+changed AS MATERIALIZED (
+ SELECT EXISTS (SELECT FROM history h WHERE h.run_id = c.run_id AND h.seq > c.seq AND h.type IN ('LabelsSet', 'AttributesSet')) AS yes FROM cut c),
 archived AS (
  INSERT INTO past_runs (run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at)
  SELECT run_id, namespace, execution_id, run_number, workflow, version, state, last_seq, created_at, started_at, finished_at FROM old),
@@ -56,7 +58,8 @@ kept AS (
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT $3::uuid, c.seq + 1, o.epoch + 1, (SELECT now FROM t), 'ExecutionResumed',
-  json_strip_nulls(json_build_object('fromRunId', o.run_id, 'fromState', o.state, 'attributes', o.attributes,
+  json_strip_nulls(json_build_object('fromRunId', o.run_id, 'fromState', o.state,
+   'labels', CASE WHEN (SELECT yes FROM changed) THEN coalesce(o.labels, '{}') END, 'attributes', CASE WHEN (SELECT yes FROM changed) THEN coalesce(o.attributes, '{}') END,
    'runNumber', CASE WHEN o.state = 'cancelled' THEN o.run_number + 1 END))::text FROM old o, cut c),
 moved AS (
  UPDATE executions e SET run_id = $3::uuid, run_number = e.run_number + 1, epoch = e.epoch + 1, last_seq = (SELECT seq FROM cut) + 1, claims = 0, commit_id = 0,

@@ -98,6 +98,8 @@ function describe(event: CallEvent): string {
       return "wait";
     case "ValueSet":
       return `set "${event.key}"`;
+    case "LabelsSet":
+      return "setLabels";
     case "AttributesSet":
       return "setAttributes";
     case "StreamWritten":

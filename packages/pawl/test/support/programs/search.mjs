@@ -1,4 +1,4 @@
-/** Sets attributes, exports, imports and deletes, and kills itself at the first occurrence of a transaction boundary. */
+/** Sets labels and attributes, exports, imports and deletes, and kills itself at the first occurrence of a transaction boundary. */
 import { defineWorkflow } from "pawl";
 import { openPawl, silentLogger } from "pawl/internal";
 import { options, report } from "./program.mjs";
@@ -16,7 +16,7 @@ export const workflow = defineWorkflow({
   run: async (ctx) => {
     await ctx.setAttributes({ phase: "begun" });
     armed = true;
-    await ctx.setAttributes({ phase: "done", size: 1 });
+    await Promise.all([ctx.setAttributes({ phase: "done", size: 1 }), ctx.setLabels({ stage: "done", of: null })]);
     armed = false;
   },
 });
