@@ -135,6 +135,12 @@ export async function insideAWorkflow(): Promise<void> {
   // @ts-expect-error a policy has no such field
   await ctx.step("x", () => 1, { retry: { attempts: 3 } });
 
+  // What it is found by
+  await ctx.setLabels({ team: "red", draft: null });
+  await ctx.setAttributes({ size: 1, due: new Date(0), draft: null });
+  // @ts-expect-error a label is a text
+  await ctx.setLabels({ size: 1 });
+
   // Children
   const child = await ctx.child(ingest, { folder: "a", since: "b" });
   same<typeof child, { files: number; at: Date }>();
