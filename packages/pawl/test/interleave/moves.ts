@@ -319,13 +319,21 @@ export function unpause(executionId: string): Move {
   };
 }
 
-type NextRun = Omit<NextRunOperation, "namespace" | "executionId" | "newRunId" | "reason" | "attributes">;
+type NextRun = Omit<NextRunOperation, "namespace" | "executionId" | "newRunId" | "reason" | "labels" | "attributes">;
 
 function nextRunAs(name: string, run: "next" | "next2", operation: NextRun, done: string): Move {
   return {
     name: `${name} as ${run}`,
     async run({ store }) {
-      const begun = await store.startNextRun({ namespace, executionId: "parent", newRunId: runs[run], reason: null, labels: null, attributes: null, ...operation });
+      const begun = await store.startNextRun({
+        namespace,
+        executionId: "parent",
+        newRunId: runs[run],
+        reason: null,
+        labels: null,
+        attributes: null,
+        ...operation,
+      });
       return begun ? done : "overtaken";
     },
   };
