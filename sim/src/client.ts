@@ -159,8 +159,9 @@ export class Client {
     if (step === undefined) return void (await handle.fork({ from, executionId }));
     const change = 10_000;
     const value = (readPayload(step.result) as number) + change;
-    await handle.fork({ from, executionId, results: { [step.position]: value } });
+    // The reply may be lost with this process.
     this.#log.edits.set(executionId, change);
+    await handle.fork({ from, executionId, results: { [step.position]: value } });
   }
 
   async copy(executionId: string, copyId: string): Promise<void> {

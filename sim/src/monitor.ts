@@ -126,6 +126,11 @@ export class Monitor {
     return { events: events.filter((event) => "position" in event && event.position === position) };
   }
 
+  /** Set forward, the database's clock ends leases before their time. */
+  get areLeasesSure(): boolean {
+    return this.#world.steppedForwardMs === 0;
+  }
+
   /** Whether a cancel request is in its history, and was not left behind by a resume, rollback or fork. */
   isToBeCancelled(runId: string): boolean {
     const last = (this.histories.get(runId) ?? []).findLast(({ event }) => endsCancelRequest.has(event.type));

@@ -480,4 +480,14 @@ export const mutants: readonly Mutant[] = [
     name: "calls begin between a result and the cancel request behind it",
     edits: [edit("worker/active-execution.js", "(call.shielded || !isCancelled)", "true")],
   },
+  {
+    name: "who has no lease answers queries",
+    edits: [
+      edit(
+        "worker/worker.js",
+        "this.#membership.leaseValid ? this.#executions.get(runId)?.query(name, argument) : undefined",
+        "this.#executions.get(runId)?.query(name, argument)",
+      ),
+    ],
+  },
 ];

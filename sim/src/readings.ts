@@ -28,7 +28,7 @@ export async function queryBumps(pawl: Pawl, monitor: Monitor, executionId: stri
   if (before === undefined || before.runId !== now?.runId) return;
   const told = `${executionId} answers ${JSON.stringify(answer)}`;
   if (typeof answer !== "number" || answer > now.sent) throw new Violation("query", `${told}, after ${now.sent} updates`);
-  if (answer < before.answered) throw new Violation("query", `${told}, when ${before.answered} updates had been answered`);
+  if (answer < before.answered && monitor.areLeasesSure) throw new Violation("query", `${told}, when ${before.answered} updates had been answered`);
 }
 
 interface Bumps {

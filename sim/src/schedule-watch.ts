@@ -58,12 +58,19 @@ export class ScheduleWatch {
     else if (!changesTheirExecutions.test(transaction)) return;
     for (const row of this.#rows) this.#check(row);
     for (const [id, count] of this.#deleted)
-      if (this.#executionsOf(id).length > count) throw new Violation("I13", `schedule ${id} started an execution after it had been deleted`);
+      // A request to make it that comes late makes it again.
+      if (this.#executionsOf(id).length > count && !this.#isThere(id))
+        throw new Violation("I13", `schedule ${id} started an execution after it had been deleted`);
   }
 
   /** Told to whoever deleted what had been made before. */
   deleted(id: string): void {
+    if (this.#isThere(id)) throw new Violation("I9", `the deleted schedule ${id} is there`);
     this.#deleted.set(id, this.#executionsOf(id).length);
+  }
+
+  #isThere(id: string): boolean {
+    return this.#rows.some((row) => row.schedule_id === id);
   }
 
   backfilled(id: string, range: { readonly from: number; readonly to: number }): void {

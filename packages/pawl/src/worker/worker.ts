@@ -181,9 +181,12 @@ export class Worker {
     return this.#executions.get(runId) !== undefined;
   }
 
-  /** The answer of an execution that runs here; undefined for any other. @throws MessageUnknown, and what the workflow's function throws */
+  /**
+   * The answer of an execution that runs here; undefined for any other, and without a lease: another worker may be further with it by
+   * now. @throws MessageUnknown, and what the workflow's function throws
+   */
   query(runId: string, name: string, argument: unknown): { readonly value: unknown } | undefined {
-    return this.#executions.get(runId)?.query(name, argument);
+    return this.#membership.leaseValid ? this.#executions.get(runId)?.query(name, argument) : undefined;
   }
 
   /** The code of a workflow, if this worker has it. */
