@@ -225,7 +225,7 @@ export const mutants: readonly Mutant[] = [
   },
   { name: "the dead are never looked for", edits: [edit("worker/reaper.js", "for (const workerId of dead)", "for (const workerId of [])")] },
   { name: "executions park with steps to start", edits: [edit("worker/call-starter.js", " || steps.hasOneToStart(this.#open)", "")] },
-  { name: "steps start while a park is under way", edits: [edit("worker/call-starter.js", "|| this.#writer.isParking ", "")] },
+  { name: "steps start while a park is under way", edits: [edit("worker/active-execution.js", "&& !this.#writer.isParking ", "")] },
   { name: "messages of one batch arrive backwards", edits: [edit("postgres/statements/send-messages.js", "ORDER BY m.ord", "ORDER BY m.ord DESC")] },
   { name: "a schedule fires whatever its revision", edits: [edit("postgres/statements/fire-schedules.js", " AND s.revision = i.expected", "")] },
   {
