@@ -4,7 +4,7 @@ export type Program =
   /** Fails `fails` times; with `gives` up before, for good. */
   | { readonly do: "retry"; readonly fails: number; readonly attempts: number; readonly intervalMs: number; readonly value: number }
   | { readonly do: "fail" }
-  /** Hangs in so many first attempts, until the time of each is over. */
+  /** Never ends in so many first attempts, whose time is over some day. */
   | { readonly do: "slow"; readonly hangs: number; readonly over: "timeout" | "heartbeatTimeout"; readonly value: number }
   /** Says how far it is, so often, for longer than leases last; its first attempt fails at the end. */
   | { readonly do: "beat"; readonly beats: number; readonly value: number }
