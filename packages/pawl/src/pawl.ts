@@ -100,9 +100,7 @@ export class Pawl extends PawlClient {
 
   /** Starts a worker in this process. @throws OptionInvalid, WorkflowDuplicate, Closed */
   async worker(options: WorkerOptions): Promise<Worker> {
-    // From the first moment of closing on: nothing would stop it any more.
-    if (this.#closing !== undefined) throw new Closed("This Pawl");
-    this.checkOpen();
+    this.#checkNotClosing();
     checkWorkerOptions(options);
     const parent: WorkerParent = {
       store: this.store,
@@ -124,9 +122,15 @@ export class Pawl extends PawlClient {
       await worker.stop({ drain: 0 }).catch(() => {});
       throw error;
     }
-    this.checkOpen();
+    this.#checkNotClosing();
     if (this.#workers.has(worker)) this.localWorkers.push(worker);
     return worker;
+  }
+
+  /** From the first moment of closing on, nothing would stop a worker any more, or has stopped it. */
+  #checkNotClosing(): void {
+    if (this.#closing !== undefined) throw new Closed("This Pawl");
+    this.checkOpen();
   }
 
   /**

@@ -1,3 +1,4 @@
+import { isRaceOver } from "../definition/ambient.ts";
 import type { Call, ChildCall, StepCall, WaitCall } from "../kernel/call.ts";
 
 /** Questions about the durable calls that an execution has open. */
@@ -49,7 +50,8 @@ export function describeWait(open: OpenCalls): string {
   for (const { name, taskQueue } of remote.slice(0, 3)) parts.push(`step "${name}" on queue ${taskQueue}`);
   if (remote.length > 3) parts.push(`${remote.length - 3} more steps elsewhere`);
   if (children.length > 0) parts.push(children.length === 1 ? `child ${children[0]!.executionId}` : `${children.length} children`);
-  const waits = calls.filter((call): call is WaitCall => call.kind === "wait");
+  // Nobody waits any more for what lost a race.
+  const waits = calls.filter((call): call is WaitCall => call.kind === "wait" && !isRaceOver(call.race));
   for (const { signal } of waits.slice(0, 3)) parts.push(signal === undefined ? "its state to change" : `signal "${signal}"`);
   if (waits.length > 3) parts.push(`${waits.length - 3} more signals or changes`);
   return parts.join(" and ");

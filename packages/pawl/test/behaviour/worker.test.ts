@@ -1,4 +1,4 @@
-import { defineWorkflow } from "pawl";
+import { Closed, defineWorkflow } from "pawl";
 import { describe, expect, test } from "vitest";
 import { execute, query } from "../support/database.ts";
 import { eventually, gate, harness, parkedSleep, soon } from "./harness.ts";
@@ -377,7 +377,7 @@ test("one connection is enough for everything", async () => {
   expect((await pawl.list({ workflow: "frugal", state: "completed" })).executions).toHaveLength(10);
 });
 
-test("a worker that is still starting when everything is closed leaves no trace of being alive", async () => {
+test("a worker that is still starting when everything is closed is refused, and leaves no trace of being alive", async () => {
   const held = gate();
   const registering = gate();
   const pawl = await h.open({}, async (name, phase) => {
@@ -389,8 +389,9 @@ test("a worker that is still starting when everything is closed leaves no trace 
   const starting = pawl.worker({ workflows: [defineWorkflow({ name: "never", run: async () => 1 })] });
   await registering.opened;
   const closing = pawl.close();
+  const refusal = starting.catch((error: unknown) => error);
   held.open();
   await closing;
-  await starting.catch(() => {});
+  expect(await refusal).toBeInstanceOf(Closed);
   expect((await client.workers()).filter(({ definitions }) => definitions.includes("never@1")).map(({ state }) => state)).toEqual(["stopped"]);
 });
