@@ -1,4 +1,4 @@
-import type { StepContext, Worker } from "pawl";
+import { Closed, type StepContext, type Worker } from "pawl";
 import { Pawl, PostgresStore, readPayload, startInlineLeaseKeeper, TransactionGateway, type Logger } from "pawl/internal";
 import { Client } from "./client.ts";
 import type { Chance } from "./random.ts";
@@ -138,16 +138,18 @@ export class Processes {
     const running: Running = { process, versions, pawl, client, worker: undefined };
     this.#running.set(name, running);
     if (concurrency === 0) return;
-    running.worker = await pawl.worker({
-      workflows,
-      steps: made[0]!.steps,
-      concurrency,
-      lease: leaseMs,
-      pollInterval: pollMs,
-      schedules: schedules.length > 0,
-      retentionInterval: "1h",
-    });
-    this.#workers.push(running.worker);
+    running.worker = await pawl
+      .worker({
+        workflows,
+        steps: made[0]!.steps,
+        concurrency,
+        lease: leaseMs,
+        pollInterval: pollMs,
+        schedules: schedules.length > 0,
+        retentionInterval: "1h",
+      })
+      .catch(unlessClosed);
+    if (running.worker !== undefined) this.#workers.push(running.worker);
   }
 
   /** As after deployments, one process after the other; a client uses its first. */
@@ -212,6 +214,11 @@ export class Processes {
 /** Steps that run on their own have no version. */
 function isVersioned(workflow: string): boolean {
   return workflow === "root" || workflow === "child";
+}
+
+/** It was told to stop while it started. */
+function unlessClosed(error: unknown): undefined {
+  if (!(error instanceof Closed)) throw error;
 }
 
 /** Users' own statements are not sent again. */
