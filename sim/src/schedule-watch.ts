@@ -122,8 +122,8 @@ export class ScheduleWatch {
       throw new Violation("I13", `schedule ${id} started ${executions.at(-1)!.execution_id} while it was paused`);
     this.#startedBefore.set(id, executions.length);
     const runs = state.runs - state.buffered.length;
-    // Set back, the clock comes by the same instant again: it counts twice and starts one execution.
-    if (backfill === undefined && (executions.length > runs || (executions.length < runs && this.#world.steppedBackMs === 0)))
+    // Set back, the clock comes by the same instant again: it counts twice and starts one execution. Deleted and made again, it counts anew.
+    if (backfill === undefined && !this.mayBeDeleted.has(id) && (executions.length > runs || (executions.length < runs && this.#world.steppedBackMs === 0)))
       throw new Violation("I13", `schedule ${id} has ${executions.length} executions, after ${state.runs} runs of which ${state.buffered.length} are buffered`);
     if (before === undefined) this.#countsFrom.set(id, state.cursor);
     else if (before.paused && !state.paused) this.#countsFrom.delete(id);
