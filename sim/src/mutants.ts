@@ -490,4 +490,8 @@ export const mutants: readonly Mutant[] = [
       ),
     ],
   },
+  {
+    name: "what was asked for before a continuation is forgotten where its code had not come to the end of its history",
+    edits: [edit("worker/active-execution.js", "this.#starter.advanceUnawaited(recorded);", "")],
+  },
 ];

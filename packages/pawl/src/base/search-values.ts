@@ -46,9 +46,14 @@ export function checkAttributeChanges(changes: unknown, path: string): StoredCha
   return checkChanges(attribute, changes, path);
 }
 
-/** Of stored attributes that come from outside. @throws OptionInvalid */
+/** Of stored labels that come from outside: those of the start, and what code has added since. @throws OptionInvalid */
+export function checkStoredLabels(stored: unknown, path: string): void {
+  for (const entry of entriesOf(stored, path, "labels", Number.POSITIVE_INFINITY)) checkEntry(label, entry, path);
+}
+
+/** Of stored attributes that come from outside: those of the start, and what code has added since. @throws OptionInvalid */
 export function checkStoredAttributes(stored: unknown, path: string): void {
-  for (const [name, value] of entriesOf(stored, path, "attributes")) {
+  for (const [name, value] of entriesOf(stored, path, "attributes", Number.POSITIVE_INFINITY)) {
     attribute.checkName(name, path);
     const isTime = typeof value === "object" && value !== null && Object.keys(value).length === 1 && Number.isInteger((value as { time?: unknown }).time);
     if (value !== null && !isTime) storedAttribute(value, `${path}.${name}`);
@@ -123,12 +128,12 @@ function checkEntry<Value>({ checkName, stored }: EntryRules<Value>, [name, valu
   return [name, stored(value, `${path}.${name}`)];
 }
 
-function entriesOf(given: unknown, path: string, what: string): readonly (readonly [string, unknown])[] {
+function entriesOf(given: unknown, path: string, what: string, most: number = limits.searchNames): readonly (readonly [string, unknown])[] {
   if (given === undefined) return [];
   if (typeof given !== "object" || given === null || Array.isArray(given) || given instanceof Date || given instanceof Map)
     throw new OptionInvalid(path, `${what} are an object of names and values, not ${kindOf(given)}.`);
   const entries = Object.entries(given);
-  if (entries.length > limits.searchNames) throw new OptionInvalid(path, `has ${entries.length} ${what}; at most ${limits.searchNames} are allowed.`);
+  if (entries.length > most) throw new OptionInvalid(path, `has ${entries.length} ${what}; at most ${most} are allowed.`);
   return entries;
 }
 

@@ -39,7 +39,7 @@ export interface StartOptions {
    * is there when it commits, and never was if it is rolled back.
    */
   readonly transaction?: OpenTransaction;
-  /** What the execution belongs to, such as `{ customer: "acme" }`; never changed. */
+  /** What the execution belongs to, such as `{ customer: "acme" }`; its code may change it. */
   readonly labels?: Labels;
   /** What the execution can be found by: strings, numbers, booleans and Dates, which its code may change. */
   readonly attributes?: Attributes;

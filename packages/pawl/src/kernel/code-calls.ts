@@ -217,10 +217,13 @@ export class CodeCalls {
   }
 
   #searchValues(kind: SearchValuesCall["kind"], changes: object, eventAt: (position: number) => SearchValuesCall["event"], shielded: boolean): Promise<void> {
-    const names = this.#searchNames[kind];
-    for (const name of Object.keys(changes)) names.add(name);
+    const names = new Set([...this.#searchNames[kind], ...Object.keys(changes)]);
     if (names.size > limits.searchNames)
-      throw new OptionInvalid(`ctx.${setterOf[kind]}`, `this code has set ${names.size} different ${kind}; at most ${limits.searchNames} are allowed.`);
+      throw new OptionInvalid(
+        `ctx.${setterOf[kind]}`,
+        `with these, this code sets ${names.size} different ${kind}; at most ${limits.searchNames} are allowed.`,
+      );
+    this.#searchNames[kind] = names;
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
       settled: false,

@@ -8,7 +8,8 @@ import { eventToJson, type RecordedHistory } from "./recorded-history.ts";
  */
 export async function recordHistory(handle: ExecutionHandle, options: HistoryOptions = {}): Promise<RecordedHistory> {
   const { executionId, workflow, ...latest } = await handle.status();
-  const history = await handle.history(options);
+  // It may continue as new meanwhile.
+  const history = await handle.history({ ...options, runId: options.runId ?? latest.runId });
   const run = options.runId === undefined ? latest : (await handle.runs()).find(({ runId }) => runId === options.runId)!;
   const { runId, version } = run;
   return { executionId, namespace: handle.namespace, workflow, version, runId, events: history.map(eventToJson) };

@@ -330,7 +330,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   ended(outcome: CodeOutcome): void {
     if (this.#writer.isGone) return;
-    if (outcome.outcome === "continued") this.#starter.stop();
+    if (outcome.outcome === "continued" && this.#delivery.isLive) this.#starter.stop();
     this.#delivery.ended(outcome);
   }
 
@@ -364,12 +364,21 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   /** The code has ended, or cannot go on: write how. */
   finish(outcome: CodeOutcome): void {
     if (!this.#writer.isOpen) return;
+    if (outcome.outcome === "continued" && !this.#delivery.isLive) this.#recordUnheard();
     // Writes to streams that nobody waited for come before the end.
     if (this.#streams.isReading) return void this.#streams.idle().then(() => this.finish(outcome));
     if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
     // What it has not read stays in its inbox, which goes to the next run.
     for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
     this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
+  }
+
+  /** The code asked for the next run while it was given what was there at first: what it asked for before is recorded, unless that has been done. */
+  #recordUnheard(): void {
+    const recorded = new Set(this.#delivery.rest.flatMap(({ event }) => ("position" in event ? [event.position] : [])));
+    this.#delivery.goLive();
+    this.#starter.advanceUnawaited(recorded);
+    this.#starter.stop();
   }
 
   // WriteOwner

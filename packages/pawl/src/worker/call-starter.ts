@@ -96,9 +96,16 @@ export class CallStarter {
     for (const call of this.#open.values()) this.advance(call);
   }
 
-  /** The code has ended without waiting for these: what only has to be recorded is, as where it ends in the turn in which it asks for them. */
-  advanceUnawaited(): void {
-    for (const call of this.#open.values()) if (call.kind === "child" ? call.runId === undefined : recordedOnly.has(call.kind)) this.advance(call);
+  /**
+   * The code has ended without waiting for these: what only has to be recorded is, as where it ends in the turn in which it asks for them.
+   *
+   * @param recorded positions of what is recorded, although the code has not heard of it
+   */
+  advanceUnawaited(recorded: ReadonlySet<number> = new Set()): void {
+    for (const call of this.#open.values()) {
+      const isWanted = call.kind === "child" ? call.runId === undefined : recordedOnly.has(call.kind);
+      if (isWanted && !recorded.has(call.position)) this.advance(call);
+    }
   }
 
   /** An event has been applied that settles nothing. */

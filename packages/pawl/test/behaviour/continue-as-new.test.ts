@@ -290,6 +290,44 @@ describe("what is open when a run continues", () => {
     expect(lines).toEqual(["the last"]);
   });
 
+  test("while what nobody waited for before is recorded and started, also where the code continues as soon as it wakes", async () => {
+    const signals = { end: z.number() };
+    const slow = defineWorkflow({ name: "slow", signals, run: async (ctx) => ctx.signal("end") });
+    const report = defineWorkflow({ name: "report", run: async (ctx) => ctx.sleep("1h") });
+    const hasty = defineWorkflow({
+      name: "hasty",
+      signals,
+      async run(ctx, by: "child" | "signal" | "done"): Promise<string> {
+        if (by === "done") return by;
+        await (by === "child" ? ctx.child(slow, undefined) : ctx.signal("end"));
+        void ctx.child(report, undefined, { executionId: `report-by-${by}`, parentClosePolicy: "abandon" });
+        void ctx.set("reported", true);
+        void ctx.setLabels({ stage: "reported" });
+        void ctx.setAttributes({ reported: true });
+        void ctx.stream("log").write("reported");
+        void ctx.step("never begun", () => did.push(by));
+        return ctx.continueAsNew("done");
+      },
+    });
+    const { pawl } = await h.run([slow, report, hasty]);
+    did.length = 0;
+    for (const by of ["child", "signal"] as const) {
+      const handle = await pawl.start(hasty, by);
+      await eventually(async () => expect(await handle.status()).toMatchObject({ state: "running", workerId: null }));
+      await pawl.handle(by === "signal" ? handle.executionId : `${handle.executionId}.1`).signal("end", 1);
+      expect(await handle.result()).toBe("done");
+      expect(await handle.status()).toMatchObject({ labels: { stage: "reported" }, attributes: { reported: true } });
+      expect(await handle.runs()).toHaveLength(2);
+      const [first] = await handle.runs();
+      const types = (await handle.history({ runId: first!.runId })).map(({ event }) => event.type);
+      expect(types.filter((type) => ["ChildStarted", "ValueSet", "LabelsSet", "AttributesSet", "StreamWritten"].includes(type)).toSorted()).toEqual(
+        [...(by === "child" ? ["ChildStarted"] : []), "AttributesSet", "ChildStarted", "LabelsSet", "StreamWritten", "ValueSet"].toSorted(),
+      );
+      await pawl.handle(`report-by-${by}`).terminate();
+    }
+    expect(did).toEqual([]);
+  });
+
   test("nor is a signal taken: it is the next run's", async () => {
     const workflow = abrupt("greedy", async (ctx, leave) => {
       await ctx.sleep(parkedSleep);

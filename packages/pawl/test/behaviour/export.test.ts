@@ -128,6 +128,26 @@ describe("an exported execution", () => {
     await (await h.open({ namespace: "many" })).importExecution(again);
   });
 
+  test("comes back with more labels and attributes than a start may have, where its code has added some", async () => {
+    const names = (from: number): string[] => Array.from({ length: 20 }, (_, index) => `n${from + index}`);
+    const labels = (from: number): Record<string, string> => Object.fromEntries(names(from).map((name) => [name, "x"]));
+    const adding = defineWorkflow({
+      name: "adding",
+      async run(ctx, round: number): Promise<string> {
+        if (round > 0) return "done";
+        await ctx.setLabels(labels(20));
+        await ctx.setAttributes(labels(20));
+        return ctx.continueAsNew(1);
+      },
+    });
+    const { pawl } = await h.run([adding]);
+    const handle = await pawl.start(adding, 0, { labels: labels(0), attributes: labels(0) });
+    await handle.result();
+    const copy = await pawl.importExecution(JSON.parse(JSON.stringify(await pawl.exportExecution(handle.executionId))), { executionId: "copy-of-adding" });
+    const { labels: found, attributes } = await copy.status();
+    for (const each of [found, attributes]) expect(each).toEqual({ ...labels(0), ...labels(20) });
+  });
+
   test("that could not be imported again is refused, with how to read it otherwise", async () => {
     const pawl = await h.open();
     await pawl.start(child, 1, { executionId: "too-long", delay: "1 hour" });

@@ -2,7 +2,7 @@ import { DocumentInvalid, PawlError } from "../../base/errors.ts";
 import { checkId, checkName } from "../../base/ids.ts";
 import { limits } from "../../base/limits.ts";
 import { checkPlace, type QueuePlace } from "../../base/queue-place.ts";
-import { checkLabelChanges, checkLabels, checkStoredAttributes } from "../../base/search-values.ts";
+import { checkLabelChanges, checkStoredLabels, checkStoredAttributes } from "../../base/search-values.ts";
 import { decodeEvent, encodeAgain } from "../../kernel/event-codec.ts";
 import type { Event, StreamWritten } from "../../kernel/event.ts";
 import { executionStates, isTerminal } from "../../kernel/execution-state.ts";
@@ -205,7 +205,7 @@ class RunReader {
     try {
       const event = decodeEvent(type, text);
       if (event.type === "ExecutionStarted" || event.type === "ExecutionResumed") {
-        checkLabels(event.labels, "labels");
+        checkStoredLabels(event.labels, "labels");
         checkStoredAttributes(event.attributes, "attributes");
       } else if (event.type === "LabelsSet") checkLabelChanges(event.labels, "labels");
       else if (event.type === "AttributesSet") checkStoredAttributes(event.attributes, "attributes");

@@ -1,6 +1,7 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { toMilliseconds } from "../../base/duration.ts";
 import { PawlError } from "../../base/errors.ts";
+import { isStorable } from "../../base/storable-text.ts";
 import type { FilterValue } from "../../store/filter.ts";
 import { failAt } from "./fail-at.ts";
 
@@ -38,7 +39,7 @@ export function constantOf(node: ASTNode): Constant {
 function literal(node: ASTNode, value: unknown): Constant {
   switch (typeof value) {
     case "string":
-      return value.includes("\0") ? failAt(node, "a string holds no NUL character.") : { type: "string", value };
+      return isStorable(value) ? { type: "string", value } : failAt(node, "a string holds no NUL character and no half of a surrogate pair.");
     case "number":
       return { type: "number", value };
     case "boolean":

@@ -1,5 +1,6 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { limits } from "../../base/limits.ts";
+import { isStorable } from "../../base/storable-text.ts";
 import { numberFields, textFields, timeFields, type FilterField } from "../../store/filter.ts";
 import { failAt } from "./fail-at.ts";
 
@@ -25,7 +26,7 @@ export function fieldOf(node: ASTNode): FilterField {
   if (of.op !== "id" || (of.args !== "labels" && of.args !== "attributes"))
     return failAt(node, "only labels and attributes have names of their own, and what they hold has none.");
   if (name === undefined) return failAt(node, `between the brackets stands a name in quotes, such as ${of.args}["team"].`);
-  if (name.length > limits.searchNameLength || name.includes("\0"))
-    return failAt(node, `no name has more than ${limits.searchNameLength} characters or a NUL.`);
+  if (name.length > limits.searchNameLength || !isStorable(name))
+    return failAt(node, `no name has more than ${limits.searchNameLength} characters, a NUL or half of a surrogate pair.`);
   return { of: of.args === "labels" ? "label" : "attribute", name };
 }

@@ -96,6 +96,8 @@ describe("a filter", () => {
     ['workflow.matches("a+")', 1, /no matches\(\) here/],
     ['createdAt.startsWith("2")', 1, /is a time/],
     ["workflow.startsWith(1)", 21, /takes a string/],
+    ['workflow == "\ud83d"', 13, /surrogate/],
+    ['labels["\ud83d"] == "a"', 1, /surrogate/],
     ["size(labels) == 1", 1, /size\(\)|no/],
     ["true ? true : false", 1, /no condition/],
     ["[1].exists(x, x == 1)", 1, /exists/],
