@@ -69,7 +69,7 @@ export interface HandleParent {
 }
 
 export interface SignalOptions {
-  /** Sent twice with the same id, it arrives once (made). */
+  /** Sent twice with the same id, it arrives once (made), and neither is refused, although the execution may have ended in between. */
   readonly signalId?: string;
   /**
    * An open transaction of your own on the database that Pawl is in: a client of node-postgres, or what runs SQL in one of another library.
@@ -79,7 +79,7 @@ export interface SignalOptions {
 }
 
 export interface UpdateOptions {
-  /** Sent twice with the same id, it is applied once, and both get the same reply (made). */
+  /** Sent twice with the same id, it is applied once, and both get the same reply, also after the end (made). */
   readonly updateId?: string;
   /** Throws `WaitTimeout` when the reply takes longer (waits for ever). It may be applied all the same. */
   readonly timeout?: Duration;

@@ -12,6 +12,7 @@ function sender() {
       batches.push(messages.map(({ messageId }) => messageId));
       return new Map(messages.map(({ executionId }) => [executionId, { runId: executionId, state: "running" } satisfies Receipt]));
     },
+    hasReceived: async () => false,
   };
   return { sender: new MessageSender(store, "n"), batches };
 }

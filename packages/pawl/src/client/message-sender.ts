@@ -9,6 +9,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+type MessageStore = Pick<Store, "sendMessages" | "hasReceived">;
+
 /** Sends something in a way of its own, and says itself what became of it. */
 type Operation = () => Promise<void>;
 
@@ -21,7 +23,7 @@ const mostOperationsAtOnce = 50;
  * none of the others.
  */
 export class MessageSender {
-  readonly #store: Pick<Store, "sendMessages">;
+  readonly #store: MessageStore;
   readonly #namespace: string;
   /** By execution, in order: what it is to be sent. One to which an operation is sending something is here, too. */
   readonly #waiting = new Map<string, (Pending | Operation)[]>();
@@ -33,7 +35,7 @@ export class MessageSender {
   #operations = 0;
   #sending = false;
 
-  constructor(store: Pick<Store, "sendMessages">, namespace: string) {
+  constructor(store: MessageStore, namespace: string) {
     this.#store = store;
     this.#namespace = namespace;
   }
@@ -137,18 +139,29 @@ export class MessageSender {
         this.#namespace,
         batch.map(({ message }) => message),
       );
-      for (const { message, resolve, reject } of batch) {
-        const { executionId } = message;
-        try {
-          resolve(checkReceipt(executionId, receipts.get(executionId)));
-        } catch (error) {
-          reject(error);
-        }
-      }
+      // What is asked about those that have ended holds up no others.
+      for (const { message, resolve, reject } of batch)
+        void checkArrival(this.#store, this.#namespace, message, receipts.get(message.executionId)).then(resolve, reject);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+/**
+ * Whether a message has come to its execution. One that has ended takes none, but may have got it before: its sender sends it again, or the
+ * reply to the statement was lost.
+ *
+ * @throws ExecutionNotFound; ExecutionStateInvalid if it has ended without it
+ */
+async function checkArrival(
+  store: Pick<Store, "hasReceived">,
+  namespace: string,
+  { executionId, messageId }: OutsideMessage,
+  receipt: Receipt | undefined,
+): Promise<Receipt> {
+  if (receipt !== undefined && isTerminal(receipt.state) && (await store.hasReceived(namespace, executionId, messageId))) return receipt;
+  return checkReceipt(executionId, receipt);
 }
 
 /** @throws ExecutionNotFound; ExecutionStateInvalid if it has ended */

@@ -2,7 +2,7 @@ import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionConflict, ExecutionStateInvalid, OptionInvalid } from "../base/errors.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { StartOperation } from "../store/operations.ts";
-import type { SignalWithStartOutcome } from "../store/store.ts";
+import type { OutsideMessage, SignalWithStartOutcome, Store } from "../store/store.ts";
 import { startKeys, type StartOptions } from "./start-options.ts";
 
 /** How an execution is started if there is none, and the signal that it gets either way. */
@@ -36,9 +36,15 @@ export function checkSignalWithStart(options: SignalWithStartOptions): SignalWit
   return options;
 }
 
-/** @throws ExecutionStateInvalid, ExecutionConflict where the signal has reached nobody */
-export function checkReached({ executionId, workflow }: StartOperation, outcome: SignalWithStartOutcome): void {
+/** @throws ExecutionStateInvalid, ExecutionConflict where the signal has reached nobody, now or when it was sent before */
+export async function checkReached(
+  store: Pick<Store, "hasReceived">,
+  { namespace, executionId, workflow }: StartOperation,
+  { messageId }: OutsideMessage,
+  outcome: SignalWithStartOutcome,
+): Promise<void> {
   if (outcome.workflow !== workflow) throw new ExecutionConflict(executionId, `runs workflow "${outcome.workflow}", not "${workflow}"`);
-  if (isTerminal(outcome.state))
-    throw new ExecutionStateInvalid(executionId, outcome.state, "sent anything", "It has ended; nothing was changed. Choose another id to start a new one.");
+  // What it has started may be over by the time that the reply, lost the first time, arrives.
+  if (!isTerminal(outcome.state) || outcome.started || (await store.hasReceived(namespace, executionId, messageId))) return;
+  throw new ExecutionStateInvalid(executionId, outcome.state, "sent anything", "It has ended; nothing was changed. Choose another id to start a new one.");
 }

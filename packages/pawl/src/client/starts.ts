@@ -106,7 +106,7 @@ export class Starts {
           if (error instanceof StartHeldUp) return this.#committer.patience.run(send);
           throw error;
         });
-        checkReached(operation, outcome);
+        await checkReached(this.#parent.store, operation, message, outcome);
         return new ExecutionHandle(this.#parent, executionId, outcome.runId, definition);
       };
     };

@@ -350,6 +350,10 @@ export class PostgresStore implements Store {
     }
   }
 
+  hasReceived(namespace: string, executionId: string, messageId: string): Promise<boolean> {
+    return this.#gateway.read("has-received", () => this.#queries.hasReceived(namespace, executionId, messageId));
+  }
+
   updateReply(namespace: string, executionId: string, updateId: string, after?: HistoryPlace): Promise<UpdateReply | undefined> {
     return this.#gateway.read("update-reply", () => this.#queries.updateReply(namespace, executionId, updateId, after));
   }

@@ -120,6 +120,18 @@ export class Queries {
     }));
   }
 
+  /** By the primary key of the latest run, which has from its beginning the ids that the runs before it remember. */
+  async hasReceived(namespace: string, executionId: string, messageId: string): Promise<boolean> {
+    const { executions, history } = this.#tables;
+    const { rows } = await this.#db.execute(sql`SELECT 1 FROM ${executions} e JOIN ${history} h ON h.run_id = e.run_id
+     WHERE e.namespace = ${namespace} AND e.execution_id = ${executionId} AND CASE h.type
+      WHEN 'SignalReceived' THEN ${messageId} = 'signal:' || (h.data::json->>'signalId')
+      WHEN 'UpdateReceived' THEN ${messageId} = 'update:' || (h.data::json->>'updateId')
+      WHEN 'ExecutionStarted' THEN ${messageId} IN (SELECT json_array_elements_text(h.data::json->'continuedFrom'->'messages'))
+      ELSE false END LIMIT 1`);
+    return rows.length > 0;
+  }
+
   /**
    * Newest run first, each by its primary key, and no further than where it is found, or up to where was looked before. An execution may
    * have continued many times since. What a rollback has left behind is no part of it.

@@ -454,6 +454,8 @@ export interface Store {
   sendMessages(namespace: string, messages: readonly OutsideMessage[]): Promise<ReadonlyMap<string, Receipt>>;
   /** Sends a signal to the execution, which is started if there is none of this id. @throws StartHeldUp */
   signalWithStart(start: StartOperation, signal: OutsideMessage): Promise<SignalWithStartOutcome>;
+  /** Whether the latest run, or one that it goes on from as new, has recorded the message. Of the latter, the last few are known. */
+  hasReceived(namespace: string, executionId: string, messageId: string): Promise<boolean>;
   /** The recorded reply to an update, of the latest run or the runs that it goes on from as new. @param after nothing up to there is looked at */
   updateReply(namespace: string, executionId: string, updateId: string, after?: HistoryPlace): Promise<UpdateReply | undefined>;
   /** The latest value set under a key by the latest run. */

@@ -146,6 +146,9 @@ describe("signals", () => {
     await handle.signal("go", "second", { signalId: "two" });
     expect(await handle.update("add", "y", { updateId: "two" })).toBe(1);
     expect(await handle.result()).toEqual(["second", ["y"]]);
+    // The last run has ended, and knows them still.
+    expect(await handle.update("add", "of the first run", { updateId: "one" })).toBe(1);
+    await handle.signal("go", "of the first run", { signalId: "one" });
   });
 
   test("take the idempotency key of a step as their id, and so does a start as its key", async () => {
@@ -296,6 +299,27 @@ describe("signals", () => {
     expect(await h.count("inbox")).toBe(0);
   });
 
+  test("that it has are not refused when they are sent again after the end, by their sender or because the reply was lost", async () => {
+    const lost = { left: 0 };
+    let ended: Promise<unknown> = Promise.resolve();
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "send-messages" || phase !== "after" || lost.left-- <= 0) return;
+      await ended;
+      throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    });
+    await (await h.open()).worker({ workflows: [approval], ...soon });
+    const handle = await pawl.start(approval, undefined);
+    lost.left = 1;
+    ended = handle.result();
+    await handle.signal("approve", { by: "ann" }, { signalId: "one" });
+    expect(await handle.result()).toBe("ann");
+    await Promise.all([handle.signal("approve", { by: "ann" }, { signalId: "one" }), handle.signal("approve", { by: "ann" }, { signalId: "one" })]);
+    await refusalOf(handle.signal("approve", { by: "bob" }, { signalId: "two" }), ExecutionStateInvalid);
+    // An update of that id is another message.
+    await refusalOf(pawl.handle(handle.executionId).update("one", 1, { updateId: "one" }), ExecutionStateInvalid);
+    expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(1);
+  });
+
   test("that were read after a cancel request come again when the execution is resumed", async () => {
     const cleaning = gate();
     const goOn = gate();
@@ -429,6 +453,19 @@ describe("updates", () => {
     expect(await handle.update("add", 10)).toBe(10);
     expect(await handle.result()).toBe(10);
     await refusalOf(handle.update("add", 1), ExecutionStateInvalid);
+  });
+
+  test("get the same reply when they are sent again after the end, whatever it was", async () => {
+    const { pawl } = await h.run([counting]);
+    const handle = await pawl.start(counting, undefined);
+    const elsewhere = (await h.open()).handle(handle.executionId);
+    await refusalOf(handle.update("add", -1, { updateId: "down" }), UpdateRejected);
+    expect(await handle.update("add", 10, { updateId: "up" })).toBe(10);
+    expect(await handle.result()).toBe(10);
+    expect(await handle.update("add", 10, { updateId: "up" })).toBe(10);
+    expect(await elsewhere.update("add", 10, { updateId: "up" })).toBe(10);
+    expect((await refusalOf(elsewhere.update("add", -1, { updateId: "down" }), UpdateRejected)).cause).toMatchObject({ message: "only upwards" });
+    expect((await refusalOf(handle.update("add", 1, { updateId: "other" }), ExecutionStateInvalid)).message).toContain("nothing was changed");
   });
 
   test("are rejected by their schema or their function, and leave the state alone", async () => {
@@ -710,6 +747,22 @@ describe("a signal with a start", () => {
     await pawl.worker({ workflows: [collecting], ...soon });
     expect(await handle.result()).toEqual(["a", "b"]);
     expect((await types(handle)).filter((type) => type === "SignalReceived")).toHaveLength(2);
+  });
+
+  test("that it has is not refused when it is sent again after the end, nor is one that started what has ended by then", async () => {
+    const { pawl } = await h.run([collecting]);
+    await (await send(pawl, "over", "a", 1)).result();
+    expect(await (await send(pawl, "over", "a", 1)).result()).toEqual(["a"]);
+    await refusalOf(send(pawl, "over", "b", 1), ExecutionStateInvalid);
+    let isLost = false;
+    const slow = await h.open({}, async (name, phase) => {
+      if (name !== "signal-with-start" || phase !== "after" || isLost) return;
+      isLost = true;
+      await pawl.handle("ignored").result();
+      throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    });
+    expect(await (await send(slow, "ignored", "a", 0)).result()).toEqual([]);
+    expect(isLost).toBe(true);
   });
 
   test("whose input is checked for long holds up what goes to this execution, and nothing else", async () => {
