@@ -88,15 +88,17 @@ export class TransactionGateway {
   ): Promise<{ readonly result: Result; readonly repeated: boolean }> {
     let repeated = false;
     for (let failures = 0; ; failures++) {
+      this.#checkOpen();
       try {
         return { result: await (this.#around === undefined ? attempt() : this.#around(name, attempt)), repeated };
       } catch (error) {
+        // Whatever the connections say that are being closed: it is why.
+        this.#checkOpen();
         const fault = classifyFault(error);
         // It may be the first send that has the lock, and is about to commit: then it is not for the caller to send something else.
         const isFinal = final.includes(fault.kind) && !(fault.kind === "locked" && repeated);
         if (isFinal) throw error;
         if (fault.kind === "unknown") repeated = true;
-        if (this.#closing.signal.aborted) throw new Closed("The store");
         if (fault.kind !== "locked") this.#warn(name, error);
         if (fault.kind === "unknown") await this.#onOutage?.().catch((outage: unknown) => this.#warn(name, outage));
         const longest = Math.min(firstWaitMs * 2 ** Math.min(failures, 20), longestWaitMs);
@@ -111,6 +113,11 @@ export class TransactionGateway {
 
   close(): void {
     this.#closing.abort();
+  }
+
+  /** @throws Closed */
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw new Closed("The store");
   }
 
   /** One line a second at most, however many transactions wait. */

@@ -233,9 +233,21 @@ describe("close()", () => {
   test("ends everything that waits, and every operation afterwards, with Closed", async () => {
     const { pawl, worker } = await h.run([sleepy]);
     const handle = await pawl.start(sleepy, undefined, { executionId: "closed-over" });
-    const waiting = refusalOf(handle.result(), Closed);
+    // Nobody replies to its update.
+    const untouched = await pawl.start(sleepy, undefined, { executionId: "untouched", taskQueue: "nobody" });
+    const anybody = pawl.handle("untouched");
+    const waiting = [
+      handle.result(),
+      untouched.value("never", { wait: true }),
+      anybody.update("never", 1),
+      untouched.stream("never").next(),
+      untouched.value("never", { wait: true, timeout: "1 hour" }),
+    ].map((wait) => refusalOf(wait, Closed));
+    await eventually(async () => expect(await h.count("inbox")).toBe(1));
+    const underWay = Promise.allSettled([1, 2, 3].map((n) => anybody.signal("never", n)));
     await pawl.close({ drain: 0 });
-    await waiting;
+    await Promise.all(waiting);
+    for (const outcome of await underWay) if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(Closed);
     await pawl.close();
     expect(worker.health().state).toBe("stopped");
     const operations: readonly [string, () => Promise<unknown>][] = [
@@ -250,6 +262,9 @@ describe("close()", () => {
       ["history", () => handle.history()],
       ["cancel", () => handle.cancel()],
       ["terminate", () => handle.terminate()],
+      ["signal", () => anybody.signal("never", 1)],
+      ["update", () => anybody.update("never", 1)],
+      ["value", () => handle.value("never", { wait: true })],
       ["resume", () => handle.resume()],
     ];
     for (const [name, operation] of operations) {
@@ -262,7 +277,8 @@ describe("close()", () => {
       ]);
       expect(error, name).toBeInstanceOf(Closed);
     }
-    await (await h.open()).handle("closed-over").terminate();
+    const open = await h.open();
+    await Promise.all(["closed-over", "untouched"].map((id) => open.handle(id).terminate()));
   });
 
   test("leaves no connection behind", async () => {
