@@ -283,6 +283,11 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (this.#parking.findsStuck()) this.log.warn(stuck);
   }
 
+  /** Records what its steps have said last, before it is dropped. @returns whether there was something to record */
+  recordHeartbeats(): boolean {
+    return this.#writer.isOpen && this.#steps.recordHeartbeats();
+  }
+
   /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */
   query(name: string, argument: unknown): { readonly value: unknown } | undefined {
     return this.#delivery.isLive ? { value: this.#replay.mailbox.query(name, argument) } : undefined;

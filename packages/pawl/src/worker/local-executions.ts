@@ -195,6 +195,11 @@ export class LocalExecutions implements ExecutionHost {
     for (const resolve of this.#quiet.splice(0)) resolve();
   }
 
+  /** Has them record what their steps have said last. @returns whether there was something to record */
+  recordHeartbeats(): boolean {
+    return [...this.#active.values()].filter((execution) => execution.recordHeartbeats()).length > 0;
+  }
+
   /** Drops all of them; none begins here any more. */
   stop(): void {
     this.#stopped = true;

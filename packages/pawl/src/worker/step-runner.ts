@@ -117,12 +117,25 @@ export class StepRunner {
    * leaves some fifty events, a day some eighty. A transaction that dies has done nothing, so its details would be wrong.
    */
   #recordHeartbeat(attempt: StepAttempt, ranMs: number): void {
+    if (ranMs - attempt.recorded.ranMs < Math.max(heartbeatEveryMs, ranMs * heartbeatEveryFraction)) return;
+    this.#recordHeartbeatNow(attempt, ranMs);
+  }
+
+  /** @returns whether there was something to record */
+  #recordHeartbeatNow(attempt: StepAttempt, ranMs: number): boolean {
     const { lastHeartbeat, recorded } = attempt;
-    if (lastHeartbeat === recorded.heartbeat || attempt.call.transaction !== undefined) return;
-    if (ranMs - recorded.ranMs < Math.max(heartbeatEveryMs, ranMs * heartbeatEveryFraction)) return;
+    if (lastHeartbeat === recorded.heartbeat || attempt.call.transaction !== undefined) return false;
     attempt.recorded = { heartbeat: lastHeartbeat, ranMs };
-    if (lastHeartbeat === undefined || lastHeartbeat.text.length > limits.heartbeatCharacters) return;
+    if (lastHeartbeat === undefined || lastHeartbeat.text.length > limits.heartbeatCharacters) return false;
+    this.announce(attempt);
     this.#emit({ type: "StepHeartbeat", position: attempt.call.position, name: attempt.call.name, attempt: attempt.attempt, heartbeat: lastHeartbeat });
+    return true;
+  }
+
+  /** Its worker stops: records how far each attempt is, for the next one to go on from there. @returns whether there was something to record */
+  recordHeartbeats(): boolean {
+    const now = this.#host.runtime.monotonicMs();
+    return [...this.#attempts.values()].filter((attempt) => this.#recordHeartbeatNow(attempt, now - attempt.startedAt)).length > 0;
   }
 
   /** Its result is recorded already, by a transaction. */

@@ -20,6 +20,9 @@ import type { WorkerParent } from "./worker-parent.ts";
 /** Checks come once a second; every so many of them, claims that nobody here knows of are looked for. */
 const auditEveryChecks = 10;
 
+/** A worker that stops waits so long at most for the last heartbeats of its steps to be recorded. */
+const heartbeatsMs = 1000;
+
 export interface WorkerHealth {
   readonly workerId: string;
   readonly state: "running" | "stopping" | "stopped";
@@ -289,6 +292,8 @@ export class Worker {
       const quiet = ceased.then(() => this.#executions.whenQuiet());
       await within(this.#parent.runtime, drainMs, quiet);
     }
+    // Only what is written before they are dropped is not lost. Where the database does not answer, their steps shall stop all the same.
+    if (this.#executions.recordHeartbeats()) await within(this.#parent.runtime, heartbeatsMs, this.#parent.committer.drain());
     this.#executions.stop();
     await Promise.all([ceased, this.#reaper.stop(), this.#retention.stop()]);
     this.#tickTimer?.clear();

@@ -56,6 +56,37 @@ describe("worker.stop()", () => {
     expect(ran.at(-1)).toBe("second");
   });
 
+  test.each([0, 20])("after %i ms hands on how far each step was that it interrupts", async (drained) => {
+    const seen: unknown[] = [];
+    const copying = defineWorkflow({
+      name: "copying",
+      run: async (ctx) =>
+        Promise.all(
+          [1, 2].map((copy) =>
+            ctx.step("copy", async ({ attempt, heartbeat, lastHeartbeat, signal }) => {
+              if (attempt > 1) return lastHeartbeat;
+              heartbeat({ copy, page: 1 });
+              heartbeat({ copy, page: 2 });
+              seen.push(copy);
+              return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+            }),
+          ),
+        ),
+    });
+    const { pawl, worker } = await h.run([copying]);
+    const handle = await pawl.start(copying, undefined);
+    await eventually(() => expect(seen).toHaveLength(2));
+    await worker.stop({ drain: drained });
+    await (await h.open()).worker({ workflows: [copying], ...soon });
+    expect(await handle.result()).toEqual([
+      { copy: 1, page: 2 },
+      { copy: 2, page: 2 },
+    ]);
+    const types = (await handle.history()).map(({ event }) => event.type);
+    expect(types.filter((type) => type === "StepHeartbeat")).toHaveLength(2);
+    expect(types.indexOf("StepStarted")).toBeLessThan(types.indexOf("StepHeartbeat"));
+  });
+
   test("gives back an execution whose start is acknowledged only after everything was dropped", async () => {
     const held = gate();
     let holding = false;
