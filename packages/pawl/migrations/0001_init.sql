@@ -292,9 +292,10 @@ CREATE FUNCTION due_after_pause(paused uuid, paused_seq integer) RETURNS timesta
 $$ SELECT CASE WHEN EXISTS (SELECT FROM inbox WHERE run_id = paused) THEN '-infinity'
  ELSE (SELECT to_timestamp((data::json->>'wakeAt')::float8 / 1000) FROM history WHERE run_id = paused AND seq = paused_seq) END $$;
 
--- When the time of a run is over: its timeout counts from the start of its execution, or from a rollback, retry or fork. As kernel/deadline.
+-- When the time of a run is over: its timeout counts from the start of its execution and its delay, or from a rollback, retry or fork. As kernel/deadline.
 CREATE FUNCTION deadline_of(run uuid) RETURNS timestamptz LANGUAGE sql STABLE AS
-$$ SELECT least(coalesce(a.at, to_timestamp((s.data->>'timeoutFrom')::float8 / 1000), s.at) + (s.data->>'timeoutMs')::float8 * interval '1 millisecond',
+$$ SELECT least(coalesce(a.at, to_timestamp((s.data->>'timeoutFrom')::float8 / 1000), s.at + coalesce((s.data->>'delayMs')::float8, 0) * interval '1 millisecond')
+  + (s.data->>'timeoutMs')::float8 * interval '1 millisecond',
   (SELECT d.at FROM (SELECT to_timestamp((s.data->>'deadline')::float8 / 1000) AS at) d WHERE a.at IS NULL OR d.at > a.at))
  FROM (SELECT at, data::json AS data FROM history WHERE run_id = run AND seq = 1) s,
   (SELECT max(at) AS at FROM history WHERE run_id = run AND (type = 'ExecutionForked' OR (type = 'ExecutionResumed' AND data::json->>'operation' IS NOT NULL))) a $$;

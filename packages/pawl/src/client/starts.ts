@@ -135,8 +135,8 @@ export class Starts {
     // By name, too, the code may be here.
     const code = "run" in definition ? definition : this.#parent.definition(definition.name, definition.version);
     const workflowTimeoutMs = code?.timeout === undefined ? undefined : toMilliseconds(code.timeout, "timeout");
-    const limitMs = ownTimeoutMs ?? workflowTimeoutMs;
-    const timeoutMs = limitMs === undefined ? undefined : (merging?.longestDelayMs ?? delayMs) + limitMs;
+    const timeoutMs = ownTimeoutMs ?? workflowTimeoutMs;
+    const longestDelayMs = merging?.longestDelayMs ?? delayMs;
     if (code?.input !== undefined) await checkStartInput(code, typeof workflow === "string" ? decodeValue(text) : input);
     const taskQueue = ownQueue ?? checkName(definition.taskQueue, "taskQueue");
     const runId = this.#parent.runtime.newUuid();
@@ -162,7 +162,7 @@ export class Starts {
       started: encodeEvent({
         type: "ExecutionStarted",
         ...(traceparent === undefined ? {} : { traceparent }),
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs, ...(longestDelayMs > 0 ? { delayMs: longestDelayMs } : {}) }),
         ...found,
         ...(merging === undefined ? {} : { merge: merging.kind }),
         input: { text },

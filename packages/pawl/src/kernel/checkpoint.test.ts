@@ -113,6 +113,8 @@ test("a deadline counts from the start, or from where it was rolled back or retr
   expect(deadlineOf(history(started))).toBeUndefined();
   expect(deadlineOf(history({ ...started, timeoutMs: 500 }, resumed()))).toBe(1500);
   expect(deadlineOf(history({ ...started, timeoutMs: 500 }, resumed("retry")))).toBe(2500);
+  expect(deadlineOf(history({ ...started, timeoutMs: 500, delayMs: 100 }, resumed()))).toBe(1600);
+  expect(deadlineOf(history({ ...started, timeoutMs: 500, delayMs: 100 }, resumed("retry")))).toBe(2500);
   expect(deadlineOf(history({ ...started, timeoutMs: 5000, deadline: 3000 }, resumed("retry")))).toBe(3000);
   expect(deadlineOf(history({ ...started, deadline: 1500 }, resumed("retry")))).toBeUndefined();
 });

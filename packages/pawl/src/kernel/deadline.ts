@@ -4,7 +4,7 @@ import type { ExecutionStarted, RecordedEvent } from "./event.ts";
 export interface TimeLimits {
   /** Of its execution; undefined: it has none of its own. */
   readonly timeoutMs: number | undefined;
-  /** From when that counts: the start of the execution, or the last rollback, retry or fork, which give it its time anew. */
+  /** From when that counts: the start of the execution and its delay, or the last rollback, retry or fork, which give it its time anew. */
   readonly timeoutFrom: number;
   /** Its parent's; undefined: none, or it was over already when the run was given its time anew. */
   readonly deadline: number | undefined;
@@ -12,7 +12,7 @@ export interface TimeLimits {
 
 export function timeLimits(history: readonly RecordedEvent[]): TimeLimits {
   const { event, at } = history[0]!;
-  const { timeoutMs, timeoutFrom = at, deadline } = event as ExecutionStarted;
+  const { timeoutMs, delayMs = 0, timeoutFrom = at + delayMs, deadline } = event as ExecutionStarted;
   if (timeoutMs === undefined && deadline === undefined) return { timeoutMs, timeoutFrom, deadline };
   const anew = history.findLast((recorded) => isGivenAnew(recorded.event))?.at;
   return { timeoutMs, timeoutFrom: anew ?? timeoutFrom, deadline: anew !== undefined && deadline !== undefined && deadline <= anew ? undefined : deadline };

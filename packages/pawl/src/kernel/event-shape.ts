@@ -17,6 +17,7 @@ const shapes: Readonly<Record<Event["type"], Shape>> = {
     continuedFrom: "object?",
     traceparent: "string?",
     timeoutMs: "number?",
+    delayMs: "number?",
     timeoutFrom: "number?",
     deadline: "number?",
     labels: "object?",

@@ -83,7 +83,9 @@ export interface ExecutionStarted {
   readonly parent?: ParentLink;
   /** It ends as timed out so long after `timeoutFrom`. */
   readonly timeoutMs?: number;
-  /** From when its time counts, milliseconds since 1970, in a run that continues another and has a timeout or a deadline. Else from this event. */
+  /** What was to pass between this event and the beginning of that time; of those that are merged, the longest that it could be. */
+  readonly delayMs?: number;
+  /** From when its time counts, milliseconds since 1970, in a run that continues another and has a timeout or a deadline. Else from this event and the delay. */
   readonly timeoutFrom?: number;
   /** Its parent's deadline, milliseconds since 1970: it ends as timed out then at the latest. */
   readonly deadline?: number;

@@ -1,5 +1,6 @@
 import { defineWorkflow, ExecutionTimedOut, OptionInvalid } from "pawl";
 import { expect, test } from "vitest";
+import { query } from "../support/database.ts";
 import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
 
 const h = harness();
@@ -46,6 +47,34 @@ test("the start decides over the definition, and a delay does not count", async 
   expect(await pawl.execute(quick, undefined, { delay: 2500, timeout: 2000 })).toBe("done");
   await refusalOf(pawl.start(quick, undefined, { timeout: -1 }), OptionInvalid);
   expect(() => defineWorkflow({ name: "wrong", timeout: "soon", run: () => 1 })).toThrow(OptionInvalid);
+});
+
+test("a delay comes before the time of the first run only, in a worker and in the database, and is no part of what the error names", async () => {
+  const { pawl } = await h.run([sleepy]);
+  const day = 86_400_000;
+  const started = [
+    await pawl.start(sleepy, undefined, { delay: 600 }),
+    await pawl.start(sleepy, undefined, { debounce: { key: "d", period: 1, maxWait: 600 } }),
+    await pawl.start(sleepy, undefined, { delay: "30 days", timeout: "1 hour", executionId: "delayed" }),
+  ] as const;
+  for (const handle of started.slice(0, 2)) {
+    expect((await refusalOf(handle.result(), ExecutionTimedOut)).message).toContain(" 400 ms");
+    const [first, ...others] = await handle.history();
+    expect(first!.event).toMatchObject({ timeoutMs: 400, delayMs: 600 });
+    expect(others.at(-1)!.event).toMatchObject({ timeoutMs: 400, deadline: expect.closeTo(first!.at.getTime() + 1000, -1) });
+    const again = await handle.retry();
+    await eventually(async () => expect(await again.status()).toMatchObject({ state: "timed_out", runId: again.runId }));
+    const events = await again.history();
+    const resumed = events.findLast(({ event }) => event.type === "ExecutionResumed")!;
+    expect(events.at(-1)!.event).toMatchObject({ timeoutMs: 400, deadline: expect.closeTo(resumed.at.getTime() + 400, -1) });
+  }
+  const deadline = async (runId: string | undefined) =>
+    (await query<{ at: Date }>(h.url, "SELECT pawl.deadline_of($1::uuid) AS at", [runId]))[0]!.at.getTime() - Date.now();
+  const [, , delayed] = started;
+  expect(Math.round((await deadline(delayed.runId)) / day)).toBe(30);
+  const next = await delayed.rollback({ to: 1 });
+  expect(Math.round((await deadline(next.runId)) / 3_600_000)).toBe(1);
+  await next.terminate();
 });
 
 test("a child has no more time than its parent, is asked to stop when the parent's is over, and its parent hears of its own", async () => {

@@ -57,8 +57,8 @@ function checkDeadline(view: RunView, tally: Tally): void {
   const [started] = view.events;
   // Of one that cannot be read I2 speaks. What was resumed may have been given its time anew.
   if (started?.event?.type !== "ExecutionStarted" || resumedAt(view.events).seq > 0) return;
-  const { timeoutMs, timeoutFrom, deadline } = started.event;
-  const over = Math.min(deadline ?? Infinity, (timeoutFrom ?? started.at) + (timeoutMs ?? Infinity));
+  const { timeoutMs, delayMs = 0, timeoutFrom = started.at + delayMs, deadline } = started.event;
+  const over = Math.min(deadline ?? Infinity, timeoutFrom + (timeoutMs ?? Infinity));
   if (over === Infinity) return;
   tally.looked();
   const heard = view.events.find(({ event }) => event?.type === "ChildFailed" && event.deadline !== undefined && event.deadline >= over);
