@@ -231,7 +231,7 @@ export class Monitor {
     const [first] = history;
     if (first?.event.type !== "ExecutionStarted") return;
     if (history.some((recorded) => recorded.event.type === "ExecutionResumed" || recorded.event.type === "ExecutionForked")) return;
-    const { timeoutMs = Infinity, timeoutFrom = first.at, deadline = Infinity } = first.event;
+    const { timeoutMs = Infinity, delayMs = 0, timeoutFrom = first.at + delayMs, deadline = Infinity } = first.event;
     const over = Math.min(deadline, timeoutFrom + timeoutMs);
     if (event.type === "ChildFailed" && event.deadline !== undefined && event.deadline >= over)
       throw new Violation("I12", `${where}: its time was over with that of its child`);
