@@ -21,7 +21,7 @@ import { replayEvents } from "../kernel/replay-events.ts";
 import type { ExecutionSummary, HistoryPlace, OutsideMessage, Receipt, Store } from "../store/store.ts";
 import { fork, type ForkOptions } from "./fork.ts";
 import { retry, rollBack, type NextRunOptions, type RollbackOptions } from "./next-run.ts";
-import { Runs, type Checkpoint, type RunInfo } from "./runs.ts";
+import { checkRunId, Runs, type Checkpoint, type RunInfo } from "./runs.ts";
 import { waitForNews } from "./news.ts";
 import { checkReceipt } from "./message-sender.ts";
 import { checkMessage, signalMessage } from "./outgoing-message.ts";
@@ -162,6 +162,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   async history(options: HistoryOptions = {}): Promise<HistoryEvent[]> {
     this.#parent.checkOpen();
     checkKeys(options, runKeys, "history");
+    checkRunId(options.runId, "runId");
     const recorded = await new Runs(this.#parent, this.executionId).history(options.runId);
     return recorded.map(({ seq, at, event }) => ({ seq, at: new Date(at), event }));
   }
@@ -176,6 +177,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
   async checkpoints(options: { readonly runId?: string } = {}): Promise<readonly Checkpoint[]> {
     this.#parent.checkOpen();
     checkKeys(options, runKeys, "checkpoints");
+    checkRunId(options.runId, "runId");
     const runs = new Runs(this.#parent, this.executionId);
     const runId = options.runId ?? (await runs.latest()).runId;
     return checkpointsOf(await runs.history(runId)).map((checkpoint) => ({ ...checkpoint, runId, at: new Date(checkpoint.at) }));

@@ -14,7 +14,7 @@ import { readPayload } from "../kernel/payload.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { rowValues } from "../store/search-values.ts";
 import type { EditedEvent, ExecutionSummary } from "../store/store.ts";
-import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
+import { checkChoice, checkRunId, chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface ForkOptions {
   /** A checkpoint, its seq, or the last result of a step; 1 is the start, "latest" the last result of any step. */
@@ -59,6 +59,8 @@ export async function fork(
   checkKeys(given, forkKeys, "fork");
   const options = asGiven(given);
   if (options.from === undefined) throw new OptionInvalid("from", "names the checkpoint; handle.checkpoints() lists them");
+  checkChoice(options.from, "from");
+  checkRunId(options.runId, "runId");
   const executionId = options.executionId === undefined ? parent.runtime.newUuid() : checkId(options.executionId, "executionId");
   const runs = new Runs(parent, fromExecutionId);
   const latest = await runs.latest();

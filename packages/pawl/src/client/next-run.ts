@@ -7,7 +7,7 @@ import { executionStates, isTerminal, type ExecutionState } from "../kernel/exec
 import { rowValues } from "../store/search-values.ts";
 import type { ExecutionSummary } from "../store/store.ts";
 import { checkReason } from "./reason.ts";
-import { chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
+import { checkChoice, checkRunId, chooseCheckpoint, runOfCheckpoint, Runs, type CheckpointChoice, type RunsParent } from "./runs.ts";
 
 export interface NextRunOptions {
   /** Kept in the history. */
@@ -34,6 +34,7 @@ export async function rollBack(parent: RunsParent, executionId: string, given: R
   const options = copyOptions(given);
   checkReason(options.reason);
   if (options.to === undefined) throw new OptionInvalid("to", "names the checkpoint; handle.checkpoints() lists them");
+  checkChoice(options.to, "to");
   const { runs, latest } = await find(parent, executionId, options, "rolled back");
   if (!rollable.includes(latest.state)) throw new ExecutionStateInvalid(executionId, latest.state, "rolled back", "Roll the run that goes on back.");
   const toRunId = runOfCheckpoint(options.to) ?? latest.runId;
@@ -62,6 +63,7 @@ export async function retry(parent: RunsParent, executionId: string, options: Ne
 }
 
 async function find(parent: RunsParent, executionId: string, { runId }: NextRunOptions, done: string) {
+  checkRunId(runId, "runId");
   const runs = new Runs(parent, executionId);
   const latest = await runs.latest();
   if (runId !== undefined && runId !== latest.runId) throw overtaken(executionId, latest.state, done);

@@ -1,4 +1,5 @@
 import { ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { checkpointsOf } from "../kernel/checkpoint.ts";
 import type { RecordedEvent } from "../kernel/event.ts";
@@ -36,6 +37,7 @@ export interface RunInfo {
 export type CheckpointChoice = number | (Pick<Checkpoint, "seq"> & Partial<Pick<Checkpoint, "runId">>) | { readonly step: string } | "latest";
 
 const historyPage = 1000;
+const listed = "handle.checkpoints() lists them.";
 
 /** What is needed of the Pawl it belongs to. */
 export interface RunsParent {
@@ -106,6 +108,23 @@ export class Runs {
   }
 }
 
+/** Whether it is the text of an id, or undefined; of which run, the execution says. @throws OptionInvalid */
+export function checkRunId(runId: unknown, path: string): void {
+  if (runId !== undefined && typeof runId !== "string") throw new OptionInvalid(path, `must be a text, as handle.runs() lists them, not ${kindOf(runId)}`);
+}
+
+/** Whether it names a checkpoint in one of the ways that there are; whether there is such a one, the history says. @throws OptionInvalid */
+export function checkChoice(choice: unknown, path: string): void {
+  if (choice === "latest" || typeof choice === "number") return;
+  if (typeof choice !== "object" || choice === null)
+    throw new OptionInvalid(path, `must be a checkpoint, its seq, { step } or "latest", not ${kindOf(choice)}; ${listed}`);
+  const { seq, runId, step } = choice as { readonly seq?: unknown; readonly runId?: unknown; readonly step?: unknown };
+  if ("seq" in choice) {
+    if (typeof seq !== "number") throw new OptionInvalid(`${path}.seq`, `must be a number, not ${kindOf(seq)}; ${listed}`);
+    checkRunId(runId, `${path}.runId`);
+  } else if (typeof step !== "string") throw new OptionInvalid(`${path}.step`, `must be the name of a step, not ${kindOf(step)}; ${listed}`);
+}
+
 /** The run that a checkpoint says it is of. */
 export function runOfCheckpoint(choice: CheckpointChoice): string | undefined {
   return typeof choice === "object" && choice !== null && "runId" in choice ? choice.runId : undefined;
@@ -114,7 +133,6 @@ export function runOfCheckpoint(choice: CheckpointChoice): string | undefined {
 /** The seq that is meant. @throws OptionInvalid if there is no such checkpoint */
 export function chooseCheckpoint(choice: CheckpointChoice, history: readonly RecordedEvent[], path: string): number {
   const checkpoints = checkpointsOf(history);
-  const listed = "handle.checkpoints() lists them.";
   if (typeof choice === "object" && choice !== null && "step" in choice && !("seq" in choice)) {
     const found = checkpoints.findLast(({ step }) => step === choice.step);
     if (found === undefined) throw new OptionInvalid(path, `there is no result of a step "${choice.step.slice(0, 60)}"; ${listed}`);

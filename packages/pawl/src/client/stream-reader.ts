@@ -1,5 +1,6 @@
 import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
 import { ExecutionNotFound, OptionInvalid } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { decodeValue } from "../base/values.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
@@ -46,8 +47,12 @@ export interface StreamSource {
 /** @throws OptionInvalid */
 export function checkStreamOptions(options: StreamOptions): void {
   checkKeys(options, streamKeys, "stream");
-  const { from = 0 } = options;
-  if (!Number.isInteger(from) || from < 0 || from >= 2 ** 31) throw new OptionInvalid("from", `must be a whole number from 0, not ${String(from)}`);
+  const { from = 0, signal } = options;
+  if (!Number.isInteger(from) || from < 0 || from >= 2 ** 31)
+    throw new OptionInvalid("from", `must be a whole number from 0, not ${typeof from === "number" ? from : kindOf(from)}`);
+  // By what is asked of it: it may be of another library or realm.
+  if (signal !== undefined && typeof (signal as { readonly addEventListener?: unknown } | null)?.addEventListener !== "function")
+    throw new OptionInvalid("signal", `must be an AbortSignal, such as the signal of an AbortController, not ${kindOf(signal)}`);
 }
 
 /** Reads page by page, and waits for more. The end: a mark with nothing behind it, or an ended execution with nothing more. */
