@@ -87,7 +87,7 @@ import { stopWorker } from "./statements/stop-worker.ts";
 import { takeOver } from "./statements/take-over.ts";
 import type { Transaction } from "./transaction.ts";
 import { toFailure } from "../base/values.ts";
-import { ExecutionTerminated } from "../base/errors.ts";
+import { ExecutionCancelled, ExecutionTerminated } from "../base/errors.ts";
 
 export interface PostgresStoreParts {
   readonly gateway: TransactionGateway;
@@ -232,17 +232,14 @@ export class PostgresStore implements Store {
         return { found: true, closed: false, state: requested.state as ExecutionState };
       }
       // It has not begun, or is held: there is no code to ask.
-      const outcome = await this.#close(namespace, executionId, "cancelled", ["pending", "quarantined"], { type: "ExecutionCancelled", data });
+      const outcome = await this.#close(namespace, executionId, "cancelled", ["pending", "quarantined"], reason);
       if (outcome.closed || (outcome.state !== "running" && outcome.state !== "paused")) return outcome;
       // A worker claimed it between the two statements: now there is code to ask.
     }
   }
 
   terminate(namespace: string, executionId: string, reason: string | undefined): Promise<CloseOutcome> {
-    return this.#close(namespace, executionId, "terminated", ["pending", "running", "paused", "quarantined"], {
-      type: "ExecutionTerminated",
-      data: JSON.stringify({ reason }),
-    });
+    return this.#close(namespace, executionId, "terminated", ["pending", "running", "paused", "quarantined"], reason);
   }
 
   async pause(namespace: string, executionId: string, reason: string | undefined): Promise<PauseOutcome> {
@@ -498,9 +495,10 @@ export class PostgresStore implements Store {
     executionId: string,
     state: "terminated" | "cancelled",
     onlyFrom: readonly ExecutionState[],
-    event: { readonly type: string; readonly data: string },
+    reason: string | undefined,
   ): Promise<CloseOutcome> {
-    const failure = toFailure(new ExecutionTerminated(executionId));
+    const event = { type: state === "cancelled" ? "ExecutionCancelled" : "ExecutionTerminated", data: JSON.stringify({ reason }) };
+    const failure = toFailure(state === "cancelled" ? new ExecutionCancelled(executionId, reason) : new ExecutionTerminated(executionId, reason));
     delete failure.stack;
     const childFailed = JSON.stringify({ state, failure }).slice(1, -1);
     const toChildren = JSON.stringify({ reason: `its parent ${executionId} was ${state}` });

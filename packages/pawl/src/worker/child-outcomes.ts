@@ -32,7 +32,7 @@ export async function childOutcomes(store: Pick<Store, "outcomes">, namespace: s
     else if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
     else if (outcome.state === "pending") pending.push(call);
     else if (outcome.last !== undefined && isTerminal(outcome.state)) {
-      const event = childEnding(outcome.last.event, call.position);
+      const event = childEnding(outcome.last.event, call);
       messages.push({ messageId: `child:${call.position}`, ordinal: undefined, type: event.type, data: encodeEvent(event) });
     }
   }

@@ -1,6 +1,7 @@
 import { ExecutionCancelled, ExecutionTerminated, ExecutionTimedOut, NondeterminismDetected } from "../base/errors.ts";
 import type { Failure } from "../base/failure.ts";
 import { encodeValue, toFailure } from "../base/values.ts";
+import type { ChildCall } from "../kernel/call.ts";
 import type { Continuation } from "../kernel/continuation.ts";
 import type { ChildCompleted, ChildFailed, Event, ExecutionTerminated as ExecutionTerminatedEvent } from "../kernel/event.ts";
 import type { ExecutionState } from "../kernel/execution-state.ts";
@@ -97,19 +98,21 @@ export function terminated(executionId: string, event: ExecutionTerminatedEvent)
 }
 
 /** What a parent is told about a child whose last event is already in its history. */
-export function childEnding(last: Event, position: number): ChildCompleted | ChildFailed {
+export function childEnding(last: Event, { position, executionId }: Pick<ChildCall, "position" | "executionId">): ChildCompleted | ChildFailed {
   switch (last.type) {
     case "ExecutionCompleted":
       return { type: "ChildCompleted", position, result: { text: encodeValue(readPayload(last.result), "result") } };
     case "ExecutionFailed":
       return { type: "ChildFailed", position, state: "failed", failure: last.failure };
     case "ExecutionCancelled":
-      return { type: "ChildFailed", position, state: "cancelled", failure: toFailure(new ExecutionCancelled("child", last.reason)) };
+      return { type: "ChildFailed", position, state: "cancelled", failure: toFailure(new ExecutionCancelled(executionId, last.reason)) };
     case "ExecutionTimedOut": {
-      const failure = toFailure(new ExecutionTimedOut("child", last.timeoutMs));
+      const failure = toFailure(new ExecutionTimedOut(executionId, last.timeoutMs));
       return { type: "ChildFailed", position, state: "timed_out", failure, ...(last.deadline === undefined ? {} : { deadline: last.deadline }) };
     }
-    default:
-      return { type: "ChildFailed", position, state: "terminated", failure: toFailure(new ExecutionTerminated("child")) };
+    default: {
+      const reason = last.type === "ExecutionTerminated" ? last.reason : undefined;
+      return { type: "ChildFailed", position, state: "terminated", failure: toFailure(new ExecutionTerminated(executionId, reason)) };
+    }
   }
 }

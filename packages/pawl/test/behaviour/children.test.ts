@@ -197,6 +197,34 @@ describe("a child that fails", () => {
     expect(seen.at(-1)).toBeInstanceOf(ExecutionTerminated);
     expect((seen.at(-1) as ExecutionTerminated).executionId).toBe("watched-terminate");
   });
+
+  test("by cancellation or termination before it began tells its parent which of them it was, and why", async () => {
+    const seen: Error[] = [];
+    const parent = defineWorkflow({
+      name: "told-why",
+      run: async (ctx) => {
+        for (const end of ["cancel", "terminate"]) {
+          await ctx.child(forever, undefined, { executionId: `unbegun-${end}`, taskQueue: "nobody" }).catch((error: Error) => seen.push(error));
+        }
+      },
+    });
+    const { pawl } = await h.run([parent, forever]);
+    const handle = await pawl.start(parent, undefined);
+    await eventually(() => pawl.handle("unbegun-cancel").cancel({ reason: "changed my mind" }));
+    await eventually(() => pawl.handle("unbegun-terminate").terminate({ reason: "too late" }));
+    await handle.result();
+    const [cancelled, terminated] = seen.slice(-2);
+    expect(cancelled).toBeInstanceOf(ExecutionCancelled);
+    expect(cancelled!.message).toBe('Execution "unbegun-cancel" was cancelled: changed my mind.');
+    expect(cancelled!.stack).toContain("changed my mind");
+    expect(terminated).toBeInstanceOf(ExecutionTerminated);
+    expect(terminated!.message).toBe('Execution "unbegun-terminate" was terminated: too late.');
+    const failed = (await handle.history()).flatMap(({ event }) => (event.type === "ChildFailed" ? [event] : []));
+    expect(failed).toMatchObject([
+      { state: "cancelled", failure: { name: "ExecutionCancelled", code: "EXECUTION_CANCELLED", message: cancelled!.message } },
+      { state: "terminated", failure: { name: "ExecutionTerminated", code: "EXECUTION_TERMINATED", message: terminated!.message } },
+    ]);
+  });
 });
 
 describe("a child with an id of its own", () => {
