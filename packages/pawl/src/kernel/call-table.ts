@@ -13,6 +13,8 @@ export class CallTable {
   readonly open = new Map<number, Call>();
   /** Those of them that something else than an event may end, in call order: the state, or in a race a signal that came before. */
   readonly waits = new Set<WaitCall>();
+  /** Waits that lost their race: nothing ends them any more but a cancel request, which the code behind them hears of. */
+  readonly #lost = new Set<WaitCall>();
   /** What was called at the positions that are settled, for R2. */
   readonly #settled = new Map<number, string>();
   #lastPosition = 0;
@@ -47,6 +49,18 @@ export class CallTable {
     this.open.delete(call.position);
     if (call.kind === "wait") this.waits.delete(call);
     this.#settled.set(call.position, call.kind);
+  }
+
+  /** Nobody waits for it any more: what is still recorded about it changes nothing. */
+  lose(call: WaitCall): void {
+    this.close(call);
+    this.#lost.add(call);
+  }
+
+  /** What a cancel request rejects, by position: in this order the code behind them goes on. */
+  get cancellable(): readonly Call[] {
+    if (this.#lost.size === 0) return [...this.open.values()];
+    return [...this.open.values(), ...this.#lost].toSorted((a, b) => a.position - b.position);
   }
 
   /**

@@ -61,3 +61,44 @@ test("children that were not started before a resume get ids with the number of 
   expect(await idsAfter({ ...ofCancelled, operation: "rollback" })).toEqual(["x.1", "x.r2.2"]);
   expect(await idsAfter({ type: "ExecutionResumed", fromRunId: "q", fromState: "quarantined" })).toEqual(["x.1", "x.2"]);
 });
+
+test("a wait that lost its race is open no more, whatever is recorded about it, and a cancel or its timeout still lets the code behind it go on", async () => {
+  const lostBy = async (options: { readonly timeout?: string }, ...later: readonly Event[]): Promise<readonly string[]> => {
+    const workflow = defineWorkflow({
+      name: "w",
+      signals: { s: { "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value }) } } },
+      run: async (ctx) => {
+        const loser = async (): Promise<unknown> => {
+          try {
+            return await ctx.signal("s", options);
+          } finally {
+            await ctx.shield((shielded) => shielded.step("behind", ignored));
+          }
+        };
+        await ctx.race([loser, () => ctx.step("wins", ignored)]);
+        await ctx.shield((shielded) => shielded.sleep("1 day"));
+      },
+    });
+    const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: 60_000 };
+    const events: readonly Event[] = [
+      { type: "ExecutionStarted", input: { value: null } },
+      { type: "StepCompleted", position: 2, name: "wins", attempt: 1, result: { value: 1 } },
+      { type: "TimerStarted", position: 3, durationMs: 86_400_000 },
+      { type: "WaitStarted", position: 1, signal: "s", ...timeoutMs },
+      { type: "SignalReceived", signalId: "1", name: "s", payload: { value: 1 } },
+      ...later,
+    ];
+    const replay = new Replay(workflow, { executionId: "x", runId: "r" }, { first: "seed" }, host);
+    const history = events.map((event, index): RecordedEvent => ({ seq: index + 1, at: 1000, epoch: 1, event }));
+    await replayEvents(replay, history, turn);
+    return [...replay.open.values()].map(({ kind, position }) => `${kind} ${position}`);
+  };
+  expect(await lostBy({})).toEqual(["timer 3"]);
+  expect(await lostBy({}, { type: "CancelRequested" })).toEqual(["timer 3", "step 4"]);
+  // Recorded when the wait still was one of the open calls.
+  expect(await lostBy({}, { type: "CancelRequested" }, { type: "StepCompleted", position: 4, name: "behind", attempt: 1, result: { value: 1 } })).toEqual([
+    "timer 3",
+  ]);
+  expect(await lostBy({ timeout: "1 minute" })).toEqual(["wait 1", "timer 3"]);
+  expect(await lostBy({ timeout: "1 minute" }, { type: "WaitTimedOut", position: 1 })).toEqual(["timer 3", "step 4"]);
+});

@@ -258,7 +258,9 @@ export class Replay {
     if (this.hasContinued) return false;
     for (const call of this.#table.waits) {
       if (isRaceOver(call.race)) {
-        this.#table.waits.delete(call);
+        // The timeout of one that has such a one still ends it, and code may go on behind that.
+        if (call.timeoutMs === undefined) this.#table.lose(call);
+        else this.#table.waits.delete(call);
         continue;
       }
       const settle = this.#ask(call);
@@ -337,8 +339,7 @@ export class Replay {
     this.nowMs = at;
     if (this.cancelRequested !== undefined) return false;
     this.cancelRequested = { reason };
-    const open = [...this.open.values()];
-    for (const call of open) {
+    for (const call of this.#table.cancellable) {
       if (call.shielded) continue;
       this.#table.close(call);
       this.#host.abandoned(call);

@@ -105,6 +105,15 @@ test("code that waits for something else than a durable call is warned of once, 
       await never;
     },
   });
+  // What it waits for lost its race: no signal goes there any more.
+  const lost = defineWorkflow({
+    name: "lost",
+    signals: { go: z.null() },
+    run: async (ctx) => {
+      await ctx.race([() => ctx.signal("go"), () => ctx.step("wins", () => 1)]);
+      await never;
+    },
+  });
   const long = gate();
   const fine = defineWorkflow({
     name: "fine",
@@ -122,7 +131,7 @@ test("code that waits for something else than a durable call is warned of once, 
       }),
   });
   const pawl = await h.open({ logger: structured(lines) });
-  await pawl.worker({ workflows: [stuck, fine, retried], ...soon });
+  await pawl.worker({ workflows: [stuck, lost, fine, retried], ...soon });
   const handle = await pawl.start(stuck, undefined, { executionId: "stuck" });
   const others = await Promise.all([pawl.start(fine, undefined), pawl.start(retried, undefined)]);
   const fields = { executionId: "stuck", runId: handle.runId, workflow: "stuck" };
@@ -132,7 +141,10 @@ test("code that waits for something else than a durable call is warned of once, 
   // As long again as it takes to be warned of: another one is, and the first is not once more.
   const second = await pawl.start(stuck, undefined, { executionId: "stuck-2" });
   await eventually(() => expect(lines).toEqual([warned, ["warn", expect.any(String), { ...fields, executionId: "stuck-2", runId: second.runId }]]));
-  await Promise.all([handle, second, ...others].map((one) => one.terminate()));
+  const third = await pawl.start(lost, undefined, { executionId: "lost" });
+  await eventually(() => expect(lines[2]).toEqual(["warn", warned[1], { executionId: "lost", runId: third.runId, workflow: "lost" }]));
+  expect((await third.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepCompleted"]);
+  await Promise.all([handle, second, third, ...others].map((one) => one.terminate()));
 });
 
 test("an embedded server that is opened is told, with the place of its data; an empty DATABASE_URL opens none", async () => {
