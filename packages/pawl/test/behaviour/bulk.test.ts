@@ -224,6 +224,41 @@ describe("bulk", () => {
     expect((await handle.history()).filter(({ event }) => event.type === "StepCompleted")).toHaveLength(2);
   });
 
+  test.each(["cancel", "terminate", "pause"] as const)(
+    "does not %s again what somebody has put into another run since, and reaches what continued as new",
+    async (operation) => {
+      const client = await h.open();
+      const turning = defineWorkflow({
+        name: `turning-${operation}`,
+        signals: { turn: z.null() },
+        async run(ctx) {
+          await ctx.signal("turn");
+          return ctx.continueAsNew(undefined);
+        },
+      });
+      let isFound = false;
+      const pawl = await h.open({}, async (name, phase) => {
+        if (name !== "list" || phase !== "after" || isFound) return;
+        isFound = true;
+        // As between a crash in mid-page and the step's next attempt.
+        await client.handle(`${operation}-again`).rollback({ to: 1 });
+        await client.handle(`${operation}-goes-on`).signal("turn", null);
+        await eventually(async () => expect(await client.handle(`${operation}-goes-on`).runs()).toHaveLength(2));
+      });
+      await pawl.worker({ workflows: [turning], ...soon });
+      for (const name of ["again", "goes-on", "stays"]) await client.start(turning, undefined, { executionId: `${operation}-${name}` });
+      const running = `workflow == "turning-${operation}" && state == "running"`;
+      await eventually(async () => expect((await client.count({ filter: running })).count).toBe(3));
+      const bulk = await client.bulk({ operation, filter: running });
+      expect(await bulk.result()).toEqual({ matched: 3, done: 2, skipped: 1, failed: 0, failures: [] });
+      const after = { cancel: "cancelled", terminate: "terminated", pause: "paused" }[operation];
+      for (const name of ["goes-on", "stays"]) {
+        await eventually(async () => expect((await client.handle(`${operation}-${name}`).status()).state).toBe(after));
+      }
+      await eventually(async () => expect((await client.handle(`${operation}-again`).status()).state).toBe("running"));
+    },
+  );
+
   test("skips executions whose run retention has deleted since it was found", async () => {
     const client = await h.open();
     let isFound = false;

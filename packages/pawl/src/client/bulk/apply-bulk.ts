@@ -1,4 +1,5 @@
 import { Closed, ExecutionNotFound, ExecutionStateInvalid, OptionInvalid, PawlError } from "../../base/errors.ts";
+import type { ExecutionState } from "../../kernel/execution-state.ts";
 import type { ExecutionHandle } from "../execution-handle.ts";
 import type { BulkFailure, BulkProgress, BulkRequest } from "./bulk-options.ts";
 
@@ -29,7 +30,7 @@ export function addProgress(a: BulkProgress, b: BulkProgress): BulkProgress {
 
 /**
  * Does it to each of them, some at a time. Done again after a crash it changes nothing more: requests are idempotent, the next run
- * is started only from the run that was found, by a resume as well, and a signal or a fork has an id made of the bulk operation's.
+ * is started only from the run that was found, by a resume as well, what ends or pauses reaches no run that somebody began since, and a signal or a fork has an id made of the bulk operation's.
  *
  * @param signal once it has fired, no further one is begun
  * @throws what says nothing about one execution, such as that the database is gone: the step is tried again
@@ -80,10 +81,13 @@ async function act(handle: ExecutionHandle, request: BulkRequest, bulkId: string
   const why = request.reason === undefined ? {} : { reason: request.reason };
   switch (request.operation) {
     case "cancel":
+      await checkRun(handle, runId, "cancelled");
       return handle.cancel(why);
     case "terminate":
+      await checkRun(handle, runId, "terminated");
       return handle.terminate(why);
     case "pause":
+      await checkRun(handle, runId, "paused");
       return handle.pause(why);
     case "resume":
       return resumeOnce(handle, runId);
@@ -100,10 +104,30 @@ async function act(handle: ExecutionHandle, request: BulkRequest, bulkId: string
   }
 }
 
+/**
+ * Whether the run that was found is the latest, or has only continued as new since: another one was begun by somebody who resumed, retried
+ * or rolled back what this operation may have cancelled, terminated or paused before a crash.
+ *
+ * @throws ExecutionStateInvalid
+ */
+async function checkRun(handle: ExecutionHandle, runId: string, done: string): Promise<void> {
+  const latest = await handle.status();
+  if (latest.runId === runId) return;
+  const runs = await handle.runs();
+  const found = runs.findIndex((run) => run.runId === runId);
+  // Retention deletes first runs that continued as new. Where the first is there and the one that was found is not, the id was given anew.
+  const since = found === -1 && runs[0]?.runNumber === 1 ? undefined : runs.slice(Math.max(0, found), -1);
+  if (since?.every(({ state }) => state === "continued_as_new") !== true) throw isAnotherRun(handle.executionId, latest.state, done);
+}
+
+function isAnotherRun(executionId: string, state: ExecutionState, done: string): ExecutionStateInvalid {
+  return new ExecutionStateInvalid(executionId, state, done, "It has gone on as another run meanwhile.");
+}
+
 /** What this operation resumed before a crash may be held again, in the run that this gave it. */
 async function resumeOnce(handle: ExecutionHandle, runId: string): Promise<unknown> {
   const latest = await handle.status();
-  if (latest.runId !== runId) throw new ExecutionStateInvalid(handle.executionId, latest.state, "resumed", "It has gone on as another run meanwhile.");
+  if (latest.runId !== runId) throw isAnotherRun(handle.executionId, latest.state, "resumed");
   return handle.resume();
 }
 
