@@ -246,6 +246,7 @@ export class ExecutionHandle<Result = unknown, Sent extends Messages = AnyMessag
 
   /**
    * Asks the execution to change its state and waits for the reply. It is applied once, at one place in the history.
+   * While a pause is asked or holds, the reply waits until the resume.
    *
    * @throws UpdateRejected (with what the workflow threw as `cause`), ExecutionNotFound; ExecutionStateInvalid if it has ended;
    *   MessageUnknown, PayloadInvalid, WaitTimeout
