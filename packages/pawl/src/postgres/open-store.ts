@@ -97,7 +97,9 @@ async function connect(url: string, timeoutMs: number, logger: Logger): Promise<
     } catch (error) {
       await client.end().catch(() => {});
       const waited = performance.now() - startedAt;
-      if (classifyFault(error).kind === "permanent" || waited >= timeoutMs) throw new DatabaseUnreachable(where, waited, error);
+      const { kind } = classifyFault(error);
+      // It has never been let in: a password that is wrong now will be wrong in a minute.
+      if (kind === "permanent" || kind === "refused" || waited >= timeoutMs) throw new DatabaseUnreachable(where, waited, error);
       if (attempt === 0)
         logger.warn(
           `no database at ${where} yet (${error instanceof Error ? error.message || error.name : String(error)}); trying for ${Math.round(timeoutMs / 1000)} s`,

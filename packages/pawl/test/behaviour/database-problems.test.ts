@@ -10,7 +10,7 @@ import { silentLogger, startThreadLeaseKeeper } from "pawl/internal";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { checkInvariants, databaseUrl, execute, freshDatabase, query, type FreshDatabase } from "../support/database.ts";
-import { eventually, refusalOf, soon } from "./harness.ts";
+import { eventually, gate, refusalOf, soon } from "./harness.ts";
 
 const open = (url: string, options: Parameters<typeof Pawl.open>[0] = {}) => Pawl.open({ url, connectTimeout: 300, logger: silentLogger, ...options });
 
@@ -266,6 +266,57 @@ describe("a full disk", () => {
       await eventually(() => execFileSync("umount", [small.path], { stdio: "pipe" }));
       rmSync(small.path, { recursive: true, force: true });
     }
+  });
+});
+
+describe("a database that lets nobody in for a while", () => {
+  /** Everybody who is connected is thrown out, and nobody is let in. */
+  async function close(server: string, name: string): Promise<void> {
+    await execute(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+    await query(server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [name]);
+  }
+
+  test("and is renamed meanwhile fails no execution: what its steps gave is stored when it is back, and the worker goes on claiming", async () => {
+    const database = await freshDatabase();
+    const server = inject("databaseServerUrl");
+    const name = database.url.match(/test_\w+/)![0];
+    const began = gate();
+    const mayEnd = gate();
+    let runs = 0;
+    const slow = defineWorkflow({
+      name: "slow",
+      run: (ctx) =>
+        ctx.step("once", async () => {
+          runs++;
+          began.open();
+          await mayEnd.opened;
+          return "done";
+        }),
+    });
+    const quick = defineWorkflow({ name: "quick", run: (ctx) => ctx.step("once", () => "done as well") });
+    const warnings: string[] = [];
+    const pawl = await open(database.url, { logger: { ...silentLogger, warn: (message) => void warnings.push(message) } });
+    const worker = await pawl.worker({ workflows: [slow, quick], lease: "1 minute", ...soon });
+    const { workerId } = worker.health();
+    const handle = await pawl.start(slow, undefined);
+    await began.opened;
+    await close(server, name);
+    mayEnd.open();
+    await eventually(() => expect(warnings.join("\n")).toContain("not currently accepting connections"));
+    await eventually(() => execute(server, `ALTER DATABASE ${name} RENAME TO away_${name}`));
+    await eventually(() => expect(warnings.join("\n")).toContain("does not exist"));
+    const refused = await refusalOf(open(database.url, { connectTimeout: "1 minute" }), DatabaseUnreachable);
+    expect(refused.message).toContain("does not exist");
+    await execute(server, `ALTER DATABASE away_${name} RENAME TO ${name}`);
+    expect((await refusalOf(open(database.url, { connectTimeout: "1 minute" }), DatabaseUnreachable)).message).toContain("not currently accepting connections");
+    await execute(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+    expect(await handle.result()).toBe("done");
+    expect(runs).toBe(1);
+    expect(await pawl.execute(quick, undefined)).toBe("done as well");
+    expect(worker.health()).toMatchObject({ workerId, leaseValid: true });
+    await pawl.close();
+    await checkInvariants(database.url);
+    await database.drop();
   });
 });
 
