@@ -1,4 +1,4 @@
-import { Closed, ExecutionCancelled, NondeterminismDetected } from "../base/errors.ts";
+import { ExecutionCancelled, NondeterminismDetected } from "../base/errors.ts";
 import { loggerOf, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { withoutContext } from "../base/without-context.ts";
@@ -15,6 +15,7 @@ import type { UpdateReply } from "../kernel/mailbox.ts";
 import { seedsOf } from "../kernel/seed.ts";
 import { stepKey } from "../kernel/step-key.ts";
 import { Replay, type CodeOutcome, type ReplayHost } from "../kernel/replay.ts";
+import { isAboutContent } from "../store/about-content.ts";
 import type { After, AppendOutcome } from "../store/operations.ts";
 import type { ClaimedExecution, Inbox, InboxMessage } from "../store/store.ts";
 import { CallStarter } from "./call-starter.ts";
@@ -440,7 +441,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   }
 
   failed(error: unknown): void {
-    if (error instanceof Closed || this.#end !== undefined) {
+    // What is wrong with the database is no fault of the execution: it is claimed again, and goes on when that is seen to.
+    if (this.#end !== undefined || !isAboutContent(error)) {
       this.#host.failed(this, error);
       return this.drop(error);
     }

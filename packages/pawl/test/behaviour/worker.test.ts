@@ -395,3 +395,26 @@ test("a worker that is still starting when everything is closed is refused, and 
   expect(await refusal).toBeInstanceOf(Closed);
   expect((await client.workers()).filter(({ definitions }) => definitions.includes("never@1")).map(({ state }) => state)).toEqual(["stopped"]);
 });
+
+test("a database that refuses a commit for another reason than its content ends no execution: it is claimed again, and goes on", async () => {
+  let refuses = false;
+  let refused = 0;
+  const pawl = await h.open({}, (name, phase) => {
+    if (name !== "commit" || phase !== "before" || !refuses || ++refused > 1) return;
+    throw Object.assign(new Error("permission denied for table history"), { code: "42501" });
+  });
+  const begun: number[] = [];
+  const patient = defineWorkflow({
+    name: "patient",
+    run: (ctx) =>
+      ctx.step("once", (step) => {
+        refuses = true;
+        begun.push(step.attempt);
+        return "done";
+      }),
+  });
+  await pawl.worker({ workflows: [patient], ...soon });
+  expect(await pawl.execute(patient, undefined)).toBe("done");
+  // Its first result could not be kept.
+  expect(begun).toEqual([1, 1]);
+});
