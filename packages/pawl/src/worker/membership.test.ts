@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Closed } from "../base/errors.ts";
 import { silentLogger } from "../base/logger.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { LeaseOptions, Store, WorkerRegistration } from "../store/store.ts";
@@ -24,9 +25,12 @@ function setUp() {
   const leases: LeaseOptions[] = [];
   const kept = new Set<string>();
   let beforeRegistration = Promise.resolve();
+  const refusals: Error[] = [];
   const store = {
     registerWorker: async ({ workerId }: WorkerRegistration) => {
       await beforeRegistration;
+      const refusal = refusals.shift();
+      if (refusal !== undefined) throw refusal;
       alive.add(workerId);
     },
     keepLease: (lease: LeaseOptions) => {
@@ -50,6 +54,7 @@ function setUp() {
     alive,
     kept,
     timers,
+    refusals,
     pass: (ms: number) => void (now += ms),
     holdRegistrations: (until: Promise<void>) => void (beforeRegistration = until),
     /** The latest lease is lost. */
@@ -123,5 +128,29 @@ describe("a lease that is lost", () => {
     expect(alive.size).toBe(1);
     await lose();
     expect(timers.map(({ ms }) => ms)).toEqual([100]);
+  });
+
+  test("is replaced in the end where the database refuses that for a while, and not once the store is closed", async () => {
+    const { membership, alive, timers, refusals, pass, lose } = setUp();
+    await membership.register();
+    pass(leaseMs);
+    refusals.push(new Error("permission denied"), new Error("permission denied"));
+    await lose();
+    const waits: number[] = [];
+    while (timers.length > 0) {
+      const { ms, onTime } = timers.pop()!;
+      expect([...alive]).toEqual([]);
+      waits.push(ms);
+      onTime();
+      await turn();
+    }
+    expect(waits).toEqual([100, 200]);
+    expect([...alive]).toEqual(["worker 2"]);
+    expect(membership.leaseValid).toBe(true);
+    pass(leaseMs);
+    refusals.push(new Closed("The store"));
+    await lose();
+    expect(timers).toEqual([]);
+    expect([...alive]).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { LeaseLost } from "../base/errors.ts";
+import { Closed, LeaseLost } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { pause, type Runtime } from "../base/runtime.ts";
 import type { LeaseKeeper, LeaseOptions, Store, WorkerRegistration } from "../store/store.ts";
@@ -91,14 +91,27 @@ export class Membership {
     this.#workerId = this.#runtime.newUuid();
     await lease?.stop();
     const held = this.#runtime.monotonicMs() - this.#heldSince >= this.#options.leaseMs;
-    this.#waitMs = held ? 0 : Math.min(Math.max(firstWaitMs, this.#waitMs * 2), longestWaitMs);
+    if (held) this.#waitMs = 0;
+    else this.#waitLonger();
+    while (!(await this.#tryToRegister())) this.#waitLonger();
+  }
+
+  #waitLonger(): void {
+    this.#waitMs = Math.min(Math.max(firstWaitMs, this.#waitMs * 2), longestWaitMs);
+  }
+
+  /** Gives whether that is done, or is not wanted any more: without a lease it would never claim again. */
+  async #tryToRegister(): Promise<boolean> {
     try {
       if (this.#waitMs > 0) await pause(this.#runtime, this.#waitMs, this.#leaving.signal);
-      if (this.#left) return;
+      if (this.#left) return true;
       await this.register();
-      this.#onRenewed();
     } catch (failure) {
-      if (!this.#left) this.#logger.error(`register: ${failure instanceof Error ? failure.message : String(failure)}`);
+      if (this.#left || failure instanceof Closed) return true;
+      this.#logger.error(`register: ${failure instanceof Error ? failure.message : String(failure)}; trying again`);
+      return false;
     }
+    this.#onRenewed();
+    return true;
   }
 }
