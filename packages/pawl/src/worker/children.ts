@@ -7,6 +7,7 @@ import type { Event, RecordedEvent } from "../kernel/event.ts";
 import { isTerminal } from "../kernel/execution-state.ts";
 import type { ChildMessage, Message, StartConflict, StartOperation } from "../store/operations.ts";
 import type { ClaimedExecution, InboxMessage } from "../store/store.ts";
+import type { ChildOutcomes } from "./child-outcomes.ts";
 import { childStart } from "./child-start.ts";
 import type { EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
@@ -14,6 +15,7 @@ import type { HistoryWriter } from "./history-writer.ts";
 import type { KnownMessages } from "./known-messages.ts";
 import { OpenChildren } from "./open-children.ts";
 import type { OpenCalls } from "./open-calls.ts";
+import { untilAnswered } from "./until-answered.ts";
 import type { WakeTimer } from "./wake-timer.ts";
 
 /** The execution that has the children. */
@@ -112,7 +114,7 @@ export class Children {
   }
 
   async #failUnlessBegun(call: ChildCall): Promise<void> {
-    const { pending } = await this.#host.childOutcomes(this.#parent.runId, [call]);
+    const { pending } = await this.#outcomes([call]);
     call.startBy = undefined;
     if (this.#writer.isGone || call.settled || !pending.includes(call)) return;
     const { position } = call;
@@ -165,11 +167,19 @@ export class Children {
   }
 
   async #ask(children: readonly ChildCall[]): Promise<void> {
-    const { messages, foreign, missing } = await this.#host.childOutcomes(this.#parent.runId, children);
+    const { messages, foreign, missing } = await this.#outcomes(children);
     if (this.#writer.isGone) return;
     for (const call of foreign) if (!call.settled) this.#isNotMine(call.position, new ExecutionConflict(call.executionId, "was not started by this call"));
     for (const call of missing) if (!call.settled) this.#isNotMine(call.position, new ExecutionNotFound(call.executionId));
     this.#parent.hear(messages);
+  }
+
+  #outcomes(children: readonly ChildCall[]): Promise<ChildOutcomes> {
+    return this.#untilAnswered(() => this.#host.childOutcomes(this.#parent.runId, children));
+  }
+
+  #untilAnswered<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    return untilAnswered(ask, this.#parent, this.#writer, this.#host);
   }
 
   /** Has the store say or do something that must be known or done before the execution parks. */
@@ -178,7 +188,7 @@ export class Children {
     try {
       await work();
     } catch (error) {
-      // The store is closing; whoever claims it next asks again.
+      // The store is closing, or another worker owns it; whoever claims it next asks again.
       this.#host.failed(this.#parent, error);
     } finally {
       this.#asking--;
@@ -212,7 +222,7 @@ export class Children {
   /** Messages to children are written. A child may be in another run than the one this history names: a request to cancel follows it there. */
   follow(messages: readonly Message[]): void {
     const cancelled = messages.flatMap(({ toRunId, type }) => (type === "CancelRequested" ? this.#open.cancelledLater(toRunId) : []));
-    if (cancelled.length > 0) void this.#beforeParking(() => this.#host.tellChildren(this.#parent.runId, cancelled));
+    if (cancelled.length > 0) void this.#beforeParking(() => this.#untilAnswered(() => this.#host.tellChildren(this.#parent.runId, cancelled)));
   }
 
   /**

@@ -6,6 +6,7 @@ import type { HistoryWriter } from "./history-writer.ts";
 import type { StepAttempt, StepOwner } from "./step-attempt.ts";
 import type { StepRunner } from "./step-runner.ts";
 import { StreamWriter } from "./stream-writer.ts";
+import { untilAnswered } from "./until-answered.ts";
 
 /** Above so many characters of chunks on their way, steps wait before they write more. */
 const mostWaitingCharacters = 1024 * 1024;
@@ -22,7 +23,7 @@ export class OutgoingStreams {
   readonly #history: ClaimedExecution["history"];
   readonly #writer: HistoryWriter;
   readonly #steps: StepRunner;
-  readonly #host: Pick<ExecutionHost, "streamLength" | "failed">;
+  readonly #host: Pick<ExecutionHost, "streamLength" | "failed" | "runtime">;
   /** Made when something is first written to a stream. */
   #offsets: StreamWriter | undefined;
   /** Positions of writes of the code that have been begun. */
@@ -35,7 +36,7 @@ export class OutgoingStreams {
     { epoch, history }: ClaimedExecution,
     writer: HistoryWriter,
     steps: StepRunner,
-    host: Pick<ExecutionHost, "streamLength" | "failed">,
+    host: Pick<ExecutionHost, "streamLength" | "failed" | "runtime">,
   ) {
     this.#execution = execution;
     this.#history = history;
@@ -67,7 +68,7 @@ export class OutgoingStreams {
       this.#writer.outbox.addWritten(data === null ? { ...event, closed: true } : event, chunk);
       this.#writer.enlist();
     });
-    // The store is closing; whoever claims it next writes it.
+    // The store is closing, or another worker owns it; whoever claims it next writes it.
     written?.catch((error: unknown) => this.#host.failed(this.#execution, error));
   }
 
@@ -97,7 +98,9 @@ export class OutgoingStreams {
 
   #known(): StreamWriter {
     const { executionId } = this.#execution;
-    return (this.#offsets ??= new StreamWriter(executionId, this.#isFresh, closedIn(this.#history), (stream) => this.#host.streamLength(executionId, stream)));
+    const length = (stream: string): Promise<number> =>
+      untilAnswered(() => this.#host.streamLength(executionId, stream), this.#execution, this.#writer, this.#host);
+    return (this.#offsets ??= new StreamWriter(executionId, this.#isFresh, closedIn(this.#history), length));
   }
 }
 

@@ -113,6 +113,31 @@ describe("a child", () => {
     expect(await resumed.result({ timeout: "2 minutes" })).toBe("late");
   });
 
+  test("that ended before its parent was resumed is found where the database refuses to say so at first", async () => {
+    const held = gate();
+    const waiting = defineWorkflow({ name: "ended-child", run: async (ctx) => ctx.step("wait", () => held.opened.then(() => "early")) });
+    const parent = defineWorkflow({ name: "unsure-parent", run: async (ctx) => ctx.child(waiting, undefined) });
+    let refusals = 0;
+    const running = await h.open({}, (name, phase) => {
+      if (name === "outcomes" && phase === "before" && refusals-- > 0) throw Object.assign(new Error("permission denied"), { code: "42501" });
+    });
+    await running.worker({ workflows: [parent, waiting], ...soon });
+    const pawl = await h.open();
+    const handle = await pawl.start(parent, undefined, { executionId: "unsure-parent" });
+    const child = pawl.handle("unsure-parent.1");
+    await eventually(async () => expect((await child.status()).state).toBe("running"));
+    await handle.cancel();
+    await expect(handle.result()).rejects.toBeInstanceOf(ExecutionCancelled);
+    await expect(child.result()).rejects.toBeInstanceOf(ExecutionCancelled);
+    const again = await child.resume();
+    held.open();
+    expect(await again.result()).toBe("early");
+    refusals = 2;
+    const resumed = await handle.resume();
+    expect(await resumed.result({ timeout: "1 minute" })).toBe("early");
+    expect(refusals).toBeLessThanOrEqual(0);
+  });
+
   test("runs in the queue of its workflow, or in the one the call names", async () => {
     const queued = defineWorkflow({ name: "queued-child", taskQueue: "own", run: async () => "ran" });
     const parent = defineWorkflow({

@@ -157,6 +157,26 @@ describe("a stream that a step writes", () => {
     ]);
   });
 
+  test("is written on when the database refuses at first to say where it ends", async () => {
+    const parted = defineWorkflow({
+      name: "parted",
+      run: async (ctx) => {
+        await ctx.stream("log").write("a");
+        await ctx.sleep(parkedSleep);
+        await ctx.stream("log").write("b");
+      },
+    });
+    let refusals = 2;
+    const pawl = await h.open({}, (name, phase) => {
+      if (name === "stream-end" && phase === "before" && refusals-- > 0) throw Object.assign(new Error("permission denied"), { code: "42501" });
+    });
+    await pawl.worker({ workflows: [parted], ...soon });
+    const handle = await pawl.start(parted, undefined);
+    await handle.result({ timeout: "1 minute" });
+    expect(refusals).toBeLessThan(0);
+    expect(await values(handle.stream("log"))).toEqual(["a", "b"]);
+  });
+
   test("goes on where another claim stopped writing, from steps and workflow code alike", async () => {
     const mixed = defineWorkflow({
       name: "mixed",
