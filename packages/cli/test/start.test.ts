@@ -74,7 +74,7 @@ export const all = [nap("9"), nap("10"), nap("1")];
     });
     const started = await project.json("start", "nap", "--file", "versions.ts", "--id", "nap", "--delay", "1h", "--timeout", "90s");
     expect(started).toMatchObject({ version: "10" });
-    expect((await pawl.handle("nap").history())[0]!.event).toMatchObject({ timeoutMs: 3_690_000 });
+    expect((await pawl.handle("nap").history())[0]!.event).toMatchObject({ timeoutMs: 90_000, delayMs: 3_600_000 });
     expect((await project.pawl("start", "nap", "--file", "versions.ts", "--version", "9", "--wait")).stdout).toBe('"9"\n');
     const wrong = await project.pawl("start", "nap", "--file", "versions.ts", "--timeout", "soon");
     expect(wrong).toMatchObject({ code: 2, stdout: "" });
