@@ -79,14 +79,13 @@ export class ClientLog {
     }
   }
 
-  /** I11: an acknowledged signal is in the history or on its way into it, as long as its execution goes on. */
+  /** I11: an acknowledged signal is in the history or on its way into it, or would be if its execution went on. */
   checkSent(monitor: Monitor): void {
     // A start whose reply was lost may begin anew, under the same ids, what has gone with its messages.
     if (monitor.mayForget) return;
     for (const { executionId, runId, id } of this.sent) {
       const row = monitor.row(executionId);
-      // What a run had not read when it ended, the next run does not get; a continuation and a rollback take it along.
-      if (row === undefined || runId === undefined || monitor.outcome(executionId) !== undefined) continue;
+      if (row === undefined || runId === undefined) continue;
       const runs = monitor.continuedFrom(executionId, runId);
       if (runs === undefined && !monitor.keepsMessagesOf(row.run_id, runId)) continue;
       const read = [row.run_id, ...(runs ?? [])].some((run) =>

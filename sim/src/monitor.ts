@@ -137,12 +137,10 @@ export class Monitor {
     return last?.event.type === "CancelRequested";
   }
 
-  /** Whether a run has what one before it had not read: it comes from a rollback or retry of it while that, and what came in between, had not ended. */
+  /** Whether a run goes on from another one, by a rollback, a retry or a resume: then it has what that had not read. */
   keepsMessagesOf(runId: string, before: string | undefined): boolean {
     if (runId === before) return true;
-    const resumes = (this.histories.get(runId) ?? []).flatMap(({ event }) => (event.type === "ExecutionResumed" ? [event] : []));
-    const since = resumes.slice(resumes.findLastIndex(({ fromRunId }) => fromRunId === before));
-    return since[0]?.fromRunId === before && since.every(({ operation, fromState }) => operation !== undefined && !isTerminal(fromState));
+    return (this.histories.get(runId) ?? []).some(({ event }) => event.type === "ExecutionResumed" && event.fromRunId === before);
   }
 
   /** The run that it continues, if it does. */
@@ -186,6 +184,7 @@ export class Monitor {
     const event = decodeEvent(row.type, row.data);
     if (last !== undefined && endsRun(last.event.type)) throw new Violation("I1", `${where} follows the end`);
     if (isWrittenByCode(event.type) && isPaused(history)) throw new Violation("pause", `${where}: it is paused`);
+    if (event.type === "ExecutionPaused" && this.isToBeCancelled(row.run_id)) throw new Violation("pause", `${where}: it is to be cancelled`);
     this.#checkDeadline(history, event, where);
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
@@ -344,7 +343,9 @@ export class Monitor {
     if (row.worker_id !== null && row.tasks > 0) throw new Violation("I5", `${name} is claimed and queued`);
     if (row.worker_id !== null && row.state !== "running") throw new Violation("I5", `${name} is claimed`);
     if (row.worker_id !== null && row.worker_state === null) throw new Violation("I5", `${name} is claimed by a worker that never was`);
-    if (ended && (row.tasks > 0 || row.messages !== null))
+    // Signals that nobody has read are kept for a run that goes on from there.
+    const hasMessages = (JSON.parse(row.messages ?? "[]") as { type: string }[]).some(({ type }) => type !== "SignalReceived");
+    if (ended && (row.tasks > 0 || hasMessages))
       throw new Violation("I24", `${name} has ended and has ${row.tasks} tasks and the messages ${row.messages ?? "[]"}`);
     const started = history[0]?.event;
     const hasDeadline = started?.type === "ExecutionStarted" && (started.timeoutMs !== undefined || started.deadline !== undefined);

@@ -149,6 +149,7 @@ export const mutants: readonly Mutant[] = [
     edits: [edit("postgres/commit-batch.js", "if (repeated && missing.length > 0)", "if (false && missing.length > 0)")],
   },
   { name: "a repeated commit writes what it has written", edits: [edit(commit, " AND e.commit_id <> ${commit}", "")] },
+  { name: "a resume leaves what was not read", edits: [edit("postgres/statements/resume.js", "count(move_messages(run_id, $3::uuid))", "count(run_id)")] },
   { name: "a resume leaves the delay of the start", edits: [edit("postgres/statements/resume.js", "not_before = NULL", "not_before = e.not_before")] },
   {
     name: "what is due and has no slot wakes itself",
@@ -489,6 +490,14 @@ export const mutants: readonly Mutant[] = [
         "this.#executions.get(runId)?.query(name, argument)",
       ),
     ],
+  },
+  {
+    name: "what a worker runs takes no notice of paused queues",
+    edits: [edit("worker/local-executions.js", "return this.#rules.pauseOf(execution);", "return undefined;")],
+  },
+  {
+    name: "who is to be cancelled is paused",
+    edits: [edit("worker/active-execution.js", "return !this.#known.isCancelRequested && (this.#pause.isAsked ||", "return (this.#pause.isAsked ||")],
   },
   {
     name: "what was asked for before a continuation is forgotten where its code had not come to the end of its history",

@@ -31,6 +31,8 @@ export class Processes {
   readonly #workers: Worker[] = [];
   /** How often each step has begun. */
   readonly #begun = new Map<string, number>();
+  /** Attempts that have begun, each in one process. */
+  readonly #attempts = new Set<string>();
   readonly #generations = new Map<string, number>();
   /** Where processes live: all on one host, each on its own, or on a new one at every start. */
   readonly #hosts: "one" | "own" | "new";
@@ -166,9 +168,15 @@ export class Processes {
     if (!process.alive) return before;
     const { monitor, claims } = this.#scene.watch;
     this.#scene.failure.guard(() => {
-      const { run_id: runId, workflow, version } = monitor.began(process, step, claims.workerIn(process));
+      const { run_id: runId, task_queue: taskQueue, workflow, version } = monitor.began(process, step, claims.workerIn(process));
       if (claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("I20", `${process.name} begins step ${key}, and knows that its execution is to be cancelled`);
+      // A transaction that was in another one's way begins anew, within its attempt.
+      const attempt = `${process.name} ${key} ${step.attempt}`;
+      const isAgain = this.#attempts.has(attempt);
+      this.#attempts.add(attempt);
+      if (!isAgain && claims.knowsOfPause(process, taskQueue, workflow) && !claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
+        throw new Violation("pause", `${process.name} begins step ${key}, and knows that ${taskQueue} or ${workflow} is paused`);
       const versions = [...this.#running.values()].find((running) => running.process === process)?.versions;
       if (versions?.includes(version) === false && isVersioned(workflow))
         throw new Violation("versions", `${process.name} begins step ${key} of version ${version}; it has ${versions.join(" and ")}`);

@@ -40,7 +40,9 @@ export class ScheduleWatch {
   /** Schedules that were acknowledged: they must be there, unless somebody deletes them. */
   readonly made = new Set<string>();
   readonly mayBeDeleted = new Set<string>();
-  /** How many executions those had started that are gone. */
+  /** What those started that are gone: one that is made again under the same id knows nothing of it. */
+  readonly #ofEarlier = new Map<string, ReadonlySet<string>>();
+  /** How many executions those had started whose deletion was acknowledged. */
   readonly #deleted = new Map<string, number>();
   /** Ranges whose backfill was acknowledged, in the database's time. */
   readonly #backfilled = new Map<string, { readonly from: number; readonly to: number }>();
@@ -54,8 +56,10 @@ export class ScheduleWatch {
   }
 
   async observe(transaction: string): Promise<void> {
-    if (changesSchedules.test(transaction)) this.#rows = await this.#database.read<ScheduleRow>(readSql);
-    else if (!changesTheirExecutions.test(transaction)) return;
+    if (changesSchedules.test(transaction)) {
+      this.#rows = await this.#database.read<ScheduleRow>(readSql);
+      for (const id of this.#before.keys()) if (!this.#isThere(id)) this.#forget(id);
+    } else if (!changesTheirExecutions.test(transaction)) return;
     for (const row of this.#rows) this.#check(row);
     for (const [id, count] of this.#deleted)
       // A request to make it that comes late makes it again.
@@ -67,6 +71,12 @@ export class ScheduleWatch {
   deleted(id: string): void {
     if (this.#isThere(id)) throw new Violation("I9", `the deleted schedule ${id} is there`);
     this.#deleted.set(id, this.#executionsOf(id).length);
+  }
+
+  #forget(id: string): void {
+    this.#before.delete(id);
+    this.#countsFrom.delete(id);
+    this.#ofEarlier.set(id, new Set(this.#executionsOf(id).map((row) => row.execution_id)));
   }
 
   #isThere(id: string): boolean {
@@ -132,7 +142,7 @@ export class ScheduleWatch {
       if (before !== undefined) this.#checkMissed(id, drawn, before, state);
     }
     for (const execution of executions) this.#checkInstant(id, drawn, execution);
-    const open = executions.filter((execution) => !isTerminal(execution.state));
+    const open = executions.filter((execution) => !isTerminal(execution.state) && this.#ofEarlier.get(id)?.has(execution.execution_id) !== true);
     if (backfill === undefined && drawn.overlap !== "allow_all" && open.length > 1)
       throw new Violation("I13", `schedule ${id} (${drawn.overlap}) has ${open.map(({ execution_id }) => execution_id).join(", ")} open at once`);
   }

@@ -1,4 +1,4 @@
-import type { PostgresStore } from "pawl/internal";
+import type { ClaimRuleNames, PostgresStore } from "pawl/internal";
 import type { Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -13,6 +13,8 @@ export class Claims {
   readonly #epochs = new Map<SimProcess, Map<string, { claimed: number; rejected: number }>>();
   /** Runs of which the process was told, by what it read or wrote, that they are to be cancelled. */
   readonly #cancelled = new Map<SimProcess, Set<string>>();
+  /** What the process was told last of paused queues and workflows, and when: virtual time. */
+  readonly #pauses = new Map<SimProcess, { readonly names: ClaimRuleNames; readonly at: number }>();
 
   constructor(monitor: Monitor) {
     this.#monitor = monitor;
@@ -32,6 +34,13 @@ export class Claims {
   /** Whether this process knows that the run is to be cancelled. */
   hasHeardOfCancel(process: SimProcess, runId: string): boolean {
     return this.#cancelled.get(process)?.has(runId) === true;
+  }
+
+  /** Whether this process knows that the task queue or the workflow is paused: it was told before this moment. */
+  knowsOfPause(process: SimProcess, taskQueue: string, workflow: string): boolean {
+    const told = this.#pauses.get(process);
+    if (told === undefined || told.at >= process.monotonicMs()) return false;
+    return told.names.pausedQueues.includes(taskQueue) || told.names.pausedWorkflows.includes(workflow);
   }
 
   /** The worker of this process, as it has registered last. */
@@ -56,7 +65,11 @@ export class Claims {
     // Until what it may own is given back, nothing is claimed.
     store.release = (...given) => this.#whileClaiming(process, release(...given));
     // Until it hears that a pause has ended, it leaves alone what was paused.
-    store.readClaimRules = (namespace) => this.#whileClaiming(process, readClaimRules(namespace));
+    store.readClaimRules = async (namespace) => {
+      const names = await this.#whileClaiming(process, readClaimRules(namespace));
+      this.#pauses.set(process, { names, at: process.monotonicMs() });
+      return names;
+    };
     store.registerWorker = (registration) => {
       this.#workers.set(process, registration.workerId);
       return registerWorker(registration);

@@ -216,11 +216,15 @@ CREATE TABLE pauses (
 	since timestamptz NOT NULL,
 	PRIMARY KEY (namespace, kind, name)
 );
--- The three below are called from statements that have just locked the execution's row. Being volatile functions they see
+-- Those below are called from statements that have just locked the execution's row. Being volatile functions they see
 -- what was committed up to now, not only what the calling statement's snapshot shows: a message may have been committed
 -- while that statement waited for the lock. Later ones cannot come, since senders look at the row under the same lock.
 CREATE FUNCTION drop_wakeups(ended uuid) RETURNS void LANGUAGE sql VOLATILE AS
-$$ DELETE FROM inbox WHERE run_id = ended; DELETE FROM tasks WHERE run_id = ended $$;
+$$ DELETE FROM inbox WHERE run_id = ended AND type <> 'SignalReceived'; DELETE FROM tasks WHERE run_id = ended $$;
+
+-- What retention deletes may have got a signal while its row was waited for.
+CREATE FUNCTION drop_messages(deleted uuid) RETURNS void LANGUAGE sql VOLATILE AS
+$$ DELETE FROM inbox WHERE run_id = deleted $$;
 
 CREATE FUNCTION count_children(parent uuid) RETURNS bigint LANGUAGE sql VOLATILE AS
 $$ SELECT count(*) FROM executions WHERE parent_run_id = parent $$;
@@ -243,7 +247,7 @@ $$ INSERT INTO inbox (run_id, message_id, type, data)
   ORDER BY ordinal ON CONFLICT DO NOTHING;
  DELETE FROM inbox WHERE run_id = from_run; DELETE FROM tasks WHERE run_id = from_run $$;
 -- Delivers the signals of a transaction as it commits, as send-messages does: the first of them brings all. It runs in a session of a
--- user's, so it brings its search path, in which the user's temporary tables come last. The lock is a statement of its own: the next one sees the run that began while it waited.
+-- user's, so it brings its search path, in which the user's temporary tables come last. What has ended keeps them for a run that goes on from there. The lock is a statement of its own: the next one sees the run that began while it waited.
 CREATE FUNCTION deliver_signals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
  noted noted_signals[];
@@ -260,7 +264,7 @@ BEGIN
    RETURNING e.run_id, e.namespace, e.execution_id, e.state, e.task_queue, e.workflow, e.version, e.worker_id, e.not_before),
   sent AS (
    INSERT INTO inbox (run_id, message_id, type, data)
-   SELECT t.run_id, n.message_id, 'SignalReceived', n.data FROM unnest(noted) n JOIN touched t ON t.namespace = n.namespace AND t.execution_id = n.execution_id
+   SELECT e.run_id, n.message_id, 'SignalReceived', n.data FROM unnest(noted) n JOIN executions e ON e.namespace = n.namespace AND e.execution_id = n.execution_id
    ORDER BY n.ordinal ON CONFLICT DO NOTHING),
   queued AS (
    INSERT INTO tasks (run_id, visible_at, namespace, task_queue, definition)
@@ -450,7 +454,7 @@ END $$;
 CREATE FUNCTION claim_limited(ns text, names text[], known text[], claimer uuid, most integer, suspects boolean,
 	suspect_from integer, ordered_at_once integer, keys_at_once integer, searched jsonb)
 RETURNS TABLE (
-	run_id uuid, started_at float8, suspect boolean, execution_id text, workflow text, version text, epoch integer, inbox_seq integer,
+	run_id uuid, started_at float8, suspect boolean, execution_id text, workflow text, version text, task_queue text, epoch integer, inbox_seq integer,
 	last_seq integer, run_number integer, parent_run_id uuid, parent_position integer, queue_key text, priority smallint, started_data text, now float8, wait_ms float8, more boolean, unlimited text[], search text)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -615,11 +619,11 @@ BEGIN
 				started_at = coalesce(e.started_at, t), queue_key = coalesce(e.queue_key, '')
 			WHERE e.run_id = ANY(picked)
 			RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > suspect_from AS suspect, e.execution_id,
-				e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position, e.queue_key, e.priority)
+				e.workflow, e.version, e.task_queue, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position, e.queue_key, e.priority)
 		SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1), (extract(epoch FROM t) * 1000)::float8, NULL::float8, NULL::boolean, NULL::text[], NULL::text
 		FROM claimed c;
 	END IF;
-	RETURN QUERY SELECT NULL::uuid, NULL::float8, NULL::boolean, NULL::text, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer,
+	RETURN QUERY SELECT NULL::uuid, NULL::float8, NULL::boolean, NULL::text, NULL::text, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer,
 		NULL::uuid, NULL::integer, NULL::text, NULL::smallint, NULL::text, (extract(epoch FROM t) * 1000)::float8, (extract(epoch FROM wake_at - t) * 1000)::float8, any_more,
 		(SELECT array_agg(n) FROM unnest(names) AS n WHERE NOT EXISTS (SELECT FROM queues u WHERE u.namespace = ns AND u.name = n)),
 		CASE WHEN unfinished <> '{}' THEN jsonb_build_object('queues', unfinished, 'wakeAt', wake_at)::text END;

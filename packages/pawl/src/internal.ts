@@ -48,6 +48,7 @@ export type { Parameter } from "./postgres/parameters.ts";
 export { PgliteSessions } from "./postgres/pglite-sessions.ts";
 export { plannerSettings } from "./postgres/pg-connections.ts";
 export { PostgresStore } from "./postgres/postgres-store.ts";
+export type { ClaimRuleNames } from "./store/claim-rules.ts";
 export { Queries } from "./postgres/queries.ts";
 export { tablesIn } from "./postgres/schema.ts";
 export type { Connections, Transaction } from "./postgres/transaction.ts";

@@ -3,6 +3,7 @@ import { PawlClient } from "./client/pawl-client.ts";
 import { checkKeys, type KnownKeys } from "./base/check-keys.ts";
 import { Closed, OptionInvalid } from "./base/errors.ts";
 import { toMilliseconds, type Duration } from "./base/duration.ts";
+import { guardedLogger, guardedTelemetry } from "./base/guarded.ts";
 import { consoleLogger, type Logger } from "./base/logger.ts";
 import { nodeRuntime } from "./base/node-runtime.ts";
 import { closeTimeoutMs, type Runtime } from "./base/runtime.ts";
@@ -171,7 +172,7 @@ function withBulk(options: WorkerOptions, client: BulkClient): WorkerOptions {
 /** `Pawl.open` with a hook around every transaction, for tests that kill or fail at commit boundaries. */
 export async function openPawl(options: PawlOptions, intercept?: Interceptor): Promise<Pawl> {
   checkKeys(options, openKeys, "Pawl.open");
-  const logger = options.logger ?? consoleLogger;
+  const logger = guardedLogger(options.logger ?? consoleLogger);
   const url = urlOf(options);
   const poolSize = options.poolSize ?? 4;
   if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 100)
@@ -201,7 +202,7 @@ export async function openPawl(options: PawlOptions, intercept?: Interceptor): P
       namespace: options.namespace ?? "default",
       logger,
       runtime: nodeRuntime,
-      telemetry: options.telemetry,
+      telemetry: options.telemetry === undefined ? undefined : guardedTelemetry(options.telemetry, logger),
       onClose: async () => embedded?.close(),
     });
   } catch (error) {

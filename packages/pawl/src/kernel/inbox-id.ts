@@ -6,6 +6,11 @@ export function signalInboxId(signalId: string): string {
   return `signal:${signalId}`;
 }
 
+/** Signals stay in the inbox of an execution that has ended: they are acknowledged, and a run that goes on from there gets them. */
+export function isSignalInboxId(messageId: string): boolean {
+  return messageId.startsWith(signalInboxId(""));
+}
+
 export function updateInboxId(updateId: string): string {
   return `update:${updateId}`;
 }

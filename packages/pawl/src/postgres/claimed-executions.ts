@@ -21,6 +21,7 @@ export async function claimedExecutions(
     executionId: row.execution_id,
     workflow: row.workflow,
     version: row.version,
+    taskQueue: row.task_queue,
     epoch: row.epoch,
     inboxSeq: row.inbox_seq,
     suspect: row.suspect,

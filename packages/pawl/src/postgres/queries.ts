@@ -122,13 +122,15 @@ export class Queries {
 
   /** By the primary key of the latest run, which has from its beginning the ids that the runs before it remember. */
   async hasReceived(namespace: string, executionId: string, messageId: string): Promise<boolean> {
-    const { executions, history } = this.#tables;
+    const { executions, history, inbox } = this.#tables;
     const { rows } = await this.#db.execute(sql`SELECT 1 FROM ${executions} e JOIN ${history} h ON h.run_id = e.run_id
      WHERE e.namespace = ${namespace} AND e.execution_id = ${executionId} AND CASE h.type
       WHEN 'SignalReceived' THEN ${messageId} = 'signal:' || (h.data::json->>'signalId')
       WHEN 'UpdateReceived' THEN ${messageId} = 'update:' || (h.data::json->>'updateId')
       WHEN 'ExecutionStarted' THEN ${messageId} IN (SELECT json_array_elements_text(h.data::json->'continuedFrom'->'messages'))
-      ELSE false END LIMIT 1`);
+      ELSE false END
+     UNION ALL SELECT 1 FROM ${executions} e JOIN ${inbox} i ON i.run_id = e.run_id
+     WHERE e.namespace = ${namespace} AND e.execution_id = ${executionId} AND i.message_id = ${messageId} LIMIT 1`);
     return rows.length > 0;
   }
 

@@ -68,6 +68,7 @@ export interface ClaimedExecution {
   readonly executionId: string;
   readonly workflow: string;
   readonly version: string;
+  readonly taskQueue: string;
   readonly epoch: number;
   readonly inboxSeq: number;
   /** It has been claimed twice without progress; a worker runs one such at a time. */

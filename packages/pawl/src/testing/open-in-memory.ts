@@ -1,4 +1,5 @@
 import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
+import { guardedLogger } from "../base/guarded.ts";
 import { silentLogger, type Logger } from "../base/logger.ts";
 import { nodeRuntime } from "../base/node-runtime.ts";
 import { Pawl } from "../pawl.ts";
@@ -26,7 +27,7 @@ const openKeys = { namespace: true, logger: true, setUp: true } satisfies KnownK
  */
 export async function openInMemory(options: InMemoryOptions = {}): Promise<Pawl> {
   checkKeys(options, openKeys, "openInMemory");
-  const logger = options.logger ?? silentLogger;
+  const logger = guardedLogger(options.logger ?? silentLogger);
   const database = await MemoryDatabase.open(options.setUp);
   const gateway = new TransactionGateway(database, { logger, runtime: nodeRuntime });
   const store = new PostgresStore({

@@ -1,3 +1,4 @@
+import { guardedLogger, guardedTelemetry } from "../base/guarded.ts";
 import { silentLogger, type Logger } from "../base/logger.ts";
 import type { Telemetry } from "../base/telemetry.ts";
 import { checkKeys, type KnownKeys } from "../base/check-keys.ts";
@@ -51,11 +52,20 @@ export class TestPawl extends TimedPawl {
   readonly #instrumented = new WeakMap<AnyWorkflow, AnyWorkflow>();
 
   private constructor(database: MemoryDatabase, options: TestPawlOptions) {
-    const { logger = silentLogger, namespace = "default" } = options;
+    const { namespace = "default", telemetry } = options;
+    const logger = guardedLogger(options.logger ?? silentLogger);
     const time = new VirtualTime(database, startOf(options.now));
     const process = new VirtualProcess(time, new Set());
     const store = new TimedStore({ database, process, hints: new LocalHints(process), logger });
-    super({ time, process, store, namespace, logger, telemetry: options.telemetry, onClose: () => database.close() });
+    super({
+      time,
+      process,
+      store,
+      namespace,
+      logger,
+      telemetry: telemetry === undefined ? undefined : guardedTelemetry(telemetry, logger),
+      onClose: () => database.close(),
+    });
     this.sql = database.sql;
     this.#time = time;
     this.time = new TestTime(time);

@@ -82,8 +82,9 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   readonly #children: Children;
   readonly #starter: CallStarter;
   readonly #parking: Parking;
-  /** While it is asked to pause, nothing begins and nothing is delivered. */
   readonly #pause = new PauseRequest();
+  /** Calls its code. It has not been called while it is held: no code is begun to be paused at once. */
+  #code: (() => void) | undefined;
   /** Updates whose reply is on its way into the history. */
   readonly #replied = new Set<string>();
   #end: EndEvent | undefined;
@@ -169,7 +170,15 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
       parseInput(workflow, input, refused).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
     };
     // This may be the caller of a start, whom no replay has again.
-    this.#pause.whenNotAsked(() => withoutContext(parse));
+    this.#code = () => withoutContext(parse);
+    this.#beginCode();
+  }
+
+  #beginCode(): void {
+    if (this.#isHeld) return this.#tryLeave();
+    const code = this.#code;
+    this.#code = undefined;
+    code?.();
   }
 
   /** All messages that are in the inbox, with the counter that covers them. */
@@ -179,15 +188,17 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   #take(inbox: Omit<Inbox, "runId">, thenFirst?: () => void): void {
     if (!this.#writer.isOpen) return;
+    const wasHeld = this.#isHeld;
     const last = this.#known.take(inbox, this.#writer.outbox, this.deadline);
     if (last?.type === "ExecutionTerminated") return this.#endWith(terminated(this.executionId, last));
     if (last !== undefined) return this.#timeOut();
     // Inboxes are looked into once a second whether or not there is anything: who waits would never park.
     if (inbox.messages.length > 0) this.#parking.heardNews();
     thenFirst?.();
+    if (wasHeld) this.heedPauses();
     if (!this.#writer.outbox.isEmpty) this.#writer.enlist();
     else if (this.#delivery.isLive) this.rest();
-    else this.#tryPause();
+    else this.#tryLeave();
   }
 
   // StepOwner
@@ -202,7 +213,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   transact(attempt: StepAttempt, transaction: TransactionCall, context: StepContext): Promise<unknown> {
     const { transactions, runtime } = this.#host;
-    const owner = { transactions, runtime, holdsLease: () => this.#host.holdsLease(), takeTurn: () => this.#writer.takeTurn() };
+    const owner = { transactions, runtime, holdsLease: () => this.#host.holdsLease(), takeTurn: () => this.#writer.takeTurn(attempt.call.position) };
     return runTransaction(attempt, transaction, context, owner, () => this.#steps.finish(attempt));
   }
 
@@ -219,6 +230,12 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   // Pausing
 
+  /** While it is held, nothing begins and nothing is delivered. Who is to be cancelled is not: it cleans up, whatever is paused. */
+  get #isHeld(): boolean {
+    if (this.#pause.isUnderWay) return true;
+    return !this.#known.isCancelRequested && (this.#pause.isAsked || this.#host.pauseOf(this.#claimed) !== undefined);
+  }
+
   /** It is asked to pause, or not any more. Once it is to be cancelled, it is not paused. */
   #heedPause({ messages }: Inbox): void {
     const request = messages.find(({ type }) => type === "PauseRequested");
@@ -228,23 +245,31 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     // While it is being carried out, the request may be gone because that is done.
     if (!this.#pause.isAsked || this.#pause.isUnderWay) return;
     this.#pause.withdraw();
+  }
+
+  /** What is paused has changed: it goes on, or leaves as soon as no step of it runs. */
+  heedPauses(): void {
+    if (!this.#writer.isOpen) return;
+    if (this.#isHeld) return this.#tryLeave();
+    this.#beginCode();
     this.#delivery.schedule();
     if (this.#delivery.isLive) this.#starter.advanceAll();
   }
 
   /**
-   * Nothing begins while the reply to a park is awaited, when it is to pause, or between a result and the cancel request that is
+   * Nothing begins while the reply to a park is awaited, while it is held, or between a result and the cancel request that is
    * recorded behind it: that rejects whatever the code asks for meanwhile.
    */
   #mayBegin(call: Call): boolean {
     const isCancelled = this.#known.isCancelRequested && this.#replay.cancelRequested === undefined;
-    return this.#writer.isOpen && !this.#writer.isParking && !this.#pause.isAsked && (call.shielded || !isCancelled);
+    return this.#writer.isOpen && !this.#writer.isParking && !this.#isHeld && (call.shielded || !isCancelled);
   }
 
-  /** Pauses when every attempt that was running has ended and all that happened is recorded. */
-  #tryPause(): void {
-    if (!this.#pause.isAsked || !this.#writer.isOpen || !this.#writer.isIdle || this.#steps.running > 0) return;
-    void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#known.seenInbox });
+  /** Held, it leaves when every attempt that was running has ended and all that happened is recorded: as one that is paused, or back into its queue. */
+  #tryLeave(): void {
+    if (!this.#isHeld || this.#pause.isUnderWay || !this.#writer.isOpen || !this.#writer.isIdle || this.#steps.running > 0) return;
+    if (this.#pause.isAsked) void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#known.seenInbox });
+    else if (this.#host.mayStartSteps()) this.#writer.park();
   }
 
   async #carryOutPause(operation: Parameters<PauseRequest["carryOut"]>[0]): Promise<void> {
@@ -253,6 +278,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (outcome === "paused") return this.#leave();
     // A message came first. What failed may do so for long: it is tried again with the next check.
     if (outcome === "not yet") this.#host.wantsInbox(this);
+    // It heard of a cancel request meanwhile.
+    if (!this.#isHeld) this.heedPauses();
     if (!this.#writer.outbox.isEmpty || this.#end !== undefined) this.#writer.enlist();
   }
 
@@ -343,8 +370,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   // DeliveryOwner
 
   mayDeliver(): boolean {
-    if (!this.#pause.isAsked) return this.#writer.isOpen;
-    this.#tryPause();
+    if (!this.#isHeld) return this.#writer.isOpen;
+    this.#tryLeave();
     return false;
   }
 
@@ -393,7 +420,15 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
     if (!this.#writer.outbox.isEmpty) return keep;
-    return this.#parking.park(this.#known.seenInbox);
+    const { seenInbox } = this.#known;
+    return this.#parking.park(seenInbox) ?? this.#backIntoQueue(seenInbox);
+  }
+
+  /** As `#tryLeave` asked for, unless something has begun or changed since. */
+  #backIntoQueue(seenInbox: number): After | undefined {
+    const pause = this.#host.pauseOf(this.#claimed);
+    if (pause === undefined || !this.#writer.isParkAsked || !this.#isHeld || this.#pause.isAsked || this.#steps.running > 0) return undefined;
+    return { kind: "park", wakeAt: this.now(), seenInbox, waitingFor: pause };
   }
 
   settled(taken: TakenAppend, outcome: AppendOutcome): void {
@@ -522,7 +557,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   /** Nothing to do for now: keep waiting in memory for a moment, or park. */
   rest(): void {
-    if (this.#pause.isAsked) this.#tryPause();
+    if (this.#isHeld) this.#tryLeave();
     else this.#parking.rest();
   }
 

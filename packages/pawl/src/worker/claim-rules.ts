@@ -31,8 +31,10 @@ export class ClaimRules {
     return this.#areKnown;
   }
 
-  isPaused(taskQueue: string, workflow: string): boolean {
-    return this.#names.pausedQueues.includes(taskQueue) || this.#names.pausedWorkflows.includes(workflow);
+  /** What an execution waits for because it is paused; undefined: nothing of it is. */
+  pauseOf({ taskQueue, workflow }: { readonly taskQueue: string; readonly workflow: string }): string | undefined {
+    if (this.#names.pausedQueues.includes(taskQueue)) return `the pause of task queue ${taskQueue} to end`;
+    return this.#names.pausedWorkflows.includes(workflow) ? `the pause of workflow ${workflow} to end` : undefined;
   }
 
   hasLimits(taskQueue: string): boolean {

@@ -5,7 +5,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { ChildCall } from "../kernel/call.ts";
 import type { Committer } from "../store/committer.ts";
 import type { AppendOutcome, ChildMessage, StartOperation } from "../store/operations.ts";
-import type { PauseOperation } from "../store/store.ts";
+import type { ClaimedExecution, PauseOperation } from "../store/store.ts";
 import type { TransactionStore } from "../store/transact.ts";
 import type { ActiveExecution } from "./active-execution.ts";
 import type { ChildOutcomes } from "./child-outcomes.ts";
@@ -25,6 +25,8 @@ export interface ExecutionHost {
   observe(at: number): void;
   /** False while this worker's lease may have ended, and once it stops: then nothing new is started. */
   mayStartSteps(): boolean;
+  /** What is paused that it belongs to, its task queue or its workflow, in words of what it then waits for. */
+  pauseOf(execution: Pick<ClaimedExecution, "taskQueue" | "workflow">): string | undefined;
   /** Whether what it has claimed is still its own, as far as it knows. */
   holdsLease(): boolean;
   /** Keeps a slot for an execution about to be started and claimed in one commit; null if there is none here. */

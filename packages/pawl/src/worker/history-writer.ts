@@ -45,8 +45,9 @@ export class HistoryWriter implements AppendSource {
   #parkAsked = false;
   #open = true;
   #gone = false;
-  /** Transactions that wait until nothing is on its way into the history. */
-  readonly #awaitingTurn: ((granted: boolean) => void)[] = [];
+  /** Transactions that wait until nothing is on its way into the history, by the positions of their steps. */
+  readonly #awaitingTurn: { readonly position: number; readonly grant: (granted: boolean) => void }[] = [];
+  #turnWasLast = false;
 
   constructor(
     owner: WriteOwner,
@@ -161,6 +162,7 @@ export class HistoryWriter implements AppendSource {
     const after = this.#owner.after();
     if (after === undefined) return undefined;
     this.#parkAsked = false;
+    this.#turnWasLast = false;
     this.#inFlight = this.outbox.take(this.claim, after);
     return this.#inFlight.operation;
   }
@@ -181,21 +183,24 @@ export class HistoryWriter implements AppendSource {
 
   // Turns
 
-  /** Nothing is on its way now: if nothing waits for the committer either, the next transaction may write. */
+  /** Nothing is on its way now: the committer and transactions write in turns, so that neither waits for long while there is always more of the other. */
   goOn(): void {
-    if (!this.outbox.isEmpty || !this.#open) return this.enlist();
     if (this.#inFlight !== undefined) return;
-    const next = this.#awaitingTurn.shift();
-    if (next === undefined) return;
+    const [next] = this.#awaitingTurn;
+    // What is about its own step stands before its result.
+    const isTurn = this.#open && next !== undefined && (this.outbox.isEmpty || (!this.#turnWasLast && !this.outbox.isAbout(next.position)));
+    if (!isTurn) return !this.outbox.isEmpty || !this.#open ? this.enlist() : undefined;
+    this.#awaitingTurn.shift();
     this.#inFlight = nothingTaken;
-    next(true);
+    next.grant(true);
   }
 
-  /** For a transaction: waits until nothing is on its way, and keeps it so until the turn ends. Undefined: nothing will be written any more. */
-  async takeTurn(): Promise<Turn | undefined> {
+  /** For the transaction of the step at that position: waits until nothing is on its way, and keeps it so until the turn ends. Undefined: nothing will be written any more. */
+  async takeTurn(position: number): Promise<Turn | undefined> {
     if (!this.#open) return undefined;
     if (this.isIdle) this.#inFlight = nothingTaken;
-    else if (!(await new Promise<boolean>((resolve) => this.#awaitingTurn.push(resolve)))) return undefined;
+    else if (!(await new Promise<boolean>((grant) => this.#awaitingTurn.push({ position, grant })))) return undefined;
+    this.#turnWasLast = true;
     return {
       append: (event) => {
         const encoded = { type: event.type, data: encodeEvent(event) };
@@ -215,6 +220,6 @@ export class HistoryWriter implements AppendSource {
   }
 
   refuseTurns(): void {
-    for (const refuse of this.#awaitingTurn.splice(0)) refuse(false);
+    for (const { grant } of this.#awaitingTurn.splice(0)) grant(false);
   }
 }

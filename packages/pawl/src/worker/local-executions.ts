@@ -12,6 +12,7 @@ import type { ClaimedExecution, Inbox, PauseOperation } from "../store/store.ts"
 import type { TransactionStore } from "../store/transact.ts";
 import { ActiveExecution } from "./active-execution.ts";
 import { childOutcomes, type ChildOutcomes } from "./child-outcomes.ts";
+import type { ClaimRules } from "./claim-rules.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import type { EndEvent } from "./end-event.ts";
 import type { ExecutionHost } from "./execution-host.ts";
@@ -36,6 +37,7 @@ export class LocalExecutions implements ExecutionHost {
   readonly #parent: WorkerParent;
   readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot">;
   readonly #registry: WorkerSettings["registry"];
+  readonly #rules: ClaimRules;
   readonly #queues: QueueClaims;
   readonly #poller: TaskPoller;
   readonly #onEnded: () => void;
@@ -55,6 +57,7 @@ export class LocalExecutions implements ExecutionHost {
     parent: WorkerParent,
     worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot">,
     { registry, concurrency, historyLimit }: WorkerSettings,
+    rules: ClaimRules,
     queues: QueueClaims,
     poller: TaskPoller,
     onEnded: () => void,
@@ -62,6 +65,7 @@ export class LocalExecutions implements ExecutionHost {
     this.#parent = parent;
     this.#worker = worker;
     this.#registry = registry;
+    this.#rules = rules;
     this.#queues = queues;
     this.#poller = poller;
     this.#onEnded = onEnded;
@@ -140,6 +144,11 @@ export class LocalExecutions implements ExecutionHost {
     for (const execution of this.#active.values()) execution.resumeSteps();
   }
 
+  /** What is paused has changed. */
+  heedPauses(): void {
+    for (const execution of this.#active.values()) execution.heedPauses();
+  }
+
   /** Begins an execution that was claimed for this worker. One that stops gives back what came too late, with all that it owns. */
   adopt(claimed: ClaimedExecution, inbox?: Inbox): void {
     if (this.#stopped) return;
@@ -167,6 +176,7 @@ export class LocalExecutions implements ExecutionHost {
       executionId: start.executionId,
       workflow: start.workflow,
       version: start.version,
+      taskQueue: start.taskQueue,
       epoch: 1,
       inboxSeq: 0,
       suspect: false,
@@ -221,6 +231,10 @@ export class LocalExecutions implements ExecutionHost {
 
   mayStartSteps(): boolean {
     return this.#worker.mayStartSteps();
+  }
+
+  pauseOf(execution: Pick<ClaimedExecution, "taskQueue" | "workflow">): string | undefined {
+    return this.#rules.pauseOf(execution);
   }
 
   holdsLease(): boolean {

@@ -39,6 +39,11 @@ export class Outbox {
     return this.#events.length === 0 && this.#messages.length === 0 && this.#discarded.length === 0 && this.#chunks.isEmpty;
   }
 
+  /** Whether an event waits that is about the call at that position. */
+  isAbout(position: number): boolean {
+    return this.#events.some(({ event }) => "position" in event && event.position === position);
+  }
+
   /** Characters of chunks that steps have written. */
   get waitingCharacters(): number {
     return this.#chunks.characters;

@@ -5,7 +5,6 @@ export class PauseRequest {
   #request: { readonly reason: string | null } | undefined;
   #underWay = false;
   #refused = false;
-  #waiting: (() => void) | undefined;
 
   get isAsked(): boolean {
     return this.#request !== undefined;
@@ -32,15 +31,6 @@ export class PauseRequest {
   /** It was taken back, or a cancel request goes before it. */
   withdraw(): void {
     this.#request = undefined;
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.();
-  }
-
-  /** Calls it now, or when the request has been taken back: no code is begun to be paused at once. */
-  whenNotAsked(start: () => void): void {
-    if (this.#request === undefined) start();
-    else this.#waiting = start;
   }
 
   async carryOut<Outcome>(operation: Omit<PauseOperation, "reason">, write: (operation: PauseOperation) => Promise<Outcome>): Promise<Outcome | "under way"> {

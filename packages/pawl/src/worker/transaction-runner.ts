@@ -36,6 +36,17 @@ const mostReruns = 20;
 const firstWaitMs = 5;
 const longestWaitMs = 500;
 
+/** A transaction whose attempt is over does not keep its locks until it is its turn. @throws the reason of the signal */
+async function turnOf(owner: TransactionOwner, signal: AbortSignal): Promise<Turn | undefined> {
+  const taking = owner.takeTurn();
+  try {
+    return await untilAborted(taking, signal);
+  } catch (error) {
+    void taking.then((turn) => turn?.giveBack());
+    throw error;
+  }
+}
+
 /**
  * Runs one attempt of a transaction. The user's code runs in an open transaction while the execution goes on; only writing
  * the result and committing happen in a turn of their own. Where one session serves everything, the turn comes first.
@@ -76,7 +87,7 @@ export async function runTransaction(
             throw error;
           }
           if (attempt.isOver) return undefined;
-          turn ??= await owner.takeTurn();
+          turn ??= await turnOf(owner, context.signal);
           if (turn === undefined || attempt.isOver) return undefined;
           attempt.seal();
           return turn.append(event);

@@ -48,7 +48,7 @@ export class WorkerClaims {
     const { slots } = this.#executions;
     if (manual || this.#givingBack || slots.free <= 0 || !this.#worker.mayStartSteps()) return null;
     if (!taskQueues.includes(taskQueue) || this.#rules.hasLimits(taskQueue) || registry.get(workflow.name, workflow.version) === undefined) return null;
-    if (this.#rules.isPaused(taskQueue, workflow.name)) return null;
+    if (this.#rules.pauseOf({ taskQueue, workflow: workflow.name }) !== undefined) return null;
     slots.reserve(runId, "start");
     return this.#worker.workerId;
   }

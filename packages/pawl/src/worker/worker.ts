@@ -78,7 +78,7 @@ export class Worker {
       pollMs,
       settings.manual,
     );
-    this.#executions = new LocalExecutions(parent, this, settings, this.#queues, this.#poller, () => this.#executionsEnded());
+    this.#executions = new LocalExecutions(parent, this, settings, this.#rules, this.#queues, this.#poller, () => this.#executionsEnded());
     this.#claims = new WorkerClaims(parent, this, settings, this.#queues, this.#rules, this.#executions, wake);
     if (settings.schedules) this.#schedules = new SchedulePoller(store, namespace, logger, runtime, pollMs, wake);
     this.#membership = new Membership(
@@ -144,7 +144,7 @@ export class Worker {
    */
   async runOnce(): Promise<number> {
     let claimed = 0;
-    await this.#rules.refresh();
+    if (await this.#rules.refresh()) this.#executions.heedPauses();
     for (;;) {
       await this.#schedules?.fireNow();
       const now = await this.#poller.claimNow();
@@ -231,7 +231,9 @@ export class Worker {
   async #refreshRules(): Promise<void> {
     // It fails when the store is closing; the next check comes in a second.
     const changed = await this.#rules.refresh().catch(() => false);
-    if (changed && this.#state === "running") this.#poller.wake();
+    if (!changed || this.#state !== "running") return;
+    this.#executions.heedPauses();
+    this.#poller.wake();
   }
 
   #executionsEnded(): void {

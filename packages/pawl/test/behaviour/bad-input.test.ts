@@ -148,7 +148,11 @@ describe("refused before anything is written", () => {
       async () => {
         const worker = await pawl.worker({ workflows: [echo] });
         before = await rows();
-        await worker.stop({ drain: "soon" });
+        try {
+          await worker.stop({ drain: "soon" });
+        } finally {
+          await worker.stop();
+        }
       },
       /^drain: /,
     ],

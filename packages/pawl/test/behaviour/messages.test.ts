@@ -7,6 +7,7 @@ import {
   ExecutionStateInvalid,
   InputInvalid,
   MessageUnknown,
+  NonRetryable,
   OptionInvalid,
   PayloadInvalid,
   QueryNeedsCode,
@@ -351,6 +352,64 @@ describe("signals", () => {
     await refusalOf(handle.result(), ExecutionCancelled);
     const resumed = await handle.resume();
     expect(await resumed.result()).toBe("after all");
+  });
+
+  test.each(["retry", "resume", "rollback"] as const)("that came while the execution ended are read by the run that a %s starts", async (how) => {
+    const [began, cleaning, ending, mayEnd] = [gate(), gate(), gate(), gate()];
+    const cleaned = gate();
+    let [isBroken, isEnding] = [true, false];
+    const workflow = defineWorkflow({
+      name: "late",
+      signals: { go: z.string() },
+      run: async (ctx) => {
+        try {
+          await ctx.step("work", async () => {
+            if (!isBroken) return;
+            if (how !== "resume") throw new NonRetryable("broken");
+            began.open();
+            await new Promise(() => {});
+          });
+        } catch (error) {
+          await ctx.shield(async (shielded) =>
+            shielded.step("clean up", () => {
+              cleaning.open();
+              return cleaned.opened;
+            }),
+          );
+          isEnding = true;
+          throw error;
+        }
+        return [await ctx.signal("go"), await ctx.signal("go"), await ctx.signal("go")];
+      },
+    });
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "commit" || phase !== "before" || !isEnding) return;
+      ending.open();
+      await mayEnd.opened;
+    });
+    await pawl.worker({ workflows: [workflow], ...soon });
+    const handle = await pawl.start(workflow, undefined);
+    if (how === "resume") {
+      await began.opened;
+      await handle.cancel();
+    }
+    await cleaning.opened;
+    const sender = (await h.open()).handle(handle.executionId);
+    await sender.signal("go", "before its end");
+    await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+    cleaned.open();
+    await ending.opened;
+    await sender.signal("go", "at its end", { signalId: "last" });
+    await sender.signal("go", "right behind it");
+    mayEnd.open();
+    await handle.result().catch(() => {});
+    expect((await handle.status()).state).toBe(how === "resume" ? "cancelled" : "failed");
+    // It has it: sent again, it is not refused.
+    await sender.signal("go", "at its end", { signalId: "last" });
+    await refusalOf(sender.signal("go", "too late"), ExecutionStateInvalid);
+    [isBroken, isEnding] = [false, false];
+    const next = how === "rollback" ? await handle.rollback({ to: 1 }) : await handle[how]();
+    expect(await next.result()).toEqual(["before its end", "at its end", "right behind it"]);
   });
 
   test("reach a quarantined execution and wait for its resume", async () => {

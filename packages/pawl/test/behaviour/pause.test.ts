@@ -85,6 +85,41 @@ test("what cannot be paused says so, and is tried again once in a while until it
   await handle.terminate();
 });
 
+test("a cancel request that is heard of while the pause before it is carried out goes first", async () => {
+  const { workflow, begun, letGo, ran } = twoSteps();
+  const [asked, heard, mayRead] = [gate(), gate(), gate()];
+  let [reads, isHeard] = [0, false];
+  const pawl = await h.open({}, async (name, phase) => {
+    if (name === "pause-claimed" && phase === "before") {
+      asked.open();
+      await heard.opened;
+    }
+    if (name !== "read-inboxes") return;
+    // From here on it goes by what it has heard.
+    if (phase === "before" && isHeard) await mayRead.opened;
+    if (phase === "after") reads++;
+  });
+  await pawl.worker({ workflows: [workflow], ...soon });
+  const handle = await pawl.start(workflow, undefined);
+  await begun.opened;
+  await handle.pause();
+  await pawl.handle(handle.executionId).signal("after", 1);
+  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
+  letGo.open("first");
+  await asked.opened;
+  await handle.cancel();
+  // The one that is under way may have been asked before.
+  const before = reads;
+  await eventually(() => expect(reads).toBeGreaterThan(before + 1));
+  isHeard = true;
+  heard.open();
+  await eventually(async () => expect(["paused", "cancelled"]).toContain((await handle.status()).state));
+  mayRead.open();
+  await expect(handle.result()).rejects.toThrow(ExecutionCancelled);
+  expect(await types(handle)).not.toContain("ExecutionPaused");
+  expect(ran).toEqual(["first"]);
+});
+
 test("nothing begins while the reply to a pause is on its way, whatever the inbox says meanwhile", async () => {
   const { workflow, begun, letGo, ran } = twoSteps();
   const [paused, answered] = [gate(), gate()];

@@ -1,4 +1,4 @@
-import { defineWorkflow, OptionInvalid } from "pawl";
+import { defineWorkflow, ExecutionCancelled, OptionInvalid } from "pawl";
 import { afterEach, describe, expect, test } from "vitest";
 import { execute } from "../support/database.ts";
 import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
@@ -47,19 +47,24 @@ describe("pauses", () => {
     expect(await held.result()).toBe(2);
   });
 
-  test("what is claimed already goes on; what is parked waits, and terminate ends it", async () => {
+  test("what a worker runs goes back into its queue at the next step boundary, and goes on from there; what is parked waits, and terminate ends it", async () => {
     const begun = gate();
     const end = gate<string>();
+    const ran: string[] = [];
     const workflow = defineWorkflow({
       name: "nap",
       taskQueue: "naps",
       run: async (ctx, ms: number) => {
         if (ms > 0) await ctx.sleep(ms);
-        await ctx.step("work", () => {
+        const how = await ctx.step("work", () => {
+          ran.push("work");
           begun.open();
           return end.opened;
         });
-        return ctx.step("after", () => "rested");
+        return ctx.step("after", () => {
+          ran.push("after");
+          return how;
+        });
       },
     });
     const { pawl } = await h.run([workflow]);
@@ -68,15 +73,74 @@ describe("pauses", () => {
     await begun.opened;
     await eventually(async () => expect(await long.status()).toMatchObject({ state: "running", workerId: null }));
     await pawl.pauses.add({ taskQueue: "naps" });
-    // Both have heard of it when a start is not claimed at once.
+    // The worker has heard of it when a start is not claimed at once.
     await eventually(async () => expect((await (await pawl.start(workflow, 0)).status()).state).toBe("pending"));
-    end.open("done");
-    expect(await busy.result()).toBe("rested");
+    expect((await busy.status()).workerId).not.toBeNull();
+    end.open("rested");
+    await eventually(async () =>
+      expect(await busy.status()).toMatchObject({ state: "running", workerId: null, waitingFor: "the pause of task queue naps to end" }),
+    );
+    expect(ran).toEqual(["work"]);
     await eventually(async () => expect(await h.count("tasks WHERE visible_at < now() AND run_id = $1", long.runId)).toBe(1));
     expect(await long.status()).toMatchObject({ state: "running", workerId: null });
     await long.terminate();
     await pawl.pauses.remove({ taskQueue: "naps" });
+    expect(await busy.result()).toBe("rested");
     await eventually(async () => expect(await h.count("executions WHERE state NOT IN ('completed', 'terminated')")).toBe(0));
+    expect(ran.filter((step) => step === "work")).toHaveLength(ran.length / 2);
+  });
+
+  test("that end while a step still runs leave its execution where it is", async () => {
+    const begun = gate();
+    const end = gate();
+    const workflow = defineWorkflow({
+      name: "brief",
+      run: async (ctx) => {
+        await ctx.step("work", () => {
+          begun.open();
+          return end.opened;
+        });
+        return ctx.step("after", () => "done");
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await begun.opened;
+    await pawl.pauses.add({ workflow: "brief" });
+    await eventually(async () => expect((await (await pawl.start(workflow, undefined)).status()).state).toBe("pending"));
+    const { workerId } = await handle.status();
+    expect(workerId).not.toBeNull();
+    await pawl.pauses.remove({ workflow: "brief" });
+    await eventually(async () => expect(await h.count("executions WHERE state = 'pending'")).toBe(0));
+    end.open();
+    expect(await handle.result()).toBe("done");
+    expect(await h.count("executions WHERE run_id = $1 AND epoch = 2", handle.runId)).toBe(1);
+  });
+
+  test("let whoever is to be cancelled stop its step and clean up", async () => {
+    const begun = gate();
+    const workflow = defineWorkflow({
+      name: "tidy",
+      run: async (ctx) => {
+        try {
+          await ctx.step("work", ({ signal }) => {
+            begun.open();
+            return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+          });
+        } finally {
+          await ctx.shield((shielded) => shielded.set("tidied", true));
+        }
+      },
+    });
+    const { pawl } = await h.run([workflow]);
+    const handle = await pawl.start(workflow, undefined);
+    await begun.opened;
+    await pawl.pauses.add({ workflow: "tidy" });
+    await eventually(async () => expect((await (await pawl.start(workflow, undefined)).status()).state).toBe("pending"));
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow(ExecutionCancelled);
+    expect(await handle.value("tidied")).toBe(true);
+    await pawl.pauses.remove({ workflow: "tidy" });
   });
 
   test("hold starts that a worker of the same process would claim at once", async () => {

@@ -57,6 +57,67 @@ describe("a transaction", () => {
     expect((await handle.history()).map(({ event }) => event.type)).toEqual(["ExecutionStarted", "StepCompleted", "StepCompleted", "ExecutionCompleted"]);
   });
 
+  test("waits its turn beside steps that always have more to record, and they beside it", async () => {
+    await open("busy");
+    const busy = defineWorkflow({
+      name: "busy",
+      run: async (ctx) =>
+        ctx.all([
+          () => ctx.map(Array.from({ length: 400 }), (_, index) => ctx.step(`step ${index}`, () => index), { concurrency: 20 }),
+          () =>
+            ctx.map([1, 2, 3], (n) =>
+              ctx.transaction(`pay ${n}`, async (tx) => (await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'busy'")).rowCount),
+            ),
+        ]),
+    });
+    const { pawl } = await h.run([busy]);
+    const handle = await pawl.start(busy, undefined);
+    await handle.result();
+    const names = (await handle.history()).flatMap(({ event }) => (event.type === "StepCompleted" ? [event.name] : []));
+    const first = names.findIndex((name) => name.startsWith("pay"));
+    expect(first).toBeLessThan(300);
+    expect(names.filter((name) => name.startsWith("step"))).toHaveLength(400);
+    expect(await balance("busy")).toBe(3);
+  });
+
+  test("that has no time left is rolled back at once, also while it waits for its turn", async () => {
+    await open("queueing");
+    const [holding, mayCommit] = [gate(), gate()];
+    let isHeld = false;
+    const queueing = defineWorkflow({
+      name: "queueing",
+      run: async (ctx) =>
+        ctx.all([
+          () => ctx.step("first", () => void (isHeld = true)),
+          () =>
+            ctx.transaction(
+              "pay",
+              async (tx) => {
+                await holding.opened;
+                await tx.query("UPDATE accounts SET cents = cents + 1 WHERE name = 'queueing'");
+              },
+              { timeout: 500, retry: { maximumAttempts: 1 } },
+            ),
+        ]),
+    });
+    const pawl = await h.open({}, async (name, phase) => {
+      if (name !== "commit" || phase !== "before" || !isHeld) return;
+      holding.open();
+      await mayCommit.opened;
+    });
+    await pawl.worker({ workflows: [queueing], ...soon });
+    const handle = await pawl.start(queueing, undefined);
+    await holding.opened;
+    // Its row is free again although nothing of the execution can be recorded.
+    await eventually(async () =>
+      expect(await query(h.url, "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%queueing%'")).toHaveLength(1),
+    );
+    await execute(h.url, "UPDATE accounts SET cents = 7 WHERE name = 'queueing'");
+    mayCommit.open();
+    expect(await failureOf(handle.result())).toMatchObject({ message: expect.stringContaining("pay") as string });
+    expect(await balance("queueing")).toBe(7);
+  });
+
   test("that fails leaves nothing, and is tried again like a step", async () => {
     await open("failing");
     const failing = defineWorkflow({
@@ -760,7 +821,7 @@ describe("a signal in a transaction", () => {
     await client.end();
   });
 
-  test("to an execution that ends before the commit is left unread", async () => {
+  test("to an execution that ends before the commit waits for a run that goes on from there", async () => {
     const pawl = await h.open();
     const client = await connect();
     const handle = await pawl.start(collecting, 1);
@@ -768,7 +829,10 @@ describe("a signal in a transaction", () => {
     await handle.signal("add", 1, { transaction: client });
     await handle.terminate();
     await client.query("COMMIT");
-    expect(await h.count("inbox WHERE run_id = $1", handle.runId)).toBe(0);
+    expect((await handle.status()).state).toBe("terminated");
+    await handle.rollback({ to: 1 });
+    await (await pawl.worker({ workflows: [collecting], manual: true })).runOnce();
+    expect(await handle.result()).toEqual([1]);
     await client.end();
   });
 

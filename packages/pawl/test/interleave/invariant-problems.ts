@@ -45,7 +45,7 @@ export async function invariantProblems(client: Pick<pg.ClientBase, "query">): P
   await ask("has ended and has a task", `SELECT execution_id, state FROM pawl.executions JOIN pawl.tasks USING (run_id) WHERE state IN (${terminal})`);
   await ask(
     "has ended and has messages",
-    `SELECT DISTINCT execution_id, state FROM pawl.executions JOIN pawl.inbox USING (run_id) WHERE state IN (${terminal})`,
+    `SELECT DISTINCT execution_id, state FROM pawl.executions JOIN pawl.inbox USING (run_id) WHERE state IN (${terminal}) AND type <> 'SignalReceived'`,
   );
   await ask(
     "has ended and has a worker",

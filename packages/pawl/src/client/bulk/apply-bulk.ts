@@ -30,7 +30,8 @@ export function addProgress(a: BulkProgress, b: BulkProgress): BulkProgress {
 
 /**
  * Does it to each of them, some at a time. Done again after a crash it changes nothing more: requests are idempotent, the next run
- * is started only from the run that was found, by a resume as well, what ends or pauses reaches no run that somebody began since, and a signal or a fork has an id made of the bulk operation's.
+ * is started only from the run that was found, by a resume as well, what ends or pauses reaches no run that somebody began since, and
+ * a signal or a fork has an id made of the bulk operation's.
  *
  * @param signal once it has fired, no further one is begun
  * @throws what says nothing about one execution, such as that the database is gone: the step is tried again

@@ -8,6 +8,7 @@ export interface ClaimRow {
   readonly execution_id: string;
   readonly workflow: string;
   readonly version: string;
+  readonly task_queue: string;
   readonly epoch: number;
   readonly inbox_seq: number;
   readonly last_seq: number;
@@ -62,7 +63,7 @@ claimed AS (
  UPDATE executions e SET worker_id = $5::uuid, epoch = e.epoch + 1, claims = e.claims + 1, state = 'running', waiting_for = NULL,
   started_at = coalesce(e.started_at, (SELECT now FROM t))
  WHERE e.run_id = ANY(ARRAY(SELECT run_id FROM picked))
- RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > ${suspectFromClaims} AS suspect, e.execution_id, e.workflow, e.version, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position, e.queue_key, e.priority)
+ RETURNING e.run_id, (extract(epoch FROM e.created_at) * 1000)::float8 AS started_at, e.claims > ${suspectFromClaims} AS suspect, e.execution_id, e.workflow, e.version, e.task_queue, e.epoch, e.inbox_seq, e.last_seq, e.run_number, e.parent_run_id, e.parent_position, e.queue_key, e.priority)
 SELECT c.*, (SELECT h.data FROM history h WHERE h.run_id = c.run_id AND h.seq = 1) AS started_data,
  (extract(epoch FROM (SELECT now FROM t)) * 1000)::float8 AS now
 FROM claimed c`,

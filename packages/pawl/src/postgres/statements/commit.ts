@@ -1,3 +1,4 @@
+import { isSignalInboxId } from "../../kernel/inbox-id.ts";
 import type { AppendOperation, Message, StartOperation } from "../../store/operations.ts";
 import type { CommitBatch } from "../../store/store.ts";
 import { booleans, integers, texts, timestamps, uuids, type Parameter } from "../parameters.ts";
@@ -53,10 +54,11 @@ export function prepareCommit(batch: CommitBatch, commitId: string): PreparedCom
   const targets = sortTargets(batch.appends);
   const starts = sortStarts(batch);
   const messages = batch.appends.flatMap((append) => append.messages.map((message) => ({ message, sender: append.runId })));
-  // An end drops everything in its inbox (drop_wakeups); deleting a row twice in one statement would be an error.
-  const consumed = batch.appends
-    .filter(({ after }) => after.kind !== "end" || after.state === "quarantined")
-    .flatMap((append) => append.consumed.map((messageId) => ({ runId: append.runId, messageId })));
+  // An end drops all but signals from its inbox (drop_wakeups); deleting a row twice in one statement would be an error.
+  const consumed = batch.appends.flatMap(({ runId, after, consumed: ids }) => {
+    const isEnd = after.kind === "end" && after.state !== "quarantined";
+    return (isEnd ? ids.filter(isSignalInboxId) : ids).map((messageId) => ({ runId, messageId }));
+  });
   const parts = new Parts();
   const now = "(SELECT now FROM t)";
 

@@ -7,7 +7,7 @@ const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
 
 /**
  * delete-ended: looks at the next `scan` executions in the order of run ids and deletes those that ended longer ago than their
- * policy keeps them, with their earlier runs, histories and streams. Of these it takes the first ones, until they come to `rows` rows, but always one.
+ * policy keeps them, with their earlier runs, histories, streams and the signals that they have not read. Of these it takes the first ones, until they come to `rows` rows, but always one.
  *
  * A child is kept for as long as its parent is there in the run that started it, because a parent that is resumed asks for its
  * children. With the parent, also in a later run, goes the link: its children stand alone from then on, and what their policies say goes for them.
@@ -17,7 +17,7 @@ const terminal = terminalStates.map((state) => `'${state}'`).join(", ");
  *
  * Locks: the executions and their children by run_id, skipping what others hold: it never waits, so it can be in no deadlock.
  * Who is skipped, or has a child that is, waits for the next walk. Indexes: executions_pkey, executions_children,
- * past_runs_execution, history_pkey, stream_chunks_pkey, retention_policies_pkey.
+ * past_runs_execution, history_pkey, inbox_pkey, stream_chunks_pkey, retention_policies_pkey.
  */
 export function deleteEnded({ namespace, after, scan, rows }: RetentionRequest): Transaction<RetentionStep> {
   return {
@@ -53,7 +53,7 @@ whole AS MATERIALIZED (
  LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM family GROUP BY parent_run_id) f ON f.parent_run_id = l.run_id
  LEFT JOIN (SELECT parent_run_id, count(*) AS n FROM family WHERE (run_id IN (SELECT run_id FROM locked)) IS TRUE GROUP BY parent_run_id) k ON k.parent_run_id = l.run_id
  WHERE (l.run_id IN (SELECT run_id FROM wanted)) IS TRUE AND l.state IN (${terminal}) AND coalesce(f.n, 0) = coalesce(k.n, 0)),
-gone AS (DELETE FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole)) RETURNING run_id),
+gone AS (DELETE FROM executions WHERE run_id = ANY(ARRAY(SELECT run_id FROM whole)) RETURNING run_id, drop_messages(run_id)),
 orphaned AS (
  UPDATE executions SET parent_run_id = NULL, parent_position = NULL
  WHERE run_id = ANY(ARRAY(

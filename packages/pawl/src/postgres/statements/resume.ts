@@ -17,7 +17,7 @@ export interface ResumeRow {
  * but the cancel request and what followed (cancelled), or all but the quarantine events (quarantined). The old run moves
  * to past_runs unchanged; messages that were on their way go to the new run.
  * A request that it has copied as a fork stays: what it has copied belongs to the other execution, whose random numbers it replays with.
- * Signals and updates that it had read after the request are sent to the new run again: they were acknowledged.
+ * Signals and updates that it had read after the request are sent to the new run again, before those that it had not read: they were acknowledged.
  *
  * So do the children that the prefix has started; their claims are given back, because a worker holds on to the parent it
  * knows, and would send the child's end to the run of before. Others that have not ended have no parent any more. As these have ids
@@ -70,8 +70,9 @@ mine AS MATERIALIZED (
  SELECT h.data::json->>'executionId' AS execution_id FROM history h
  WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq <= (SELECT seq FROM cut) AND h.type = 'ChildStarted'),
 received AS (
- INSERT INTO inbox (run_id, message_id, type, data)
- SELECT $3::uuid, CASE h.type WHEN 'SignalReceived' THEN 'signal:' || (h.data::json->>'signalId') ELSE 'update:' || (h.data::json->>'updateId') END, h.type, h.data
+ INSERT INTO inbox (run_id, message_id, ordinal, type, data) OVERRIDING SYSTEM VALUE
+ SELECT $3::uuid, CASE h.type WHEN 'SignalReceived' THEN 'signal:' || (h.data::json->>'signalId') ELSE 'update:' || (h.data::json->>'updateId') END,
+  (SELECT least(min(i.ordinal), 1) FROM inbox i WHERE i.run_id = h.run_id) - (SELECT last_seq + 1 FROM old) + h.seq, h.type, h.data
  FROM history h WHERE h.run_id = (SELECT run_id FROM cut) AND h.seq > (SELECT seq FROM cut) AND h.type IN ('SignalReceived', 'UpdateReceived') ORDER BY h.seq
  ON CONFLICT DO NOTHING),
 children AS (

@@ -23,8 +23,7 @@ interface Trace {
  * anybody was shown. Of an operation whose answer was lost nothing is asked.
  *
  * A cancel request may meet an execution that is just ending otherwise; then that end stands and no trace of it is left. Nor
- * is there one of a message that a run had not read when it ended, or of what happened in runs that retention has deleted. What was
- * terminated may have been rolled back, of which the log says nothing.
+ * is there one of what happened in runs that retention has deleted. What was terminated may have been rolled back, of which the log says nothing.
  */
 export const acknowledged: Invariant = {
   id: "I9",
@@ -83,7 +82,7 @@ function problemOf({ operation, runId, messageId }: ObservedOperation, found: Tr
   const ended = isTerminal(found.state as ExecutionState);
   if ((operation === "signal" || operation === "update") && messageId !== undefined && !found.messages.has(`${operation}:${messageId}`)) {
     // Answered, an update is in a history for certain.
-    if (operation === "update" || (!ended && found.runIds.size === 1)) return `it is ${found.state} and has no ${operation} ${messageId}`;
+    if (operation === "update" || found.runIds.size === 1) return `it is ${found.state} and has no ${operation} ${messageId}`;
   }
   // A resume gives up a request that was still on its way.
   if (operation === "cancel" && !found.cancel && !ended && found.runIds.size === 1) {

@@ -1,4 +1,5 @@
 import { fold, type FoldableEvent } from "../../kernel/fold.ts";
+import { isSignalInboxId } from "../../kernel/inbox-id.ts";
 import { endsRun } from "../../kernel/run-end.ts";
 import { isTerminal, type ExecutionState } from "../../kernel/execution-state.ts";
 import type { Invariant } from "../invariant.ts";
@@ -8,10 +9,10 @@ import { checkObservedOutcomes } from "./observed-outcomes.ts";
 
 /**
  * I1. A run that has ended never changes again: its history ends with its end, its row says what the history says, and no
- * worker, task or message is left for it. With an operation log: nobody ever saw two different outcomes.
+ * worker, task or message but signals is left for it: those wait for a run that goes on from there. With an operation log: nobody ever saw two different outcomes.
  *
  * The end is written in the same statement as the row (statements/commit.ts, close-execution.ts), which also empties the
- * inbox and drops the task.
+ * inbox of all else and drops the task.
  */
 export const terminalRuns: Invariant = {
   id: "I1",
@@ -52,7 +53,8 @@ function checkLeftovers(view: RunView & { readonly kind: "current" }, tally: Tal
   const left: string[] = [];
   if (run.claim !== undefined) left.push(`the worker ${run.claim.workerId}`);
   if (run.task !== undefined) left.push("a task");
-  if (run.messages.length > 0) left.push(`${run.messages.length} messages`);
+  const messages = run.messages.filter((id) => !isSignalInboxId(id));
+  if (messages.length > 0) left.push(`${messages.length} messages`);
   if (left.length > 0) tally.violated({ ...about(view), detail: `it is ${run.state} and still has ${left.join(", ")}` });
 }
 
