@@ -28,9 +28,7 @@ export declare const ctx: WorkflowContext;
 export declare const pawl: Pawl;
 export declare const client: PoolClient;
 export declare const ship: Workflow<{ order: string }, void>;
-export declare const sendReport: Workflow<{ to: string }, void>;
 export declare const lookUp: Workflow<{ user: string }, string>;
-export declare function copyPage(page: number, signal: AbortSignal): Promise<void>;
 export const orders = pgTable("orders", { id: text().primaryKey() });
 export const id = "o-7";
 `;
@@ -39,7 +37,7 @@ export const id = "o-7";
 function completed(fragment: string): string {
   const lines = fragment.split("\n");
   const [imports, code] = [lines.filter((line) => line.startsWith("import ")), lines.filter((line) => !line.startsWith("import "))];
-  return `${imports.join("\n")}\nimport { client, copyPage, ctx, id, lookUp, orders, pawl, sendReport, ship } from "./given.ts";\n{\n${code.join("\n")}\n}\n`;
+  return `${imports.join("\n")}\nimport { client, ctx, id, lookUp, orders, pawl, ship } from "./given.ts";\n{\n${code.join("\n")}\n}\n`;
 }
 
 interface Block {
