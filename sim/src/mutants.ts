@@ -493,7 +493,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "what a worker runs takes no notice of paused queues",
-    edits: [edit("worker/local-executions.js", "return this.#rules.pauseOf(execution);", "return undefined;")],
+    edits: [edit("worker/local-executions.js", "return this.#rules.isPaused(execution);", "return false;")],
   },
   {
     name: "who is to be cancelled is paused",

@@ -234,7 +234,11 @@ CREATE FUNCTION was_merged(run uuid, start_id text) RETURNS boolean LANGUAGE sql
 $$ SELECT EXISTS (SELECT FROM history h WHERE h.run_id = run AND h.type = 'StartMerged' AND h.data::json->>'startId' = start_id) $$;
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
-$$ DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause'; UPDATE inbox SET run_id = to_run WHERE run_id = from_run $$;
+$$
+DELETE FROM inbox x WHERE x.run_id = from_run AND (x.message_id = 'pause' OR (x.type = 'SignalReceived' AND EXISTS (
+	SELECT FROM history h WHERE h.run_id = from_run AND h.type = x.type AND x.message_id = 'signal:' || (h.data::json->>'signalId'))));
+UPDATE inbox SET run_id = to_run WHERE run_id = from_run
+$$;
 -- For a rollback: what the part that is not kept had read comes first, then what was not read yet.
 CREATE FUNCTION carry_messages_back(from_run uuid, to_run uuid, kept integer, children integer[]) RETURNS void LANGUAGE sql VOLATILE AS
 $$ INSERT INTO inbox (run_id, message_id, type, data)

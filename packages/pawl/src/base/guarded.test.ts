@@ -61,4 +61,11 @@ test("what telemetry throws is dropped and logged once, and steps run all the sa
     }),
   ).toThrow("the step's own");
   expect(ran).toBe(2);
+  const fragile = (fn: () => unknown): never => {
+    fn();
+    return broken();
+  };
+  const torn = guardedTelemetry({ ...nothing, attempt: () => ({ run: fragile, end: broken }) }, logger).attempt({ ...execution, step: "s", attempt: 1 });
+  expect(torn.run(() => ++ran)).toBe(3);
+  expect(ran).toBe(3);
 });

@@ -38,25 +38,37 @@ export function guardedTelemetry(telemetry: Telemetry, logger: Logger): Telemetr
   };
 }
 
+/** Whatever the span does, the function runs once, and its outcome is its own. */
 function guardedSpan(span: AttemptSpan | undefined, failed: (error: unknown) => void): AttemptSpan {
   return {
-    run: (fn) => {
-      let called = false;
-      const run = (): ReturnType<typeof fn> => {
-        called = true;
-        return fn();
+    run<Result>(fn: () => Result): Result {
+      const outcomes: Outcome<Result>[] = [];
+      const run = (): Result => {
+        const [outcome = outcomeOf(fn)] = outcomes;
+        outcomes[0] = outcome;
+        if (outcome.threw) throw outcome.error;
+        return outcome.value;
       };
       try {
-        return span === undefined ? run() : span.run(run);
+        span?.run(run);
       } catch (error) {
-        // What the step itself throws is not the span's.
-        if (called) throw error;
-        failed(error);
-        return run();
+        const [own] = outcomes;
+        if (own?.threw !== true || own.error !== error) failed(error);
       }
+      return run();
     },
     end: (error) => quietly(() => span?.end(error), failed),
   };
+}
+
+type Outcome<Result> = { readonly threw: false; readonly value: Result } | { readonly threw: true; readonly error: unknown };
+
+function outcomeOf<Result>(fn: () => Result): Outcome<Result> {
+  try {
+    return { threw: false, value: fn() };
+  } catch (error) {
+    return { threw: true, error };
+  }
 }
 
 function quietly<Result>(work: () => Result, failed: (error: unknown) => void = () => {}): Result | undefined {

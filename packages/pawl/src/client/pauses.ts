@@ -26,7 +26,7 @@ export interface PausesParent {
 
 /**
  * Pauses whole task queues and workflows: nothing is claimed from them until they are resumed, also by workers that start later.
- * What is claimed already goes on until it ends or parks.
+ * What a worker runs goes back into its queue at the next step boundary.
  */
 export class Pauses {
   readonly #parent: PausesParent;

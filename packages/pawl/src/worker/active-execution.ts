@@ -233,7 +233,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   /** While it is held, nothing begins and nothing is delivered. Who is to be cancelled is not: it cleans up, whatever is paused. */
   get #isHeld(): boolean {
     if (this.#pause.isUnderWay) return true;
-    return !this.#known.isCancelRequested && (this.#pause.isAsked || this.#host.pauseOf(this.#claimed) !== undefined);
+    return !this.#known.isCancelRequested && (this.#pause.isAsked || this.#host.isPaused(this.#claimed));
   }
 
   /** It is asked to pause, or not any more. Once it is to be cancelled, it is not paused. */
@@ -267,9 +267,9 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   /** Held, it leaves when every attempt that was running has ended and all that happened is recorded: as one that is paused, or back into its queue. */
   #tryLeave(): void {
-    if (!this.#isHeld || this.#pause.isUnderWay || !this.#writer.isOpen || !this.#writer.isIdle || this.#steps.running > 0) return;
+    if (!this.#isHeld || this.#pause.isUnderWay || !this.#writer.isOpen || !this.#writer.isIdle || this.#starter.isAtWork) return;
     if (this.#pause.isAsked) void this.#carryOutPause({ ...this.#writer.claim, seenInbox: this.#known.seenInbox });
-    else if (this.#host.mayStartSteps()) this.#writer.park();
+    else this.#host.givesBack(this);
   }
 
   async #carryOutPause(operation: Parameters<PauseRequest["carryOut"]>[0]): Promise<void> {
@@ -401,8 +401,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     // Writes to streams that nobody waited for come before the end.
     if (this.#streams.isReading) return void this.#streams.idle().then(() => this.finish(outcome));
     if (outcome.outcome !== "continued") return this.#endWith(endEvent(outcome, this.executionId, this.#replay.cancelRequested));
-    // What it has not read stays in its inbox, which goes to the next run.
-    for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
+    // What it has not read stays in its inbox, which goes to the next run; but what ends a pause stands before what is done then.
+    if (!this.#wasClaimedPaused) for (const event of this.#writer.outbox.leaveMessages()) this.#known.leave(event);
     this.#endWith(continuedAsNew(outcome.next, this.#host.runtime.newUuid(), this.#claimed.version));
   }
 
@@ -420,15 +420,8 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     if (this.#pause.isUnderWay) return undefined;
     if (this.#end !== undefined) return this.#children.areTold(this.#end) ? this.#afterEnd(this.#end) : undefined;
     if (!this.#writer.outbox.isEmpty) return keep;
-    const { seenInbox } = this.#known;
-    return this.#parking.park(seenInbox) ?? this.#backIntoQueue(seenInbox);
-  }
-
-  /** As `#tryLeave` asked for, unless something has begun or changed since. */
-  #backIntoQueue(seenInbox: number): After | undefined {
-    const pause = this.#host.pauseOf(this.#claimed);
-    if (pause === undefined || !this.#writer.isParkAsked || !this.#isHeld || this.#pause.isAsked || this.#steps.running > 0) return undefined;
-    return { kind: "park", wakeAt: this.now(), seenInbox, waitingFor: pause };
+    // What is held has not been told all that it would go by: it would park without end.
+    return this.#isHeld ? undefined : this.#parking.park(this.#known.seenInbox);
   }
 
   settled(taken: TakenAppend, outcome: AppendOutcome): void {
@@ -509,7 +502,10 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
 
   /** What is paused is claimed only to be cancelled, or when its time is over; the database's clock may have been set back since then. */
   #wasOverWhilePaused(): boolean {
-    if (this.#deadline.at === undefined || this.#known.isCancelRequested) return false;
+    return this.#deadline.at !== undefined && !this.#known.isCancelRequested && this.#wasClaimedPaused;
+  }
+
+  get #wasClaimedPaused(): boolean {
     return this.#claimed.history.findLast(({ event }) => aboutPauses.has(event.type))?.event.type === "ExecutionPaused";
   }
 

@@ -18,6 +18,11 @@ export class ChunkQueue {
     return this.#waiting.length === 0;
   }
 
+  /** Whether some are of the step at that position. */
+  isOf(position: number): boolean {
+    return this.#waiting.some(({ chunk }) => chunk.step?.position === position);
+  }
+
   get characters(): number {
     return this.#characters;
   }

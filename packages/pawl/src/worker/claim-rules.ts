@@ -31,10 +31,8 @@ export class ClaimRules {
     return this.#areKnown;
   }
 
-  /** What an execution waits for because it is paused; undefined: nothing of it is. */
-  pauseOf({ taskQueue, workflow }: { readonly taskQueue: string; readonly workflow: string }): string | undefined {
-    if (this.#names.pausedQueues.includes(taskQueue)) return `the pause of task queue ${taskQueue} to end`;
-    return this.#names.pausedWorkflows.includes(workflow) ? `the pause of workflow ${workflow} to end` : undefined;
+  isPaused({ taskQueue, workflow }: { readonly taskQueue: string; readonly workflow: string }): boolean {
+    return this.#names.pausedQueues.includes(taskQueue) || this.#names.pausedWorkflows.includes(workflow);
   }
 
   hasLimits(taskQueue: string): boolean {

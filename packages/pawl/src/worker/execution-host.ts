@@ -25,8 +25,8 @@ export interface ExecutionHost {
   observe(at: number): void;
   /** False while this worker's lease may have ended, and once it stops: then nothing new is started. */
   mayStartSteps(): boolean;
-  /** What is paused that it belongs to, its task queue or its workflow, in words of what it then waits for. */
-  pauseOf(execution: Pick<ClaimedExecution, "taskQueue" | "workflow">): string | undefined;
+  /** Whether its task queue or its workflow is paused. */
+  isPaused(execution: Pick<ClaimedExecution, "taskQueue" | "workflow">): boolean;
   /** Whether what it has claimed is still its own, as far as it knows. */
   holdsLease(): boolean;
   /** Keeps a slot for an execution about to be started and claimed in one commit; null if there is none here. */
@@ -59,6 +59,8 @@ export interface ExecutionHost {
   failed(execution: Pick<ActiveExecution, "log">, error: unknown): void;
   /** Pauses it; "not yet" if a message came before, or the claim no longer holds. Says itself why it failed. */
   pause(execution: ActiveExecution, operation: PauseOperation): Promise<"paused" | "not yet" | "failed">;
+  /** It goes back into its queue, for whoever claims it next: nothing of it is under way. */
+  givesBack(execution: ActiveExecution): void;
   /** It is no longer active here. */
   gone(execution: ActiveExecution): void;
 }

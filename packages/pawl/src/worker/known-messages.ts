@@ -40,8 +40,8 @@ export class KnownMessages {
 
   /**
    * Puts what is new in the inbox into the outbox, to be recorded, until something ends it at once, which it gives: that its parent
-   * has ended, or that the time of a child was over which is also its own, whatever its worker's clock says. The inbox goes with its
-   * own end. Requests to pause are no news of this kind.
+   * has ended, or that the time of a child was over which is also its own, whatever its worker's clock says. What else is in
+   * the inbox goes with its own end, but signals. Requests to pause are no news of this kind.
    *
    * @param deadline its own, milliseconds since 1970
    */

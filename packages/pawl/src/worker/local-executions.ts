@@ -35,7 +35,7 @@ export class LocalExecutions implements ExecutionHost {
   readonly slots: Slots;
   readonly historyLimit: HistoryLimit;
   readonly #parent: WorkerParent;
-  readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot">;
+  readonly #worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot" | "giveBackSoon">;
   readonly #registry: WorkerSettings["registry"];
   readonly #rules: ClaimRules;
   readonly #queues: QueueClaims;
@@ -55,7 +55,7 @@ export class LocalExecutions implements ExecutionHost {
   /** @param onEnded told when an execution has ended */
   constructor(
     parent: WorkerParent,
-    worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot">,
+    worker: Pick<Worker, "workerId" | "mayStartSteps" | "holdsLease" | "reserveSlot" | "giveBackSoon">,
     { registry, concurrency, historyLimit }: WorkerSettings,
     rules: ClaimRules,
     queues: QueueClaims,
@@ -233,8 +233,8 @@ export class LocalExecutions implements ExecutionHost {
     return this.#worker.mayStartSteps();
   }
 
-  pauseOf(execution: Pick<ClaimedExecution, "taskQueue" | "workflow">): string | undefined {
-    return this.#rules.pauseOf(execution);
+  isPaused(execution: Pick<ClaimedExecution, "taskQueue" | "workflow">): boolean {
+    return this.#rules.isPaused(execution);
   }
 
   holdsLease(): boolean {
@@ -341,6 +341,11 @@ export class LocalExecutions implements ExecutionHost {
       if (!(error instanceof Closed)) execution.log.error(`it could not be paused: ${error instanceof Error ? error.message : String(error)}; trying again`);
       return "failed";
     }
+  }
+
+  givesBack(execution: ActiveExecution): void {
+    execution.drop(new ExecutionCancelled(execution.executionId, "its task queue or workflow is paused"));
+    this.#worker.giveBackSoon();
   }
 
   gone(execution: ActiveExecution): void {

@@ -39,9 +39,9 @@ export class Outbox {
     return this.#events.length === 0 && this.#messages.length === 0 && this.#discarded.length === 0 && this.#chunks.isEmpty;
   }
 
-  /** Whether an event waits that is about the call at that position. */
+  /** Whether an event or a chunk waits that is about the call at that position. */
   isAbout(position: number): boolean {
-    return this.#events.some(({ event }) => "position" in event && event.position === position);
+    return this.#chunks.isOf(position) || this.#events.some(({ event }) => "position" in event && event.position === position);
   }
 
   /** Characters of chunks that steps have written. */

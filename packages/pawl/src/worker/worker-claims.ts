@@ -21,7 +21,8 @@ export class WorkerClaims {
   readonly #rules: ClaimRules;
   readonly #executions: LocalExecutions;
   readonly #onFree: () => void;
-  #givingBack = false;
+  #givingBack: Promise<void> | undefined;
+  #isToGiveBack = false;
 
   /** @param onFree told when it may claim again */
   constructor(
@@ -46,16 +47,16 @@ export class WorkerClaims {
   reserveSlot(runId: string, workflow: Pick<AnyWorkflow, "name" | "version">, taskQueue: string): string | null {
     const { registry, taskQueues, manual } = this.#settings;
     const { slots } = this.#executions;
-    if (manual || this.#givingBack || slots.free <= 0 || !this.#worker.mayStartSteps()) return null;
+    if (manual || this.#givingBack !== undefined || slots.free <= 0 || !this.#worker.mayStartSteps()) return null;
     if (!taskQueues.includes(taskQueue) || this.#rules.hasLimits(taskQueue) || registry.get(workflow.name, workflow.version) === undefined) return null;
-    if (this.#rules.pauseOf({ taskQueue, workflow: workflow.name }) !== undefined) return null;
+    if (this.#rules.isPaused({ taskQueue, workflow: workflow.name })) return null;
     slots.reserve(runId, "start");
     return this.#worker.workerId;
   }
 
   /** How many executions it may claim now. */
   freeSlots(): number {
-    return this.#worker.mayStartSteps() && this.#rules.areKnown && !this.#givingBack ? this.#executions.slots.free : 0;
+    return this.#worker.mayStartSteps() && this.#rules.areKnown && this.#givingBack === undefined ? this.#executions.slots.free : 0;
   }
 
   /** Claims up to `limit` executions, begins them, and gives how many it got. */
@@ -105,14 +106,29 @@ export class WorkerClaims {
    * Frees whatever the database says this worker owns and it does not know of. Nothing is claimed meanwhile, by a start or
    * otherwise: that would not be in the list of what it knows.
    */
-  async giveBackUnknown(): Promise<void> {
-    if (this.#givingBack) return;
-    this.#givingBack = true;
-    try {
-      await this.#parent.store.release(this.#worker.workerId, this.#executions.claimed);
-    } finally {
-      this.#givingBack = false;
+  giveBackUnknown(): Promise<void> {
+    this.#givingBack ??= this.#giveBack().finally(() => {
+      this.#givingBack = undefined;
       this.#onFree();
-    }
+    });
+    return this.#givingBack;
+  }
+
+  /** The same for what leaves in this turn. Where that fails, the next look for what is unknown here finds it. */
+  giveBackSoon(): void {
+    if (this.#isToGiveBack) return;
+    this.#isToGiveBack = true;
+    this.#parent.runtime.soon(() => void this.#giveBackAgain());
+  }
+
+  async #giveBackAgain(): Promise<void> {
+    // The one that is under way may keep what has left since.
+    await this.#givingBack?.catch(() => {});
+    this.#isToGiveBack = false;
+    await this.giveBackUnknown().catch(() => {});
+  }
+
+  async #giveBack(): Promise<void> {
+    await this.#parent.store.release(this.#worker.workerId, this.#executions.claimed);
   }
 }

@@ -204,6 +204,11 @@ export class Worker {
     return this.#state === "running" && this.holdsLease();
   }
 
+  /** Frees what it does not run any more. */
+  giveBackSoon(): void {
+    this.#claims.giveBackSoon();
+  }
+
   holdsLease(): boolean {
     return this.#membership.leaseValid;
   }
