@@ -497,7 +497,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "who is to be cancelled is paused",
-    edits: [edit("worker/active-execution.js", "return !this.#known.isCancelRequested && (this.#pause.isAsked ||", "return (this.#pause.isAsked ||")],
+    edits: [
+      edit("worker/active-execution.js", "return !this.#known.isCancelRequested && (this.#pause.isAsked ||", "return (this.#pause.isAsked ||"),
+      edit("worker/active-execution.js", "if (request !== undefined && this.#known.isCancelRequested) {", "if (false) {"),
+    ],
   },
   {
     name: "what was asked for before a continuation is forgotten where its code had not come to the end of its history",

@@ -23,6 +23,8 @@ export class WorkerClaims {
   readonly #onFree: () => void;
   #givingBack: Promise<void> | undefined;
   #isToGiveBack = false;
+  /** Settles with the claim that is under way, if one is. */
+  #claiming: Promise<unknown> = Promise.resolve();
 
   /** @param onFree told when it may claim again */
   constructor(
@@ -56,11 +58,17 @@ export class WorkerClaims {
 
   /** How many executions it may claim now. */
   freeSlots(): number {
-    return this.#worker.mayStartSteps() && this.#rules.areKnown && this.#givingBack === undefined ? this.#executions.slots.free : 0;
+    return this.#worker.mayStartSteps() && this.#rules.areKnown && this.#givingBack === undefined && !this.#isToGiveBack ? this.#executions.slots.free : 0;
   }
 
   /** Claims up to `limit` executions, begins them, and gives how many it got. */
-  async claim(limit: number): Promise<number> {
+  claim(limit: number): Promise<number> {
+    const claimed = this.#claim(limit);
+    this.#claiming = claimed.catch(() => {});
+    return claimed;
+  }
+
+  async #claim(limit: number): Promise<number> {
     const { telemetry } = this.#parent;
     const { workerId } = this.#worker;
     const request = { workerId, limit, suspects: !this.#executions.hasSuspect };
@@ -114,7 +122,10 @@ export class WorkerClaims {
     return this.#givingBack;
   }
 
-  /** The same for what leaves in this turn. Where that fails, the next look for what is unknown here finds it. */
+  /**
+   * The same for what leaves in this turn, once it is known what the claim has got that is under way; until then there is no other.
+   * Where that fails, the next look for what is unknown here finds it.
+   */
   giveBackSoon(): void {
     if (this.#isToGiveBack) return;
     this.#isToGiveBack = true;
@@ -122,6 +133,7 @@ export class WorkerClaims {
   }
 
   async #giveBackAgain(): Promise<void> {
+    await this.#claiming;
     // The one that is under way may keep what has left since.
     await this.#givingBack?.catch(() => {});
     this.#isToGiveBack = false;

@@ -115,6 +115,51 @@ describe("pauses", () => {
     expect(await h.count("executions WHERE run_id = $1 AND epoch = 2", handle.runId)).toBe(1);
   });
 
+  test("give back what they hold, but nothing of what a claim brings meanwhile", async () => {
+    const [begun, end, claimed, mayHear] = [gate(), gate(), gate(), gate()];
+    const ran: number[] = [];
+    const held = defineWorkflow({
+      name: "held",
+      run: async (ctx) => {
+        await ctx.step("work", () => {
+          begun.open();
+          return end.opened;
+        });
+        return ctx.step("after", () => "done");
+      },
+    });
+    const free = defineWorkflow({ name: "free", run: async (ctx) => ctx.step("work", () => ran.push(1)) });
+    const seen: string[] = [];
+    let isHolding = false;
+    const pawl = await h.open({}, async (name, phase) => {
+      if (phase !== "after") return;
+      seen.push(name);
+      if (name !== "claim" || !isHolding || (await h.count("executions WHERE workflow = 'free' AND worker_id IS NOT NULL")) === 0) return;
+      claimed.open();
+      await mayHear.opened;
+    });
+    await pawl.worker({ workflows: [held, free], ...soon });
+    const handle = await pawl.start(held, undefined);
+    await begun.opened;
+    await pawl.pauses.add({ workflow: "held" });
+    await eventually(async () => expect((await (await pawl.start(held, undefined)).status()).state).toBe("pending"));
+    isHolding = true;
+    const other = await (await h.open()).start(free, undefined);
+    await claimed.opened;
+    seen.length = 0;
+    end.open();
+    await eventually(async () => expect((await handle.history()).map(({ event }) => event.type)).toContain("StepCompleted"));
+    await eventually(() => expect(seen.filter((name) => name === "read-claim-rules").length).toBeGreaterThan(1));
+    expect(seen).not.toContain("release");
+    isHolding = false;
+    mayHear.open();
+    expect(await other.result()).toBe(1);
+    await eventually(async () => expect((await handle.status()).workerId).toBeNull());
+    expect(ran).toEqual([1]);
+    await pawl.pauses.remove({ workflow: "held" });
+    expect(await handle.result()).toBe("done");
+  });
+
   test("hold up no worker that stops", async () => {
     const begun = gate();
     const end = gate();
