@@ -31,8 +31,6 @@ export class Processes {
   readonly #workers: Worker[] = [];
   /** How often each step has begun. */
   readonly #begun = new Map<string, number>();
-  /** Attempts that have begun, each in one process. */
-  readonly #attempts = new Set<string>();
   readonly #generations = new Map<string, number>();
   /** Where processes live: all on one host, each on its own, or on a new one at every start. */
   readonly #hosts: "one" | "own" | "new";
@@ -171,11 +169,9 @@ export class Processes {
       const { run_id: runId, task_queue: taskQueue, workflow, version } = monitor.began(process, step, claims.workerIn(process));
       if (claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("I20", `${process.name} begins step ${key}, and knows that its execution is to be cancelled`);
-      // A transaction that was in another one's way begins anew, within its attempt.
-      const attempt = `${process.name} ${key} ${step.attempt}`;
-      const isAgain = this.#attempts.has(attempt);
-      this.#attempts.add(attempt);
-      if (!isAgain && claims.knowsOfPause(process, taskQueue, workflow) && !claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
+      // The attempt of a transaction begins before its function does: it waits for a session, or is run again.
+      const isPaused = step.step !== "transact" && claims.knowsOfPause(process, taskQueue, workflow);
+      if (isPaused && !claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("pause", `${process.name} begins step ${key}, and knows that ${taskQueue} or ${workflow} is paused`);
       const versions = [...this.#running.values()].find((running) => running.process === process)?.versions;
       if (versions?.includes(version) === false && isVersioned(workflow))

@@ -235,8 +235,10 @@ $$ SELECT EXISTS (SELECT FROM history h WHERE h.run_id = run AND h.type = 'Start
 
 CREATE FUNCTION move_messages(from_run uuid, to_run uuid) RETURNS void LANGUAGE sql VOLATILE AS
 $$
-DELETE FROM inbox x WHERE x.run_id = from_run AND (x.message_id = 'pause' OR (x.type = 'SignalReceived' AND EXISTS (
-	SELECT FROM history h WHERE h.run_id = from_run AND h.type = x.type AND x.message_id = 'signal:' || (h.data::json->>'signalId'))));
+DELETE FROM inbox WHERE run_id = from_run AND message_id = 'pause';
+-- Sent again, and read before: it keeps its place.
+DELETE FROM inbox x WHERE x.run_id = from_run AND x.message_id IN (
+	SELECT 'signal:' || (h.data::json->>'signalId') FROM history h WHERE h.run_id = from_run AND h.type = 'SignalReceived');
 UPDATE inbox SET run_id = to_run WHERE run_id = from_run
 $$;
 -- For a rollback: what the part that is not kept had read comes first, then what was not read yet.

@@ -304,6 +304,11 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     this.#host.gone(this);
   }
 
+  /** Whether how it ends is being written. */
+  get isEnding(): boolean {
+    return this.#end !== undefined;
+  }
+
   /** Announces steps that have been running for a while, and warns of code that waits for something else than a durable call. */
   keepWatch(): void {
     if (this.#writer.isGone) return;

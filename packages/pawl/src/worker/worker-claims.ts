@@ -23,6 +23,7 @@ export class WorkerClaims {
   readonly #onFree: () => void;
   #givingBack: Promise<void> | undefined;
   #isToGiveBack = false;
+  #givenBack = Promise.resolve();
   /** Settles with the claim that is under way, if one is. */
   #claiming: Promise<unknown> = Promise.resolve();
 
@@ -129,7 +130,12 @@ export class WorkerClaims {
   giveBackSoon(): void {
     if (this.#isToGiveBack) return;
     this.#isToGiveBack = true;
-    this.#parent.runtime.soon(() => void this.#giveBackAgain());
+    this.#givenBack = new Promise((resolve) => this.#parent.runtime.soon(() => resolve(this.#giveBackAgain())));
+  }
+
+  /** Resolves when nothing that has left is to be given back. */
+  givenBack(): Promise<void> {
+    return this.#givenBack;
   }
 
   async #giveBackAgain(): Promise<void> {
@@ -141,6 +147,8 @@ export class WorkerClaims {
   }
 
   async #giveBack(): Promise<void> {
-    await this.#parent.store.release(this.#worker.workerId, this.#executions.claimed);
+    const { store, namespace } = this.#parent;
+    if ((await store.release(this.#worker.workerId, this.#executions.claimed)) === 0) return;
+    for (const taskQueue of this.#settings.taskQueues) store.hint({ kind: "tasks", namespace, taskQueue });
   }
 }

@@ -147,6 +147,7 @@ export class Worker {
     if (await this.#rules.refresh()) this.#executions.heedPauses();
     for (;;) {
       await this.#schedules?.fireNow();
+      await this.#claims.givenBack();
       const now = await this.#poller.claimNow();
       claimed += now;
       await this.#executions.whenQuiet();
@@ -268,7 +269,9 @@ export class Worker {
       // The very ones that were asked about: meanwhile a run may have been parked and claimed again.
       const gone = new Set(lost);
       for (const execution of executions) {
-        if (gone.has(execution.runId)) execution.drop(new ExecutionCancelled(execution.executionId, "another worker owns it now, or it was terminated"));
+        // If it is ending, the reply to that is on its way, and says whether it was written.
+        if (gone.has(execution.runId) && !execution.isEnding)
+          execution.drop(new ExecutionCancelled(execution.executionId, "another worker owns it now, or it was terminated"));
       }
       for (const execution of executions) if (this.runs(execution.runId)) this.#executions.wantsInbox(execution);
     } catch {
