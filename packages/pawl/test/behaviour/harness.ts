@@ -1,5 +1,5 @@
 /** What every behaviour test needs: a database of its own, Pawls on it that are closed again, and a look at the invariants. */
-import { type AnyWorkflow, type Pawl, PawlError, type PawlOptions, type Worker, type WorkerOptions } from "pawl";
+import { type AnyWorkflow, defineWorkflow, type Pawl, PawlError, type PawlOptions, type Worker, type WorkerOptions } from "pawl";
 import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { checkInvariants, freshDatabase, installTerminalGuard, query, type FreshDatabase } from "../support/database.ts";
@@ -77,6 +77,28 @@ export function gate<Value = void>(): Gate<Value> {
   let open!: (value: Value) => void;
   const opened = new Promise<Value>((resolve) => (open = resolve));
   return { opened, open };
+}
+
+/** A workflow with a step that ends when it is told to, and one after it. */
+export function twoSteps(name = "two-steps") {
+  const begun = gate();
+  const letGo = gate<string>();
+  const ran: string[] = [];
+  const workflow = defineWorkflow({
+    name,
+    run: async (ctx) => {
+      const first = await ctx.step("first", () => {
+        ran.push("first");
+        begun.open();
+        return letGo.opened;
+      });
+      return ctx.step("second", () => {
+        ran.push("second");
+        return `${first} and second`;
+      });
+    },
+  });
+  return { workflow, begun, letGo, ran };
 }
 
 /** The error a promise is rejected with; fails the test when it is not. */

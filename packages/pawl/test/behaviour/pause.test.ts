@@ -9,7 +9,7 @@ import {
 } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, gate, harness, refusalOf, soon } from "./harness.ts";
+import { eventually, gate, harness, refusalOf, soon, twoSteps } from "./harness.ts";
 
 const h = harness();
 
@@ -22,32 +22,11 @@ const types = async (handle: Pick<ExecutionHandle, "status" | "history">) => (aw
 const sleepy = defineWorkflow({ name: "sleepy", run: async (ctx) => ctx.sleep("30 days") });
 const waiting = defineWorkflow({ name: "waiting", signals: { go: z.unknown() }, run: async (ctx) => ctx.signal("go") });
 
-/** A step that ends when it is told to, and one after it. */
-function twoSteps() {
-  const begun = gate();
-  const letGo = gate<string>();
-  const ran: string[] = [];
-  const workflow = defineWorkflow({
-    name: "two-steps",
-    run: async (ctx) => {
-      const first = await ctx.step("first", () => {
-        ran.push("first");
-        begun.open();
-        return letGo.opened;
-      });
-      return ctx.step("second", () => {
-        ran.push("second");
-        return `${first} and second`;
-      });
-    },
-  });
-  return { workflow, begun, letGo, ran };
-}
-
 /** Starts it on a worker that has a step running, and asks it to pause. */
-async function askedToPause() {
+async function askedToPause(...opening: Parameters<typeof h.open>) {
   const steps = twoSteps();
-  const { pawl } = await h.run([steps.workflow]);
+  const pawl = await h.open(...opening);
+  await pawl.worker({ workflows: [steps.workflow], ...soon });
   const handle = await pawl.start(steps.workflow, undefined);
   await steps.begun.opened;
   expect(await handle.pause({ reason: "wait a moment" })).toBe("running");
@@ -58,21 +37,14 @@ async function askedToPause() {
 }
 
 test("what cannot be paused says so, and is tried again once in a while until it can", async () => {
-  const { workflow, begun, letGo, ran } = twoSteps();
   let [tried, works] = [0, false];
   const errors: string[] = [];
   const logger = { info() {}, warn() {}, error: (line: string) => void errors.push(line) };
-  const pawl = await h.open({ logger }, (name, phase) => {
+  const { handle, letGo, ran } = await askedToPause({ logger }, (name, phase) => {
     if (name !== "pause-claimed" || phase !== "before") return;
     tried++;
     if (!works) throw new Error("permission denied for table history");
   });
-  await pawl.worker({ workflows: [workflow], ...soon });
-  const handle = await pawl.start(workflow, undefined);
-  await begun.opened;
-  await handle.pause();
-  await pawl.handle(handle.executionId).signal("after", 1);
-  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
   const since = performance.now();
   letGo.open("one");
   await eventually(() => expect(errors.some((line) => line.includes("could not be paused: permission denied"))).toBe(true));
@@ -86,10 +58,9 @@ test("what cannot be paused says so, and is tried again once in a while until it
 });
 
 test("a cancel request that is heard of while the pause before it is carried out goes first", async () => {
-  const { workflow, begun, letGo, ran } = twoSteps();
   const [asked, heard, mayRead] = [gate(), gate(), gate()];
   let [reads, isHeard] = [0, false];
-  const pawl = await h.open({}, async (name, phase) => {
+  const { handle, letGo, ran } = await askedToPause({}, async (name, phase) => {
     if (name === "pause-claimed" && phase === "before") {
       asked.open();
       await heard.opened;
@@ -99,12 +70,6 @@ test("a cancel request that is heard of while the pause before it is carried out
     if (phase === "before" && isHeard) await mayRead.opened;
     if (phase === "after") reads++;
   });
-  await pawl.worker({ workflows: [workflow], ...soon });
-  const handle = await pawl.start(workflow, undefined);
-  await begun.opened;
-  await handle.pause();
-  await pawl.handle(handle.executionId).signal("after", 1);
-  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
   letGo.open("first");
   await asked.opened;
   await handle.cancel();
@@ -121,10 +86,9 @@ test("a cancel request that is heard of while the pause before it is carried out
 });
 
 test("nothing begins while the reply to a pause is on its way, whatever the inbox says meanwhile", async () => {
-  const { workflow, begun, letGo, ran } = twoSteps();
   const [paused, answered] = [gate(), gate()];
   let reading: "as ever" | "held" | "waits" | "done" = "as ever";
-  const pawl = await h.open({}, async (name, phase) => {
+  const { handle, letGo, ran } = await askedToPause({}, async (name, phase) => {
     if (name === "pause-claimed" && phase === "after") {
       paused.open();
       await answered.opened;
@@ -135,13 +99,6 @@ test("nothing begins while the reply to a pause is on its way, whatever the inbo
       await paused.opened;
     } else if (phase === "after" && reading === "waits") reading = "done";
   });
-  await pawl.worker({ workflows: [workflow], ...soon });
-  const handle = await pawl.start(workflow, undefined);
-  await begun.opened;
-  await handle.pause();
-  // When the signal that was sent after it has arrived, so has the request.
-  await pawl.handle(handle.executionId).signal("after", 1);
-  await eventually(async () => expect(await types(handle)).toContain("SignalReceived"));
   // Workers look into inboxes once a second: this time, it is paused between the question and the answer.
   reading = "held";
   await eventually(() => expect(reading).toBe("waits"));
