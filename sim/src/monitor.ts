@@ -131,12 +131,6 @@ export class Monitor {
     return this.#world.steppedForwardMs === 0;
   }
 
-  /** Whether a cancel request is in its history, and was not left behind by a resume, rollback or fork. */
-  isToBeCancelled(runId: string): boolean {
-    const last = (this.histories.get(runId) ?? []).findLast(({ event }) => endsCancelRequest.has(event.type));
-    return last?.event.type === "CancelRequested";
-  }
-
   /** Whether a run goes on from another one, by a rollback, a retry or a resume: then it has what that had not read. */
   keepsMessagesOf(runId: string, before: string | undefined): boolean {
     if (runId === before) return true;
@@ -184,7 +178,7 @@ export class Monitor {
     const event = decodeEvent(row.type, row.data);
     if (last !== undefined && endsRun(last.event.type)) throw new Violation("I1", `${where} follows the end`);
     if (isWrittenByCode(event.type) && isPaused(history)) throw new Violation("pause", `${where}: it is paused`);
-    if (event.type === "ExecutionPaused" && this.isToBeCancelled(row.run_id)) throw new Violation("pause", `${where}: it is to be cancelled`);
+    if (event.type === "ExecutionPaused" && isToBeCancelled(history)) throw new Violation("pause", `${where}: it is to be cancelled`);
     this.#checkDeadline(history, event, where);
     this.#checkCall(history, event, row.at, where);
     this.#checkDeaths(history, event, where);
@@ -497,6 +491,11 @@ export class Monitor {
     if (end.type === "ExecutionCompleted") return { state: row.state, value: readPayload(end.result) };
     return end.type === "ExecutionFailed" ? { state: row.state, value: end.failure.message } : { state: row.state };
   }
+}
+
+/** Whether a cancel request is in the history, and was not left behind by a resume, rollback or fork. */
+export function isToBeCancelled(history: readonly { readonly event: Event }[]): boolean {
+  return history.findLast(({ event }) => endsCancelRequest.has(event.type))?.event.type === "CancelRequested";
 }
 
 function isPaused(history: readonly Recorded[]): boolean {

@@ -118,15 +118,15 @@ export class Processes {
     });
     const store = watch.claims.watch(process, unwatched, (violation) => failure.add(violation));
     const pawl = new Pawl({ store, namespace: "default", logger, runtime: process, onClose: () => Promise.resolve() });
+    const versions = this.#versionsOf(name);
     const effects: Effects = {
-      begin: (which, step) => this.#begin(which, step),
+      begin: (which, step) => this.#begin(which, versions, step),
       beats: (which, step) => this.#beats(which, step),
       tooLate: (step) =>
         failure.guard(() => {
           throw new Violation("I1", `${name} begins step ${step.idempotencyKey}, which was asked for after the run had continued as new`);
         }),
     };
-    const versions = this.#versionsOf(name);
     const made = versions.map((version) => makeWorkflows(process, version, effects));
     const workflows = made.flatMap((of) => of.workflows);
     const client = new Client(process.name, pawl, workflows, log, watch.monitor, async (work) =>
@@ -159,7 +159,7 @@ export class Processes {
   }
 
   /** A step's function begins. Gives how often it has begun before. */
-  #begin(process: SimProcess, step: StepContext): number {
+  #begin(process: SimProcess, versions: readonly string[], step: StepContext): number {
     const { idempotencyKey: key } = step;
     const before = this.#begun.get(key) ?? 0;
     this.#begun.set(key, before + 1);
@@ -173,8 +173,7 @@ export class Processes {
       const isPaused = step.step !== "transact" && claims.knowsOfPause(process, taskQueue, workflow);
       if (isPaused && !claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("pause", `${process.name} begins step ${key}, and knows that ${taskQueue} or ${workflow} is paused`);
-      const versions = [...this.#running.values()].find((running) => running.process === process)?.versions;
-      if (versions?.includes(version) === false && isVersioned(workflow))
+      if (!versions.includes(version) && isVersioned(workflow))
         throw new Violation("versions", `${process.name} begins step ${key} of version ${version}; it has ${versions.join(" and ")}`);
       if (claims.isFenced(process, runId)) throw new Violation("I4", `${process.name} begins step ${key} although its claim was rejected`);
     });

@@ -1,5 +1,5 @@
 import type { ClaimRuleNames, PostgresStore } from "pawl/internal";
-import type { Monitor } from "./monitor.ts";
+import { isToBeCancelled, type Monitor } from "./monitor.ts";
 import { Violation } from "./violation.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -91,9 +91,10 @@ export class Claims {
     store.claim = async (request) => {
       const outcome = await this.#whileClaiming(process, claim(request));
       if (outcome.executions.length > 0) this.#claimedAt.set(process, process.monotonicMs());
-      for (const { runId, epoch } of outcome.executions) {
+      for (const { runId, epoch, history } of outcome.executions) {
         of(runId).claimed = epoch;
-        if (this.#monitor.isToBeCancelled(runId)) cancelled.add(runId);
+        // By what it was told: a late reply knows less than the database.
+        if (isToBeCancelled(history)) cancelled.add(runId);
       }
       return outcome;
     };

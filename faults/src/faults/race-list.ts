@@ -121,13 +121,15 @@ FROM pawl.executions p JOIN pawl.history h ON h.run_id = p.run_id AND h.type = '
     winners: ["claim", "pause"],
     async run({ rig, one, other, id, handicap }) {
       await handicap.race([async () => void (await one.start(workflows.chain, { n: 1, ms: 0 }, { executionId: id })), () => pauseOnceThere(other.pawl, id)]);
-      const [row] = await query<{ claims: number; state: string }>(
+      const [row] = await query<{ state: string; stepped: boolean }>(
         rig.url,
-        "SELECT claims, state FROM pawl.executions WHERE namespace = 'default' AND execution_id = $1",
+        `SELECT state, EXISTS (SELECT 1 FROM pawl.history h WHERE h.run_id = e.run_id AND h.type = 'StepCompleted') AS stepped
+FROM pawl.executions e WHERE namespace = 'default' AND execution_id = $1`,
         [id],
       );
       if (row === undefined) return { problem: `${id} was started, and is not there` };
-      const paused = row.state === "paused" && row.claims === 0;
+      // A worker that is asked while the step runs pauses behind it, and gives its claim back: the claim was first.
+      const paused = row.state === "paused" && !row.stepped;
       if (paused) {
         await delay(rig.random.whole(0, 50));
         if (rig.effects.begins(`${id}/part-1/1`) > 0) return { problem: `a step of ${id} began while it was paused` };

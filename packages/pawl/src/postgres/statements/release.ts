@@ -3,8 +3,8 @@ import type { Transaction } from "../transaction.ts";
 import { suspectFromClaims } from "./claim.ts";
 
 /**
- * release: a live worker gives claims back to their queues, all but those in `keep`: at a graceful stop, or when the reply
- * to a claim was lost. The claim is not counted: nothing died. Lock order: executions by run_id, then tasks.
+ * release: a live worker gives claims back to their queues, all but those in `keep`: at a graceful stop, when the reply to a
+ * claim was lost, or because the task queue or workflow is paused. The claim is not counted: nothing died. Lock order: executions by run_id, then tasks.
  * Index: executions_claimed.
  */
 export function release(workerId: string, keep: readonly string[]): Transaction<{ readonly run_id: string }> {
