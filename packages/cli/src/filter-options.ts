@@ -10,6 +10,7 @@ export interface FilterFlags {
   readonly queue?: string;
   readonly parent?: string;
   readonly since?: string;
+  readonly until?: string;
   readonly filter?: string;
 }
 
@@ -20,6 +21,7 @@ export function addFilterOptions(command: Command): Command {
     .option("--queue <name>", "only in this task queue")
     .option("--parent <id>", "only children of this execution")
     .option("--since <when>", 'only those created since: "2h" ago, or a date')
+    .option("--until <when>", "only those created before: so long ago, or a date")
     .option("--filter <condition>", "only where this is true, such as 'labels.team == \"red\"' (docs/search.md)");
 }
 
@@ -31,6 +33,7 @@ export function filterOptions(flags: FilterFlags): FilterOptions {
     ...(flags.queue === undefined ? {} : { taskQueue: flags.queue }),
     ...(flags.parent === undefined ? {} : { parent: flags.parent }),
     ...(flags.since === undefined ? {} : { createdAfter: pointInTime(flags.since, "--since") }),
+    ...(flags.until === undefined ? {} : { createdBefore: pointInTime(flags.until, "--until") }),
     ...(flags.filter === undefined ? {} : { filter: flags.filter }),
   };
 }

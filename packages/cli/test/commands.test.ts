@@ -48,15 +48,16 @@ describe("list", () => {
       readonly executions: readonly { readonly executionId: string; readonly state: string }[];
       readonly nextCursor: string | null;
     }
-    const [failed, children, first, old] = await Promise.all([
+    const [failed, children, first, old, earlier] = await Promise.all([
       project.json<Page>("list", "--state", "failed", "--state", "quarantined"),
       project.json<Page>("list", "--parent", "family"),
       project.json<Page>("list", "--limit", "1", "--since", "1h"),
       project.json<Page>("list", "--workflow", "greet", "--queue", "nowhere"),
+      project.json<Page>("list", "--until", "1h"),
     ]);
     expect(failed.executions.map(({ executionId }) => executionId)).toEqual(["broken"]);
     expect(children.executions.map(({ executionId }) => executionId)).toEqual(["family.1"]);
-    expect(old).toEqual({ executions: [], nextCursor: null });
+    for (const none of [old, earlier]) expect(none).toEqual({ executions: [], nextCursor: null });
     const second = await project.json<Page>("list", "--limit", "1", "--cursor", first.nextCursor!);
     expect(second.executions).toHaveLength(1);
     expect(second.executions[0]?.executionId).not.toBe(first.executions[0]?.executionId);

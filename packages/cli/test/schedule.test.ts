@@ -85,6 +85,10 @@ test("what is wrong is said: an unknown id with exit code 1, wrong times and a t
   const again = await project.pawl("schedule", "create", "taken", "greet", "--interval", "2d");
   expect(again.code).toBe(1);
   expect(again.stderr).toContain("SCHEDULE_CONFLICT");
+  const ifExists = (what: string) => project.pawl("schedule", "create", "taken", "greet", "--interval", "2d", "--if-exists", what);
+  expect(await ifExists("keep")).toMatchObject({ code: 0, stdout: "taken starts greet@1: every 1d\n" });
+  expect(await ifExists("update")).toMatchObject({ code: 0, stdout: "taken starts greet@1: every 2d\n" });
+  expect(await ifExists("replace")).toMatchObject({ code: 2, stderr: expect.stringContaining('"replace" is none of fail, keep, update') as string });
 });
 
 test("update changes what is named and leaves the rest: input, policies and bounds", async () => {

@@ -97,6 +97,36 @@ export const all = [nap("9"), nap("10"), nap("1")];
     expect(JSON.parse(file.stderr)).toMatchObject({ error: { code: "INPUT_NOT_JSON", message: expect.stringContaining("line 3, column 1") as string } });
   });
 
+  test("with --debounce or --batch, several starts become one execution", async () => {
+    await project.write({
+      "merged.ts": `
+import { defineWorkflow } from "pawl";
+export const rebuild = defineWorkflow({ name: "rebuild", run: async (_ctx, input: unknown) => input });
+`,
+    });
+    const rebuild = (input: string, ...flags: string[]) => project.json<object>("start", "rebuild", "--file", "merged.ts", "--input", input, ...flags);
+    const draft = await rebuild('"draft"', "--debounce", "site", "--period", "1h", "--max-wait", "2h");
+    expect(await rebuild('"final"', "--debounce", "site", "--period", "1s", "--max-wait", "1s", "--wait")).toEqual({
+      ...draft,
+      state: "completed",
+      result: "final",
+    });
+    const first = await rebuild("[1]", "--batch", "all", "--size", "2", "--window", "1h");
+    expect(await rebuild("[2,3]", "--batch", "all", "--size", "2", "--window", "1h", "--wait")).toEqual({ ...first, state: "completed", result: [1, 2, 3] });
+  });
+
+  test.each([
+    [["--period", "1s"], /--period belongs to --debounce <key>: give that, too\./],
+    [["--debounce", "site"], /--debounce needs --period: give --period\./],
+    [["--batch", "all", "--window", "1m"], /--batch needs --size and --window: give --size\./],
+    [["--batch", "all", "--size", "2", "--window", "1m", "--id", "x"], /batch: cannot be combined with executionId/],
+  ])("%j is refused", async (flags, message) => {
+    const { code, stdout, stderr } = await project.pawl("start", "greet", "--file", "workflows.ts", "--input", "[1]", ...flags);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain("[OPTION_INVALID]");
+  });
+
   test("by name without a live worker says how to get one", async () => {
     const { code, stderr } = await project.pawl("start", "greet");
     expect(code).toBe(2);

@@ -6,12 +6,13 @@ import { pawlCode, UsageError } from "../failures.ts";
 import { addGlobalOptions, examples } from "../global-options.ts";
 import { readInput } from "../json-input.ts";
 import { loadWorkflows } from "../load-workflows.ts";
+import { addMergeOptions, mergeOptions, type MergeFlags } from "../merge-options.ts";
 import { jsonText, printable } from "../printable.ts";
 import { withPawl, type Session } from "../session.ts";
 import { addStartOptions, startOptions, type StartOptionFlags } from "../start-options.ts";
 import { waitForEnd } from "../wait-for-end.ts";
 
-interface StartFlags extends StartOptionFlags {
+interface StartFlags extends StartOptionFlags, MergeFlags {
   readonly input?: string;
   readonly file?: string;
   readonly wait?: boolean;
@@ -37,16 +38,18 @@ export function addStartCommand(program: Command): void {
       examples([
         ['pawl start greet --file greet.ts --input \'{"name":"Ann"}\' --wait', "the quickest hello world"],
         ["pawl start ingest --input @folder.json --id docs-2026-11", "by name, on a live worker, with an id of your own"],
+        ["pawl start rebuild --input '\"site-1\"' --debounce site-1 --period 30s", "one for all that come within half a minute of each other"],
         ["echo '{\"order\":7}' | pawl start ship --input - --delay 2h", "input from another program, to begin later"],
       ]),
     )
     .action(async (name: string, flags: StartFlags, self: Command) => {
+      const options = { ...startOptions(flags), ...mergeOptions(flags) };
       const input = await readInput(flags.input);
       const loaded = flags.file === undefined ? undefined : await loadWorkflows(flags.file);
       const definition = loaded === undefined ? undefined : definitionOf(name, flags.version, { file: flags.file!, loaded });
-      const options = { prepare: loaded !== undefined, ...(loaded === undefined ? {} : { library: loaded.library }) };
-      await withPawl(self, options, async (session) => {
-        const handle = await start(session.pawl, definition ?? name, input, startOptions(flags));
+      const opening = { prepare: loaded !== undefined, ...(loaded === undefined ? {} : { library: loaded.library }) };
+      await withPawl(self, opening, async (session) => {
+        const handle = await start(session.pawl, definition ?? name, input, options);
         void session.interrupt.happened.then(() =>
           session.output.remark(`The execution is not stopped: it goes on where a worker runs. See it with: pawl show ${handle.executionId}`),
         );
@@ -74,7 +77,7 @@ export function addStartCommand(program: Command): void {
         await finish(session, handle);
       });
     });
-  addStartOptions(command);
+  addStartOptions(addMergeOptions(command));
   addGlobalOptions(command);
 }
 

@@ -10,6 +10,7 @@ interface CreateFlags extends ScheduleFlags {
   readonly startAt?: string;
   readonly endAt?: string;
   readonly maximumRuns?: number;
+  readonly ifExists?: string;
 }
 
 export function addCreateScheduleCommand(group: Command): void {
@@ -23,6 +24,7 @@ export function addCreateScheduleCommand(group: Command): void {
     .option("--start-at <when>", "no instants before: a date, or so long from now")
     .option("--end-at <when>", "no instants after")
     .option("--maximum-runs <n>", "start so many, then no more", wholeNumber)
+    .option("--if-exists <what>", 'where the id is taken: fail, keep what there is, or update it ("fail")')
     .addHelpText(
       "after",
       examples([
@@ -41,7 +43,9 @@ export function addCreateScheduleCommand(group: Command): void {
         ...(flags.endAt === undefined ? {} : { endAt: pointInFuture(flags.endAt, "--end-at") }),
         ...(flags.maximumRuns === undefined ? {} : { maximumRuns: flags.maximumRuns }),
       };
-      const options = { scheduleId, workflow, ...scheduleOptions(flags, false), ...bounds };
+      // The library checks that it is one of the three.
+      const ifExists = flags.ifExists === undefined ? {} : { ifExists: flags.ifExists as "fail" | "keep" | "update" };
+      const options = { scheduleId, workflow, ...scheduleOptions(flags, false), ...bounds, ...ifExists };
       const input = await readInput(flags.input);
       await withPawl(self, {}, async ({ pawl, output }) => {
         const handle = await pawl.schedules.create({ ...options, input });
