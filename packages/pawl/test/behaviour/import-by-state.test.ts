@@ -13,13 +13,18 @@ const goesOn: Partial<Record<Situation, readonly [state: string, last: string]>>
   gathering: ["completed", "ExecutionCompleted"],
   running: ["running", "StepStarted"],
   "asked to pause": ["running", "StepStarted"],
-  // They are sent the signal.
   waiting: ["completed", "ExecutionCompleted"],
+  "in its second run": ["completed", "ExecutionCompleted"],
   "being cancelled": ["running", "StepStarted"],
   paused: ["completed", "ExecutionCompleted"],
+  "paused before it began": ["completed", "ExecutionCompleted"],
   // Its code has not been mended.
   quarantined: ["quarantined", "ExecutionQuarantined"],
+  // Nobody takes from its queue.
+  poisoned: ["running", "ExecutionResumed"],
 };
+
+const waitsForSignal: ReadonlySet<string> = new Set<Situation>(["waiting", "in its second run", "paused", "paused before it began"]);
 
 test.each(Object.entries(goesOn))("%s", async (situation, [state, last]) => {
   const pawl = await h.open({ namespace: situation.replaceAll(" ", "-") });
@@ -35,9 +40,10 @@ test.each(Object.entries(goesOn))("%s", async (situation, [state, last]) => {
   const imported = await pawl.importExecution(document);
   expect((await imported.status()).state).toBe("quarantined");
   await imported.resume();
-  if (situation === "waiting" || situation === "paused") await imported.signal("go", 1);
+  if (waitsForSignal.has(situation)) await imported.signal("go", 1);
+  const runNumber = situation === "in its second run" ? 3 : 2;
   await eventually(async () => {
-    expect(await imported.status()).toMatchObject({ state, runNumber: 2 });
+    expect(await imported.status()).toMatchObject({ state, runNumber });
     expect((await imported.history()).at(-1)!.event.type).toBe(last);
   });
 });

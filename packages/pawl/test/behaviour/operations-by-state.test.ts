@@ -155,6 +155,9 @@ const ended = (cell: Cell): Readonly<Record<(typeof endings)[number], Cell>> => 
 });
 /** Of those that have done nothing yet. */
 const before = (cell: Cell): Readonly<Record<"pending" | "delayed" | "gathering", Cell>> => ({ pending: cell, delayed: cell, gathering: cell });
+/** Of those that have done nothing and are held. */
+const held = (cell: Cell): Readonly<Record<"paused before it began" | "poisoned", Cell>> => ({ "paused before it began": cell, poisoned: cell });
+const nothingDone = (cell: Cell): ReturnType<typeof before> & ReturnType<typeof held> => ({ ...before(cell), ...held(cell) });
 
 /**
  * The subject's code decides where those go that begin anew: the paused and the stopped wait again, the failed fail again. A request to
@@ -164,9 +167,13 @@ const again = {
   running: ["done", "running"],
   "asked to pause": ["done", "running"],
   waiting: ["done", "running"],
+  "in its second run": ["done", "running"],
   "being cancelled": ["done", "running"],
   paused: ["done", "running"],
+  "paused before it began": ["done", "running"],
   quarantined: ["done", "completed"],
+  // Nobody takes from its queue.
+  poisoned: ["done", "running"],
   completed: ["done", "completed"],
   failed: ["done", "failed"],
   cancelled: ["done", "running"],
@@ -174,7 +181,7 @@ const again = {
   timed_out: ["done", "timed_out"],
 } as const;
 
-const signalled: Row = { ...everywhere(done), waiting: ["done", "completed"], ...ended(refused) };
+const signalled: Row = { ...everywhere(done), waiting: ["done", "completed"], "in its second run": ["done", "completed"], ...ended(refused) };
 
 const expected: Readonly<Record<Operation, Row>> = {
   cancel: {
@@ -182,9 +189,12 @@ const expected: Readonly<Record<Operation, Row>> = {
     running: ["running", "cancelled"],
     "asked to pause": ["running", "cancelled"],
     waiting: ["running", "cancelled"],
+    "in its second run": ["running", "cancelled"],
     "being cancelled": ["running", same],
     paused: ["paused", "cancelled"],
+    "paused before it began": ["cancelled", "cancelled"],
     quarantined: ["cancelled", "cancelled"],
+    poisoned: ["cancelled", "cancelled"],
     ...ended(refused),
     cancelled: ["cancelled", same],
   },
@@ -195,12 +205,24 @@ const expected: Readonly<Record<Operation, Row>> = {
     running: ["running", same],
     "asked to pause": ["running", same],
     waiting: ["paused", "paused"],
+    "in its second run": ["paused", "paused"],
     "being cancelled": refused,
     paused: ["paused", same],
+    "paused before it began": ["paused", same],
     quarantined: refused,
+    poisoned: refused,
     ...ended(refused),
   },
-  resume: { ...everywhere(refused), "asked to pause": done, paused: ["done", "running"], quarantined: done, cancelled: ["done", "running"] },
+  resume: {
+    ...everywhere(refused),
+    "asked to pause": done,
+    paused: ["done", "running"],
+    "paused before it began": ["done", "pending"],
+    quarantined: done,
+    // Nobody takes from its queue.
+    poisoned: ["done", "running"],
+    cancelled: ["done", "running"],
+  },
   "rollback to the start": {
     ...again,
     // Nobody takes from its queue.
@@ -208,27 +230,35 @@ const expected: Readonly<Record<Operation, Row>> = {
     delayed: ["done", "completed"],
     gathering: ["done", "completed"],
   },
-  "rollback to a step": { ...again, ...before(["OPTION_INVALID", same]) },
+  "rollback to a step": { ...again, ...nothingDone(["OPTION_INVALID", same]) },
   retry: { ...everywhere(refused), failed: ["done", "failed"], timed_out: ["done", "timed_out"] },
   "fork from the start": everywhere(done),
-  "fork from a step": { ...everywhere(done), ...before(["OPTION_INVALID", same]) },
+  "fork from a step": { ...everywhere(done), ...nothingDone(["OPTION_INVALID", same]) },
   signal: signalled,
   "signal in a transaction": signalled,
   update: {
     ...everywhere(["WAIT_TIMEOUT", same]),
     running: ["2", same],
     waiting: ["2", same],
+    "in its second run": ["2", same],
     "being cancelled": ["2", same],
     ...ended(refused),
   },
   query: { ...everywhere(["0", same]), quarantined: ["NONDETERMINISM_DETECTED", same] },
-  value: { ...everywhere(["7", same]), ...before(done) },
+  value: { ...everywhere(["7", same]), ...nothingDone(done) },
   "wait for a value": { ...everywhere(["WAIT_TIMEOUT", same]), ...ended(refused) },
-  stream: { ...everywhere(['["hello"]', same]), ...before(["[]", same]) },
-  "follow a stream": { ...everywhere(['["hello","and waits"]', same]), ...before(['["and waits"]', same]), ...ended(['["hello"]', same]) },
+  // What was written before the rollback stays.
+  stream: { ...everywhere(['["hello"]', same]), ...nothingDone(["[]", same]), "in its second run": ['["hello","hello"]', same] },
+  "follow a stream": {
+    ...everywhere(['["hello","and waits"]', same]),
+    ...nothingDone(['["and waits"]', same]),
+    ...ended(['["hello"]', same]),
+    "in its second run": ['["hello","hello","and waits"]', same],
+  },
   result: {
     ...everywhere(["RESULT_TIMEOUT", same]),
     quarantined: ["EXECUTION_QUARANTINED", same],
+    poisoned: ["EXECUTION_QUARANTINED", same],
     completed: ["done", same],
     failed: ["EXECUTION_FAILED", same],
     cancelled: ["EXECUTION_CANCELLED", same],
@@ -237,9 +267,9 @@ const expected: Readonly<Record<Operation, Row>> = {
   },
   status: inOrder((situation) => [stateIn(situation), same]),
   history: everywhere(["true", same]),
-  runs: everywhere(["1", same]),
-  checkpoints: { ...everywhere(['["first"]', same]), ...before(["[]", same]) },
-  export: inOrder((situation) => [JSON.stringify([stateIn(situation)]), same]),
+  runs: { ...everywhere(["1", same]), "in its second run": ["2", same] },
+  checkpoints: { ...everywhere(['["first"]', same]), ...nothingDone(["[]", same]) },
+  export: { ...inOrder((situation) => [JSON.stringify([stateIn(situation)]), same]), "in its second run": ['["running","running"]', same] },
   "import over it": everywhere(conflict),
   // What has not ended would go on with other random numbers, and other children.
   "import beside it": inOrder((situation) => [isEnded(situation) ? situation : "DOCUMENT_INVALID", same]),

@@ -1,4 +1,5 @@
 /** Executions in every state that they can be in, and in what lies between states: the rows and columns of tables of operations. */
+import { randomUUID } from "node:crypto";
 import { defineWorkflow, update, type ExecutionHandle, type Pawl, type StartOptions, type StepContext } from "pawl";
 import { expect } from "vitest";
 import { z } from "zod";
@@ -13,10 +14,16 @@ export const situations = [
   /** A step runs, which is all that keeps it from being paused. */
   "asked to pause",
   "waiting",
+  /** It waits, and was rolled back before. */
+  "in its second run",
   /** Its code cleans up. */
   "being cancelled",
   "paused",
+  /** While its start was delayed. */
+  "paused before it began",
   "quarantined",
+  /** Three workers died while they had it, before any step was recorded. */
+  "poisoned",
   "completed",
   "failed",
   "cancelled",
@@ -82,8 +89,13 @@ export function stateIn(situation: Situation): string {
       return "pending";
     case "asked to pause":
     case "waiting":
+    case "in its second run":
     case "being cancelled":
       return "running";
+    case "paused before it began":
+      return "paused";
+    case "poisoned":
+      return "quarantined";
     default:
       return situation;
   }
@@ -112,6 +124,11 @@ export async function inSituation(pawl: Pawl, situation: Situation, labels: Read
     case "waiting":
       await eventually(isParked);
       break;
+    case "in its second run":
+      await eventually(isParked);
+      await handle.rollback({ to: { step: "first" } });
+      await eventually(isParked);
+      break;
     case "being cancelled":
       await eventually(isParked);
       await handle.cancel();
@@ -120,6 +137,12 @@ export async function inSituation(pawl: Pawl, situation: Situation, labels: Read
     case "paused":
       await eventually(isParked);
       await handle.pause();
+      break;
+    case "paused before it began":
+      await handle.pause();
+      break;
+    case "poisoned":
+      for (let death = 0; death < 3; death++) await dieWithIt(pawl, id);
       break;
     case "quarantined":
       await eventually(isParked);
@@ -148,9 +171,22 @@ function identified(situation: Situation, id: string): StartOptions {
     idempotencyKey: id,
     deduplicationId: id,
     ...(situation === "pending" ? { taskQueue: "nobody" } : {}),
-    ...(situation === "delayed" ? { delay: "1 hour" } : {}),
+    ...(situation === "poisoned" ? { taskQueue: id } : {}),
+    ...(situation === "delayed" || situation === "paused before it began" ? { delay: "1 hour" } : {}),
     ...(situation === "timed_out" ? { timeout: "3s" } : {}),
   };
+}
+
+/** A worker claims what is in that task queue, and is gone. */
+async function dieWithIt({ namespace, store }: Pawl, taskQueue: string): Promise<void> {
+  const workerId = randomUUID();
+  const served = { workerId, namespace, taskQueues: [taskQueue], definitions: ["subject@1"] };
+  const process = { host: "elsewhere", pid: 1, pidStarted: "" };
+  await store.registerWorker({ ...served, ...process, definitionQueues: [taskQueue], concurrency: 1, leaseMs: 60_000 });
+  // Who took it over from the one before may be another worker, which is not done yet.
+  await eventually(async () => expect((await store.claim({ ...served, limit: 1, suspects: true })).executions).toHaveLength(1));
+  await store.expireWorkers([workerId]);
+  await store.takeOver(workerId, 1);
 }
 
 export const gatheredBy = (key: string) => ({ key, period: "1 hour" }) as const;
