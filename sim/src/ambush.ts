@@ -23,8 +23,8 @@ const kinds = ["cancel", "cancel and resume", "terminate", "pause", "rollback", 
 
 /**
  * Draws what is done to an execution in the very moments that matter: just after a child of it has appeared, it was claimed, which
- * is when it starts, waits and parks, it goes on in another run, starts are being merged into it, or it writes in transactions. What is done at any time meets
- * such a moment once in some hundred simulations.
+ * is when it starts, waits and parks, it goes on in another run, starts are being merged into it, it writes in transactions, or its owner
+ * let go of it before it read a request to pause. What is done at any time meets such a moment once in some hundred simulations.
  */
 export class Ambushes {
   readonly #chance: Chance;
@@ -35,9 +35,12 @@ export class Ambushes {
   readonly #mergeRate: number;
   readonly #transactionRate: number;
   readonly #kinds: readonly AmbushKind[];
+  /** Of its own, so that simulations of before go on as they were. */
+  readonly #again: Chance;
   readonly #seen = new Set<string>();
   readonly #claimed = new Map<string, number>();
   readonly #written = new Map<string, number>();
+  readonly #freed = new Map<string, number>();
   #count = 0;
 
   constructor(chance: Chance, monitor: Monitor) {
@@ -50,6 +53,7 @@ export class Ambushes {
     this.#mergeRate = chance.pick([0, 0, 0.5]);
     this.#transactionRate = chance.pick([0, 0.1, 0.3]);
     this.#kinds = chance.hits(0.5) ? kinds : [chance.pick(kinds)];
+    this.#again = chance.fork("again");
   }
 
   /** After every transaction. */
@@ -62,6 +66,10 @@ export class Ambushes {
       if (isCounted(row.execution_id)) continue;
       if (isNew && row.run_number > 1 && this.#chance.hits(this.#nextRunRate))
         ambushes.push({ ...this.#draw(row.execution_id, 60), by: this.#chance.pick(["signal", "update"]) });
+      if (this.#wasFreedUnheard(row) && this.#again.hits(0.5)) {
+        const [afterMs, resumeAfter] = [this.#again.whole(0, 30), this.#again.whole(0, 2000)];
+        ambushes.push({ afterMs, by: "pause", executionId: row.execution_id, checkpoint: 0, resumeAfter, id: `again ${row.run_id} ${row.epoch}` });
+      }
       if (this.#hasJustWritten(row) && this.#chance.hits(this.#transactionRate)) ambushes.push({ ...this.#draw(row.execution_id, 400), by: "terminate" });
       const parent = isNew ? this.#parentOf(row) : undefined;
       if (parent !== undefined && this.#chance.hits(this.#childRate)) {
@@ -113,6 +121,13 @@ export class Ambushes {
     if (last?.type !== "StepCompleted" || last.name !== "transact" || this.#written.get(runId) === lastSeq) return false;
     this.#written.set(runId, lastSeq);
     return true;
+  }
+
+  /** Nobody owns it, and whoever did was asked to pause it. */
+  #wasFreedUnheard({ run_id: runId, epoch, state, worker_id: workerId, messages }: ExecutionRow): boolean {
+    if (workerId !== null || state !== "running" || this.#freed.get(runId) === epoch) return false;
+    this.#freed.set(runId, epoch);
+    return messages?.includes("PauseRequested") === true;
   }
 
   #isNewlyClaimed({ run_id: runId, epoch, worker_id: workerId }: ExecutionRow): boolean {

@@ -89,14 +89,21 @@ export function withWrites(program: Program, chance: Chance): Program {
 export function withContinuations(program: Program, chance: Chance): Program {
   if (chance.hits(0.2) && program.do !== "wait to be cancelled") return runsWithoutEnd(chance.whole(5, 15));
   const continued = childrenContinued(program, chance);
-  const patch: Program = { do: "patched", id: chance.pick(["p", "q"]), value: 0 };
-  const changed: Program = chance.hits(0.5) && program.do !== "wait to be cancelled" ? { do: "inOrder", parts: [patch, continued, patch] } : continued;
+  const patch = { do: "patched", id: chance.pick(["p", "q"]), value: 0 } as const;
+  const changed = chance.hits(0.5) && program.do !== "wait to be cancelled" ? withPatch(continued, patch) : continued;
   if (program.do === "wait to be cancelled" || !chance.hits(0.5)) return changed;
   const beside = drawProgram(chance, 2);
   const part = (): Program => drawProgram(chance, 2);
   return chance.hits(0.5)
     ? { do: "continue", first: part(), beside, next: changed }
     : { do: "continue", first: changed, beside, next: withContinuations(part(), chance) };
+}
+
+/** The code comes to the patch first and last, or while something else is being recorded. */
+function withPatch(program: Program, patch: Extract<Program, { readonly do: "patched" }>): Program {
+  if (patch.id === "p") return { do: "inOrder", parts: [patch, program, patch] };
+  const late: Program = { do: "inOrder", parts: [oneStep, oneStep, patch] };
+  return { do: "together", parts: [late, { do: "inOrder", parts: [oneStep, oneStep, oneStep, program] }], concurrency: 2 };
 }
 
 const oneStep: Program = { do: "step", ms: 0, value: 1 };

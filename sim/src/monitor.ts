@@ -3,6 +3,7 @@ import { decodeEvent, endsRun, isCallResult, isCallStart, isWrittenByCode, openW
 import { earliestDue } from "./earliest-due.ts";
 import { isTerminal } from "./execution-rows.ts";
 import { Violation } from "./violation.ts";
+import { isNewWay } from "./workflows.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import { readSnapshot, type ChunkRow, type ExecutionRow, type HistoryRow } from "./snapshot.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -189,6 +190,8 @@ export class Monitor {
   /** One result per call (I3), attempts in order (I6), nothing before its time (I12), results after their start (I15). */
   #checkCall(history: readonly Recorded[], event: Event, at: number, where: string): void {
     if (!("position" in event)) return;
+    if ("name" in event && isNewWay(event.name) && !history.some((recorded) => recorded.event.type === "PatchMarked"))
+      throw new Violation("patches", `${where}: no mark says that its code went the new way`);
     const earlier = history.filter((recorded) => "position" in recorded.event && recorded.event.position === event.position);
     if (isCallResult(event) && earlier.some((recorded) => isCallResult(recorded.event)))
       throw new Violation("I3", `${where}: call ${event.position} has a result already`);
@@ -345,6 +348,8 @@ export class Monitor {
     const hasDeadline = started?.type === "ExecutionStarted" && (started.timeoutMs !== undefined || started.deadline !== undefined);
     if (row.state === "paused" && row.tasks > 0 && !hasDeadline && !/CancelRequested|ExecutionTerminated/.test(row.messages ?? ""))
       throw new Violation("pause", `${name} has a task, and nothing to wake it for`);
+    if (row.state === "paused" && row.messages?.includes("PauseRequested") === true)
+      throw new Violation("pause", `${name} is asked to pause as well: it would be paused again after its resume`);
     if (row.state === "quarantined" && row.tasks > 0) throw new Violation("I24", `${name} is held and has a task`);
     if (row.started_at !== null && row.not_before !== null && row.started_at + this.#world.steppedBackMs + 1 < row.not_before)
       throw new Violation("I12", `${name} began before its time`);

@@ -57,6 +57,8 @@ export const mutants: readonly Mutant[] = [
       edit(commitOne, "claims = 1 WHERE", "claims = e.claims WHERE"),
     ],
   },
+  { name: "a transaction's turn overtakes the mark of a patch", edits: [edit("worker/outbox.js", 'event.type === "PatchMarked" || ', "")] },
+  { name: "a pause leaves the request before it", edits: [edit("postgres/statements/pause.js", "withdraw_pause(run_id), ", "")] },
   { name: "a release leaves the epoch", edits: [edit("postgres/statements/release.js", "epoch = e.epoch + 1,", "epoch = e.epoch,")] },
   { name: "a release queues nothing", edits: [edit("postgres/statements/release.js", "FROM freed\n", "FROM freed WHERE false\n")] },
   { name: "parking does not look for messages", edits: [edit(commit, "OR ${inbox} = ${seenInbox})", "OR true)")] },

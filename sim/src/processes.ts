@@ -6,7 +6,7 @@ import { healer, pollMs, troubleMs, type Scene } from "./scene.ts";
 import { ProcessTable, SimProcess } from "./sim-process.ts";
 import { NetworkError } from "./transport.ts";
 import { Violation } from "./violation.ts";
-import { makeWorkflows, type Effects } from "./workflows.ts";
+import { isTransaction, makeWorkflows, type Effects } from "./workflows.ts";
 
 export const leaseMs = 3000;
 
@@ -169,8 +169,7 @@ export class Processes {
       const { run_id: runId, task_queue: taskQueue, workflow, version } = monitor.began(process, step, claims.workerIn(process));
       if (claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("I20", `${process.name} begins step ${key}, and knows that its execution is to be cancelled`);
-      // The attempt of a transaction begins before its function does: it waits for a session, or is run again.
-      const isPaused = step.step !== "transact" && claims.knowsOfPause(process, taskQueue, workflow);
+      const isPaused = !isTransaction(step.step) && claims.knowsOfPause(process, taskQueue, workflow);
       if (isPaused && !claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("pause", `${process.name} begins step ${key}, and knows that ${taskQueue} or ${workflow} is paused`);
       if (!versions.includes(version) && isVersioned(workflow))

@@ -163,22 +163,26 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     const input = inputOf(this.#claimed.history);
     const { workflow } = this.#replay;
     const start = (parsed: unknown): void => {
-      if (this.#writer.isOpen) this.#delivery.start(parsed);
+      // It may have been held while the schema was asked.
+      if (this.#writer.isOpen) this.#beginCode(() => this.#delivery.start(parsed));
     };
-    const parse = (): void => {
-      if (workflow.input === undefined) return start(input);
+    this.#beginCode(() => {
+      if (workflow.input === undefined) return this.#delivery.start(input);
       parseInput(workflow, input, refused).then(start, (error: unknown) => this.finish({ outcome: "threw", error }));
-    };
-    // This may be the caller of a start, whom no replay has again.
-    this.#code = () => withoutContext(parse);
-    this.#beginCode();
+    });
   }
 
-  #beginCode(): void {
-    if (this.#isHeld) return this.#tryLeave();
+  #beginCode(code: () => void): void {
+    this.#code = code;
+    if (this.#isHeld) this.#tryLeave();
+    else this.#callCode();
+  }
+
+  #callCode(): void {
     const code = this.#code;
     this.#code = undefined;
-    code?.();
+    // This may be the caller of a start, whom no replay has again.
+    if (code !== undefined) withoutContext(code);
   }
 
   /** All messages that are in the inbox, with the counter that covers them. */
@@ -251,7 +255,7 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
   heedPauses(): void {
     if (!this.#writer.isOpen) return;
     if (this.#isHeld) return this.#tryLeave();
-    this.#beginCode();
+    this.#callCode();
     this.#delivery.schedule();
     if (this.#delivery.isLive) this.#starter.advanceAll();
   }

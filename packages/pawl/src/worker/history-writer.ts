@@ -187,8 +187,7 @@ export class HistoryWriter implements AppendSource {
   goOn(): void {
     if (this.#inFlight !== undefined) return;
     const [next] = this.#awaitingTurn;
-    // What is about its own step stands before its result.
-    const isTurn = this.#open && next !== undefined && (this.outbox.isEmpty || (!this.#turnWasLast && !this.outbox.isAbout(next.position)));
+    const isTurn = this.#open && next !== undefined && (this.outbox.isEmpty || (!this.#turnWasLast && !this.outbox.mustStandBefore(next.position)));
     if (!isTurn) return !this.outbox.isEmpty || !this.#open ? this.enlist() : undefined;
     this.#awaitingTurn.shift();
     this.#inFlight = nothingTaken;

@@ -45,8 +45,8 @@ export class InboxReader {
           asking.get(inbox.runId)?.receive(inbox);
           asking.delete(inbox.runId);
         }
-        // A rollback has given the execution another run.
-        for (const gone of asking.values()) gone.drop(new ExecutionCancelled(gone.executionId, "it goes on as another run"));
+        // A rollback has given the execution another run; or its own end has, which says so itself.
+        for (const gone of asking.values()) if (!gone.isEnding) gone.drop(new ExecutionCancelled(gone.executionId, "it goes on as another run"));
       } catch {
         // The store is closing; whoever still needs it asks again with the next check.
         break;

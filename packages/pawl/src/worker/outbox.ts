@@ -27,6 +27,11 @@ export interface TakenAppend {
 
 const keep: After = { kind: "keep" };
 
+function goesBefore({ event, consumes }: OutgoingEvent, position: number): boolean {
+  if (event.type === "PatchMarked" || (event.type === "ChildFailed" && consumes === undefined)) return true;
+  return "position" in event && event.position === position;
+}
+
 /** What an execution has to write and has not written yet. */
 export class Outbox {
   #events: OutgoingEvent[] = [];
@@ -39,9 +44,12 @@ export class Outbox {
     return this.#events.length === 0 && this.#messages.length === 0 && this.#discarded.length === 0 && this.#chunks.isEmpty;
   }
 
-  /** Whether an event or a chunk waits that is about the call at that position. */
-  isAbout(position: number): boolean {
-    return this.#chunks.isOf(position) || this.#events.some(({ event }) => "position" in event && event.position === position);
+  /**
+   * Whether something waits that must stand before the result of the call at that position: what is about that call; which way a patch
+   * went, which the call may hang on; and that a child's id was taken, which whoever claims it next looks for behind its last commit only.
+   */
+  mustStandBefore(position: number): boolean {
+    return this.#chunks.isOf(position) || this.#events.some((outgoing) => goesBefore(outgoing, position));
   }
 
   /** Characters of chunks that steps have written. */

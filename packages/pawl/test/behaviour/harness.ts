@@ -1,4 +1,5 @@
 /** What every behaviour test needs: a database of its own, Pawls on it that are closed again, and a look at the invariants. */
+import { randomUUID } from "node:crypto";
 import { type AnyWorkflow, defineWorkflow, type Pawl, PawlError, type PawlOptions, type Worker, type WorkerOptions } from "pawl";
 import { openPawl, silentLogger, type Interceptor } from "pawl/internal";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
@@ -130,4 +131,15 @@ export async function causeOf(result: Promise<unknown>): Promise<Error & { reado
 /** Asks again and again until the check no longer throws. */
 export function eventually<Value>(check: () => Value | Promise<Value>, timeout = 120_000): Promise<Value> {
   return vi.waitFor(check, { timeout, interval: 5 });
+}
+
+/** A worker claims the one execution of that workflow in a task queue and does nothing with it. Gives the id of the worker. */
+export async function claimIdly({ namespace, store }: Pawl, workflow: string, taskQueue: string): Promise<string> {
+  const workerId = randomUUID();
+  const served = { workerId, namespace, taskQueues: [taskQueue], definitions: [`${workflow}@1`] };
+  const process = { host: "elsewhere", pid: 1, pidStarted: "" };
+  await store.registerWorker({ ...served, ...process, definitionQueues: [taskQueue], concurrency: 1, leaseMs: 60_000 });
+  // Who has taken it over from the one before may be another worker, which is not done yet.
+  await eventually(async () => expect((await store.claim({ ...served, limit: 1, suspects: true })).executions).toHaveLength(1));
+  return workerId;
 }

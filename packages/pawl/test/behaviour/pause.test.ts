@@ -9,7 +9,7 @@ import {
 } from "pawl";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { eventually, gate, harness, refusalOf, soon, twoSteps } from "./harness.ts";
+import { claimIdly, eventually, gate, harness, refusalOf, soon, twoSteps } from "./harness.ts";
 
 const h = harness();
 
@@ -55,6 +55,20 @@ test("what cannot be paused says so, and is tried again once in a while until it
   await isPaused(handle);
   expect(ran).toEqual(["first"]);
   await handle.terminate();
+});
+
+test("a request that its owner had not read when it gave it back does not pause it again after the resume", async () => {
+  const pawl = await h.open();
+  const handle = await pawl.start(waiting, undefined, { taskQueue: "given-back" });
+  const idle = await claimIdly(pawl, waiting.name, "given-back");
+  expect(await handle.pause()).toBe("running");
+  await pawl.store.release(idle, []);
+  expect(await handle.pause()).toBe("paused");
+  await handle.resume();
+  await pawl.worker({ workflows: [waiting], taskQueues: ["given-back"], ...soon });
+  await handle.signal("go", 1);
+  expect(await handle.result()).toBe(1);
+  expect(await types(handle)).toEqual(["ExecutionStarted", "ExecutionPaused", "ExecutionUnpaused", "WaitStarted", "SignalReceived", "ExecutionCompleted"]);
 });
 
 test("a cancel request that is heard of while the pause before it is carried out goes first", async () => {

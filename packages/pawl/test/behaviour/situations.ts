@@ -1,9 +1,8 @@
 /** Executions in every state that they can be in, and in what lies between states: the rows and columns of tables of operations. */
-import { randomUUID } from "node:crypto";
 import { defineWorkflow, update, type ExecutionHandle, type Pawl, type StartOptions, type StepContext } from "pawl";
 import { expect } from "vitest";
 import { z } from "zod";
-import { eventually } from "./harness.ts";
+import { claimIdly, eventually } from "./harness.ts";
 
 export const situations = [
   "pending",
@@ -178,15 +177,10 @@ function identified(situation: Situation, id: string): StartOptions {
 }
 
 /** A worker claims what is in that task queue, and is gone. */
-async function dieWithIt({ namespace, store }: Pawl, taskQueue: string): Promise<void> {
-  const workerId = randomUUID();
-  const served = { workerId, namespace, taskQueues: [taskQueue], definitions: ["subject@1"] };
-  const process = { host: "elsewhere", pid: 1, pidStarted: "" };
-  await store.registerWorker({ ...served, ...process, definitionQueues: [taskQueue], concurrency: 1, leaseMs: 60_000 });
-  // Who took it over from the one before may be another worker, which is not done yet.
-  await eventually(async () => expect((await store.claim({ ...served, limit: 1, suspects: true })).executions).toHaveLength(1));
-  await store.expireWorkers([workerId]);
-  await store.takeOver(workerId, 1);
+async function dieWithIt(pawl: Pawl, taskQueue: string): Promise<void> {
+  const workerId = await claimIdly(pawl, "subject", taskQueue);
+  await pawl.store.expireWorkers([workerId]);
+  await pawl.store.takeOver(workerId, 1);
 }
 
 export const gatheredBy = (key: string) => ({ key, period: "1 hour" }) as const;

@@ -59,6 +59,10 @@ export async function invariantProblems(client: Pick<pg.ClientBase, "query">): P
     "is paused and has a task without being asked to end",
     "SELECT execution_id, state FROM pawl.executions e JOIN pawl.tasks USING (run_id) WHERE state = 'paused' AND NOT EXISTS (SELECT 1 FROM pawl.inbox x WHERE x.run_id = e.run_id AND x.message_id IN ('cancel', 'terminate'))",
   );
+  await ask(
+    "is paused and asked to pause again",
+    "SELECT execution_id, state FROM pawl.executions e JOIN pawl.inbox USING (run_id) WHERE state = 'paused' AND message_id = 'pause'",
+  );
   await ask("is pending and has a worker", "SELECT execution_id, state FROM pawl.executions WHERE worker_id IS NOT NULL AND state = 'pending'");
   await ask(
     "has a task or message without an execution",

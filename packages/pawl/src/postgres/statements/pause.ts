@@ -10,6 +10,7 @@ export interface PauseRow {
 /**
  * pause: holds an execution that nobody has claimed, at once, and asks the owner of one that is claimed to do so. One that is
  * to be cancelled, or to end with its parent, is left alone. Its task is taken away, and its time kept in the event; at its deadline it wakes all the same.
+ * So is a request to pause that nobody has read, such as one to an owner who gave it back: it would pause it again after its resume.
  *
  * `unchanged` in a state that can be paused: a resume gave it a new run while the statement waited for it; send it again.
  * Sent twice, it pauses once. Lock order: the execution, then history, tasks, inbox. Indexes: executions_id, history_pkey.
@@ -25,7 +26,7 @@ paused AS (
  UPDATE executions e SET state = 'paused', epoch = e.epoch + 1, last_seq = e.last_seq + 1, merge_key = NULL
  WHERE e.run_id = (SELECT run_id FROM judged WHERE NOT ending AND worker_id IS NULL)
  RETURNING e.run_id, e.epoch, e.last_seq, e.namespace, e.task_queue, e.workflow, e.version),
-taken AS MATERIALIZED (SELECT p.*, take_task(run_id) AS wake_at, deadline_of(run_id) AS deadline FROM paused p),
+taken AS MATERIALIZED (SELECT p.*, take_task(run_id) AS wake_at, withdraw_pause(run_id), deadline_of(run_id) AS deadline FROM paused p),
 event AS (
  INSERT INTO history (run_id, seq, epoch, at, type, data)
  SELECT run_id, last_seq, epoch, (SELECT now FROM t), 'ExecutionPaused',

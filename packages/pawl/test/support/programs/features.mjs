@@ -104,22 +104,30 @@ export async function drive(pawl, { ledger, workflows }) {
   await Promise.all([
     pawl.start(whole, undefined, { executionId: "whole" }).then((handle) => handle.result()),
     pawl.start(late, undefined, { executionId: "late" }).then(ended),
-    pawl.start(shop, undefined, { executionId: "shop" }).then(async (handle) => {
-      await ended(handle);
-      writeFileSync(`${ledger}.open`, "");
-      if ((await handle.status()).state === "failed") await handle.retry().catch(unlessDone);
-      await handle.result();
-    }),
-    pawl.start(held, undefined, { executionId: "held" }).then(async (handle) => {
-      while (!(await readFile(ledger, "utf8").catch(() => "")).includes('"one"')) await delay(5);
-      await pawl.pauses.add({ taskQueue: "held" });
-      // Between its steps it is given back, unless it has ended.
-      while ((await handle.status()).workerId !== null) await delay(5);
-      await pawl.pauses.remove({ taskQueue: "held" });
-      await handle.result();
-    }),
+    retried(pawl, shop, ledger),
+    heldBetweenSteps(pawl, held, ledger),
   ]);
   return first?.executionId;
+}
+
+/** @param {import("pawl").Pawl} pawl @param {Features["workflows"]["shop"]} shop @param {string} ledger */
+async function retried(pawl, shop, ledger) {
+  const handle = await pawl.start(shop, undefined, { executionId: "shop" });
+  await ended(handle);
+  writeFileSync(`${ledger}.open`, "");
+  if ((await handle.status()).state === "failed") await handle.retry().catch(unlessDone);
+  await handle.result();
+}
+
+/** @param {import("pawl").Pawl} pawl @param {Features["workflows"]["held"]} held @param {string} ledger */
+async function heldBetweenSteps(pawl, held, ledger) {
+  const handle = await pawl.start(held, undefined, { executionId: "held" });
+  while (!(await readFile(ledger, "utf8").catch(() => "")).includes('"one"')) await delay(5);
+  await pawl.pauses.add({ taskQueue: "held" });
+  // Then it is given back, unless it has ended.
+  while ((await handle.status()).workerId !== null) await delay(5);
+  await pawl.pauses.remove({ taskQueue: "held" });
+  await handle.result();
 }
 
 /** @param {import("pawl").ExecutionHandle<unknown, any>} handle */
