@@ -18,6 +18,8 @@ export const limits = {
   keyLength: 500,
   /** Labels and attributes at a start, and labels and attributes that an execution's code sets: so many of each. */
   searchNames: 32,
+  /** Labels, and attributes, that an execution has: its runs take over those of the run before. */
+  searchNamesKept: 64,
   searchNameLength: 63,
   /** Characters of a label's value, and of an attribute that is a string. */
   labelLength: 256,

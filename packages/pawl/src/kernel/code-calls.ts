@@ -17,6 +17,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import { setterOf, type Call, type RemoteStep, type SearchValuesCall, type TransactionCall } from "./call.ts";
 import type { CallTable } from "./call-table.ts";
 import { familyName } from "./continuation.ts";
+import type { ExecutionStarted } from "./event.ts";
 import type { Replay, ReplayHost } from "./replay.ts";
 import { isSo } from "./state-condition.ts";
 
@@ -38,14 +39,20 @@ export class CodeCalls {
   readonly #closedStreams = new Set<string>();
   /** After a rollback, a retry, or the resume of a cancelled run: stands in the ids of the children it starts. */
   #childSuffix = "";
-  /** Every label and attribute that the code has named so far. */
-  readonly #searchNames = { labels: new Set<string>(), attributes: new Set<string>() };
+  /** Names of labels and attributes: all that the code of this run has given so far, and those that the execution has. */
+  #searchNames = { labels: { given: new Set<string>(), has: new Set<string>() }, attributes: { given: new Set<string>(), has: new Set<string>() } };
 
   constructor(replay: Replay, table: CallTable, host: Pick<ReplayHost, "called">) {
     this.#replay = replay;
     this.#table = table;
     this.#host = host;
     this.#defaultRetry = defaultRetryOf(replay.workflow);
+  }
+
+  /** What the run has from its start. */
+  begin({ labels, attributes }: ExecutionStarted): void {
+    for (const name of Object.keys(labels ?? {})) this.#searchNames.labels.has.add(name);
+    for (const name of Object.keys(attributes ?? {})) this.#searchNames.attributes.has.add(name);
   }
 
   step<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean, transaction?: TransactionCall): Promise<Result> {
@@ -217,13 +224,25 @@ export class CodeCalls {
   }
 
   #searchValues(kind: SearchValuesCall["kind"], changes: object, eventAt: (position: number) => SearchValuesCall["event"], shielded: boolean): Promise<void> {
-    const names = new Set([...this.#searchNames[kind], ...Object.keys(changes)]);
-    if (names.size > limits.searchNames)
+    const names = this.#searchNames[kind];
+    const given = new Set([...names.given, ...Object.keys(changes)]);
+    if (given.size > limits.searchNames)
       throw new OptionInvalid(
         `ctx.${setterOf[kind]}`,
-        `with these, this code sets ${names.size} different ${kind}; at most ${limits.searchNames} are allowed.`,
+        `with these, this code sets ${given.size} different ${kind}; at most ${limits.searchNames} are allowed.`,
       );
-    this.#searchNames[kind] = names;
+    const has = new Set(names.has);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) has.delete(name);
+      else has.add(name);
+    }
+    // Each run that continues as new may give others than those it takes over.
+    if (has.size > limits.searchNamesKept)
+      throw new OptionInvalid(
+        `ctx.${setterOf[kind]}`,
+        `with these, the execution has ${has.size} ${kind}; at most ${limits.searchNamesKept} are allowed. Take others away first, with null.`,
+      );
+    this.#searchNames[kind] = { given, has };
     return this.#call(shielded, (position, resolve, reject) => ({
       position,
       settled: false,

@@ -109,7 +109,9 @@ export class Replay {
   /** What is known of the run before its code is called. */
   begin(history: readonly RecordedEvent[]): void {
     const { at, event } = history[0]!;
-    const { schedule, continuedFrom } = event as ExecutionStarted;
+    const started = event as ExecutionStarted;
+    const { schedule, continuedFrom } = started;
+    this.calls.begin(started);
     this.#patches.read(history);
     this.nowMs = at;
     this.schedule = schedule;

@@ -231,6 +231,30 @@ describe("labels and attributes", () => {
     }
   });
 
+  test("of an execution that continues as new are 64 at most, however many runs add some", async () => {
+    const collector = defineWorkflow({
+      name: "collector",
+      run: async (ctx, run: number): Promise<string> => {
+        if (run < 3) {
+          for (let index = 0; index < 30; index++) await ctx.setLabels({ [`r${run}-${index}`]: "x" });
+          return ctx.continueAsNew(run + 1);
+        }
+        let refused = "";
+        try {
+          await ctx.setLabels({ a: "x", b: "x", c: "x", d: "x", e: "x" });
+        } catch (error) {
+          refused = (error as Error).message;
+        }
+        await ctx.setLabels({ "r1-0": null, "r1-1": null, a: "x" });
+        return refused;
+      },
+    });
+    const { pawl } = await h.run([collector]);
+    const handle = await pawl.start(collector, 1, { labels: { team: "red" } });
+    expect(await handle.result()).toMatch(/^ctx\.setLabels: with these, the execution has 66 labels; at most 64 are allowed\. Take others away/);
+    expect(Object.keys((await handle.status()).labels)).toHaveLength(60);
+  });
+
   test("that are set and not awaited are written with the end", async () => {
     const hasty = defineWorkflow({
       name: "hasty",
