@@ -39,14 +39,15 @@ export class BulkWatch {
     }
   }
 
-  #wasDone({ run_id: runId, messages }: ExecutionRow, { bulkId, operation, checkpoint }: DrawnBulk): boolean {
-    const events = (this.#monitor.histories.get(runId) ?? []).map(({ event }) => event);
+  #wasDone({ execution_id: executionId, run_id: runId, messages }: ExecutionRow, { bulkId, operation, checkpoint }: DrawnBulk): boolean {
+    const history = this.#monitor.histories.get(runId) ?? [];
+    const events = history.map(({ event }) => event);
     switch (operation) {
       case "terminate":
         return false;
       case "rollback":
         // It may have come to no step yet.
-        return checkpoint === "latest" || isFork(events);
+        return checkpoint === "latest" || isFork(executionId, history);
       case "cancel":
         return events.some(({ type }) => type === "CancelRequested") || (messages ?? "").includes("CancelRequested");
       case "signal":
@@ -71,7 +72,8 @@ export class BulkWatch {
     const { matched, done, skipped, failed, failures } = progress;
     if (matched !== done + skipped + failed) throw new Violation("I9", `${bulkId} found ${matched}: ${JSON.stringify(progress)}`);
     // There may be no checkpoint yet; and a fork cannot go back to the start of what it was forked from.
-    const mayFail = ({ executionId }: BulkFailure): boolean => checkpoint === "latest" || (operation === "rollback" && isFork(this.#eventsOf(executionId)));
+    const mayFail = ({ executionId }: BulkFailure): boolean =>
+      checkpoint === "latest" || (operation === "rollback" && isFork(executionId, this.#historyOf(executionId)));
     if (!failures.every(mayFail)) throw new Violation("I9", `${bulkId} (${operation}) failed: ${JSON.stringify(failures)}`);
     if (this.#world.steppedBackMs + this.#world.steppedForwardMs > 0) return;
     const rows = this.#rowsOf(prefix);
@@ -85,16 +87,13 @@ export class BulkWatch {
     return [...this.#monitor.executions.values()].filter((row) => row.execution_id.startsWith(prefix) && !isCounted(row.execution_id));
   }
 
-  #eventsOf(executionId: string): readonly Event[] {
-    return this.#historyOf(executionId).map(({ event }) => event);
-  }
-
   #historyOf(executionId: string): ReturnType<Monitor["histories"]["get"]> & object {
     const row = this.#monitor.row(executionId);
     return (row === undefined ? undefined : this.#monitor.histories.get(row.run_id)) ?? [];
   }
 }
 
-function isFork(events: readonly Event[]): boolean {
-  return events.some(({ type }) => type === "ExecutionForked");
+/** A fork that has continued as new shows it by its id only. */
+function isFork(executionId: string, history: readonly { readonly event: Event }[]): boolean {
+  return /(-fork\d+|\.bulk\d+)$/.test(executionId) || history.some(({ event }) => event.type === "ExecutionForked");
 }

@@ -77,7 +77,8 @@ function checkUndone(history: readonly Recorded[]): void {
   const program = programOf(history);
   const last = history.at(-1)?.event;
   if (program?.do !== "saga" || hasSaga(program.program) || history.some(({ event }) => event.type === "ExecutionResumed")) return;
-  // The code of what was held is not run again.
+  // The code of what was held is not run again, unless it is resumed.
+  if (history.some(({ event }) => event.type === "ExecutionQuarantined")) return;
   if (last?.type !== "ExecutionFailed" && (last?.type !== "ExecutionCancelled" || !history.some(({ event }) => event.type === "CancelRequested"))) return;
   const count = (name: string, events: typeof history): number => events.filter(({ event }) => event.type === "StepCompleted" && event.name === name).length;
   // The code hears of no result behind the request.

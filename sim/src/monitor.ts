@@ -45,7 +45,7 @@ export class Monitor {
   /** Whether a retention policy lets ended executions go. */
   mayForget = false;
   /** Those that it has let go, by their ids. */
-  readonly #forgotten = new Map<string, ExecutionRow>();
+  readonly #forgotten = new Set<string>();
   #lastTransaction = 0;
   #runOf = new Map<string, string>();
 
@@ -87,17 +87,17 @@ export class Monitor {
    * A step's function begins: what is recorded must not run again (I3, I7), nor what another owns (I5).
    *
    * @param workerId of the worker in that process, whose lease holds as far as it knows
+   * @returns the execution; undefined where it may be another run of it, which is over, that begins the step
    */
-  began(process: SimProcess, { executionId, step: name, idempotencyKey }: StepContext, workerId: string | undefined): ExecutionRow {
+  began(process: SimProcess, { executionId, step: name, idempotencyKey }: StepContext, workerId: string | undefined): ExecutionRow | undefined {
     const position = positionIn(idempotencyKey);
     const runId = this.#runOf.get(executionId);
     // Terminated while its worker stood still, and gone before that hears of it.
-    const forgotten = this.#forgotten.get(executionId);
-    if (runId === undefined && forgotten !== undefined) return forgotten;
+    if (runId === undefined && this.#forgotten.has(executionId)) return undefined;
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
     // Whoever ran the run before, or a child of it, hears of a rollback a moment later, or when its lease ends.
     const row = this.executions.get(runId)!;
-    if (this.#wasJustReverted(runId) || this.#wasJustFreed(executionId)) return row;
+    if (this.#wasJustReverted(runId) || this.#wasJustFreed(executionId)) return undefined;
     const first = this.histories.get(runId)?.[0]?.event as Extract<Event, { type: "ExecutionStarted" }>;
     const keys = [false, true].map((shielded) => stepKey({ executionId, workflow: row.workflow }, first, { name, position, shielded }));
     if (!keys.includes(idempotencyKey) && this.#world.steppedForwardMs === 0)
@@ -384,7 +384,7 @@ export class Monitor {
 
   /** With all its runs: a start whose reply was lost may come again, of the first of them. */
   #forget(row: ExecutionRow): void {
-    this.#forgotten.set(row.execution_id, row);
+    this.#forgotten.add(row.execution_id);
     const past = [...this.#past].filter(([, executionId]) => executionId === row.execution_id).map(([runId]) => runId);
     for (const runId of [...past, row.run_id]) {
       this.#past.delete(runId);

@@ -31,7 +31,8 @@ export class Peace {
     world.note("world", "is at peace");
     this.#processes.keepRunning(healer, chance.fork(healer), 3);
     this.#tendAgain(100);
-    const untilMs = world.now + settleMs;
+    const longestMs = settleMs + this.#backfillsMs;
+    const untilMs = world.now + longestMs;
     const done = (): boolean => failure.first !== undefined || this.#isOver();
     this.#watchForIdling();
     // Who stood still when all seemed over may begin something only then.
@@ -40,7 +41,16 @@ export class Peace {
       if (done()) return;
     }
     const open = [...watch.monitor.executions.values()].filter((row) => !isTerminal(row.state)).map((row) => `${row.execution_id} (${row.state})`);
-    throw new Violation("I18", `after ${settleMs} ms without faults these have not ended: ${open.join(", ")}`);
+    throw new Violation("I18", `after ${longestMs} ms without faults these have not ended: ${open.join(", ")}`);
+  }
+
+  /** One after the other, the executions of a backfill and those that come behind them may take that long in the slowest program. */
+  get #backfillsMs(): number {
+    const longestProgramMs = 15_000;
+    return this.#scene.schedules.reduce((sum, { backfill, everyMs, maximumRuns }) => {
+      if (backfill?.overlap !== "buffer_all") return sum;
+      return sum + (backfill.beforeMs / everyMs + maximumRuns) * longestProgramMs;
+    }, 0);
   }
 
   #isOver(): boolean {

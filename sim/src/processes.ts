@@ -166,7 +166,9 @@ export class Processes {
     if (!process.alive) return before;
     const { monitor, claims } = this.#scene.watch;
     this.#scene.failure.guard(() => {
-      const { run_id: runId, task_queue: taskQueue, workflow, version } = monitor.began(process, step, claims.workerIn(process));
+      const began = monitor.began(process, step, claims.workerIn(process));
+      if (began === undefined) return;
+      const { run_id: runId, task_queue: taskQueue, workflow, version } = began;
       if (claims.hasHeardOfCancel(process, runId) && !cleanUps.has(step.step))
         throw new Violation("I20", `${process.name} begins step ${key}, and knows that its execution is to be cancelled`);
       const isPaused = !isTransaction(step.step) && claims.knowsOfPause(process, taskQueue, workflow);

@@ -131,7 +131,8 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     const greedy = [...got].find(([, count]) => count > 1)?.[0];
     if (greedy === undefined) return;
     for (const row of this.#waiting(this.#world.databaseNow)) {
-      const mayBegin = row.started_at !== null || this.#limits!.rate_limit === null;
+      // What has begun counts longer than here: beyond a change of the limits, and to the end of a hundredth of the period.
+      const mayBegin = row.started_at !== null || (this.#limits!.rate_limit === null && this.#limits!.key_rate_limit === null);
       const passedOver = !got.has(row.queue_key) && !row.suspect && mayBegin && this.#keyMayGoOn(row, this.#limits!);
       if (passedOver) throw new Violation("turns", `key "${greedy}" got ${got.get(greedy)} turns, and ${row.execution_id} with key "${row.queue_key}" none`);
     }

@@ -79,8 +79,10 @@ export class Claims {
       if (stale !== undefined) onViolation(new Violation("I4", `${process.name} writes to run ${stale.runId} again, whose epoch ${stale.epoch} was rejected`));
       const outcome = await commit(batch);
       for (const [index, append] of batch.appends.entries()) {
-        if (append.events.some(({ type }) => type === "CancelRequested")) cancelled.add(append.runId);
-        if (outcome.appends[index]?.outcome !== "rejected") continue;
+        if (outcome.appends[index]?.outcome !== "rejected") {
+          if (append.events.some(({ type }) => type === "CancelRequested")) cancelled.add(append.runId);
+          continue;
+        }
         of(append.runId).rejected = append.epoch;
         const row = this.#monitor.executions.get(append.runId);
         if (row?.state === "running" && row.worker_id !== null && row.epoch === append.epoch)

@@ -325,9 +325,13 @@ export class ActiveExecution implements ReplayHost, DeliveryOwner, WriteOwner, S
     return this.#writer.isOpen && this.#steps.recordHeartbeats();
   }
 
-  /** The answer to a query, from the state as it is now; undefined while the history is still being applied. @throws what the workflow's function throws */
+  /**
+   * The answer to a query, from the state as it is now; undefined while the history is still being applied, and while it leaves: somebody
+   * else may be further already. @throws what the workflow's function throws
+   */
   query(name: string, argument: unknown): { readonly value: unknown } | undefined {
-    return this.#delivery.isLive ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
+    const isLeaving = this.#writer.isParking || this.#pause.isUnderWay;
+    return this.#delivery.isLive && !isLeaving ? { value: this.#replay.mailbox.query(name, argument) } : undefined;
   }
 
   /** What waited for a valid lease may go on. */

@@ -119,7 +119,7 @@ export class Children {
     if (this.#writer.isGone || call.settled || !pending.includes(call)) return;
     const { position } = call;
     const { name, taskQueue, scheduleToStartMs } = call.remote!;
-    this.#known.hasResult(position);
+    if (!this.#known.takesResult(position)) return;
     this.cancel(call.runId!);
     const failure = toFailure(new StepNotStarted(name, taskQueue, scheduleToStartMs!));
     this.#writer.emit({ type: "StepFailed", position, name, attempt: 1, failure });
@@ -141,7 +141,8 @@ export class Children {
   }
 
   #isNotMine(position: number, error: ExecutionConflict | ExecutionNotFound): void {
-    this.#known.hasResult(position);
+    // The answer may be late: a child that has ended since has told so itself.
+    if (!this.#known.takesResult(position)) return;
     this.#writer.emit({ type: "ChildFailed", position, state: "failed", failure: toFailure(error) });
   }
 

@@ -83,14 +83,14 @@ export class KnownMessages {
     }
     // A step on another queue that nobody had begun in time: its late end is of no interest.
     if (event.type !== "ChildCompleted" && event.type !== "ChildFailed" && event.type !== "StepFailed") return false;
-    if (this.#childResults.has(event.position)) return true;
-    this.#childResults.add(event.position);
-    return false;
+    return !this.takesResult(event.position);
   }
 
-  /** The result of a child call is on its way into the history: whatever else tells how the child ends comes too late. */
-  hasResult(position: number): void {
+  /** Gives whether this is the first result of a child call: it goes into the history, and whatever else tells how the child ends comes too late. */
+  takesResult(position: number): boolean {
+    if (this.#childResults.has(position)) return false;
     this.#childResults.add(position);
+    return true;
   }
 
   /** An event goes on to the next run as a message: it is to be new there. */
