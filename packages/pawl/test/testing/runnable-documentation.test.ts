@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -17,7 +17,8 @@ const run = promisify(execFile);
 const library = fileURLToPath(new URL("../../", import.meta.url));
 const modules = fileURLToPath(new URL("../../../../node_modules", import.meta.url));
 const require = createRequire(import.meta.url);
-const pages = ["streams", "transactions", "messages", "schedules", "search", "client", "workflows", "workers", "embedded-and-cluster"];
+const topics = ["getting-started", "streams", "transactions", "messages", "schedules", "search", "client", "workflows", "workers", "embedded-and-cluster"];
+const pages = ["README.md", ...topics.map((topic) => `docs/${topic}.md`)];
 
 /** What the fragments take as given. */
 const given = `import type { Pawl, Workflow, WorkflowContext } from "pawl";
@@ -49,10 +50,10 @@ interface Block {
 
 const blocks = await Promise.all(
   pages.map(async (page): Promise<readonly Block[]> => {
-    const text = await readFile(new URL(`../../../../docs/${page}.md`, import.meta.url), "utf8");
+    const text = await readFile(new URL(`../../../../${page}`, import.meta.url), "utf8");
     return [...text.matchAll(/^```ts(?: ([^\n]+))?\n(.*?)^```$/gms)].map(([, kind, code], index) => {
-      if (kind !== undefined && !/^(fragment|norun|file=\S+)$/.test(kind)) throw new Error(`docs/${page}.md: nobody knows what a block of "ts ${kind}" is.`);
-      const file = kind?.startsWith("file=") === true ? kind.slice("file=".length) : `${page}-${index + 1}.ts`;
+      if (kind !== undefined && !/^(fragment|norun|file=\S+)$/.test(kind)) throw new Error(`${page}: nobody knows what a block of "ts ${kind}" is.`);
+      const file = kind?.startsWith("file=") === true ? kind.slice("file=".length) : `${basename(page, ".md")}-${index + 1}.ts`;
       return { page, file, code: kind === "fragment" ? completed(code!) : code!, runs: kind === undefined };
     });
   }),
@@ -90,7 +91,7 @@ test("the code of the documentation compiles", async () => {
   expect(compiled.stdout).toBe("");
 });
 
-test.each(pages.filter((page) => blocks.some((block) => block.page === page && block.runs)))("the programs of docs/%s.md print what they say", async (page) => {
+test.each(pages.filter((page) => blocks.some((block) => block.page === page && block.runs)))("the programs of %s print what they say", async (page) => {
   const database = await freshDatabase();
   try {
     const env = { ...process.env, DATABASE_URL: database.url, NO_COLOR: "1" };
