@@ -11,10 +11,10 @@ import { waitFor } from "../support/wait.ts";
 /** More than a page of 100. */
 const count = 105;
 
-/** So many that are paused. */
-const paused = 12;
+/** So many that begin later, and so many that are paused until then. */
+const few = 12;
 
-/** All of them wait, and are held, because they have been woken where their code is another one; others are paused. */
+/** All of them wait, and are held, because they have been woken where their code is another one; others are to begin later, and some of those are paused. */
 const template = crashTemplate(async (url) => {
   const before = await openPawl({ url, migrate: false, logger: silentLogger });
   const waits = makeTreated("waits");
@@ -26,7 +26,10 @@ const template = crashTemplate(async (url) => {
   await after.worker({ workflows: [makeTreated("does not fit what has waited")], pollInterval: 20 });
   await Promise.all(handles.map((handle) => after.handle(handle.executionId).signal("go", "wakes it")));
   await waitFor("all of them are held", async () => (await after.count({ filter: 'state == "quarantined"' })).count === count);
-  for (let n = 0; n < paused; n++) await (await after.start(waits, undefined, { delay: "1 day", labels: { is: "paused" } })).pause();
+  for (let n = 0; n < few; n++) {
+    await after.start(waits, undefined, { delay: "1 day", labels: { is: "delayed" } });
+    await (await after.start(waits, undefined, { delay: "1 day", labels: { is: "paused" } })).pause();
+  }
   await after.close();
 });
 
@@ -41,19 +44,19 @@ interface Treated {
 const treatedSql = `SELECT state, run_number AS run,
  (SELECT count(*)::int FROM pawl.history h WHERE h.run_id = e.run_id AND h.type = 'SignalReceived') +
  (SELECT count(*)::int FROM pawl.inbox x WHERE x.run_id = e.run_id AND x.type = 'SignalReceived') AS signals, count(*)::int AS executions
-FROM pawl.executions e WHERE workflow = 'treated' AND (labels IS NOT NULL) = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
+FROM pawl.executions e WHERE workflow = 'treated' AND coalesce(labels ->> 'is', 'held') = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
 
 /** Asks for it in a process that dies, and then again, and waits until all have become what they should. */
 async function killAndFinish(
-  which: "held" | "paused",
+  which: "held" | "delayed" | "paused",
   request: Omit<BulkOptions, "filter">,
   [boundary, occurrence]: readonly [string, number],
   becomes: readonly Treated[],
 ): Promise<void> {
-  const matched = which === "held" ? count : paused;
-  const bulk = { ...request, filter: `workflow == "treated" && ${which === "held" ? "!has(labels.is)" : 'labels.is == "paused"'}`, executionId };
+  const matched = which === "held" ? count : few;
+  const bulk = { ...request, filter: `workflow == "treated" && ${which === "held" ? "!has(labels.is)" : `labels.is == "${which}"`}`, executionId };
   const database = await template.copy();
-  const look = () => query<Treated & Record<string, unknown>>(database.url, treatedSql, [which === "paused"]);
+  const look = () => query<Treated & Record<string, unknown>>(database.url, treatedSql, [which]);
   const untouched = await look();
   await runUntilKilled("bulk.mjs", database.url, { bulk, kill: { boundary, occurrence } });
   const left = await look();
@@ -93,7 +96,10 @@ test.each<readonly [Omit<BulkOptions, "filter">, boundary: string, occurrence: n
   await killAndFinish("held", request, [boundary, occurrence], all);
 });
 
-test("a resume of what is paused, killed in the middle, counts what it has resumed", async () => {
-  const becomes = [{ state: "pending", run: 1, signals: 0, executions: paused }];
-  await killAndFinish("paused", { operation: "resume" }, ["unpause/after", 6], becomes);
+test.each<readonly ["delayed" | "paused", BulkOptions["operation"], boundary: string, state: string]>([
+  ["paused", "resume", "unpause/after", "pending"],
+  ["delayed", "pause", "pause/after", "paused"],
+  ["delayed", "cancel", "close-execution/after", "cancelled"],
+])("of those that are %s: %s, killed at %s, counts what it has done", async (which, operation, boundary, state) => {
+  await killAndFinish(which, { operation } as Omit<BulkOptions, "filter">, [boundary, 6], [{ state, run: 1, signals: 0, executions: few }]);
 });
