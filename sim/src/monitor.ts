@@ -97,7 +97,7 @@ export class Monitor {
     if (runId === undefined) throw new Violation("I10", `${process.name} runs step ${idempotencyKey} of an execution that does not exist`);
     // Whoever ran the run before, or a child of it, hears of a rollback a moment later, or when its lease ends.
     const row = this.executions.get(runId)!;
-    if (this.#wasJustReverted(runId) || this.#wasJustFreed(executionId)) return undefined;
+    if (this.#wasJustReverted(runId) || this.#wasJustFreed(executionId)) return row.worker_id === workerId ? row : undefined;
     const first = this.histories.get(runId)?.[0]?.event as Extract<Event, { type: "ExecutionStarted" }>;
     const keys = [false, true].map((shielded) => stepKey({ executionId, workflow: row.workflow }, first, { name, position, shielded }));
     if (!keys.includes(idempotencyKey) && this.#world.steppedForwardMs === 0)

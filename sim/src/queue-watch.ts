@@ -31,6 +31,8 @@ export class QueueWatch {
   #areJudged = true;
   /** When executions began under these limits, by key. */
   readonly #begins: { readonly key: string; readonly at: number }[] = [];
+  /** When the latest of each key began, under whatever limits. */
+  readonly #latest = new Map<string, number>();
 
   constructor(database: SimDatabase, monitor: Monitor, world: World) {
     this.#database = database;
@@ -63,7 +65,10 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     this.#rows = new Map(rows.map((row) => [row.run_id, row]));
     const claimed = rows.filter((row) => row.worker_id !== null && before.get(row.run_id)?.worker_id !== row.worker_id);
     const begun = claimed.filter((row) => (before.get(row.run_id)?.started_at ?? null) === null && row.started_at !== null);
-    for (const { queue_key: key, started_at: at } of begun) this.#begins.push({ key, at: at! });
+    for (const { queue_key: key, started_at: at } of begun) {
+      this.#begins.push({ key, at: at! });
+      this.#latest.set(key, at!);
+    }
     if (this.#limits === undefined || !this.#areJudged || claimed.length === 0) return;
     for (const row of claimed) this.#checkClaimed(row);
     for (const row of begun) this.#checkRates(row);
@@ -131,8 +136,7 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     const greedy = [...got].find(([, count]) => count > 1)?.[0];
     if (greedy === undefined) return;
     for (const row of this.#waiting(this.#world.databaseNow)) {
-      // What has begun counts longer than here: beyond a change of the limits, and to the end of a hundredth of the period.
-      const mayBegin = row.started_at !== null || (this.#limits!.rate_limit === null && this.#limits!.key_rate_limit === null);
+      const mayBegin = row.started_at !== null || (this.#limits!.rate_limit === null && !this.#beganLately(row.queue_key));
       const passedOver = !got.has(row.queue_key) && !row.suspect && mayBegin && this.#keyMayGoOn(row, this.#limits!);
       if (passedOver) throw new Violation("turns", `key "${greedy}" got ${got.get(greedy)} turns, and ${row.execution_id} with key "${row.queue_key}" none`);
     }
@@ -147,6 +151,12 @@ VALUES ('default', 'default', ${options.concurrency ?? "NULL"}, ${rate(options.r
     let count = 0;
     for (const row of this.#rows.values()) if (row.worker_id !== null && (key === undefined || row.queue_key === key)) count++;
     return count;
+  }
+
+  /** What has begun counts for rates beyond a change of the limits, and to the end of a hundredth of the period. */
+  #beganLately(key: string): boolean {
+    const { key_rate_limit: limit, key_rate_ms: perMs } = this.#limits!;
+    return limit !== null && (this.#latest.get(key) ?? Number.NEGATIVE_INFINITY) > this.#world.databaseNow - perMs! * 1.02;
   }
 
   #begunWithin(key: string | undefined, perMs: number | null, now: number): number {

@@ -49,10 +49,10 @@ export class CodeCalls {
     this.#defaultRetry = defaultRetryOf(replay.workflow);
   }
 
-  /** What the run has from its start. */
-  begin({ labels, attributes }: ExecutionStarted): void {
-    for (const name of Object.keys(labels ?? {})) this.#searchNames.labels.has.add(name);
-    for (const name of Object.keys(attributes ?? {})) this.#searchNames.attributes.has.add(name);
+  /** What the run has from its start, or since its resume. */
+  has({ labels, attributes }: Pick<ExecutionStarted, "attributes" | "labels">): void {
+    if (labels !== undefined) this.#searchNames.labels.has = new Set(Object.keys(labels));
+    if (attributes !== undefined) this.#searchNames.attributes.has = new Set(Object.keys(attributes));
   }
 
   step<Result>(name: string, fn: StepFunction<Result>, options: StepOptions | undefined, shielded: boolean, transaction?: TransactionCall): Promise<Result> {
@@ -236,8 +236,8 @@ export class CodeCalls {
       if (value === null) has.delete(name);
       else has.add(name);
     }
-    // Each run that continues as new may give others than those it takes over.
-    if (has.size > limits.searchNamesKept)
+    // Each run that continues as new may give others than those it takes over. Who has too many all the same may take some away.
+    if (has.size > limits.searchNamesKept && has.size > names.has.size)
       throw new OptionInvalid(
         `ctx.${setterOf[kind]}`,
         `with these, the execution has ${has.size} ${kind}; at most ${limits.searchNamesKept} are allowed. Take others away first, with null.`,

@@ -111,7 +111,7 @@ export class Replay {
     const { at, event } = history[0]!;
     const started = event as ExecutionStarted;
     const { schedule, continuedFrom } = started;
-    this.calls.begin(started);
+    this.calls.has(started);
     this.#patches.read(history);
     this.nowMs = at;
     this.schedule = schedule;
@@ -245,6 +245,7 @@ export class Replay {
         return this.#cancel(at, event.reason);
       case "ExecutionResumed":
         if (event.runNumber !== undefined) this.calls.startChildrenAnew(`.r${event.runNumber}`);
+        this.calls.has(event);
         return false;
       default:
         return false;

@@ -155,18 +155,15 @@ export class Children {
   }
 
   /**
-   * Between the end of a run and its resume, messages had nowhere to go. And a start recorded by the very last commit of a
-   * claim before may have found its id taken: that was only known afterwards, and whoever has claimed it since may not have come to ask.
+   * Between the end of a run and its resume, messages had nowhere to go. And a start recorded by the very last commit of the
+   * claim before may have found its id taken: that was only known afterwards.
    */
   #unsure(): readonly ChildCall[] {
     const children = [...this.#calls.values()].filter((call): call is ChildCall => call.kind === "child" && call.runId !== undefined);
     if (children.length === 0) return children;
     if (this.#history.some(({ event }) => event.type === "ExecutionResumed")) return children;
-    const lastAt = new Map<number, number>();
-    for (const { event, epoch, at } of this.#history) if (event.type !== "WorkerLost") lastAt.set(epoch, at);
-    const inLast = new Set(
-      this.#history.flatMap(({ event, epoch, at }) => (event.type === "ChildStarted" && at === lastAt.get(epoch) ? [event.position] : [])),
-    );
+    const last = this.#history.findLast(({ event, epoch }) => epoch > 0 && event.type !== "WorkerLost");
+    const inLast = new Set(this.#history.flatMap(({ event, at }) => (event.type === "ChildStarted" && at === last?.at ? [event.position] : [])));
     return children.filter(({ position }) => inLast.has(position));
   }
 

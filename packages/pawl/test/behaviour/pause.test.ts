@@ -66,6 +66,7 @@ test("a request that its owner had not read when it gave it back does not pause 
   expect(await handle.pause()).toBe("paused");
   await handle.resume();
   await pawl.worker({ workflows: [waiting], taskQueues: ["given-back"], ...soon });
+  await eventually(async () => expect(await types(handle)).toContain("WaitStarted"));
   await handle.signal("go", 1);
   expect(await handle.result()).toBe(1);
   expect(await types(handle)).toEqual(["ExecutionStarted", "ExecutionPaused", "ExecutionUnpaused", "WaitStarted", "SignalReceived", "ExecutionCompleted"]);

@@ -126,7 +126,10 @@ export async function inSituation(pawl: Pawl, situation: Situation, labels: Read
     case "in its second run":
       await eventually(isParked);
       await handle.rollback({ to: { step: "first" } });
-      await eventually(isParked);
+      await eventually(async () => {
+        expect((await handle.history()).at(-1)!.event.type).toBe("WaitStarted");
+        await isParked();
+      });
       break;
     case "being cancelled":
       await eventually(isParked);

@@ -101,5 +101,5 @@ test.each<readonly ["delayed" | "paused", BulkOptions["operation"], boundary: st
   ["delayed", "pause", "pause/after", "paused"],
   ["delayed", "cancel", "close-execution/after", "cancelled"],
 ])("of those that are %s: %s, killed at %s, counts what it has done", async (which, operation, boundary, state) => {
-  await killAndFinish(which, { operation } as Omit<BulkOptions, "filter">, [boundary, 6], [{ state, run: 1, signals: 0, executions: few }]);
+  await killAndFinish(which, { operation }, [boundary, 6], [{ state, run: 1, signals: 0, executions: few }]);
 });

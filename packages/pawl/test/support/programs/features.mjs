@@ -76,7 +76,9 @@ export function makeFeatures(ledger, pawlOf) {
     run: async (ctx) => {
       await ctx.step("one", async () => {
         effect("one");
-        await delay(150);
+        // Until its queue is paused, and this worker knows it.
+        while (!existsSync(`${ledger}.held`)) await delay(5);
+        await delay(400);
       });
       await ctx.step("two", () => effect("two"));
       return 2;
@@ -124,6 +126,7 @@ async function heldBetweenSteps(pawl, held, ledger) {
   const handle = await pawl.start(held, undefined, { executionId: "held" });
   while (!(await readFile(ledger, "utf8").catch(() => "")).includes('"one"')) await delay(5);
   await pawl.pauses.add({ taskQueue: "held" });
+  writeFileSync(`${ledger}.held`, "");
   // Then it is given back, unless it has ended.
   while ((await handle.status()).workerId !== null) await delay(5);
   await pawl.pauses.remove({ taskQueue: "held" });
@@ -154,6 +157,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const features = makeFeatures(ledger, () => pawl);
   await serve(pawl, features);
   await drive(pawl, features);
-  await pawl.close({ drain: 0 });
+  // What a worker gives back when it stops is not of this workload.
   report("boundaries", { counts: Object.fromEntries(counts) });
+  await pawl.close({ drain: 0 });
 }
