@@ -20,7 +20,7 @@ export const cases: readonly Case[] = [
   queue(1),
   queue(2),
   queue(2, 50),
-  queue(2, 1000),
+  queue(2, 150),
   crossProcessLatency,
   recovery,
   sleeping,
