@@ -39,7 +39,7 @@ await inOwnDatabase("endurance", async (url, server) => {
   await client.connect();
   try {
     await pawl.queues.set(limited, { concurrency: 100, perKey: { concurrency: 10, rate: { limit: 10_000, per: "1 second" } } });
-    if (values.keep !== undefined) await pawl.retention.set({ keep: values.keep as "1 minute" });
+    if (values.keep !== undefined) await pawl.retention.set({ keep: values.keep });
     await pawl.worker({ workflows: [one, told], taskQueues: ["default", limited], concurrency: inFlight, retentionInterval: "5s" });
     console.log(`${server}; ${executions.toLocaleString("en")} executions, ${inFlight} at a time`);
     for (let report = 1; report <= reports; report++) {
