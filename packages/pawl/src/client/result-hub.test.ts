@@ -15,7 +15,15 @@ test("an end is heard of behind any number of others that are waited for, and th
         const last = ended.has(executionId) ? { seq: 2, at: 0, epoch: 1, event } : undefined;
         return [
           executionId,
-          { runId: executionId, workflow: "w", state: last === undefined ? "running" : "completed", parentRunId: null, parentPosition: null, last },
+          {
+            runId: executionId,
+            workflow: "w",
+            hasBegun: true,
+            state: last === undefined ? "running" : "completed",
+            parentRunId: null,
+            parentPosition: null,
+            last,
+          },
         ];
       }),
     );

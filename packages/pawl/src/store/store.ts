@@ -320,6 +320,8 @@ export interface Outcome {
   readonly runId: string;
   readonly workflow: string;
   readonly state: ExecutionState;
+  /** Whether a worker has ever claimed it. */
+  readonly hasBegun: boolean;
   readonly parentRunId: string | null;
   readonly parentPosition: number | null;
   /** The last event, for ends and quarantine. */

@@ -12,7 +12,7 @@ export interface ChildOutcomes {
   readonly foreign: readonly ChildCall[];
   /** There is none: their id belonged to one that retention has deleted since, or only their parent's history was imported. */
   readonly missing: readonly ChildCall[];
-  /** No worker has begun them. */
+  /** No worker has begun them, and one may yet. */
   readonly pending: readonly ChildCall[];
 }
 
@@ -30,7 +30,7 @@ export async function childOutcomes(store: Pick<Store, "outcomes">, namespace: s
     const outcome = outcomes.get(call.executionId);
     if (outcome === undefined) missing.push(call);
     else if (outcome.parentRunId !== runId || outcome.parentPosition !== call.position) foreign.push(call);
-    else if (outcome.state === "pending") pending.push(call);
+    else if (!outcome.hasBegun && !isTerminal(outcome.state)) pending.push(call);
     else if (outcome.last !== undefined && isTerminal(outcome.state)) {
       const event = childEnding(outcome.last.event, call);
       messages.push({ messageId: `child:${call.position}`, ordinal: undefined, type: event.type, data: encodeEvent(event) });

@@ -166,6 +166,15 @@ test("a step that no worker begins in time fails with a typed error, and does no
   expect(runs).toBe(0);
 });
 
+test("one that is paused before it begins does not begin in time either", async () => {
+  const held = step("held", async () => 1, { taskQueue: "held", scheduleToStart: 500 });
+  const workflow = defineWorkflow({ name: "holding", run: async () => held() });
+  const { pawl } = await h.run([workflow]);
+  const handle = await pawl.start(workflow, undefined, { executionId: "holding-1" });
+  await eventually(async () => expect(await pawl.handle("holding-1.1").pause()).toBe("paused"));
+  expect(await causeOf(handle.result())).toMatchObject({ code: "STEP_NOT_STARTED" });
+});
+
 test("one that has begun in time may take as long as it likes", async () => {
   const slow = step("slow", () => new Promise<string>((resolve) => setTimeout(() => resolve("done"), 700)), { taskQueue: "slow", scheduleToStart: 400 });
   const workflow = defineWorkflow({ name: "patient", run: async () => slow() });
