@@ -10,7 +10,7 @@ export interface PauseRow {
 /**
  * pause: holds an execution that nobody has claimed, at once, and asks the owner of one that is claimed to do so. One that is
  * to be cancelled, or to end with its parent, is left alone. Its task is taken away, and its time kept in the event; at its deadline it wakes all the same.
- * So is a request to pause that nobody has read, such as one to an owner who gave it back: it would pause it again after its resume.
+ * A request to pause that nobody has read, such as one to an owner who gave it back, goes with it: it would pause it again after its resume.
  *
  * `unchanged` in a state that can be paused: a resume gave it a new run while the statement waited for it; send it again.
  * Sent twice, it pauses once. Lock order: the execution, then history, tasks, inbox. Indexes: executions_id, history_pkey.
