@@ -93,8 +93,10 @@ export class Claims {
     store.claim = async (request) => {
       const outcome = await this.#whileClaiming(process, claim(request));
       if (outcome.executions.length > 0) this.#claimedAt.set(process, process.monotonicMs());
-      for (const { runId, epoch, history } of outcome.executions) {
+      for (const { runId, epoch, history, workflow, version } of outcome.executions) {
         of(runId).claimed = epoch;
+        if (!request.definitions.includes(`${workflow}@${version}`))
+          onViolation(new Violation("versions", `${process.name} has claimed run ${runId} of ${workflow}@${version}, whose code it does not have`));
         // By what it was told: a late reply knows less than the database.
         if (isToBeCancelled(history)) cancelled.add(runId);
       }
