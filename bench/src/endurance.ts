@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { defineWorkflow, Pawl } from "pawl";
 import { silentLogger } from "pawl/internal";
 import { Client } from "pg";
+import { anyNumber } from "./any-number.ts";
 import { inOwnDatabase } from "./own-database.ts";
 
 /**
@@ -20,8 +21,7 @@ if (!Number.isInteger(executions) || !Number.isInteger(reports) || reports < 1 |
 
 const inFlight = 500;
 const one = defineWorkflow({ name: "one", run: async (ctx, input: number) => ctx.step("double", () => input * 2) });
-const number = { "~standard": { version: 1, vendor: "bench", validate: (value: unknown) => ({ value: value as number }) } } as const;
-const told = defineWorkflow({ name: "told", signals: { go: number }, run: async (ctx) => ctx.signal("go") });
+const told = defineWorkflow({ name: "told", signals: { go: anyNumber }, run: async (ctx) => ctx.signal("go") });
 const limited = "limited";
 
 /** What only holds work that is not over, and the indexes of it. */

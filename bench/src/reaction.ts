@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { defineWorkflow, Pawl } from "pawl";
 import { Client } from "pg";
+import { anyNumber } from "./any-number.ts";
 import { inOwnDatabase } from "./own-database.ts";
 
 /**
@@ -8,14 +9,12 @@ import { inOwnDatabase } from "./own-database.ts";
  * its reader; within one process, and from one Pawl to another by notifications. Prints percentiles, beside the time of one durable commit. See ../README.md.
  */
 
-const any = { "~standard": { version: 1, vendor: "bench", validate: (value: unknown) => ({ value: value as number }) } } as const;
-
 /** Tells when the code has what was sent; when this is called, it waits again or is about to. */
 let heard = (): void => {};
 
 const listener = defineWorkflow({
   name: "listener",
-  signals: { tell: any },
+  signals: { tell: anyNumber },
   run: async (ctx, count: number) => {
     for (let i = 0; i < count; i++) {
       await ctx.signal("tell");

@@ -38,13 +38,12 @@ test.each(left)("killed at %s", async (boundary, expected) => {
     const [schedule] = (await pawl.schedules.list()).schedules;
     const queue = await pawl.queues.get("default");
     const [policy] = await pawl.retention.list();
-    return JSON.parse(
-      JSON.stringify({
-        cron: schedule?.timing.kind === "cron" ? schedule.timing.patterns[0] : undefined,
-        concurrency: queue?.concurrency ?? undefined,
-        keepMs: policy?.keepMs,
-      }),
-    ) as Left;
+    const cron = schedule?.timing.kind === "cron" ? schedule.timing.patterns[0] : undefined;
+    return {
+      ...(cron === undefined ? {} : { cron }),
+      ...(typeof queue?.concurrency === "number" ? { concurrency: queue.concurrency } : {}),
+      ...(typeof policy?.keepMs === "number" ? { keepMs: policy.keepMs } : {}),
+    };
   };
   expect(await look()).toEqual(expected);
   // Who gave orders gives them again.

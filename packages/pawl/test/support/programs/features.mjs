@@ -144,20 +144,15 @@ function unlessDone(error) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { countBoundaries } = await import("./kill-at.mjs");
   const { options, report } = await import("./program.mjs");
   const { url, ledger, kill } = /** @type {{ url: string, ledger: string, kill?: import("./kill-at.mjs").Kill }} */ (options);
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  const pawl = await openPawl({ url, migrate: false, poolSize: 3, logger: silentLogger }, (name, phase) => {
-    const boundary = `${name}/${phase}`;
-    const count = (counts.get(boundary) ?? 0) + 1;
-    counts.set(boundary, count);
-    if (kill?.boundary === boundary && kill.occurrence === count) process.kill(process.pid, "SIGKILL");
-  });
+  const { reached, counts } = countBoundaries(kill);
+  const pawl = await openPawl({ url, migrate: false, poolSize: 3, logger: silentLogger }, (name, phase) => reached(`${name}/${phase}`));
   const features = makeFeatures(ledger, () => pawl);
   await serve(pawl, features);
   await drive(pawl, features);
   // What a worker gives back when it stops is not of this workload.
-  report("boundaries", { counts: Object.fromEntries(counts) });
+  report("boundaries", { counts: counts() });
   await pawl.close({ drain: 0 });
 }
